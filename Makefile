@@ -1,0 +1,49 @@
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format golden bench clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(VENV)/installed ## Train on the bundled reviews, evaluate, predict three texts
+	$(BIN)/embedclf train configs/reviews.yaml --progress plain
+	$(BIN)/embedclf evaluate
+	$(BIN)/embedclf predict -t "A wonderful little place with friendly staff" \
+		-t "Awful, a complete waste of money" -t "Not bad at all, I would buy it again"
+	@echo "The run lies in $$(ls -td runs/reviews-* | head -1)"
+
+test: $(VENV)/installed-dev ## Run the whole test suite
+	$(BIN)/pytest
+
+check: $(VENV)/installed-dev ## Check format, lint, types, tests and coverage: all of CI
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest --cov --cov-report=term
+
+format: $(VENV)/installed-dev ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+golden: $(VENV)/installed-dev ## Rewrite tests/golden from what is printed now; read the diff
+	$(BIN)/pytest -q --golden
+
+bench: $(VENV)/installed ## Measure the public data sets in EMBEDCLF_DATASETS: the README's table
+	$(BIN)/python tests/benchmarks/public_sets.py
+
+clean: ## Remove the environment, caches and ./runs
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage runs
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(VENV)/bin/pip pyproject.toml constraints.txt
+	$(BIN)/pip install -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/pip install -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,84 @@
+"""Files and folders that are whole or absent: written beside, synced, renamed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def draft_folder(parent: Path) -> Iterator[Path]:
+    """Give a new hidden folder in `parent`; it is gone at the end unless it was renamed.
+
+    Raises:
+        OSError: The parent cannot be made or written to.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".draft-", dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish_folder(draft: Path, target: Path) -> bool:
+    """Give a draft its name, all of its files on disk first.
+
+    Returns:
+        False where `target` is taken already; the draft is then as it was.
+    """
+    for file in draft.rglob("*"):
+        _sync(file)
+    _sync(draft)
+    draft.chmod(0o777 & ~_umask())
+    if target.exists():
+        return False
+    try:
+        draft.rename(target)
+    except OSError:
+        if target.exists():
+            return False
+        raise
+    _sync(target.parent)
+    return True
+
+
+@contextmanager
+def draft_file(target: Path, mode: str = "wb", **options: Any) -> Iterator[Any]:
+    """Open a hidden file beside `target` that takes its place when the block ends well.
+
+    Raises:
+        OSError: The folder cannot be written to.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    draft = Path(name)
+    try:
+        with open(handle, mode, **options) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.chmod(0o666 & ~_umask())
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,313 @@
+"""The commands: parse, call, print."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from embedclf import __version__
+from embedclf.errors import EmbedclfError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from embedclf.run import Run
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+FILE = click.Path(path_type=Path)
+
+
+class Boundary(click.Group):
+    """The one place where an error becomes a line and an exit status."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse what stands before the command."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            self._refuse(ctx, error)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a user's mistake never shows a traceback."""
+        began = time.perf_counter()
+        try:
+            super().invoke(ctx)
+            sys.stdout.flush()
+        except EmbedclfError as error:
+            click.echo(f"embedclf: {error}", err=True)
+            ctx.exit(error.status)
+        except click.UsageError as error:
+            self._refuse(ctx, error)
+        except KeyboardInterrupt:
+            click.echo("embedclf: interrupted; nothing was written", err=True)
+            ctx.exit(130)
+        except OSError as error:
+            self._give_up(ctx, error)
+        if ctx.meta.get("verbose"):
+            python = ".".join(map(str, sys.version_info[:3]))
+            spent = time.perf_counter() - began
+            click.echo(f"embedclf {__version__}, Python {python}: {spent:.2f} s", err=True)
+
+    def _refuse(self, ctx: click.Context, error: click.UsageError) -> NoReturn:
+        path = (error.ctx or ctx).command_path
+        click.echo(f"embedclf: {error.format_message()} See `{path} --help`.", err=True)
+        ctx.exit(2)
+
+    def _give_up(self, ctx: click.Context, error: OSError) -> NoReturn:
+        """End on a full disk or a reader that has gone; the latter is no news."""
+        if error.errno != errno.EPIPE:
+            place = error.filename or "standard output"
+            click.echo(f"embedclf: {place}: {error.strerror}", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer goes nowhere
+        ctx.exit(1)
+
+
+def _note(ctx: click.Context, option: click.Parameter, given: bool) -> None:
+    ctx.meta[str(option.name)] = given
+
+
+def talk_options(command: F) -> F:
+    """-q and -v, which every command knows."""
+    quiet = click.option(
+        "-q",
+        "--quiet",
+        is_flag=True,
+        expose_value=False,
+        callback=_note,
+        help="Say nothing but results and errors.",
+    )
+    verbose = click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        expose_value=False,
+        callback=_note,
+        help="Also tell versions and times.",
+    )
+    return quiet(verbose(command))
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+override_option = click.option(
+    "-s",
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a key of the config, such as model.embedding_dim=64. Repeatable.",
+)
+run_option = click.option(
+    "--run",
+    "path",
+    type=FILE,
+    help="The run to use; the newest in ./runs when left out.",
+)
+tf_logs_option = click.option("--tf-logs", is_flag=True, help="Show what TensorFlow writes.")
+
+
+@click.group(
+    cls=Boundary,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, message="embedclf %(version)s")
+def main() -> None:
+    """A text classifier from a CSV in seconds, in Keras."""
+
+
+@main.command()
+@click.argument("config", type=FILE)
+@override_option
+@json_option
+@talk_options
+def check(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Check that a config and its data can be used; train nothing."""
+    from embedclf import report
+    from embedclf.config import load_config
+    from embedclf.preparation import prepare
+
+    settings = load_config(config, overrides)
+    facts = prepare(settings).facts
+    click.echo(report.to_json(facts) if as_json else report.prepared(facts, settings))
+    _say(f"{config}: config and data can be used")
+
+
+@main.command()
+@click.argument("config", type=FILE)
+@override_option
+@click.option("-o", "--output", type=FILE, help="The run's folder; nothing may be there yet.")
+@click.option(
+    "--progress",
+    type=click.Choice(["auto", "plain", "none"]),
+    default="auto",
+    help="auto is a bar on a terminal and nothing elsewhere.",
+)
+@click.option("--tensorboard", type=FILE, help="Also write TensorBoard's log into this folder.")
+@tf_logs_option
+@json_option
+@talk_options
+def train(
+    config: Path,
+    overrides: tuple[str, ...],
+    output: Path | None,
+    progress: str,
+    tensorboard: Path | None,
+    tf_logs: bool,
+    as_json: bool,
+) -> None:
+    """Train a classifier and leave a run.
+
+    Ctrl-C ends the training early and keeps the best epoch so far.
+    """
+    from embedclf import report, training
+    from embedclf.config import load_config
+    from embedclf.progress import Talk
+
+    settings = load_config(config, overrides)
+    _show_tensorflow(tf_logs)
+    with Talk(settings, progress=progress, quiet=_flag("quiet")) as talk:
+        run = training.train(
+            settings,
+            name=config.stem,
+            output=output,
+            tell=talk,
+            tensorboard=tensorboard,
+        )
+    _say(report.circumstances(run.record), only_verbose=True)
+    click.echo(report.trained_json(run) if as_json else report.trained(run))
+
+
+@main.command()
+@run_option
+@click.option(
+    "--data",
+    type=FILE,
+    help="The labelled table; else the config's test or validation rows.",
+)
+@json_option
+@talk_options
+def evaluate(path: Path | None, data: Path | None, as_json: bool) -> None:
+    """Score a run on labelled rows, beside always guessing the commonest label."""
+    from embedclf import report
+    from embedclf.evaluation import evaluate_run
+
+    run = _open(path)
+    rows, scored = evaluate_run(run, data)
+    text = report.evaluation(rows, scored)
+    click.echo(report.evaluation_json(run.path, rows, scored) if as_json else text)
+
+
+@main.command()
+@click.argument("source", type=FILE, metavar="[INPUT|-]", required=False)
+@run_option
+@click.option("-t", "--text", "texts", multiple=True, help="A text to classify. Repeatable.")
+@click.option("-o", "--output", type=FILE, help="Table to write; its ending tells the kind.")
+@click.option("--delimiter", help="What parts the columns of INPUT; else detected.")
+@click.option("--encoding", help="Encoding of INPUT; else UTF-8 or what a byte-order mark tells.")
+@json_option
+@talk_options
+def predict(
+    source: Path | None,
+    path: Path | None,
+    texts: tuple[str, ...],
+    output: Path | None,
+    delimiter: str | None,
+    encoding: str | None,
+    as_json: bool,
+) -> None:
+    """Classify the rows of a table, the lines of standard input (-), or a -t TEXT.
+
+    A table keeps its rows and columns and gains `prediction` and `probability`. Without -o it goes
+    to standard output as CSV.
+    """
+    from embedclf import prediction, report
+
+    if bool(texts) == (source is not None) or (as_json and output):
+        raise click.UsageError("Give INPUT, or - for standard input, or -t TEXT; --json or -o.")
+    run = _open(path)
+    form = prediction.Form(delimiter, encoding)
+    given = prediction.open_source(source, texts, run.config().data, form)
+    with prediction.destination(output, given.columns, held=as_json or bool(texts)) as rows:
+        prediction.predict(run, given, rows)
+    if as_json:
+        click.echo(report.to_json({"run": str(run.path), "predictions": rows.held}))
+    elif texts and not output:
+        click.echo(report.predictions(rows.held))
+
+
+@main.command()
+@click.argument("target", type=FILE, metavar="[CONFIG|RUN]", required=False)
+@override_option
+@tf_logs_option
+@json_option
+@talk_options
+def summary(target: Path | None, overrides: tuple[str, ...], tf_logs: bool, as_json: bool) -> None:
+    """Show layers, shapes and parameters of a config or a run, and what they mean."""
+    from embedclf import description, report
+
+    _show_tensorflow(tf_logs)
+    if target is not None and not target.is_dir():
+        told = description.describe_config(target, overrides)
+    elif overrides:
+        raise click.UsageError("-s goes with a config; a run is as it was trained.")
+    else:
+        told = description.describe_run(_open(target))
+    click.echo(report.summary_json(told) if as_json else report.summary(told))
+
+
+@main.command()
+@json_option
+@talk_options
+def runs(as_json: bool) -> None:
+    """List the runs in ./runs with their scores, oldest first."""
+    from embedclf import report
+    from embedclf.run import find_runs
+
+    found, faults = find_runs()
+    click.echo(report.runs_json(found) if as_json else report.runs(found))
+    for fault in faults:
+        click.echo(f"embedclf: {fault}", err=True)
+
+
+@main.command()
+@talk_options
+def schema() -> None:
+    """Print the JSON schema of the config, for editors that complete and check YAML."""
+    from embedclf import report
+    from embedclf.config import json_schema
+
+    click.echo(report.to_json(json_schema()))
+
+
+def _open(path: Path | None) -> Run:
+    """The run that is named, or the newest, which is then told."""
+    from embedclf.run import open_run
+
+    run = open_run(path)
+    if path is None:
+        _say(f"run: {run.path}")
+    return run
+
+
+def _say(text: str, *, only_verbose: bool = False) -> None:
+    if not _flag("quiet") and (_flag("verbose") or not only_verbose):
+        click.echo(text, err=True)
+
+
+def _flag(name: str) -> bool:
+    return bool(click.get_current_context().meta.get(name))
+
+
+def _show_tensorflow(show: bool) -> None:
+    """Set TensorFlow's own switch before it is imported."""
+    if show:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"

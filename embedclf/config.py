@@ -1,0 +1,288 @@
+"""The config: its schema, and how a file with overrides becomes one."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from embedclf.errors import ConfigError
+from embedclf.faults import Fault, describe
+from embedclf.yamlfile import Document, YamlError, parse, parse_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+FILES = ("train", "validation", "test")
+"""The keys of `data` that name a file, when they hold a string."""
+
+
+def _instead(expected: str) -> WrapValidator:
+    """One sentence in place of pydantic's error for each member of a union."""
+
+    def validate(given: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(given)
+        except ValidationError as error:
+            raise PydanticCustomError(
+                "expected", "must be {expected}", {"expected": expected}
+            ) from error
+
+    return WrapValidator(validate)
+
+
+Count = Annotated[int, Field(strict=True, ge=1)]
+Column = Annotated[str, Field(min_length=1)]
+Columns = Annotated[
+    Column | Annotated[list[Column], Field(min_length=1)],
+    _instead("a column's name (in quotes where it is a number) or a list of names"),
+]
+Fraction = Annotated[float, Field(gt=0, lt=1, strict=True)]
+ClassWeight = Annotated[
+    Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]],
+    _instead("none, balanced, or a mapping of labels to weights above 0"),
+]
+
+
+class Section(BaseModel):
+    """What all sections share: unknown keys are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(Section):
+    """Where the labelled texts are."""
+
+    train: Path = Field(description="Table of training rows: csv, tsv, jsonl or parquet; .gz too.")
+    validation: Annotated[Fraction | Path, _instead("a fraction between 0 and 1, or a file")] = (
+        Field(
+            0.1,
+            description="Share of the training rows to hold out (stratified, seeded, equal texts "
+            "on one side), or a table of its own.",
+        )
+    )
+    test: Path | None = Field(None, description="Table that is scored once, after training.")
+    text: Columns = Field("text", description="Column of the text; several are joined by a blank.")
+    label: Columns = Field(
+        "label",
+        description="Column of the label, or several columns of 0 and 1: one a label.",
+    )
+    label_separator: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="What parts several labels in one cell; makes the task multi-label.",
+    )
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
+        None, description="What parts the columns of a text table; null detects it."
+    )
+    encoding: str | None = Field(
+        None,
+        description="Encoding of a text table; null is UTF-8 unless a byte-order mark tells.",
+    )
+    skip_invalid: bool = Field(
+        False,
+        description="Drop rows whose label is empty instead of refusing the table.",
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_several_labels(self) -> DataConfig:
+        if self.label_separator is not None and isinstance(self.label, list):
+            raise PydanticCustomError(
+                "both",
+                "label_separator goes with one label column, not with a list of them",
+            )
+        return self
+
+
+class TextConfig(Section):
+    """How a text becomes token ids."""
+
+    unit: Literal["word", "character"] = Field(
+        "word", description="Token: a word, or a character for scripts without blanks."
+    )
+    lowercase: bool = Field(True, description="Whether upper and lower case are one.")
+    vocabulary_size: Annotated[int, Field(strict=True, ge=3, le=10_000_000)] = Field(
+        10_000, description="Most rows of the embedding; padding and unknown take two."
+    )
+    sequence_length: Annotated[int, Field(strict=True, ge=1, le=100_000)] = Field(
+        10, description="Tokens of a text: shorter texts are padded, longer ones cut."
+    )
+
+
+class ModelConfig(Section):
+    """The network between token ids and probabilities."""
+
+    embedding_dim: Annotated[int, Field(strict=True, ge=1, le=10_000)] = Field(
+        128, description="Numbers that stand for one token."
+    )
+    pooling: Literal["flatten", "average", "max"] = Field(
+        "flatten",
+        description="How the vectors of a text become one: flatten keeps positions.",
+    )
+    hidden_units: list[Annotated[int, Field(strict=True, ge=1, le=100_000)]] = Field(
+        default=[], description="Units of each hidden layer (ReLU) before the output."
+    )
+    dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share dropped in training: after pooling and hidden layers.",
+    )
+
+
+class TrainingConfig(Section):
+    """How the network is fitted."""
+
+    epochs: Count = Field(10, description="Most passes over the training rows.")
+    early_stopping: Count | None = Field(
+        3,
+        description="Epochs without a better validation loss before it stops; null never stops.",
+    )
+    batch_size: Count = Field(32, description="Rows of one step.")
+    optimizer: Literal["adam", "adagrad", "sgd", "rmsprop"] = Field(
+        "adam", description="Rule of the steps, with Keras's defaults."
+    )
+    learning_rate: float = Field(0.001, gt=0, allow_inf_nan=False, description="Size of the steps.")
+    class_weight: ClassWeight = Field(
+        "none",
+        description="Weight of the rows of each label: none, balanced, or {label: weight}.",
+    )
+    device: Literal["auto", "cpu", "gpu"] = Field(
+        "auto", description="Where to train; gpu fails where there is none."
+    )
+
+
+class Config(Section):
+    """A whole config: what `embedclf train` needs to know."""
+
+    data: DataConfig = Field(description="Where the labelled texts are.")
+    text: TextConfig = Field(TextConfig(), description="How a text becomes token ids.")
+    model: ModelConfig = Field(ModelConfig(), description="The network.")
+    training: TrainingConfig = Field(TrainingConfig(), description="How it is fitted.")
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = Field(
+        42,
+        description="Source of all randomness: split, first weights, order of rows, dropout.",
+    )
+
+
+def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
+    """Read a YAML config, apply overrides, check everything.
+
+    Paths in the file are taken from the file's folder, paths in an override from the working
+    directory; the config returned holds absolute ones.
+
+    Args:
+        path: The YAML file.
+        overrides: `section.key=value` each, the value in YAML; later ones win.
+
+    Raises:
+        ConfigError: The file cannot be read or parsed, or holds faults: all of them, a line each,
+            with file, line and column (or the override) in front.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; name a config file") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
+    try:
+        document = parse(text)
+    except YamlError as error:
+        raise ConfigError(f"{path}:{error.line}:{error.column}: {error}") from error
+    overridden = _override(document, overrides)
+    _resolve_files(document, path.parent, overridden)
+    return _validate(document, path, overridden)
+
+
+def dump_config(config: Config, directory: Path) -> str:
+    """Write a config as YAML with every default, its paths relative to a folder.
+
+    Args:
+        config: The config, with absolute paths.
+        directory: The folder that the YAML file will stand in.
+
+    Returns:
+        YAML that `load_config` reads back to an equal config from that folder.
+    """
+    from ruamel.yaml import YAML
+
+    sections = config.model_dump(mode="json")
+    for key in FILES:
+        file = getattr(config.data, key)
+        if isinstance(file, Path):
+            sections["data"][key] = Path(os.path.relpath(file, directory.absolute())).as_posix()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.allow_unicode = True
+    yaml.width = 10_000
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    stream = io.StringIO()
+    yaml.dump(sections, stream)
+    return stream.getvalue()
+
+
+def json_schema() -> dict[str, Any]:
+    """Describe the config as a JSON schema, for editors that complete and check YAML."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Config.model_json_schema(),
+        "title": "embedclf config",
+    }
+
+
+def _override(document: Document, overrides: Iterable[str]) -> dict[tuple[str, ...], str]:
+    """Set the overridden keys in the document; tell which override each path came from."""
+    sources = {}
+    for override in overrides:
+        dotted, equals, given = override.partition("=")
+        keys = tuple(dotted.strip().split("."))
+        if not equals or not all(keys):
+            raise ConfigError(f"-s {override}: no KEY=VALUE; write it as -s model.embedding_dim=64")
+        try:
+            document.set(keys, parse_value(given))
+        except YamlError as error:
+            raise ConfigError(f"-s {override}: {error}") from error
+        sources[keys] = f"-s {override}"
+    return sources
+
+
+def _resolve_files(
+    document: Document, directory: Path, overridden: Mapping[tuple[str, ...], str]
+) -> None:
+    """Make the paths absolute: from the config's folder, or the working directory for -s."""
+    section = document.values.get("data")
+    if not isinstance(section, dict):
+        return
+    for key in FILES:
+        if isinstance(section.get(key), str) and section[key]:
+            by_hand = ("data", key) in overridden or ("data",) in overridden
+            base = Path() if by_hand else directory
+            section[key] = os.path.abspath(base / Path(section[key]).expanduser())
+
+
+def _validate(document: Document, path: Path, overridden: Mapping[tuple[str, ...], str]) -> Config:
+    """Turn the document into a config, or raise all its faults at once."""
+    faults = [Fault(keys, "given twice; keep one") for keys in document.repeated]
+    try:
+        config = Config.model_validate(document.values)
+    except ValidationError as error:
+        faults += describe(error, Config)
+    if not faults:
+        return config
+    lines = []
+    for fault in faults:
+        override = next((s for k, s in overridden.items() if fault.keys[: len(k)] == k), None)
+        line, column = document.place(fault.keys)
+        lines.append((line, column, f"{override or f'{path}:{line}:{column}'}: {fault}"))
+    raise ConfigError("\n".join(text for *_, text in sorted(lines, key=lambda entry: entry[:2])))

@@ -1,0 +1,125 @@
+"""What a network consists of and means, for a config before training or a run after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from embedclf.config import load_config
+from embedclf.data import read_labelled
+from embedclf.labels import Labels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from embedclf.config import Config
+    from embedclf.network import Layer
+    from embedclf.run import Run
+
+_SLOTS = {"adam": 2, "adagrad": 1, "rmsprop": 1, "sgd": 0}
+"""Numbers that an optimizer keeps for each parameter."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """A network as Keras tells it, and in plain words."""
+
+    table: str
+    """Keras's own."""
+    layers: tuple[Layer, ...]
+    meanings: tuple[str, ...]
+    """A sentence or two for each layer."""
+    parameters: int
+    memory: str
+    run: Run | None
+    """None for a config: its embedding then has as many rows as it can have at most."""
+
+
+def describe_config(path: Path, overrides: Iterable[str] = ()) -> Description:
+    """Describe the network of a config; of its data only the labels are read.
+
+    Raises:
+        ConfigError: The config cannot be used.
+        DataError: The training table cannot be read.
+    """
+    config = load_config(path, overrides)
+    labels = Labels.fit(read_labelled(config.data.train, config.data), config.data)
+    return _describe(config, labels, config.text.vocabulary_size, None)
+
+
+def describe_run(run: Run) -> Description:
+    """Describe the network of a run, as it was trained."""
+    classifier = run.classifier()
+    return _describe(run.config(), classifier.labels, classifier.tokenizer.rows, run)
+
+
+def _describe(config: Config, labels: Labels, rows: int, run: Run | None) -> Description:
+    from embedclf import network
+
+    net = network.build(
+        config.model, labels, rows=rows, sequence_length=config.text.sequence_length
+    )
+    layers = network.layers(net)
+    meanings = [_meaning(layer, config, labels) for layer in layers]
+    if run is None:
+        meanings[1] += " It will have fewer rows where training finds fewer tokens."
+    parameters = net.count_params()
+    memory = _memory(parameters, config.training.optimizer)
+    return Description(network.table(net), layers, tuple(meanings), parameters, memory, run)
+
+
+def _memory(parameters: int, optimizer: str) -> str:
+    slots = _SLOTS[optimizer]
+    size = parameters * 4 / 1e6
+    return (
+        f"{parameters:,} parameters of 4 bytes are {size:,.1f} MB ({parameters / 2**18:,.2f} MiB, "
+        f"which Keras calls MB); in training, with a gradient and {optimizer}'s {slots} numbers "
+        f"for each, {size * (2 + slots):,.1f} MB."
+    )
+
+
+def _meaning(layer: Layer, config: Config, labels: Labels) -> str:
+    features = layer.shape[-1]
+    length = config.text.sequence_length
+    if layer.name == "embedding":
+        return _embedding_meaning(layer, config)
+    if layer.name == "output":
+        return _output_meaning(layer, labels)
+    if layer.name.startswith("hidden_"):
+        return f"{features:,} weighted sums, those below 0 set to 0 (ReLU)."
+    if layer.kind == "Dropout":
+        return f"In training only, {config.model.dropout:.0%} of the numbers are set to 0."
+    meanings = {
+        "token_ids": f"A text is {length:,} token ids; a batch of {config.training.batch_size} "
+        f"texts has shape ({config.training.batch_size}, {length}). 0 pads, 1 is an unknown token.",
+        "flatten": f"The {length:,} vectors of a text one behind the other, {features:,} numbers: "
+        "the position of a token counts.",
+        "average": f"The mean of the vectors of a text's tokens, {features:,} numbers: padding and "
+        "the order of tokens do not count.",
+        "max": f"The largest of each of the {features:,} numbers over a text's tokens: padding and "
+        "the order of tokens do not count.",
+    }
+    return meanings[layer.name]
+
+
+def _embedding_meaning(layer: Layer, config: Config) -> str:
+    batch, (length, dim) = config.training.batch_size, layer.shape
+    rows = layer.parameters // dim
+    ratio = rows / dim
+    narrower = f"{ratio:,.0f} times narrower" if ratio >= 1.5 else "no narrower"
+    return (
+        f"Each id becomes {dim:,} numbers, its row in a table of {rows:,} rows: the output for a "
+        f"batch of {batch} is ({batch}, {length}, {dim}). A one-hot row would have {rows:,} "
+        f"numbers, so the embedding is {narrower}."
+    )
+
+
+def _output_meaning(layer: Layer, labels: Labels) -> str:
+    if labels.task == "binary":
+        no, yes = labels.names
+        return f"One weighted sum through a sigmoid: the probability of {yes!r}, not {no!r}."
+    how = "through a softmax: probabilities that add up to 1"
+    if labels.task == "multilabel":
+        how = "each through a sigmoid: probabilities of their own"
+    return f"{layer.shape[-1]} weighted sums, one a label, {how}."

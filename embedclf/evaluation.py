@@ -1,0 +1,210 @@
+"""Probabilities and targets → scores, beside what guessing would give."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from embedclf.data import read_labelled, sha256
+from embedclf.errors import RunError
+from embedclf.preparation import encode, validation_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from embedclf.config import Config
+    from embedclf.data import LabelledTexts
+    from embedclf.labels import Labels, Probabilities, Targets
+    from embedclf.run import Run
+
+Scores = dict[str, float | None]
+"""Each between 0 and 1, but log_loss ≥ 0; None where the rows do not define it."""
+
+
+@dataclass(frozen=True)
+class LabelScores:
+    """How well one label is found; scores between 0 and 1."""
+
+    label: str
+    rows: int
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores over all rows: those with an unknown label count, as wrong."""
+
+    rows: int
+    scores: Scores
+    majority: Scores
+    """The scores of always giving the label that most training rows have."""
+    majority_label: str
+    labels: tuple[LabelScores, ...]
+    confusion: tuple[tuple[int, ...], ...] | None
+    """[true label][given label] in rows; None where a row has several labels."""
+    unknown_labels: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Evaluation:
+        """The evaluation that `to_json` wrote."""
+        labels = tuple(LabelScores(**label) for label in values["labels"])
+        confusion = values["confusion"] and tuple(map(tuple, values["confusion"]))
+        return cls(**{**values, "labels": labels, "confusion": confusion})
+
+
+def measured(run: Run) -> dict[str, Evaluation]:
+    """What training measured, by part: `validation`, and `test` where there was a table."""
+    return {part: Evaluation.from_json(values) for part, values in run.metrics().items()}
+
+
+def evaluate(
+    labels: Labels,
+    targets: Targets,
+    probabilities: Probabilities,
+    unknown_labels: dict[str, int] | None = None,
+) -> Evaluation:
+    """Score probabilities against targets at a threshold of 0.5 (or the likeliest label).
+
+    Log loss and ROC AUC are over the rows whose label is known; all else over all rows.
+
+    Args:
+        labels: Of the classifier.
+        targets: (n,) with -1 for an unknown label, or (n, labels).
+        probabilities: (n, outputs).
+        unknown_labels: Labels that the classifier does not know, with their rows.
+    """
+    decided = labels.decide(probabilities)
+    top = int(np.argmax(labels.counts))
+    several = labels.task == "multilabel"
+    guess = np.zeros_like(decided)
+    guess[..., top if several else slice(None)] = 1 if several else top
+    return Evaluation(
+        rows=len(targets),
+        scores={
+            **_decision_scores(labels, targets, decided),
+            **_probability_scores(labels, targets, probabilities),
+        },
+        majority=_decision_scores(labels, targets, guess),
+        majority_label=labels.names[top],
+        labels=_label_scores(labels, targets, decided),
+        confusion=_confusion(labels, targets, decided),
+        unknown_labels=unknown_labels or {},
+    )
+
+
+def evaluate_run(run: Run, table: Path | None = None) -> tuple[str, Evaluation]:
+    """Score a run on labelled rows.
+
+    Args:
+        run: The run.
+        table: The rows; None takes the config's test table, or the rows held out for validation.
+
+    Returns:
+        What was scored, in words, and the scores.
+
+    Raises:
+        DataError: The table cannot be used.
+        RunError: The training table has changed, so that the held-out rows are not to be had.
+    """
+    config, classifier = run.config(), run.classifier()
+    rows, labelled = _rows_of(run, config, table)
+    part = encode(labelled, classifier.labels, classifier.tokenizer, config)
+    probabilities = classifier.score(part.encoding.ids)
+    return rows, evaluate(classifier.labels, part.targets, probabilities, part.unknown_labels)
+
+
+def _rows_of(run: Run, config: Config, table: Path | None) -> tuple[str, LabelledTexts]:
+    table = table or config.data.test
+    if table is not None:
+        return str(table), read_labelled(table, config.data)
+    recorded = run.record["data"]["train"]["sha256"]
+    source = config.data.train
+    if source.is_file() and sha256(source) != recorded:
+        raise RunError(
+            f"{source}: has changed since {run.path} was trained, so the rows held out then are "
+            "unknown; name a table with --data"
+        )
+    return f"validation rows of {source}", validation_rows(config)
+
+
+def _decision_scores(labels: Labels, targets: Targets, decided: Targets) -> Scores:
+    from sklearn import metrics
+
+    every = {"labels": range(len(labels.names)), "zero_division": 0.0}
+    if labels.task == "multilabel":
+        return {
+            "subset_accuracy": float(metrics.accuracy_score(targets, decided)),
+            "micro_f1": float(metrics.f1_score(targets, decided, average="micro", **every)),
+            "macro_f1": float(metrics.f1_score(targets, decided, average="macro", **every)),
+        }
+    scores: Scores = {"accuracy": float(metrics.accuracy_score(targets, decided))}
+    if labels.task == "multiclass":
+        for average in ("macro", "weighted"):
+            f1 = metrics.f1_score(targets, decided, average=average, **every)
+            scores[f"{average}_f1"] = float(f1)
+        return scores
+    for name in ("precision", "recall", "f1"):
+        score = getattr(metrics, f"{name}_score")
+        value = score(targets == 1, decided == 1, zero_division=0.0)
+        scores[name] = float(value)
+    return scores
+
+
+def _probability_scores(labels: Labels, targets: Targets, probabilities: Probabilities) -> Scores:
+    from sklearn import metrics
+
+    tiny = np.finfo(np.float32).eps
+    likely = np.clip(probabilities.astype(np.float64), tiny, 1 - tiny)
+    if labels.task == "multilabel":
+        cells = np.where(targets == 1, likely, 1 - likely)
+        return {"log_loss": _mean(-np.log(cells))}
+    known = targets >= 0
+    if labels.task == "multiclass":
+        of_target = np.take_along_axis(likely, np.maximum(targets, 0)[:, None], axis=1)[:, 0]
+        return {"log_loss": _mean(-np.log(of_target[known]))}
+    one = likely[:, 0]
+    both = len(np.unique(targets[known])) == 2
+    return {
+        "roc_auc": float(metrics.roc_auc_score(targets[known], one[known])) if both else None,
+        "log_loss": _mean(-np.log(np.where(targets == 1, one, 1 - one)[known])),
+    }
+
+
+def _mean(losses: npt.NDArray[np.float64]) -> float | None:
+    return float(losses.mean()) if losses.size else None
+
+
+def _label_scores(labels: Labels, targets: Targets, decided: Targets) -> tuple[LabelScores, ...]:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    columns = precision_recall_fscore_support(
+        targets,
+        decided,
+        labels=range(len(labels.names)),
+        average=None,
+        zero_division=0.0,
+    )
+    return tuple(
+        LabelScores(name, int(rows), float(precision), float(recall), float(f1))
+        for name, precision, recall, f1, rows in zip(labels.names, *columns, strict=True)
+    )
+
+
+def _confusion(
+    labels: Labels, targets: Targets, decided: Targets
+) -> tuple[tuple[int, ...], ...] | None:
+    if labels.task == "multilabel":
+        return None
+    size = len(labels.names)
+    known = targets >= 0
+    cells = np.bincount(targets[known] * size + decided[known], minlength=size * size)
+    return tuple(map(tuple, cells.reshape(size, size).tolist()))

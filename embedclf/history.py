@@ -1,0 +1,74 @@
+"""How a training went: steps, epochs, and the table of them."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Step:
+    """A moment within an epoch."""
+
+    epoch: int
+    epochs: int
+    """The most there will be."""
+    rows: int
+    """Rows done in this epoch."""
+    of_rows: int
+    loss: float
+    """Mean over the rows done in this epoch."""
+    seconds: float
+    """Since this epoch began."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training rows; losses are means a row, scores between 0 and 1."""
+
+    epoch: int
+    """Counts from 1."""
+    seconds: float
+    rows_per_second: float
+    loss: float
+    score: float
+    val_loss: float
+    val_score: float
+
+
+@dataclass(frozen=True)
+class History:
+    """All finished epochs, and what ended the training."""
+
+    epochs: tuple[Epoch, ...]
+    score_name: str
+    """What the scores are: accuracy, or micro_f1 for several labels."""
+    best_epoch: int
+    """The epoch of lowest validation loss, whose weights were kept."""
+    ended: str
+    """all_epochs, early_stopping or interrupted."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the training."""
+        return self.ended == "interrupted"
+
+    def frame(self) -> pd.DataFrame:
+        """A row an epoch; scores are named by what they are."""
+        import pandas as pd
+
+        names = [field.name for field in fields(Epoch)]
+        frame = pd.DataFrame([asdict(epoch) for epoch in self.epochs], columns=names)
+        return frame.rename(
+            columns={"score": self.score_name, "val_score": f"val_{self.score_name}"}
+        )
+
+    def to_csv(self) -> str:
+        """The table as CSV text."""
+        stream = io.StringIO()
+        self.frame().to_csv(stream, index=False, lineterminator="\n", float_format="%.6g")
+        return stream.getvalue()

@@ -1,0 +1,144 @@
+"""Labels and targets: names on one side, numbers on the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from embedclf.errors import DataError
+
+if TYPE_CHECKING:
+    from embedclf.config import DataConfig
+    from embedclf.data import LabelledTexts
+
+Task = Literal["binary", "multiclass", "multilabel"]
+Targets = npt.NDArray[np.int32]
+"""(n,) class ids, -1 where the label is unknown; multi-label: (n, labels) of 0 and 1."""
+Probabilities = npt.NDArray[np.float32]
+"""(n, outputs): binary has one output, the probability of the second label."""
+
+THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels learned from training rows, in the order of the network's outputs.
+
+    For a binary task the second name is the positive one.
+    """
+
+    task: Task
+    names: tuple[str, ...]
+    counts: tuple[int, ...]
+    """Training rows of each label."""
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that the network gives for a text."""
+        return 1 if self.task == "binary" else len(self.names)
+
+    @classmethod
+    def fit(cls, labelled: LabelledTexts, config: DataConfig) -> Labels:
+        """Learn the labels of training rows; they are in code point order.
+
+        Raises:
+            DataError: There is one label only.
+        """
+        if isinstance(config.label, list):
+            flags = _flags(labelled)
+            return cls("multilabel", tuple(config.label), tuple(flags.sum(axis=0).tolist()))
+        cells = labelled.labels[0]
+        if config.label_separator is not None:
+            cells = _parts(cells, config.label_separator).flatten()
+        found = pc.value_counts(cells)
+        counts = dict(sorted((str(e["values"]), e["counts"]) for e in found.to_pylist()))
+        if len(counts) < 2:
+            raise DataError(
+                f"{labelled.table.path}: the only label is {next(iter(counts))!r}; "
+                "a classifier needs two"
+            )
+        task: Task = "multilabel" if config.label_separator is not None else "binary"
+        if task == "binary" and len(counts) > 2:
+            task = "multiclass"
+        return cls(task, tuple(counts), tuple(counts.values()))
+
+    def encode(self, labelled: LabelledTexts, config: DataConfig) -> tuple[Targets, dict[str, int]]:
+        """Turn label cells into targets.
+
+        Returns:
+            The targets, and each unknown label with the number of rows that carry it.
+        """
+        if isinstance(config.label, list):
+            return _flags(labelled), {}
+        names = pa.array(self.names, pa.string())
+        cells = labelled.labels[0].combine_chunks()
+        if config.label_separator is None:
+            ids = pc.index_in(cells, value_set=names)
+            unknown = _count(cells.filter(pc.is_null(ids)))
+            return ids.fill_null(-1).to_numpy().astype(np.int32), unknown
+        parts = _parts(cells, config.label_separator)
+        labels = parts.flatten()
+        ids = pc.index_in(labels, value_set=names)
+        known = pc.is_valid(ids).to_numpy(zero_copy_only=False)
+        targets = np.zeros((len(cells), len(self.names)), np.int32)
+        rows = np.repeat(np.arange(len(cells)), pc.list_value_length(parts).to_numpy())
+        targets[rows[known], ids.drop_null().to_numpy()] = 1
+        return targets, _count(labels.filter(pc.is_null(ids)))
+
+    def strata(self, targets: Targets) -> npt.NDArray[np.int64]:
+        """(n,) the stratum of each row: its label; of several, the one rarest in these rows.
+
+        The rarest label first is the order of iterative stratification (Sechidis, Tsoumakas and
+        Vlahavas, 2011). Rows without a label share a stratum of their own.
+        """
+        if self.task != "multilabel":
+            return targets.astype(np.int64)
+        rarest_first = np.argsort(targets.sum(axis=0), kind="stable")
+        present = targets[:, rarest_first] == 1
+        return np.where(present.any(axis=1), present.argmax(axis=1), len(self.names))
+
+    def decide(self, probabilities: Probabilities) -> Targets:
+        """Turn probabilities (n, outputs) into decisions of the shape of targets."""
+        if self.task == "multiclass":
+            best: Targets = probabilities.argmax(axis=1).astype(np.int32)
+            return best
+        decisions: Targets = (probabilities >= THRESHOLD).astype(np.int32)
+        return decisions[:, 0] if self.task == "binary" else decisions
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `labels.json`."""
+        return {"task": self.task, "names": self.names, "counts": self.counts}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Labels:
+        """The labels that `to_json` wrote."""
+        return cls(values["task"], tuple(values["names"]), tuple(values["counts"]))
+
+
+def _flags(labelled: LabelledTexts) -> Targets:
+    """(n, labels) of 0 and 1 from a column a label."""
+    true = pa.array(["1", "true"])
+    columns = [pc.is_in(pc.utf8_lower(column), true).to_numpy() for column in labelled.labels]
+    return np.stack(columns, axis=1).astype(np.int32)
+
+
+def _parts(cells: pa.Array | pa.ChunkedArray, separator: str) -> pa.ListArray:
+    """Split cells of several labels; outer blanks, repeats and empty parts do not count."""
+    whole = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
+    rows = pc.split_pattern(whole, separator)
+    parts = pc.utf8_trim_whitespace(rows.flatten())
+    row = np.repeat(np.arange(len(whole)), pc.list_value_length(rows).to_numpy())
+    table = pa.table({"row": row, "part": parts}).filter(pc.field("part") != "")
+    table = table.group_by(["row", "part"], use_threads=False).aggregate([])
+    counts = np.bincount(table["row"].to_numpy(), minlength=len(whole))
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), table["part"].combine_chunks())
+
+
+def _count(labels: pa.Array) -> dict[str, int]:
+    return {str(e["values"]): e["counts"] for e in pc.value_counts(labels).to_pylist()}

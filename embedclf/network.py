@@ -1,0 +1,99 @@
+"""Embedding → pooling → Dense: the Keras model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from embedclf.backend import keras
+from embedclf.tokenizer import PADDING
+
+if TYPE_CHECKING:
+    from embedclf.config import ModelConfig
+    from embedclf.labels import Labels
+
+
+def build(config: ModelConfig, labels: Labels, *, rows: int, sequence_length: int) -> Any:
+    """Build the network: token ids (batch, sequence_length) → probabilities (batch, outputs).
+
+    It is a plain Keras model of built-in layers and operations, so that any Keras can load it.
+
+    Args:
+        config: Width, pooling, hidden layers, dropout.
+        labels: Tell the number of outputs, and sigmoid or softmax.
+        rows: Rows of the embedding: ids below it are legal.
+        sequence_length: Ids of a text.
+
+    Returns:
+        An uncompiled `keras.Model` with new weights.
+    """
+    ids = keras.Input((sequence_length,), dtype="int32", name="token_ids")
+    embedding = keras.layers.Embedding(rows, config.embedding_dim, name="embedding")
+    vectors = embedding(ids)  # (batch, sequence_length, embedding_dim)
+    features = _pool(config.pooling, vectors, ids)  # (batch, features)
+    features = _drop(config.dropout, features, after="pooling")
+    for number, units in enumerate(config.hidden_units, start=1):
+        features = keras.layers.Dense(units, activation="relu", name=f"hidden_{number}")(features)
+        features = _drop(config.dropout, features, after=f"hidden_{number}")
+    activation = "softmax" if labels.task == "multiclass" else "sigmoid"
+    output = keras.layers.Dense(labels.outputs, activation=activation, name="output")
+    return keras.Model(ids, output(features), name="classifier")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer by its name, Keras class, output shape without the batch, and parameters."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    parameters: int
+
+
+def table(network: Any) -> str:
+    """Keras's own table of the layers, their shapes and parameters."""
+    lines: list[str] = []
+    network.summary(line_length=80, print_fn=lambda text, **_: lines.append(text))
+    return "\n".join(line.rstrip() for line in "\n".join(lines).strip("\n").splitlines())
+
+
+def layers(network: Any) -> tuple[Layer, ...]:
+    """The layers of a network, from ids to output."""
+    return tuple(
+        Layer(
+            layer.name,
+            type(layer).__name__,
+            tuple(layer.output.shape[1:]),
+            layer.count_params(),
+        )
+        for layer in network.layers
+    )
+
+
+def _pool(pooling: str, vectors: Any, ids: Any) -> Any:
+    if pooling == "flatten":
+        return keras.layers.Flatten(name="flatten")(vectors)
+    return _masked(pooling, vectors.shape[1:])([vectors, ids])
+
+
+def _masked(pooling: str, shape: tuple[int, int]) -> Any:
+    """Average or maximum over real tokens as a small model of its own; no token gives zeros.
+
+    Keras's GlobalAveragePooling1D divides 0 by 0 where all is masked, and its GlobalMaxPooling1D
+    knows no mask.
+    """
+    ops = keras.ops
+    vectors = keras.Input(shape, name="vectors")
+    ids = keras.Input(shape[:1], dtype="int32", name="token_ids")
+    real = ops.expand_dims(ops.not_equal(ids, PADDING), -1)  # (batch, sequence_length, 1)
+    if pooling == "average":
+        lengths = ops.sum(ops.cast(real, "float32"), axis=1)  # (batch, 1)
+        pooled = ops.sum(ops.where(real, vectors, 0.0), axis=1) / ops.maximum(lengths, 1.0)
+    else:
+        highest = ops.max(ops.where(real, vectors, float("-inf")), axis=1)
+        pooled = ops.where(ops.any(real, axis=1), highest, 0.0)
+    return keras.Model([vectors, ids], pooled, name=pooling)
+
+
+def _drop(share: float, features: Any, *, after: str) -> Any:
+    return keras.layers.Dropout(share, name=f"dropout_{after}")(features) if share else features

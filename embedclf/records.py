@@ -1,0 +1,117 @@
+"""Records of delimited text (RFC 4180): where they end, and which of them is broken."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BLOCK_BYTES = 1 << 22
+_BOM = b"\xef\xbb\xbf"
+
+csv.field_size_limit(2**31 - 1)
+
+
+class RecordError(Exception):
+    """A record that is not RFC 4180, and the line it begins on."""
+
+    def __init__(self, line: int, fault: str) -> None:
+        super().__init__(fault)
+        self.line = line
+
+
+def record_blocks(stream: Any, delimiter: str) -> Iterator[tuple[int, bytes]]:
+    """Cut UTF-8 bytes into blocks of whole records, each with the line it begins on.
+
+    Where quotes are regular, a line feed behind an even number of them ends a record. Where they
+    are not, the rest is one block, checked record by record.
+
+    Raises:
+        RecordError: A quote is not closed, or something follows a closed one.
+    """
+    rest, line, size, newline = b"", 1, BLOCK_BYTES, b""
+    while chunk := stream.read(size):
+        block = rest + chunk if rest or line > 1 else chunk.removeprefix(_BOM)
+        newline = newline or (b"\n" if b"\n" in block else b"\r")
+        end = _last_record_end(block, newline)
+        if not _quotes_are_regular(block[:end], delimiter):
+            rest = block + stream.read()
+            break
+        if end:
+            yield line, block[:end]
+            line += block.count(newline, 0, end)
+        rest = block[end:]
+        size = BLOCK_BYTES if end else len(block)
+    if rest:
+        if not _quotes_are_regular(rest, delimiter):
+            for _ in rows_of(io.BytesIO(rest), delimiter, 1, first_line=line):
+                pass
+        yield line, rest if rest.endswith((b"\n", b"\r")) else rest + b"\n"
+
+
+def rows_of(
+    stream: Any, delimiter: str, columns: int, *, first_line: int = 1
+) -> Iterator[tuple[int, list[str]]]:
+    """Read records one by one, each with the line it begins on; blank lines are no records.
+
+    Args:
+        stream: UTF-8 bytes.
+        delimiter: What parts the cells.
+        columns: In a table of one column, a blank line is a record: an empty cell.
+        first_line: The number of the stream's first line.
+
+    Raises:
+        RecordError: A quote is not closed, or something follows a closed one.
+    """
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    reader = csv.reader(text, delimiter=delimiter, strict=True)
+    line = first_line
+    try:
+        for cells in reader:
+            if cells or columns == 1:
+                yield line, cells or [""]
+            line = first_line + reader.line_num
+    except csv.Error as error:
+        if "unexpected end" in str(error):
+            raise RecordError(line, "a quote opened here is never closed; close it") from error
+        fault = "a closed quote is followed by more; double the quotes inside a cell"
+        raise RecordError(line, fault) from error
+
+
+def wrong_record(block: bytes, delimiter: str, columns: int) -> tuple[int, int] | None:
+    """The first record with another number of cells: lines before it, and the number."""
+    for line, cells in rows_of(io.BytesIO(block), delimiter, columns):
+        if len(cells) != columns:
+            return line - 1, len(cells)
+    return None
+
+
+def _last_record_end(block: bytes, newline: bytes) -> int:
+    """Just behind the last newline outside quotes; 0 where there is none."""
+    quotes, end = block.count(b'"'), len(block)
+    while (place := block.rfind(newline, 0, end)) >= 0:
+        quotes -= block.count(b'"', place, end)
+        if quotes % 2 == 0:
+            return place + 1
+        end = place
+    return 0
+
+
+def _quotes_are_regular(block: bytes, delimiter: str) -> bool:
+    """Whether each quote opens a cell, closes one, or is one of a pair inside one."""
+    content = np.frombuffer(block, np.uint8)
+    places = np.flatnonzero(content == ord('"'))
+    if len(places) % 2:
+        return False
+    edges = np.array([ord("\n"), ord("\r"), *delimiter.encode()], np.uint8)
+    opening, closing = places[0::2], places[1::2]
+    before = content[np.maximum(opening - 1, 0)]
+    after = content[np.minimum(closing + 1, len(content) - 1)]
+    opens = np.isin(before, edges) | (opening == 0) | (before == ord('"'))
+    closes = np.isin(after, edges) | (closing == len(content) - 1) | (after == ord('"'))
+    return bool(opens.all() and closes.all())

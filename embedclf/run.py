@@ -1,0 +1,218 @@
+"""The run directory: what a training leaves behind, and how it is found again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from embedclf.atomic import draft_folder, publish_folder
+from embedclf.errors import RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from embedclf.classifier import Classifier
+    from embedclf.config import Config
+
+FORMAT = 1
+"""Version of the directory's form; a run of a later one is refused."""
+
+ROOT = Path("runs")
+CONFIG, MODEL, TEXT, LABELS = "config.yaml", "model.keras", "text.json", "labels.json"
+HISTORY, METRICS, RECORD = "history.csv", "metrics.json", "run.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run; every file is compared with its recorded SHA-256 when it is read."""
+
+    path: Path
+    record: dict[str, Any]
+    """The content of `run.json`."""
+
+    @classmethod
+    def open(cls, path: Path) -> Run:
+        """Open a run and check all of its files.
+
+        Raises:
+            RunError: There is no run, or it is damaged, foreign or newer.
+        """
+        run = cls.glance(path)
+        for name in run.record["files"]:
+            run.read(name)
+        return run
+
+    @classmethod
+    def glance(cls, path: Path) -> Run:
+        """Open a run and check `run.json` alone; raises as `open` does."""
+        file = path / RECORD
+        if not path.is_dir():
+            raise RunError(f"{path}: no such run; `embedclf runs` lists those there are")
+        if not file.is_file():
+            raise RunError(f"{path}: not a run: it has no {RECORD}")
+        try:
+            record = json.loads(file.read_text(encoding="utf-8"))
+            given = record["format"]
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise RunError(f"{file}: damaged, or not embedclf's; train again") from error
+        if given != FORMAT:
+            raise RunError(
+                f"{path}: a run of format {given}, this embedclf reads {FORMAT}; "
+                "use the version that wrote it, or train again"
+            )
+        if record.pop("checksum", None) != _checksum(record):
+            raise RunError(f"{file}: damaged: its checksum does not fit; restore it or train again")
+        return cls(path, record)
+
+    def read(self, name: str) -> bytes:
+        """Read a file of the run.
+
+        Raises:
+            RunError: It is missing or is not what was written.
+        """
+        file = self.path / name
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise RunError(f"{file}: {error.strerror}; restore it or train again") from error
+        if hashlib.sha256(content).hexdigest() != self.record["files"][name]:
+            raise RunError(f"{file}: damaged: its SHA-256 is not the recorded one; train again")
+        return content
+
+    def config(self) -> Config:
+        """The config with all defaults; its paths are absolute."""
+        from embedclf.config import load_config
+
+        self.read(CONFIG)
+        return load_config(self.path / CONFIG)
+
+    def metrics(self) -> dict[str, Any]:
+        """What training measured, by part: `validation`, and `test` where there was a table."""
+        measured: dict[str, Any] = json.loads(self.read(METRICS))
+        return measured
+
+    def classifier(self) -> Classifier:
+        """The classifier; nothing of TensorFlow is imported."""
+        return read_classifier(self.path, self.record["pooling"], self.read)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A run that is being written."""
+
+    path: Path
+
+    def write(self, name: str, content: str) -> None:
+        """Write a file of the run as UTF-8."""
+        (self.path / name).write_text(content, encoding="utf-8", newline="\n")
+
+    def write_json(self, name: str, values: Any) -> None:
+        """Write plain values as JSON, every code point as itself."""
+        self.write(name, json.dumps(values, ensure_ascii=False, indent=1) + "\n")
+
+    def publish(self, record: dict[str, Any], name: str, output: Path | None) -> Run:
+        """Record every file's SHA-256 and give the run its place.
+
+        Args:
+            record: What `run.json` is to hold.
+            name: Of the config; the run becomes `<name>-<number>` beside the draft.
+            output: Where the run is wanted instead.
+
+        Raises:
+            RunError: `output` has come into being meanwhile.
+        """
+        hashes = {
+            file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in sorted(self.path.iterdir())
+        }
+        record = {"format": FORMAT, **record, "files": hashes}
+        self.write_json(RECORD, {**record, "checksum": _checksum(record)})
+        if output is not None:
+            if not publish_folder(self.path, output):
+                raise RunError(f"{output}: exists by now; the run was not written")
+            return Run(output, record)
+        while not publish_folder(
+            self.path, target := self.path.parent / _next_name(self.path.parent, name)
+        ):
+            pass
+        return Run(target, record)
+
+
+@contextmanager
+def draft(output: Path | None) -> Iterator[Draft]:
+    """Begin a run: beside `output`, or in `./runs`. It is gone unless it was published.
+
+    Raises:
+        RunError: `output` is there already, or its folder cannot be written to.
+    """
+    if output is not None and (output.exists() or output.is_symlink()):
+        raise RunError(f"{output}: exists; a run never overwrites, choose another place")
+    parent = ROOT if output is None else output.parent
+    try:
+        with draft_folder(parent) as folder:
+            yield Draft(folder)
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise RunError(f"{parent}: cannot hold a run: {error.strerror}") from error
+
+
+def find_runs(root: Path = ROOT) -> tuple[list[Run], list[RunError]]:
+    """The runs in a folder, oldest first, and what is wrong with those that cannot be read."""
+    runs, faults = [], []
+    for file in sorted(root.glob(f"*/{RECORD}")):
+        try:
+            runs.append(Run.glance(file.parent))
+        except RunError as error:
+            faults.append(error)
+    return sorted(runs, key=lambda run: str(run.record["created"])), faults
+
+
+def open_run(path: Path | None) -> Run:
+    """Open a run; the newest in `./runs` when none is named.
+
+    Raises:
+        RunError: There is none, or it cannot be used.
+    """
+    if path is not None:
+        return Run.open(path)
+    runs, faults = find_runs()
+    if not runs and faults:
+        raise faults[0]
+    if not runs:
+        raise RunError(f"{ROOT}: no runs here; `embedclf train` makes one, --run names another")
+    return Run.open(runs[-1].path)
+
+
+def read_classifier(path: Path, pooling: str, read: Any = None) -> Classifier:
+    """Make the classifier from the files of a run or of a draft of one.
+
+    Args:
+        path: The folder.
+        pooling: Of the network.
+        read: Reads a file by its name; plainly from the folder when None.
+    """
+    from embedclf.classifier import Classifier, read_weights
+    from embedclf.labels import Labels
+    from embedclf.tokenizer import Tokenizer
+
+    read = read or (lambda name: (path / name).read_bytes())
+    return Classifier(
+        Tokenizer.from_json(json.loads(read(TEXT))),
+        Labels.from_json(json.loads(read(LABELS))),
+        read_weights(read(MODEL), pooling),
+    )
+
+
+def _next_name(parent: Path, name: str) -> str:
+    pattern = re.compile(rf"{re.escape(name)}-(\d+)")
+    numbers = [int(m[1]) for entry in parent.iterdir() if (m := pattern.fullmatch(entry.name))]
+    return f"{name}-{max(numbers, default=0) + 1}"
+
+
+def _checksum(record: dict[str, Any]) -> str:
+    canonical = json.dumps(record, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,174 @@
+"""Config → run: the whole of `train`, in order."""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embedclf import __version__, run
+from embedclf.config import dump_config
+from embedclf.errors import TrainingError
+from embedclf.evaluation import evaluate
+from embedclf.preparation import Prepared, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from embedclf.backend import Device
+    from embedclf.classifier import Classifier
+    from embedclf.config import Config
+    from embedclf.history import Epoch, History, Step
+    from embedclf.labels import Labels, Probabilities
+    from embedclf.preparation import Part
+
+    Told = Prepared | Device | Step | Epoch
+
+PARITY = 1e-5
+"""Most that NumPy and Keras may differ in a probability."""
+_PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "pyarrow", "scikit-learn")
+
+
+def train(
+    config: Config,
+    *,
+    name: str,
+    output: Path | None = None,
+    tell: Callable[[Told], None] = lambda _told: None,
+    tensorboard: Path | None = None,
+) -> run.Run:
+    """Train a classifier and leave a run.
+
+    TensorFlow's seeds and determinism are set for the whole process.
+
+    Args:
+        config: What to train on and how.
+        name: The run becomes `runs/<name>-<number>`.
+        output: The run's path instead; nothing may be there.
+        tell: Called with what was prepared, the device, each step and each epoch.
+        tensorboard: Folder for TensorBoard's log.
+
+    Returns:
+        The finished run; its `record["ended"]` tells what ended the training.
+
+    Raises:
+        DataError: A table cannot be used.
+        RunError: The run cannot be written where it should be.
+        TrainingError: The device is not there, the loss is no longer a number, or NumPy does not
+            score as Keras does.
+        KeyboardInterrupt: Ctrl-C before the first epoch was finished; nothing is left.
+    """
+    _check_tensorboard(tensorboard)
+    clock = _Clock()
+    with run.draft(output) as draft:
+        prepared = prepare(config)
+        tell(prepared)
+        clock.lap("prepare")
+
+        from embedclf import backend, fitting, network
+
+        device = backend.start(config.training.device, config.seed)
+        tell(device)
+        clock.lap("start")
+
+        net = network.build(
+            config.model,
+            prepared.labels,
+            rows=prepared.tokenizer.rows,
+            sequence_length=config.text.sequence_length,
+        )
+        history = fitting.fit(net, prepared, tell=tell, tensorboard=tensorboard)
+        clock.lap("fit")
+
+        draft.write_json(run.TEXT, prepared.tokenizer.to_json())
+        draft.write_json(run.LABELS, prepared.labels.to_json())
+        net.save(draft.path / run.MODEL)
+        classifier = run.read_classifier(draft.path, config.model.pooling)
+        parity, metrics = _measure(prepared, classifier, net)
+        draft.write(run.CONFIG, dump_config(config, _home(output)))
+        draft.write(run.HISTORY, history.to_csv())
+        draft.write_json(run.METRICS, metrics)
+        clock.lap("finish")
+
+        record = _circumstances(prepared, device, history)
+        measured = {"parameters": int(net.count_params()), "parity": parity}
+        return draft.publish(record | measured | {"seconds": clock.laps}, name, output)
+
+
+class _Clock:
+    """Seconds of each phase."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, phase: str) -> None:
+        now = time.perf_counter()
+        self.laps[phase] = round(now - self._last, 3)
+        self._last = now
+
+
+def _home(output: Path | None) -> Path:
+    """A folder as deep as the run's own, whatever its number."""
+    return run.ROOT / "run" if output is None else output
+
+
+def _check_tensorboard(folder: Path | None) -> None:
+    from importlib.util import find_spec
+
+    if folder is not None and find_spec("tensorboard") is None:
+        raise TrainingError(
+            "--tensorboard: the package is not installed; pip install 'embedclf[tensorboard]'"
+        )
+
+
+def _measure(prepared: Prepared, classifier: Classifier, net: Any) -> tuple[float, dict[str, Any]]:
+    """Compare NumPy with Keras, then score each part: the test rows once and last.
+
+    Returns:
+        The largest difference in a probability on validation rows, and the scores.
+
+    Raises:
+        TrainingError: The difference is above `PARITY`.
+    """
+    ids = prepared.validation.encoding.ids
+    probabilities = classifier.score(ids)
+    expected = net.predict(ids, batch_size=1024, verbose=0)
+    parity = float(np.abs(expected - probabilities).max())
+    if not parity <= PARITY:
+        raise TrainingError(
+            f"NumPy and Keras differ by {parity:.1e} in a probability, more than {PARITY:.0e}; "
+            "the run was not kept; please report it with the config"
+        )
+    metrics = {"validation": _evaluate(prepared.validation, prepared.labels, probabilities)}
+    if prepared.test is not None:
+        probabilities = classifier.score(prepared.test.encoding.ids)
+        metrics["test"] = _evaluate(prepared.test, prepared.labels, probabilities)
+    return parity, metrics
+
+
+def _evaluate(part: Part, labels: Labels, probabilities: Probabilities) -> dict[str, Any]:
+    return evaluate(labels, part.targets, probabilities, part.unknown_labels).to_json()
+
+
+def _circumstances(prepared: Prepared, device: Device, history: History) -> dict[str, Any]:
+    """What the run was made of, on and with."""
+    config = prepared.config
+    packages = {"python": platform.python_version(), "embedclf": __version__}
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "ended": history.ended,
+        "epochs": len(history.epochs),
+        "best_epoch": history.best_epoch,
+        "pooling": config.model.pooling,
+        "seed": config.seed,
+        "device": {"requested": config.training.device, **asdict(device)},
+        "packages": packages | {package: version(package) for package in _PACKAGES},
+        **prepared.facts,
+    }
