@@ -40,6 +40,8 @@ class Boundary(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a user's mistake never shows a traceback."""
         began = time.perf_counter()
+        if sys.stdout is None:  # it was closed by whoever started the command
+            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until exit
         try:
             super().invoke(ctx)
             sys.stdout.flush()

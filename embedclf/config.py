@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -20,7 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from embedclf.errors import ConfigError
 from embedclf.faults import Fault, describe
-from embedclf.yamlfile import Document, YamlError, parse, parse_value
+from embedclf.yamlfile import Document, YamlError, parse, parse_value, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -215,21 +214,12 @@ def dump_config(config: Config, directory: Path) -> str:
     Returns:
         YAML that `load_config` reads back to an equal config from that folder.
     """
-    from ruamel.yaml import YAML
-
     sections = config.model_dump(mode="json")
     for key in FILES:
         file = getattr(config.data, key)
         if isinstance(file, Path):
             sections["data"][key] = Path(os.path.relpath(file, directory.absolute())).as_posix()
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.allow_unicode = True
-    yaml.width = 10_000
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    stream = io.StringIO()
-    yaml.dump(sections, stream)
-    return stream.getvalue()
+    return write(sections)
 
 
 def json_schema() -> dict[str, Any]:

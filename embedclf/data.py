@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +34,7 @@ class LabelledTexts:
     labels: tuple[pa.ChunkedArray, ...]  # a column each: (n,) strings
     rows: Rows  # (n,) positions in the table, where invalid rows were dropped
     skipped: int = 0
+    """Invalid rows of the table that were dropped."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -46,7 +47,6 @@ class LabelledTexts:
             self.texts.take(pa.array(at)),
             tuple(column.take(pa.array(at)) for column in self.labels),
             self.rows[at],
-            self.skipped,
         )
 
     def places(self, rows: Sequence[int] | Rows) -> str:
@@ -154,8 +154,7 @@ def _drop_invalid(labelled: LabelledTexts, config: DataConfig) -> LabelledTexts:
         )
     if not keep.any():
         raise DataError(f"{labelled.table.path}: no row has a valid label")
-    kept = labelled.take(keep)
-    return LabelledTexts(kept.table, kept.texts, kept.labels, kept.rows, len(invalid))
+    return replace(labelled.take(keep), skipped=len(invalid))
 
 
 def _is_label(column: pa.ChunkedArray) -> pa.ChunkedArray:

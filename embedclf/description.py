@@ -71,12 +71,16 @@ def _describe(config: Config, labels: Labels, rows: int, run: Run | None) -> Des
 
 def _memory(parameters: int, optimizer: str) -> str:
     slots = _SLOTS[optimizer]
-    size = parameters * 4 / 1e6
+    size, in_training = _size(4 * parameters), _size(4 * parameters * (2 + slots))
     return (
-        f"{parameters:,} parameters of 4 bytes are {size:,.1f} MB ({parameters / 2**18:,.2f} MiB, "
-        f"which Keras calls MB); in training, with a gradient and {optimizer}'s {slots} numbers "
-        f"for each, {size * (2 + slots):,.1f} MB."
+        f"{parameters:,} parameters of 4 bytes are {size} (Keras counts 1,024 × 1,024 bytes as a "
+        f"MB); in training, with a gradient and {optimizer}'s {slots} numbers for each, "
+        f"{in_training}."
     )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.1f} kB"
 
 
 def _meaning(layer: Layer, config: Config, labels: Labels) -> str:

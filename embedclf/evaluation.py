@@ -142,9 +142,9 @@ def _decision_scores(labels: Labels, targets: Targets, decided: Targets) -> Scor
     every = {"labels": range(len(labels.names)), "zero_division": 0.0}
     if labels.task == "multilabel":
         return {
-            "subset_accuracy": float(metrics.accuracy_score(targets, decided)),
             "micro_f1": float(metrics.f1_score(targets, decided, average="micro", **every)),
             "macro_f1": float(metrics.f1_score(targets, decided, average="macro", **every)),
+            "subset_accuracy": float(metrics.accuracy_score(targets, decided)),
         }
     scores: Scores = {"accuracy": float(metrics.accuracy_score(targets, decided))}
     if labels.task == "multiclass":

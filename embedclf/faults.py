@@ -41,8 +41,24 @@ def describe(error: ValidationError, schema: type[BaseModel]) -> list[Fault]:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that a misspelt one most likely means, if any is near."""
-    matches = get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    words = list(known)
+    matches = get_close_matches(word.lower(), words, n=1, cutoff=0.6)
+    holding = [one for one in words if len(word) > 2 and word.lower() in one]
+    return next(iter([*matches, *holding]), None)
+
+
+_WRONG_KIND = ("_type", "_parsing", "_from_float")
+_EXPECTED = {
+    "bool": "must be true or false",
+    "dict": "must be a mapping of keys",
+    "float": "must be a number",
+    "int": "must be a whole number",
+    "list": "must be a list",
+    "model": "must be a mapping of keys",
+    "path": "must be the path of a file",
+    "string": "must be text, in quotes where it looks like a number",
+}
+"""What to write instead, by the first word of pydantic's error types `…_type`, `…_parsing`."""
 
 
 def _sentence(keys: tuple[str, ...], details: ErrorDetails, schema: type[BaseModel]) -> str:
@@ -51,11 +67,10 @@ def _sentence(keys: tuple[str, ...], details: ErrorDetails, schema: type[BaseMod
         return _unknown_key(keys, schema)
     if kind == "literal_error":
         return _unknown_word(given, details["ctx"]["expected"])
-    if kind in {"model_type", "dict_type"}:
-        message = "must be a mapping of keys"
     if kind in {"missing", "both"}:
         return "missing; it has no default" if kind == "missing" else message
-    return f"{_bound(message)}, not {_show(given)}"
+    expected = _EXPECTED.get(kind.partition("_")[0]) if kind.endswith(_WRONG_KIND) else None
+    return f"{expected or _bound(message)}, not {_show(given)}"
 
 
 def _unknown_key(keys: tuple[str, ...], schema: type[BaseModel]) -> str:

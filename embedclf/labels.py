@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -54,18 +55,18 @@ class Labels:
             return cls("multilabel", tuple(config.label), tuple(flags.sum(axis=0).tolist()))
         cells = labelled.labels[0]
         if config.label_separator is not None:
-            cells = _parts(cells, config.label_separator).flatten()
-        found = pc.value_counts(cells)
-        counts = dict(sorted((str(e["values"]), e["counts"]) for e in found.to_pylist()))
-        if len(counts) < 2:
+            cells = _parts(cells, config.label_separator)[1]
+        names = tuple(sorted(cells.unique().to_pylist()))
+        if len(names) < 2:
             raise DataError(
-                f"{labelled.table.path}: the only label is {next(iter(counts))!r}; "
-                "a classifier needs two"
+                f"{labelled.table.path}: the only label is {names[0]!r}; a classifier needs two"
             )
-        task: Task = "multilabel" if config.label_separator is not None else "binary"
-        if task == "binary" and len(counts) > 2:
-            task = "multiclass"
-        return cls(task, tuple(counts), tuple(counts.values()))
+        task: Task = "binary" if len(names) == 2 else "multiclass"
+        if config.label_separator is not None:
+            task = "multilabel"
+        targets, _ = cls(task, names, ()).encode(labelled, config)
+        rows = targets.sum(axis=0) if task == "multilabel" else np.bincount(targets)
+        return cls(task, names, tuple(rows.tolist()))
 
     def encode(self, labelled: LabelledTexts, config: DataConfig) -> tuple[Targets, dict[str, int]]:
         """Turn label cells into targets.
@@ -79,16 +80,17 @@ class Labels:
         cells = labelled.labels[0].combine_chunks()
         if config.label_separator is None:
             ids = pc.index_in(cells, value_set=names)
-            unknown = _count(cells.filter(pc.is_null(ids)))
-            return ids.fill_null(-1).to_numpy().astype(np.int32), unknown
-        parts = _parts(cells, config.label_separator)
-        labels = parts.flatten()
-        ids = pc.index_in(labels, value_set=names)
-        known = pc.is_valid(ids).to_numpy(zero_copy_only=False)
+            unknown = Counter(cells.filter(pc.is_null(ids)).to_pylist())
+            return ids.fill_null(-1).to_numpy().astype(np.int32), dict(sorted(unknown.items()))
+        rows, parts = _parts(cells, config.label_separator)
+        ids = pc.index_in(parts, value_set=names)
+        known = ids.is_valid().to_numpy(zero_copy_only=False)
         targets = np.zeros((len(cells), len(self.names)), np.int32)
-        rows = np.repeat(np.arange(len(cells)), pc.list_value_length(parts).to_numpy())
         targets[rows[known], ids.drop_null().to_numpy()] = 1
-        return targets, _count(labels.filter(pc.is_null(ids)))
+        carried = set(
+            zip(rows[~known].tolist(), parts.filter(ids.is_null()).to_pylist(), strict=True)
+        )
+        return targets, dict(sorted(Counter(label for _, label in carried).items()))
 
     def strata(self, targets: Targets) -> npt.NDArray[np.int64]:
         """(n,) the stratum of each row: its label; of several, the one rarest in these rows.
@@ -127,18 +129,13 @@ def _flags(labelled: LabelledTexts) -> Targets:
     return np.stack(columns, axis=1).astype(np.int32)
 
 
-def _parts(cells: pa.Array | pa.ChunkedArray, separator: str) -> pa.ListArray:
-    """Split cells of several labels; outer blanks, repeats and empty parts do not count."""
+def _parts(
+    cells: pa.Array | pa.ChunkedArray, separator: str
+) -> tuple[npt.NDArray[np.int64], pa.Array]:
+    """Split cells of several labels: the row of each part, and the parts, trimmed, none empty."""
     whole = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
-    rows = pc.split_pattern(whole, separator)
-    parts = pc.utf8_trim_whitespace(rows.flatten())
-    row = np.repeat(np.arange(len(whole)), pc.list_value_length(rows).to_numpy())
-    table = pa.table({"row": row, "part": parts}).filter(pc.field("part") != "")
-    table = table.group_by(["row", "part"], use_threads=False).aggregate([])
-    counts = np.bincount(table["row"].to_numpy(), minlength=len(whole))
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), table["part"].combine_chunks())
-
-
-def _count(labels: pa.Array) -> dict[str, int]:
-    return {str(e["values"]): e["counts"] for e in pc.value_counts(labels).to_pylist()}
+    split = pc.split_pattern(whole, separator)
+    parts = pc.utf8_trim_whitespace(split.flatten())
+    rows = np.repeat(np.arange(len(whole)), pc.list_value_length(split).to_numpy())
+    kept = pc.not_equal(parts, "")
+    return rows[kept.to_numpy(zero_copy_only=False)], parts.filter(kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -164,19 +165,17 @@ def _as_array(texts: list[str]) -> pa.Array:
 
 def _standard_input(encoding: str) -> Iterator[str]:
     """The lines of standard input, ended by line feeds alone."""
-    number = 0
-    try:
-        stream = io.TextIOWrapper(sys.stdin.buffer, encoding=encoding, newline="\n")
-        for line in stream:
-            number += 1
-            yield line.removesuffix("\n").removesuffix("\r")
-        stream.detach()
-    except LookupError as error:
-        raise DataError(f"--encoding {encoding}: unknown; see Python's codecs") from error
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"standard input: not {encoding} after line {number:,}; name its --encoding"
-        ) from error
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        content = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+        try:
+            yield content.decode(encoding).removesuffix("\n").removesuffix("\r")
+        except LookupError as error:
+            raise DataError(f"--encoding {encoding}: unknown; see Python's codecs") from error
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"standard input:{number}: byte 0x{content[error.start]:02x} is not {encoding}; "
+                "name its --encoding"
+            ) from error
 
 
 @contextmanager
@@ -215,12 +214,17 @@ class HeldRows:
 
 class _CsvRows:
     def __init__(self, stream: IO[str], columns: tuple[str, ...], delimiter: str = ",") -> None:
-        self._writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
+        self._writer, self._quoting = (
+            csv.writer(stream, delimiter=delimiter, lineterminator="\n", quoting=quoting)
+            for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+        )
         self._writer.writerow([*columns, *ADDED])
 
     def write(self, rows: pa.RecordBatch) -> None:
-        cells = [column.to_pylist() for column in rows.columns]
-        self._writer.writerows(zip(*cells, strict=True))
+        for row in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+            # csv leaves a lone carriage return unquoted, which readers take for the row's end
+            returns = any("\r" in cell for cell in row)
+            (self._quoting if returns else self._writer).writerow(row)
 
 
 class _JsonRows:

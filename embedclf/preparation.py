@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -170,7 +170,8 @@ def _hold_out(source: LabelledTexts, config: Config) -> tuple[LabelledTexts, Lab
             f"{config.data.train}: {len(source)} rows leave none to validate on; add rows, raise "
             "data.validation, or name a file there"
         )
-    return source.take(~held_out), source.take(held_out)
+    train = replace(source.take(~held_out), skipped=source.skipped)
+    return train, source.take(held_out)
 
 
 def _check_class_weight(labels: Labels, config: Config) -> None:

@@ -46,7 +46,8 @@ def prepared(facts: dict[str, Any], config: Config) -> str:
         f"{name} {_percent(part['share_of_tokens_unknown'])}" for name, part in parts.items()
     ]
     pairs = [
-        ("data", f"{train['path']} ({train['form']})"),
+        ("data", train["path"]),
+        ("read as", train["form"]),
         (
             "rows",
             " · ".join(rows) + (f" · {skipped:,} skipped: empty label" if skipped else ""),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +12,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 Keys = tuple[str, ...]
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 class YamlError(Exception):
@@ -75,6 +79,31 @@ def parse_value(text: str) -> Any:
     """
     node = _compose(text)
     return None if node is None else _construct(node, (), Document({}), ())
+
+
+def write(sections: dict[str, Any]) -> str:
+    """Write plain values as YAML that `parse` reads back exactly, a mapping in it in one line."""
+    lines = []
+    for key, value in sections.items():
+        if isinstance(value, dict):
+            lines += [f"{key}:", *(f"  {name}: {_flow(inner)}" for name, inner in value.items())]
+        else:
+            lines.append(f"{key}: {_flow(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _flow(value: Any) -> str:
+    """A value in one line; text that is no plain word stands in quotes, escaped."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_flow(key)}: {_flow(v)}" for key, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    if not isinstance(value, str):
+        return json.dumps(value)
+    if _WORD.fullmatch(value) and value.lower() not in {"true", "false", "null"}:
+        return value
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'
 
 
 def _yaml() -> YAML:

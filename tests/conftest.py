@@ -1,0 +1,164 @@
+"""What the tests share: a command runner, small tables, golden files, one run a task."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+from click.testing import CliRunner, Result
+
+from embedclf.cli import main
+from embedclf.run import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+GOLDEN = Path(__file__).parent / "golden"
+ROOT = Path(__file__).parent.parent
+
+GOOD = "lovely great friendly perfect superb warm tasty clean quick honest".split()
+BAD = "awful rude broken dirty slow stale noisy cold bland rotten".split()
+THINGS = "hotel film phone soup chair book park shoe game train".split()
+
+
+class Invoke(Protocol):
+    """Runs `embedclf` with arguments; `status` is what it must end with."""
+
+    def __call__(self, *args: object, status: int = 0, text: str | bytes = "") -> Result: ...
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--golden", action="store_true", help="rewrite the golden files")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with a file in tests/golden, or write it there with --golden."""
+
+    def compare(name: str, text: str) -> None:
+        file = GOLDEN / name
+        if request.config.getoption("--golden"):
+            file.write_text(text, encoding="utf-8")
+        assert text == file.read_text(encoding="utf-8")
+
+    return compare
+
+
+@pytest.fixture(scope="session")
+def invoke() -> Invoke:
+    """Run a command in this process."""
+
+    def run(*args: object, status: int = 0, text: str | bytes = "") -> Result:
+        result = CliRunner().invoke(main, [str(arg) for arg in args], input=text)
+        told = f"{args}: {result.exit_code}\n{result.stdout}\n{result.stderr}"
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise AssertionError(told) from result.exception
+        assert result.exit_code == status, told
+        return result
+
+    return run
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Path:
+    """Write a CSV as Python's own writer does."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+    return path
+
+
+def reviews(rows: int = 160) -> list[tuple[str, str]]:
+    """Texts whose label one of their words gives away, each text once."""
+    made = []
+    for number in range(rows):
+        words, label = ((BAD, "neg"), (GOOD, "pos"))[number % 2]
+        word = words[number // 2 % 10]
+        thing = THINGS[number // 20 % 10]
+        made.append((f"{word} {thing}, it was {word} on day {number}", label))
+    return made
+
+
+def masked(text: str) -> str:
+    """A text with every number and run of blanks alike, for output that machines differ in."""
+    text = re.sub(r"\d[\d.,:e+-]*", "#", text)
+    return re.sub(r"[ ─]+", " ", text)
+
+
+CONFIGS = {
+    "binary": """
+data: {train: binary.csv, test: binary-test.csv}
+text: {sequence_length: 6}
+model: {embedding_dim: 8}
+training: {epochs: 12, batch_size: 16, learning_rate: 0.05}
+""",
+    "multiclass": """
+data: {train: multiclass.csv, validation: 0.25, text: [title, body], label: topic}
+text: {sequence_length: 8}
+model: {embedding_dim: 8, pooling: average, hidden_units: [8], dropout: 0.1}
+training: {epochs: 15, batch_size: 16, learning_rate: 0.05, class_weight: balanced}
+""",
+    "multilabel": """
+data: {train: multilabel.csv, label_separator: "|"}
+text: {unit: character, sequence_length: 20}
+model: {embedding_dim: 8, pooling: max}
+training: {epochs: 15, batch_size: 16, learning_rate: 0.05}
+""",
+}
+
+
+def write_project(folder: Path) -> None:
+    """A table and a config of each task, in a folder."""
+    write_csv(folder / "binary.csv", ["text", "label"], reviews())
+    write_csv(folder / "binary-test.csv", ["text", "label"], reviews(40))
+    topics = {"heat": GOOD, "wind": BAD, "rain": THINGS}
+    write_csv(
+        folder / "multiclass.csv",
+        ["title", "body", "topic"],
+        [
+            (f"about {topic}", f"{topic} and {words[n % 10]} {n}", topic)
+            for n in range(40)
+            for topic, words in topics.items()
+        ],
+    )
+    kinds = ("a", "b", "c", "a|b", "b|c", "a | c")
+    write_csv(
+        folder / "multilabel.csv",
+        ["text", "label"],
+        [(f"{kind.replace('|', ' ')} {n}", kind) for n in range(40) for kind in kinds],
+    )
+    for task, config in CONFIGS.items():
+        (folder / f"{task}.yaml").write_text(config, encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with tables and configs, for reading only."""
+    folder = tmp_path_factory.mktemp("project")
+    write_project(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def runs(project: Path, invoke: Invoke) -> dict[str, Run]:
+    """A run of each task, trained once through the command, for reading only."""
+    before = Path.cwd()
+    os.chdir(project)
+    try:
+        for task in CONFIGS:
+            invoke("train", f"{task}.yaml", "-q")
+    finally:
+        os.chdir(before)
+    return {task: Run.open(project / "runs" / f"{task}-1") for task in CONFIGS}
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh folder with the project's files, which is the working directory."""
+    write_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import embedclf
+
+PACKAGE = Path(embedclf.__file__).parent
+
+LAYERS = [
+    {"errors"},
+    {"yamlfile", "faults"},
+    {"config"},
+    {"textfiles", "records"},
+    {"tables"},
+    {"atomic", "data"},
+    {"labels"},
+    {"tokenizer"},
+    {"preparation"},
+    {"history", "classifier", "backend"},
+    {"network"},
+    {"run"},
+    {"evaluation", "prediction", "description", "fitting"},
+    {"training"},
+    {"report"},
+    {"progress"},
+    {"cli"},
+    {"__main__"},
+]
+"""A room imports only from lines above its own."""
+
+HEAVY = {"tensorflow", "keras"}
+LIGHT_ROOMS = {"cli", "config", "errors", "report", "yamlfile", "faults", "run", "__init__"}
+
+
+def rooms() -> list[str]:
+    return sorted(file.stem for file in PACKAGE.glob("*.py"))
+
+
+def level(room: str) -> int:
+    return next(i for i, line in enumerate(LAYERS) if room in line)
+
+
+def imports(room: str, *, top_only: bool = False) -> set[str]:
+    """Modules that a room imports at run time, dotted."""
+    tree = ast.parse((PACKAGE / f"{room}.py").read_text(encoding="utf-8"))
+    found: set[str] = set()
+    todo: list[ast.AST] = [tree]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if top_only and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names if node.module == "embedclf" else {node.module or ""}
+        todo.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def test_every_room_has_its_place() -> None:
+    assert set().union(*LAYERS) | {"__init__"} == set(rooms())
+
+
+@pytest.mark.parametrize("room", [room for room in rooms() if room != "__init__"])
+def test_a_room_imports_only_from_rooms_above_it(room: str) -> None:
+    for module in imports(room):
+        match = re.fullmatch(r"embedclf\.(\w+)", module)
+        if match and match[1] != "__version__":
+            assert level(match[1]) < level(room), f"{room} imports {match[1]}"
+
+
+def test_keras_and_tensorflow_are_imported_in_one_room() -> None:
+    users = {room for room in rooms() if {m.split(".")[0] for m in imports(room)} & HEAVY}
+    assert users == {"backend"}
+
+
+def test_only_network_fitting_training_and_description_start_tensorflow() -> None:
+    starters = {"embedclf.backend", "embedclf.network", "embedclf.fitting"}
+    users = {room for room in rooms() if imports(room) & starters}
+    assert users == {"network", "fitting", "training", "description"}
+    assert not imports("training", top_only=True) & starters
+    assert not imports("description", top_only=True) & starters
+
+
+@pytest.mark.parametrize("room", sorted(LIGHT_ROOMS))
+def test_light_rooms_import_nothing_heavy_at_the_top(room: str) -> None:
+    top = {module.split(".")[0] for module in imports(room, top_only=True)}
+    assert not top & {"tensorflow", "keras", "pandas", "sklearn", "pyarrow", "numpy"}
+
+
+def imported_by(*args: str) -> str:
+    command = [sys.executable, "-X", "importtime", "-m", "embedclf", *args]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stderr
+
+
+def test_help_starts_without_anything_heavy() -> None:
+    told = imported_by("--help")
+    for module in ("tensorflow", "keras", "pandas", "sklearn", "pyarrow", "numpy", "pydantic"):
+        assert not re.search(rf"\| +{module}\b", told), module
+
+
+def test_schema_starts_without_anything_heavy() -> None:
+    told = imported_by("schema")
+    for module in ("tensorflow", "keras", "pandas", "sklearn", "pyarrow", "numpy"):
+        assert not re.search(rf"\| +{module}\b", told), module
+
+
+def test_modules_open_with_their_subject_and_stay_small() -> None:
+    for room in rooms():
+        source = (PACKAGE / f"{room}.py").read_text(encoding="utf-8")
+        assert ast.get_docstring(ast.parse(source)), room
+        assert len(source.splitlines()) <= 350, room

@@ -1,0 +1,57 @@
+"""TensorFlow's start: quiet unless it fails."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from embedclf import backend
+
+
+def write_natively(text: str) -> None:
+    os.write(2, text.encode())
+
+
+def test_native_noise_is_held_back(capfd: pytest.CaptureFixture[str]) -> None:
+    with backend.quiet():
+        write_natively("noise\n")
+    assert capfd.readouterr().err == ""
+
+
+def test_native_noise_is_shown_when_the_block_fails(capfd: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        with backend.quiet():
+            write_natively("the cause\n")
+            raise ImportError
+
+    with pytest.raises(ImportError):
+        fail()
+    assert capfd.readouterr().err == "the cause\n"
+
+
+def test_native_noise_is_shown_on_request(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(backend.LOG_LEVEL, "0")
+    with backend.quiet():
+        write_natively("noise\n")
+    assert capfd.readouterr().err == "noise\n"
+
+
+def test_another_keras_backend_in_the_environment_does_not_matter() -> None:
+    code = "from embedclf.backend import keras; print(keras.backend.backend())"
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "tensorflow\n"
+
+
+def test_the_device_is_told() -> None:
+    device = backend.start("cpu", 1)
+    assert device.kind == "cpu"
+    assert device.name
+    assert device.cores >= 1

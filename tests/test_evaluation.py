@@ -1,0 +1,138 @@
+"""Scores beside those that scikit-learn gives, and rows that no score may lose."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from embedclf.errors import RunError
+from embedclf.evaluation import Evaluation, evaluate, evaluate_run, measured
+from embedclf.labels import Labels
+from tests.conftest import reviews, write_csv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from embedclf.run import Run
+
+BINARY = Labels("binary", ("neg", "pos"), (30, 20))
+THREE = Labels("multiclass", ("a", "b", "c"), (1, 5, 2))
+SEVERAL = Labels("multilabel", ("a", "b", "c"), (1, 5, 2))
+
+
+def probabilities(rows: list[Any]) -> Any:
+    return np.array(rows, np.float32)
+
+
+def test_binary_scores() -> None:
+    targets = np.array([1, 0, 1, 0, 1], np.int32)
+    likely = probabilities([[0.9], [0.2], [0.4], [0.6], [0.8]])
+    scored = evaluate(BINARY, targets, likely)
+    assert scored.rows == 5
+    assert scored.scores["accuracy"] == pytest.approx(0.6)
+    assert scored.scores["precision"] == pytest.approx(2 / 3)
+    assert scored.scores["recall"] == pytest.approx(2 / 3)
+    assert scored.scores["roc_auc"] == pytest.approx(metrics.roc_auc_score(targets, likely))
+    assert scored.scores["log_loss"] == pytest.approx(metrics.log_loss(targets, likely))
+    assert scored.majority_label == "neg"
+    assert scored.majority["accuracy"] == pytest.approx(0.4)
+    assert scored.confusion == ((1, 1), (1, 2))
+
+
+def test_rows_with_unknown_labels_count_as_wrong_and_are_named() -> None:
+    targets = np.array([1, 0, -1, -1], np.int32)
+    likely = probabilities([[0.9], [0.2], [0.9], [0.1]])
+    scored = evaluate(BINARY, targets, likely, {"odd": 2})
+    assert scored.rows == 4
+    assert scored.scores["accuracy"] == pytest.approx(0.5)
+    assert scored.scores["precision"] == pytest.approx(0.5)
+    assert scored.scores["recall"] == 1.0
+    assert scored.scores["roc_auc"] == 1.0
+    assert scored.unknown_labels == {"odd": 2}
+    three = evaluate(THREE, np.array([0, -1], np.int32), probabilities([[1, 0, 0], [1, 0, 0]]))
+    assert three.scores["accuracy"] == 0.5
+    assert three.labels[0].precision == 0.5
+
+
+def test_rows_of_unknown_labels_alone_have_no_loss() -> None:
+    scored = evaluate(BINARY, np.array([-1], np.int32), probabilities([[0.9]]), {"odd": 1})
+    assert scored.scores["log_loss"] is None
+    assert scored.scores["roc_auc"] is None
+    assert scored.scores["accuracy"] == 0.0
+
+
+@given(st.data())
+def test_multiclass_scores_are_scikit_learn_s(data: st.DataObject) -> None:
+    size = data.draw(st.integers(1, 30))
+    targets = np.array(
+        data.draw(st.lists(st.integers(0, 2), min_size=size, max_size=size)), np.int32
+    )
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    likely = rng.dirichlet(np.ones(3), size).astype(np.float32)
+    scored = evaluate(THREE, targets, likely).scores
+    decided = likely.argmax(axis=1)
+    f1 = metrics.f1_score(targets, decided, average="macro", labels=[0, 1, 2], zero_division=0)
+    assert scored["accuracy"] == pytest.approx(metrics.accuracy_score(targets, decided))
+    assert scored["macro_f1"] == pytest.approx(f1)
+    loss = -np.log(likely[np.arange(size), targets]).mean()
+    assert scored["log_loss"] == pytest.approx(loss, rel=1e-4)
+
+
+def test_several_labels_a_row() -> None:
+    targets = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 0]], np.int32)
+    likely = probabilities([[0.9, 0.6, 0.1], [0.7, 0.8, 0.2], [0.1, 0.2, 0.3]])
+    scored = evaluate(SEVERAL, targets, likely)
+    assert scored.scores["subset_accuracy"] == pytest.approx(2 / 3)
+    assert scored.scores["micro_f1"] == pytest.approx(2 * 3 / (2 * 3 + 1))
+    assert scored.majority_label == "b"
+    assert scored.majority["micro_f1"] == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))
+    assert scored.confusion is None
+    assert [label.rows for label in scored.labels] == [1, 2, 0]
+
+
+@pytest.mark.parametrize("labels", [BINARY, THREE, SEVERAL])
+def test_an_evaluation_survives_json(labels: Labels) -> None:
+    targets = np.zeros((2, 3) if labels is SEVERAL else 2, np.int32)
+    scored = evaluate(labels, targets, probabilities([[0.5] * labels.outputs] * 2), {"x": 1})
+    again = Evaluation.from_json(json.loads(json.dumps(scored.to_json())))
+    assert again == scored
+
+
+def test_a_run_is_scored_on_its_test_table_by_default(runs: dict[str, Run]) -> None:
+    rows, scored = evaluate_run(runs["binary"])
+    assert rows.endswith("binary-test.csv")
+    assert scored == measured(runs["binary"])["test"]
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_without_a_test_table_the_validation_rows_are_scored_again(
+    task: str, runs: dict[str, Run]
+) -> None:
+    rows, scored = evaluate_run(runs[task])
+    assert rows.startswith("validation rows of ")
+    assert scored == measured(runs[task])["validation"]
+
+
+def test_changed_training_data_have_no_validation_rows(workplace: Path, invoke: Any) -> None:
+    invoke("train", "multilabel.yaml", "-q", "-s", "training.epochs=1")
+    with (workplace / "multilabel.csv").open("a") as file:
+        file.write("more,a\n")
+    told = invoke("evaluate", status=1).stderr
+    assert "multilabel.csv: has changed since runs/multilabel-1 was trained" in told
+    assert RunError.__name__ not in told
+
+
+def test_a_table_of_one_s_own_is_scored(runs: dict[str, Run], tmp_path: Path) -> None:
+    rows = [*reviews(20), ("great", "odd"), ("", "odd")]
+    path = write_csv(tmp_path / "own.csv", ["text", "label"], rows)
+    name, scored = evaluate_run(runs["binary"], path)
+    assert name == str(path)
+    assert scored.rows == 22
+    assert scored.unknown_labels == {"odd": 2}
+    assert scored.scores["accuracy"] == pytest.approx(20 / 22)

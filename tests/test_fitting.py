@@ -1,0 +1,196 @@
+"""What is learned, how rows are weighted, and what ends a training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embedclf import backend, fitting, network
+from embedclf.config import load_config
+from embedclf.errors import TrainingError
+from embedclf.history import Epoch, Step
+from embedclf.labels import Labels
+from embedclf.preparation import Prepared, prepare, sample_weights
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def prepared(project: Path, task: str, *overrides: str) -> Prepared:
+    return prepare(load_config(project / f"{task}.yaml", overrides))
+
+
+def build(ready: Prepared) -> Any:
+    backend.start("cpu", ready.config.seed)
+    return network.build(
+        ready.config.model,
+        ready.labels,
+        rows=ready.tokenizer.rows,
+        sequence_length=ready.config.text.sequence_length,
+    )
+
+
+def losses(net: Any, ready: Prepared) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Cross-entropy of each training cell, by hand, and the weights of the cells."""
+    probabilities = np.asarray(net(ready.train.encoding.ids), np.float64)
+    targets = ready.train.targets
+    if ready.labels.task == "multiclass":
+        cells = -np.log(probabilities[np.arange(len(targets)), targets])
+    else:
+        targets = targets.reshape(probabilities.shape)
+        cells = -np.log(np.where(targets == 1, probabilities, 1 - probabilities))
+    weights = sample_weights(ready.train.targets, ready.labels, ready.config.training.class_weight)
+    assert weights is not None
+    return cells, weights.reshape(cells.shape)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
+@pytest.mark.parametrize("given_weights", ["balanced", "one"])
+def test_the_training_loss_is_the_weighted_mean_over_cells(
+    project: Path, task: str, given_weights: str
+) -> None:
+    label = {"binary": "pos", "multiclass": "wind", "multilabel": "b"}[task]
+    weight = "balanced" if given_weights == "balanced" else f"{{{label}: 5}}"
+    ready = prepared(
+        project,
+        task,
+        f"training.class_weight={weight}",
+        "training.epochs=1",
+        "training.batch_size=1000",
+        "training.learning_rate=1e-9",
+        "training.optimizer=sgd",
+        "model.dropout=0",
+    )
+    net = build(ready)
+    cells, weights = losses(net, ready)
+    history = fitting.fit(net, ready, tell=lambda _: None)
+    assert history.epochs[0].loss == pytest.approx((cells * weights).mean(), rel=1e-4)
+
+
+COUNTS = st.lists(st.integers(1, 40), min_size=2, max_size=6)
+
+
+@given(COUNTS)
+def test_balanced_weights_give_every_class_the_same_total(counts: list[int]) -> None:
+    targets = np.repeat(np.arange(len(counts)), counts).astype(np.int32)
+    task: Any = "binary" if len(counts) == 2 else "multiclass"
+    labels = Labels(task, tuple(map(str, range(len(counts)))), tuple(counts))
+    weights = sample_weights(targets, labels, "balanced")
+    assert weights is not None
+    totals = np.bincount(targets, weights)
+    assert totals == pytest.approx(np.full(len(counts), len(targets) / len(counts)), rel=1e-5)
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 1)] * 3), min_size=1, max_size=50))
+def test_balanced_weights_of_several_labels_balance_both_sides_of_each(
+    rows: list[tuple[int, ...]],
+) -> None:
+    targets = np.array(rows, np.int32)
+    labels = Labels("multilabel", ("a", "b", "c"), tuple(targets.sum(axis=0).tolist()))
+    weights = sample_weights(targets, labels, "balanced")
+    assert weights is not None
+    assert weights.shape == targets.shape
+    for column in range(3):
+        present = targets[:, column] == 1
+        for side in (present, ~present):
+            if side.any():
+                total = weights[side, column].sum()
+                assert total == pytest.approx(len(rows) / 2, rel=1e-5)
+
+
+def test_given_weights_of_several_labels_count_where_the_label_is_present() -> None:
+    labels = Labels("multilabel", ("a", "b"), (1, 1))
+    weights = sample_weights(np.array([[1, 0], [0, 1]], np.int32), labels, {"b": 3.0})
+    assert weights is not None
+    assert weights.tolist() == [[1, 1], [1, 3]]
+    assert sample_weights(np.zeros((2, 2), np.int32), labels, "none") is None
+
+
+def test_the_best_epoch_is_kept_and_patience_ends_the_training(project: Path) -> None:
+    ready = prepared(
+        project,
+        "binary",
+        "training.epochs=60",
+        "training.early_stopping=2",
+        "training.learning_rate=0.5",
+    )
+    net = build(ready)
+    told: list[Step | Epoch] = []
+    history = fitting.fit(net, ready, tell=told.append)
+    assert history.ended == "early_stopping"
+    assert len(history.epochs) == history.best_epoch + 2
+    best = min(epoch.val_loss for epoch in history.epochs)
+    assert history.epochs[history.best_epoch - 1].val_loss == best
+    probabilities = np.asarray(net(ready.validation.encoding.ids), np.float64)[:, 0]
+    targets = ready.validation.targets
+    loss = -np.log(np.clip(np.where(targets == 1, probabilities, 1 - probabilities), 1e-7, 1))
+    assert loss.mean() == pytest.approx(best, rel=1e-3, abs=1e-6)
+    epochs = [one for one in told if isinstance(one, Epoch)]
+    assert tuple(epochs) == history.epochs
+    steps = [one for one in told if isinstance(one, Step) and one.epoch == 1]
+    assert steps[-1].rows == steps[-1].of_rows == len(ready.train)
+
+
+def test_null_patience_never_stops_early_but_keeps_the_best(project: Path) -> None:
+    ready = prepared(
+        project,
+        "binary",
+        "training.epochs=12",
+        "training.early_stopping=null",
+        "training.learning_rate=0.5",
+    )
+    history = fitting.fit(build(ready), ready, tell=lambda _: None)
+    assert history.ended == "all_epochs"
+    assert len(history.epochs) == 12
+    assert history.best_epoch < 12
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adagrad", "sgd", "rmsprop"])
+def test_every_optimizer_learns(project: Path, optimizer: str) -> None:
+    rate = {"sgd": 2.0, "adagrad": 0.2}.get(optimizer, 0.02)
+    ready = prepared(
+        project,
+        "binary",
+        f"training.optimizer={optimizer}",
+        f"training.learning_rate={rate}",
+        "training.epochs=30",
+    )
+    history = fitting.fit(build(ready), ready, tell=lambda _: None)
+    assert history.epochs[history.best_epoch - 1].val_score > 0.9
+
+
+def test_a_loss_that_is_no_number_is_an_error(project: Path) -> None:
+    ready = prepared(project, "multiclass", "training.optimizer=sgd", "training.learning_rate=1e30")
+    net = build(ready)
+    with pytest.raises(TrainingError, match=r"epoch \d+: the loss is nan; lower"):
+        fitting.fit(net, ready, tell=lambda _: None)
+
+
+def interrupt_in(epoch: int) -> Any:
+    def tell(told: Step | Epoch) -> None:
+        if isinstance(told, Step) and told.epoch == epoch:
+            raise KeyboardInterrupt
+
+    return tell
+
+
+def test_ctrl_c_keeps_the_best_epoch_so_far(project: Path) -> None:
+    ready = prepared(project, "binary", "training.epochs=9")
+    history = fitting.fit(build(ready), ready, tell=interrupt_in(4))
+    assert history.interrupted
+    assert len(history.epochs) == 3
+    whole = fitting.fit(build(ready), ready, tell=lambda _: None)
+    assert [epoch.val_loss for epoch in history.epochs] == pytest.approx(
+        [epoch.val_loss for epoch in whole.epochs[:3]]
+    )
+
+
+def test_ctrl_c_in_the_first_epoch_leaves_nothing_to_keep(project: Path) -> None:
+    ready = prepared(project, "binary")
+    net = build(ready)
+    with pytest.raises(KeyboardInterrupt):
+        fitting.fit(net, ready, tell=interrupt_in(1))

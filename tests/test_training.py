@@ -1,0 +1,232 @@
+"""From a config to a run: what is kept, what is the same twice, what is never kept."""
+
+from __future__ import annotations
+
+import csv
+import json
+import zipfile
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from embedclf import __version__, training
+from embedclf.backend import keras
+from embedclf.config import load_config
+from embedclf.errors import ConfigError, DataError, RunError, TrainingError
+from embedclf.history import Step
+from embedclf.preparation import prepare
+from embedclf.run import Run
+from tests.conftest import reviews, write_csv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from embedclf.training import Told
+
+
+def weights_of(run: Run) -> bytes:
+    with zipfile.ZipFile(run.path / "model.keras") as archive:
+        return archive.read("model.weights.h5")
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
+def test_a_run_holds_all_it_should_and_learned_something(task: str, runs: dict[str, Run]) -> None:
+    run = runs[task]
+    names = {
+        "config.yaml",
+        "model.keras",
+        "text.json",
+        "labels.json",
+        "history.csv",
+        "metrics.json",
+        "run.json",
+    }
+    assert {file.name for file in run.path.iterdir()} == names
+    record = run.record
+    assert record["task"] == task
+    assert record["device"]["kind"] in {"cpu", "gpu"}
+    assert record["packages"]["embedclf"] == __version__
+    assert record["seed"] == 42
+    assert record["parity"] <= 1e-5
+    assert record["ended"] in {"all_epochs", "early_stopping"}
+    assert set(record["files"]) == names - {"run.json"}
+    with (run.path / "history.csv").open() as file:
+        history = list(csv.DictReader(file))
+    score = "micro_f1" if task == "multilabel" else "accuracy"
+    assert list(history[0]) == [
+        "epoch",
+        "seconds",
+        "rows_per_second",
+        "loss",
+        score,
+        "val_loss",
+        f"val_{score}",
+    ]
+    assert len(history) == record["epochs"]
+    validation = run.metrics()["validation"]
+    assert validation["scores"][score] > validation["majority"][score]
+    kept = history[record["best_epoch"] - 1]
+    assert validation["scores"][score] == pytest.approx(float(kept[f"val_{score}"]), abs=1e-5)
+
+
+def test_any_keras_loads_the_model(runs: dict[str, Run]) -> None:
+    run = runs["multiclass"]
+    model = keras.models.load_model(run.path / "model.keras")
+    classifier = run.classifier()
+    texts = ["about heat heat and great 3", "", "wind"]
+    ids = classifier.tokenizer.encode(texts).ids
+    difference = np.abs(model.predict(ids, verbose=0) - classifier.predict_proba(texts))
+    assert difference.max() <= 1e-5
+    assert [layer.name for layer in model.layers] == [
+        "token_ids",
+        "embedding",
+        "average",
+        "dropout_pooling",
+        "hidden_1",
+        "dropout_hidden_1",
+        "output",
+    ]
+
+
+def test_the_run_s_config_trains_the_same_again(runs: dict[str, Run], workplace: Path) -> None:
+    run = runs["binary"]
+    again = training.train(run.config(), name="again")
+    assert again.path.resolve() == workplace / "runs" / "again-1"
+    assert weights_of(again) == weights_of(run)
+    assert again.config() == run.config()
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(workplace: Path) -> None:
+    write_csv(workplace / "many.csv", ["text", "label"], reviews(1500))
+    overrides = [
+        f"data.train={workplace}/many.csv",
+        "model.embedding_dim=64",
+        "model.dropout=0.2",
+        "text.sequence_length=40",
+        "training.epochs=2",
+        "training.batch_size=256",
+    ]
+    first, second, other = (
+        training.train(load_config(workplace / "binary.yaml", [*overrides, seed]), name="x")
+        for seed in ("seed=1", "seed=1", "seed=2")
+    )
+    assert weights_of(first) == weights_of(second)
+    assert weights_of(first) != weights_of(other)
+    assert [run.path.name for run in (first, second, other)] == ["x-1", "x-2", "x-3"]
+
+
+def test_a_test_table_changes_nothing_that_is_learned(
+    runs: dict[str, Run], workplace: Path
+) -> None:
+    config = load_config(workplace / "binary.yaml", ["data.test=null"])
+    run = training.train(config, name="untested")
+    assert weights_of(run) == weights_of(runs["binary"])
+    assert set(run.metrics()) == {"validation"}
+
+
+def test_the_vocabulary_and_labels_come_from_training_rows_alone(workplace: Path) -> None:
+    rows = [*reviews(20), ("onlyhere great", "pos")]
+    write_csv(workplace / "valid.csv", ["text", "label"], rows)
+    config = load_config(workplace / "binary.yaml", ["data.validation=valid.csv"])
+    ready = prepare(config)
+    assert "onlyhere" not in ready.tokenizer.tokens
+    assert len(ready.train) == 160
+    assert len(ready.validation) == 21
+
+
+def test_validation_labels_without_training_rows_are_refused(workplace: Path) -> None:
+    write_csv(workplace / "valid.csv", ["text", "label"], [("a", "posi"), ("b", "neg")])
+    config = load_config(workplace / "binary.yaml", ["data.validation=valid.csv"])
+    with pytest.raises(DataError, match=r"1 rows carry label 'posi'.*did you mean 'pos'\?"):
+        prepare(config)
+
+
+def test_too_few_rows_to_validate_on_are_refused(workplace: Path) -> None:
+    write_csv(workplace / "few.csv", ["text", "label"], [("a", "x"), ("b", "y")])
+    config = load_config(workplace / "binary.yaml", ["data.train=few.csv", "data.test=null"])
+    with pytest.raises(DataError, match=r"2 rows leave none to validate on"):
+        prepare(config)
+
+
+def test_texts_without_a_token_are_refused(workplace: Path) -> None:
+    rows = [("!" * n, "xy"[n % 2]) for n in range(40)]
+    write_csv(workplace / "blank.csv", ["text", "label"], rows)
+    config = load_config(workplace / "binary.yaml", ["data.train=blank.csv", "data.test=null"])
+    with pytest.raises(DataError, match="no text holds a token"):
+        prepare(config)
+
+
+def test_a_weight_for_an_unknown_label_is_refused(workplace: Path) -> None:
+    for given, hint in (("psi", "did you mean 'pos'?"), ("zz", "there are neg, pos")):
+        config = load_config(workplace / "binary.yaml", [f"training.class_weight={{{given}: 2}}"])
+        with pytest.raises(ConfigError, match="no training row has label") as caught:
+            prepare(config)
+        assert hint in str(caught.value)
+
+
+def test_nothing_is_left_when_numpy_and_keras_disagree(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "PARITY", -1.0)
+    config = load_config(workplace / "binary.yaml", ["training.epochs=1"])
+    with pytest.raises(TrainingError, match="NumPy and Keras differ by"):
+        training.train(config, name="x")
+    assert list((workplace / "runs").iterdir()) == []
+
+
+def test_an_interrupted_training_leaves_a_run_that_says_so(workplace: Path) -> None:
+    def tell(told: Told) -> None:
+        if isinstance(told, Step) and told.epoch == 3:
+            raise KeyboardInterrupt
+
+    run = training.train(load_config(workplace / "binary.yaml"), name="x", tell=tell)
+    assert Run.open(run.path).record["ended"] == "interrupted"
+    assert run.record["epochs"] == 2
+
+
+def test_an_early_interrupt_leaves_nothing(workplace: Path) -> None:
+    def tell(told: Told) -> None:
+        if isinstance(told, Step):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        training.train(load_config(workplace / "binary.yaml"), name="x", tell=tell)
+    assert list((workplace / "runs").iterdir()) == []
+
+
+def test_a_run_never_overwrites(workplace: Path) -> None:
+    config = load_config(workplace / "binary.yaml", ["training.epochs=1"])
+    run = training.train(config, name="x", output=workplace / "deep" / "mine")
+    assert run.path == workplace / "deep" / "mine"
+    assert run.config() == config
+    with pytest.raises(RunError, match="exists; a run never overwrites"):
+        training.train(config, name="x", output=workplace / "deep" / "mine")
+
+
+def test_a_place_that_cannot_hold_a_run_is_refused_before_the_work(workplace: Path) -> None:
+    config = load_config(workplace / "binary.yaml")
+    with pytest.raises(RunError, match="cannot hold a run"):
+        training.train(config, name="x", output=workplace / "binary.csv" / "run")
+
+
+def test_tensorboard_gets_a_log(workplace: Path) -> None:
+    config = load_config(workplace / "binary.yaml", ["training.epochs=2"])
+    training.train(config, name="x", tensorboard=workplace / "log")
+    events = [file for file in (workplace / "log").rglob("events.*") if file.stat().st_size > 100]
+    assert {file.parent.name for file in events} == {"train", "validation"}
+
+
+def test_a_gpu_that_is_not_there_is_refused(workplace: Path) -> None:
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("there is a GPU")
+    config = load_config(workplace / "binary.yaml", ["training.device=gpu"])
+    with pytest.raises(TrainingError, match="TensorFlow sees none"):
+        training.train(config, name="x")
+
+
+def test_labels_json_is_utf8_as_written(runs: dict[str, Run]) -> None:
+    labels = json.loads((runs["multilabel"].path / "labels.json").read_text(encoding="utf-8"))
+    assert labels["names"] == ["a", "b", "c"]
