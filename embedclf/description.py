@@ -73,7 +73,7 @@ def _memory(parameters: int, optimizer: str) -> str:
     slots = _SLOTS[optimizer]
     size, in_training = _size(4 * parameters), _size(4 * parameters * (2 + slots))
     return (
-        f"{parameters:,} parameters of 4 bytes are {size} (Keras counts 1,024 × 1,024 bytes as a "
+        f"{parameters:,} parameters of 4 bytes are {size} (Keras counts 1,048,576 bytes as a "
         f"MB); in training, with a gradient and {optimizer}'s {slots} numbers for each, "
         f"{in_training}."
     )

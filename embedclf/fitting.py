@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _STEPS_PER_CALL = 16
 """Steps that TensorFlow runs before Python looks again."""
+_VALIDATION_ROWS = 1024
+"""Rows of a step without learning."""
 
 
 def fit(
@@ -45,43 +47,51 @@ def fit(
         TrainingError: The loss is no longer a number.
         KeyboardInterrupt: Ctrl-C before the first epoch was finished.
     """
-    config, labels = prepared.config.training, prepared.labels
-    train, validation = prepared.train, prepared.validation
+    config = prepared.config.training
     trainer = _compile(network, prepared)
-    keeper = keras.callbacks.EarlyStopping(
+    epochs: list[Epoch] = []
+    keeper = _keeper(config)
+    callbacks = [keeper, _reporter(epochs, prepared, tell)]
+    if tensorboard is not None:
+        callbacks.append(keras.callbacks.TensorBoard(str(tensorboard), write_graph=False))
+    ended = "all_epochs"
+    try:
+        _run(trainer, prepared, callbacks)
+    except KeyboardInterrupt:
+        if keeper.best_weights is None:
+            raise
+        trainer.set_weights(keeper.best_weights)
+        ended = "interrupted"
+    else:
+        if len(epochs) < config.epochs:
+            ended = "early_stopping"
+    score_name, _ = _metric(prepared.labels)
+    return History(tuple(epochs), score_name, best_epoch=keeper.best_epoch + 1, ended=ended)
+
+
+def _keeper(config: TrainingConfig) -> Any:
+    """A Keras callback that keeps the weights of the best epoch and ends after too many worse."""
+    return keras.callbacks.EarlyStopping(
         monitor="val_loss",
         mode="min",
         patience=config.early_stopping or config.epochs,
         restore_best_weights=True,
     )
-    epochs: list[Epoch] = []
-    callbacks = [keeper, _reporter(epochs, prepared, tell)]
-    if tensorboard is not None:
-        callbacks.append(keras.callbacks.TensorBoard(str(tensorboard), write_graph=False))
-    interrupted = False
-    try:
-        trainer.fit(
-            train.encoding.ids,
-            _shaped(train, labels),
-            sample_weight=_weights(prepared),
-            validation_data=(validation.encoding.ids, _shaped(validation, labels)),
-            validation_batch_size=max(config.batch_size, 1024),
-            batch_size=config.batch_size,
-            epochs=config.epochs,
-            callbacks=callbacks,
-            verbose=0,
-        )
-    except KeyboardInterrupt:
-        if keeper.best_weights is None:
-            raise
-        trainer.set_weights(keeper.best_weights)
-        interrupted = True
-    stopped = "early_stopping" if len(epochs) < config.epochs else "all_epochs"
-    return History(
-        tuple(epochs),
-        _metric(labels)[0],
-        best_epoch=keeper.best_epoch + 1,
-        ended="interrupted" if interrupted else stopped,
+
+
+def _run(trainer: Any, prepared: Prepared, callbacks: list[Any]) -> None:
+    config, labels = prepared.config.training, prepared.labels
+    train, validation = prepared.train, prepared.validation
+    trainer.fit(
+        train.encoding.ids,
+        _shaped(train, labels),
+        sample_weight=_weights(prepared),
+        validation_data=(validation.encoding.ids, _shaped(validation, labels)),
+        validation_batch_size=max(config.batch_size, _VALIDATION_ROWS),
+        batch_size=config.batch_size,
+        epochs=config.epochs,
+        callbacks=callbacks,
+        verbose=0,
     )
 
 
