@@ -62,7 +62,8 @@ class Boundary(click.Group):
 
     def _refuse(self, ctx: click.Context, error: click.UsageError) -> NoReturn:
         path = (error.ctx or ctx).command_path
-        click.echo(f"embedclf: {error.format_message()} See `{path} --help`.", err=True)
+        fault = error.format_message().rstrip(".")
+        click.echo(f"embedclf: {fault}; see `{path} --help`", err=True)
         ctx.exit(2)
 
     def _give_up(self, ctx: click.Context, error: OSError) -> NoReturn:

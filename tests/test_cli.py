@@ -201,8 +201,8 @@ def test_schema(invoke: Invoke) -> None:
     ("args", "status", "fault"),
     [
         (["foo"], 2, "No such command 'foo'"),
-        (["--foo"], 2, "No such option '--foo'"),
-        (["train"], 2, "Missing argument 'CONFIG'. See `embedclf train --help`."),
+        (["--foo"], 2, "; see `embedclf --help`"),
+        (["train"], 2, "Missing argument 'CONFIG'; see `embedclf train --help`"),
         (["train", "no.yaml"], 2, "no.yaml: No such file or directory; name a config file"),
         (["train", "."], 2, ".: Is a directory; name a config file"),
         (["check", "binary.yaml", "-s", "data.train=no.csv"], 1, "no.csv: no such file"),
