@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import settings
 
 from embedclf.cli import main
 from embedclf.run import Run
+
+settings.register_profile("noisy machines", deadline=None)
+settings.load_profile("noisy machines")
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -33,7 +33,7 @@ def build(config: ModelConfig, task: Task, seed: int) -> tuple[Any, Labels]:
     return net, labels
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     pooling=st.sampled_from(["flatten", "average", "max"]),
     hidden=st.lists(st.integers(1, 5), max_size=2),

@@ -19,7 +19,7 @@ from embedclf.cli import main
 from tests.conftest import Invoke, masked, reviews, write_csv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from embedclf.run import Run
 
@@ -265,6 +265,15 @@ def slow(workplace: Path) -> list[str]:
     ]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let child processes heed Ctrl-C, even where this one was started without."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_keeps_the_best_epoch(workplace: Path) -> None:
     with subprocess.Popen(
         slow(workplace), cwd=workplace, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -280,6 +289,7 @@ def test_ctrl_c_keeps_the_best_epoch(workplace: Path) -> None:
     assert json.loads((run / "run.json").read_text())["ended"] == "interrupted"
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_before_the_first_epoch_leaves_nothing(workplace: Path) -> None:
     with subprocess.Popen(
         slow(workplace), cwd=workplace, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE

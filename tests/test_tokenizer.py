@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from typing import Any
 
 import pyarrow as pa
@@ -67,6 +68,14 @@ def test_padding_unknown_and_cut_tokens_are_told() -> None:
     assert encoding.ids.tolist() == [[2, 1, 3, 0, 0], [0] * 5, [0] * 5, [0] * 5, [2] * 5]
     assert encoding.lengths.tolist() == [3, 0, 0, 0, 7]
     assert encoding.unknown.tolist() == [1, 0, 0, 0, 1]
+
+
+@given(ANY_TEXT)
+def test_composed_and_decomposed_texts_are_the_same_tokens(text: str) -> None:
+    forms = [unicodedata.normalize(form, text) for form in ("NFC", "NFD")]
+    learned = fit([text], sequence_length=60, unit="character", lowercase=False)
+    first, second = learned.encode(forms).ids.tolist()
+    assert first == second
 
 
 def test_no_texts_are_no_rows() -> None:
