@@ -24,6 +24,6 @@ def load(run: str | Path) -> Classifier:
     """
     from pathlib import Path
 
-    from embedclf.run import open_run
+    from embedclf.run import Run
 
-    return open_run(Path(run)).classifier()
+    return Run.open(Path(run)).classifier()

@@ -62,9 +62,10 @@ with quiet():
     import keras
     import tensorflow as tf
 
+OutOfMemory = tf.errors.ResourceExhaustedError
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
-__all__ = ["Device", "keras", "quiet", "start"]
+__all__ = ["Device", "OutOfMemory", "keras", "quiet", "start"]
 
 
 def start(device: str, seed: int) -> Device:

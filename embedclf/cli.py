@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 import time
@@ -40,8 +41,7 @@ class Boundary(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a user's mistake never shows a traceback."""
         began = time.perf_counter()
-        if sys.stdout is None:  # it was closed by whoever started the command
-            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until exit
+        _prepare_output()
         try:
             super().invoke(ctx)
             sys.stdout.flush()
@@ -55,6 +55,10 @@ class Boundary(click.Group):
             ctx.exit(130)
         except OSError as error:
             self._give_up(ctx, error)
+        except MemoryError as error:
+            hint = "lower text.sequence_length, text.vocabulary_size or model.embedding_dim"
+            click.echo(f"embedclf: not enough memory: {error}; {hint}", err=True)
+            ctx.exit(1)
         if ctx.meta.get("verbose"):
             python = ".".join(map(str, sys.version_info[:3]))
             spent = time.perf_counter() - began
@@ -73,6 +77,15 @@ class Boundary(click.Group):
             click.echo(f"embedclf: {place}: {error.strerror}", err=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer goes nowhere
         ctx.exit(1)
+
+
+def _prepare_output() -> None:
+    """Write UTF-8 whatever the locale, and nowhere where standard output was closed."""
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until exit
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _note(ctx: click.Context, option: click.Parameter, given: bool) -> None:
@@ -292,12 +305,15 @@ def schema() -> None:
 
 
 def _open(path: Path | None) -> Run:
-    """The run that is named, or the newest, which is then told."""
-    from embedclf.run import open_run
+    """The run that is named, or the newest, which is then told, beside damaged ones."""
+    from embedclf.run import Run, open_newest
 
-    run = open_run(path)
-    if path is None:
-        _say(f"run: {run.path}")
+    if path is not None:
+        return Run.open(path)
+    run, faults = open_newest()
+    for fault in faults:
+        _say(f"passed over: {fault}")
+    _say(f"run: {run.path}")
     return run
 
 

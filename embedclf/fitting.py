@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedclf.backend import keras
+from embedclf.backend import OutOfMemory, keras
 from embedclf.errors import TrainingError
 from embedclf.history import Epoch, History, Step
 from embedclf.preparation import sample_weights
@@ -57,6 +57,8 @@ def fit(
     ended = "all_epochs"
     try:
         _run(trainer, prepared, callbacks)
+    except OutOfMemory as error:
+        raise MemoryError("the device has too little") from error
     except KeyboardInterrupt:
         if keeper.best_weights is None:
             raise

@@ -315,7 +315,8 @@ def _pairs(pairs: Sequence[tuple[str, str]]) -> str:
     width = max(14, *(len(name) for name, _ in pairs)) + 2
     lines = []
     for name, text in pairs:
-        first, *others = wrap(text, WIDTH - width, break_on_hyphens=False, break_long_words=False)
+        parts = wrap(text, WIDTH - width, break_on_hyphens=False, break_long_words=False)
+        first, *others = parts or [""]
         lines += [f"{name:<{width}}{first}", *(" " * width + other for other in others)]
     return "\n".join(lines)
 

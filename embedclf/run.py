@@ -148,7 +148,7 @@ def draft(output: Path | None) -> Iterator[Draft]:
     """Begin a run: beside `output`, or in `./runs`. It is gone unless it was published.
 
     Raises:
-        RunError: `output` is there already, or its folder cannot be written to.
+        RunError: `output` is there already, or its folder cannot be written to, now or later.
     """
     if output is not None and (output.exists() or output.is_symlink()):
         raise RunError(f"{output}: exists; a run never overwrites, choose another place")
@@ -156,8 +156,9 @@ def draft(output: Path | None) -> Iterator[Draft]:
     try:
         with draft_folder(parent) as folder:
             yield Draft(folder)
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        raise RunError(f"{parent}: cannot hold a run: {error.strerror}") from error
+    except OSError as error:
+        place = error.filename or parent
+        raise RunError(f"{place}: cannot be written: {error.strerror or error}") from error
 
 
 def find_runs(root: Path = ROOT) -> tuple[list[Run], list[RunError]]:
@@ -165,26 +166,27 @@ def find_runs(root: Path = ROOT) -> tuple[list[Run], list[RunError]]:
     runs, faults = [], []
     for file in sorted(root.glob(f"*/{RECORD}")):
         try:
-            runs.append(Run.glance(file.parent))
+            run = Run.glance(file.parent)
+            run.metrics()
         except RunError as error:
             faults.append(error)
+        else:
+            runs.append(run)
     return sorted(runs, key=lambda run: str(run.record["created"])), faults
 
 
-def open_run(path: Path | None) -> Run:
-    """Open a run; the newest in `./runs` when none is named.
+def open_newest() -> tuple[Run, list[RunError]]:
+    """Open the newest run in `./runs`, and tell what is wrong with others there.
 
     Raises:
-        RunError: There is none, or it cannot be used.
+        RunError: There is none that can be used.
     """
-    if path is not None:
-        return Run.open(path)
     runs, faults = find_runs()
     if not runs and faults:
         raise faults[0]
     if not runs:
         raise RunError(f"{ROOT}: no runs here; `embedclf train` makes one, --run names another")
-    return Run.open(runs[-1].path)
+    return Run.open(runs[-1].path), faults
 
 
 def read_classifier(path: Path, pooling: str, read: Any = None) -> Classifier:

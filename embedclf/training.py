@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -120,12 +121,16 @@ def _home(output: Path | None) -> Path:
 
 
 def _check_tensorboard(folder: Path | None) -> None:
-    from importlib.util import find_spec
-
-    if folder is not None and find_spec("tensorboard") is None:
+    if folder is None:
+        return
+    if find_spec("tensorboard") is None:
         raise TrainingError(
             "--tensorboard: the package is not installed; pip install 'embedclf[tensorboard]'"
         )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{folder}: cannot hold a log: {error.strerror}") from error
 
 
 def _measure(prepared: Prepared, classifier: Classifier, net: Any) -> tuple[float, dict[str, Any]]:

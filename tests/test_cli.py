@@ -187,8 +187,50 @@ def test_runs_and_the_newest_run(
     assert done.stderr.startswith("embedclf: runs/foreign/run.json: damaged")
     told = json.loads(invoke("runs", "--json").stdout)
     assert [run["run"] for run in told["runs"]] == ["runs/binary-1", "runs/multilabel-1"]
-    assert invoke("predict", "-t", "a").stderr == "run: runs/multilabel-1\n"
+    assert invoke("predict", "-t", "a").stderr.endswith("run: runs/multilabel-1\n")
     assert invoke("predict", "-t", "a", "-q").stderr == ""
+
+
+def test_a_damaged_run_is_passed_over_aloud(workplace: Path, invoke: Invoke) -> None:
+    for _ in range(2):
+        invoke("train", "binary.yaml", "-q", "-s", "training.epochs=1")
+    (workplace / "runs" / "binary-2" / "metrics.json").write_text("{}")
+    told = invoke("predict", "-t", "a").stderr.splitlines()
+    assert told[0].startswith("passed over: runs/binary-2/metrics.json: damaged")
+    assert told[1] == "run: runs/binary-1"
+    done = invoke("runs")
+    assert "binary-1" in done.stdout
+    assert "binary-2" in done.stderr
+
+
+def test_output_is_utf8_whatever_the_locale(project: Path, runs: dict[str, Run]) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    for args in (["evaluate"], ["predict", "-t", "😀 –"], ["predict", "-t", "😀", "--json"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "embedclf", *args, "--run", str(runs["binary"].path)],
+            cwd=project,
+            env=environment,
+            capture_output=True,
+            check=True,
+        )
+        assert done.stdout.decode("utf-8")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory by ulimit -v")
+def test_too_little_memory_is_one_line(workplace: Path) -> None:
+    write_csv(workplace / "many.csv", ["text", "label"], reviews(8000))
+    command = "check binary.yaml -s data.train=many.csv -s text.sequence_length=100000"
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"ulimit -v 2500000; exec {sys.executable} -m embedclf {command}"],
+        cwd=workplace,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("embedclf: not enough memory: ")
+    assert "; lower text.sequence_length" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_schema(invoke: Invoke) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from embedclf import run as room
 from embedclf.errors import RunError
-from embedclf.run import Run, draft, find_runs, open_run
+from embedclf.run import Run, draft, find_runs, open_newest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,18 +82,23 @@ def test_the_newest_run_is_the_default_and_unreadable_ones_are_told(copy: Path) 
     found, faults = find_runs()
     assert [run.path.name for run in found] == ["binary-1", "another-1"]
     assert len(faults) == 1
-    assert open_run(None).path.name == "another-1"
-    assert open_run(copy).path == copy
+    run, passed_over = open_newest()
+    assert run.path.name == "another-1"
+    assert len(passed_over) == 1
+    (newer / "metrics.json").write_text("{}")
+    run, passed_over = open_newest()
+    assert run.path.name == "binary-1"
+    assert "another-1/metrics.json: damaged" in str(passed_over[0])
 
 
 def test_no_runs_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(RunError, match="no runs here; `embedclf train` makes one"):
-        open_run(None)
+        open_newest()
     (tmp_path / "runs" / "x").mkdir(parents=True)
     (tmp_path / "runs" / "x" / "run.json").write_text("{}")
     with pytest.raises(RunError, match="damaged, or not embedclf's"):
-        open_run(None)
+        open_newest()
 
 
 def test_a_draft_is_gone_unless_it_was_published(

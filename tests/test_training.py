@@ -206,7 +206,7 @@ def test_a_run_never_overwrites(workplace: Path) -> None:
 
 def test_a_place_that_cannot_hold_a_run_is_refused_before_the_work(workplace: Path) -> None:
     config = load_config(workplace / "binary.yaml")
-    with pytest.raises(RunError, match="cannot hold a run"):
+    with pytest.raises(RunError, match="cannot be written"):
         training.train(config, name="x", output=workplace / "binary.csv" / "run")
 
 
@@ -215,6 +215,12 @@ def test_tensorboard_gets_a_log(workplace: Path) -> None:
     training.train(config, name="x", tensorboard=workplace / "log")
     events = [file for file in (workplace / "log").rglob("events.*") if file.stat().st_size > 100]
     assert {file.parent.name for file in events} == {"train", "validation"}
+
+
+def test_a_log_that_cannot_be_kept_is_refused_before_the_work(workplace: Path) -> None:
+    config = load_config(workplace / "binary.yaml")
+    with pytest.raises(TrainingError, match=r"binary\.csv/log: cannot hold a log"):
+        training.train(config, name="x", tensorboard=workplace / "binary.csv" / "log")
 
 
 def test_a_gpu_that_is_not_there_is_refused(workplace: Path) -> None:
