@@ -34,8 +34,8 @@ golden: $(VENV)/installed-dev ## Rewrite tests/golden from what is printed now; 
 bench: $(VENV)/installed ## Measure the public data sets in EMBEDCLF_DATASETS: the README's table
 	$(BIN)/python tests/benchmarks/public_sets.py
 
-clean: ## Remove the environment, caches and ./runs
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage runs
+clean: ## Remove the environment and caches; ./runs stay
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,18 @@ def draft_folder(parent: Path) -> Iterator[Path]:
     Raises:
         OSError: The parent cannot be made or written to.
     """
-    parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".draft-", dir=parent))
+    made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
+    folder = None
     try:
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".draft-", dir=parent))
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # those that hold something stay
+            for empty in made:
+                empty.rmdir()
 
 
 def publish_folder(draft: Path, target: Path) -> bool:

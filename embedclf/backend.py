@@ -16,8 +16,8 @@ from embedclf.errors import TrainingError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-"""TensorFlow's own switch for its log; whoever sets it sees what it lets through."""
+SHOW_LOG = "EMBEDCLF_TF_LOGS"
+"""Set in the environment, what TensorFlow writes is shown."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ def quiet() -> Iterator[None]:
     TensorFlow writes some lines before its log level is read, so that only the file descriptor
     can hold them back (https://github.com/tensorflow/tensorflow/issues/100442).
     """
-    if LOG_LEVEL in os.environ and os.environ[LOG_LEVEL] != "3":
+    if os.environ.get(SHOW_LOG) or sys.stderr is None:
         yield
         return
-    os.environ[LOG_LEVEL] = "3"
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held:
         stderr = os.dup(2)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import errno
-import io
 import os
-import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from embedclf import __version__
-from embedclf.errors import EmbedclfError
+from embedclf.boundary import Boundary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,68 +20,6 @@ if TYPE_CHECKING:
     F = TypeVar("F", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
-
-
-class Boundary(click.Group):
-    """The one place where an error becomes a line and an exit status."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse what stands before the command."""
-        try:
-            return super().parse_args(ctx, args)
-        except click.exceptions.NoArgsIsHelpError:
-            raise
-        except click.UsageError as error:
-            self._refuse(ctx, error)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; a user's mistake never shows a traceback."""
-        began = time.perf_counter()
-        _prepare_output()
-        try:
-            super().invoke(ctx)
-            sys.stdout.flush()
-        except EmbedclfError as error:
-            click.echo(f"embedclf: {error}", err=True)
-            ctx.exit(error.status)
-        except click.UsageError as error:
-            self._refuse(ctx, error)
-        except KeyboardInterrupt:
-            click.echo("embedclf: interrupted; nothing was written", err=True)
-            ctx.exit(130)
-        except OSError as error:
-            self._give_up(ctx, error)
-        except MemoryError as error:
-            hint = "lower text.sequence_length, text.vocabulary_size or model.embedding_dim"
-            click.echo(f"embedclf: not enough memory: {error}; {hint}", err=True)
-            ctx.exit(1)
-        if ctx.meta.get("verbose"):
-            python = ".".join(map(str, sys.version_info[:3]))
-            spent = time.perf_counter() - began
-            click.echo(f"embedclf {__version__}, Python {python}: {spent:.2f} s", err=True)
-
-    def _refuse(self, ctx: click.Context, error: click.UsageError) -> NoReturn:
-        path = (error.ctx or ctx).command_path
-        fault = error.format_message().rstrip(".")
-        click.echo(f"embedclf: {fault}; see `{path} --help`", err=True)
-        ctx.exit(2)
-
-    def _give_up(self, ctx: click.Context, error: OSError) -> NoReturn:
-        """End on a full disk or a reader that has gone; the latter is no news."""
-        if error.errno != errno.EPIPE:
-            place = error.filename or "standard output"
-            click.echo(f"embedclf: {place}: {error.strerror}", err=True)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer goes nowhere
-        ctx.exit(1)
-
-
-def _prepare_output() -> None:
-    """Write UTF-8 whatever the locale, and nowhere where standard output was closed."""
-    if sys.stdout is None:
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until exit
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _note(ctx: click.Context, option: click.Parameter, given: bool) -> None:
@@ -111,6 +45,17 @@ def talk_options(command: F) -> F:
         help="Also tell versions and times.",
     )
     return quiet(verbose(command))
+
+
+def form_options(command: F) -> F:
+    """How a table is to be read, where that is not as the run's config says or detected."""
+    delimiter = click.option(
+        "--delimiter", help="What parts the columns; else as in training, or detected."
+    )
+    encoding = click.option(
+        "--encoding", help="The table's encoding; else as in training, or UTF-8."
+    )
+    return delimiter(encoding(command))
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -209,17 +154,25 @@ def train(
     type=FILE,
     help="The labelled table; else the config's test or validation rows.",
 )
+@form_options
 @json_option
 @talk_options
-def evaluate(path: Path | None, data: Path | None, as_json: bool) -> None:
+def evaluate(
+    path: Path | None,
+    data: Path | None,
+    delimiter: str | None,
+    encoding: str | None,
+    as_json: bool,
+) -> None:
     """Score a run on labelled rows, beside always guessing the commonest label."""
     from embedclf import report
     from embedclf.evaluation import evaluate_run
 
     run = _open(path)
-    rows, scored = evaluate_run(run, data)
-    text = report.evaluation(rows, scored)
-    click.echo(report.evaluation_json(run.path, rows, scored) if as_json else text)
+    scored = evaluate_run(run, data, delimiter=delimiter, encoding=encoding)
+    _say(f"{scored.rows}: {scored.form}")
+    shown = report.evaluation_json(run.path, scored) if as_json else report.evaluation(scored)
+    click.echo(shown)
 
 
 @main.command()
@@ -227,8 +180,7 @@ def evaluate(path: Path | None, data: Path | None, as_json: bool) -> None:
 @run_option
 @click.option("-t", "--text", "texts", multiple=True, help="A text to classify. Repeatable.")
 @click.option("-o", "--output", type=FILE, help="Table to write; its ending tells the kind.")
-@click.option("--delimiter", help="What parts the columns of INPUT; else detected.")
-@click.option("--encoding", help="Encoding of INPUT; else UTF-8 or what a byte-order mark tells.")
+@form_options
 @json_option
 @talk_options
 def predict(
@@ -252,6 +204,8 @@ def predict(
     run = _open(path)
     form = prediction.Form(delimiter, encoding)
     given = prediction.open_source(source, texts, run.config().data, form)
+    if given.form:
+        _say(f"{source}: {given.form}")
     with prediction.destination(output, given.columns, held=as_json or bool(texts)) as rows:
         prediction.predict(run, given, rows)
     if as_json:
@@ -327,6 +281,6 @@ def _flag(name: str) -> bool:
 
 
 def _show_tensorflow(show: bool) -> None:
-    """Set TensorFlow's own switch before it is imported."""
+    """Ask for TensorFlow's log before it is imported."""
     if show:
-        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
+        os.environ["EMBEDCLF_TF_LOGS"] = "1"

@@ -42,17 +42,27 @@ def _instead(expected: str) -> WrapValidator:
     return WrapValidator(validate)
 
 
-Count = Annotated[int, Field(strict=True, ge=1)]
+Count = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Column = Annotated[str, Field(min_length=1)]
 Columns = Annotated[
     Column | Annotated[list[Column], Field(min_length=1)],
     _instead("a column's name (in quotes where it is a number) or a list of names"),
 ]
+LabelColumns = Annotated[
+    Column | Annotated[list[Column], Field(min_length=2)],
+    _instead("a column's name (in quotes where it is a number) or a list of two names or more"),
+]
 Fraction = Annotated[float, Field(gt=0, lt=1, strict=True)]
 ClassWeight = Annotated[
-    Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]],
+    Literal["none", "balanced"] | dict[str, Annotated[Number, Field(gt=0)]],
     _instead("none, balanced, or a mapping of labels to weights above 0"),
 ]
+
+
+def as_list(columns: str | list[str]) -> list[str]:
+    """One column's name or several, as a list."""
+    return [columns] if isinstance(columns, str) else columns
 
 
 class Section(BaseModel):
@@ -74,7 +84,7 @@ class DataConfig(Section):
     )
     test: Path | None = Field(None, description="Table that is scored once, after training.")
     text: Columns = Field("text", description="Column of the text; several are joined by a blank.")
-    label: Columns = Field(
+    label: LabelColumns = Field(
         "label",
         description="Column of the label, or several columns of 0 and 1: one a label.",
     )
@@ -82,7 +92,7 @@ class DataConfig(Section):
         None,
         description="What parts several labels in one cell; makes the task multi-label.",
     )
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
+    delimiter: Annotated[str, Field(min_length=1, max_length=2)] | None = Field(
         None, description="What parts the columns of a text table; null detects it."
     )
     encoding: str | None = Field(
@@ -95,11 +105,16 @@ class DataConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _one_way_to_several_labels(self) -> DataConfig:
+    def _columns_have_one_part_each(self) -> DataConfig:
         if self.label_separator is not None and isinstance(self.label, list):
             raise PydanticCustomError(
-                "both",
-                "label_separator goes with one label column, not with a list of them",
+                "both", "label_separator goes with one label column, not with a list of them"
+            )
+        columns = [*as_list(self.text), *as_list(self.label)]
+        twice = next((column for column in columns if columns.count(column) > 1), None)
+        if twice is not None:
+            raise PydanticCustomError(
+                "both", "column {column} is named twice among text and label", {"column": twice}
             )
         return self
 
@@ -132,7 +147,7 @@ class ModelConfig(Section):
     hidden_units: list[Annotated[int, Field(strict=True, ge=1, le=100_000)]] = Field(
         default=[], description="Units of each hidden layer (ReLU) before the output."
     )
-    dropout: float = Field(
+    dropout: Number = Field(
         0.0,
         ge=0,
         lt=1,
@@ -152,7 +167,7 @@ class TrainingConfig(Section):
     optimizer: Literal["adam", "adagrad", "sgd", "rmsprop"] = Field(
         "adam", description="Rule of the steps, with Keras's defaults."
     )
-    learning_rate: float = Field(0.001, gt=0, allow_inf_nan=False, description="Size of the steps.")
+    learning_rate: Number = Field(0.001, gt=0, description="Size of the steps.")
     class_weight: ClassWeight = Field(
         "none",
         description="Weight of the rows of each label: none, balanced, or {label: weight}.",
@@ -199,9 +214,27 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
         document = parse(text)
     except YamlError as error:
         raise ConfigError(f"{path}:{error.line}:{error.column}: {error}") from error
-    overridden = _override(document, overrides)
+    overridden, lines = _override(document, overrides)
     _resolve_files(document, path.parent, overridden)
-    return _validate(document, path, overridden)
+    try:
+        config = Config.model_validate(document.values)
+    except ValidationError as error:
+        lines += _lines(describe(error, Config), document, path, overridden)
+    lines += _lines(
+        [Fault(keys, "given twice; keep one") for keys in document.repeated],
+        document,
+        path,
+        overridden,
+    )
+    if lines:
+        raise ConfigError("\n".join(lines))
+    return config
+
+
+def near(path: Path) -> Path:
+    """A path as one would type it: relative when it lies below the working directory."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def dump_config(config: Config, directory: Path) -> str:
@@ -231,20 +264,27 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _override(document: Document, overrides: Iterable[str]) -> dict[tuple[str, ...], str]:
-    """Set the overridden keys in the document; tell which override each path came from."""
-    sources = {}
+def _override(
+    document: Document, overrides: Iterable[str]
+) -> tuple[dict[tuple[str, ...], str], list[str]]:
+    """Set the overridden keys in the document.
+
+    Returns:
+        Which override each path came from, and what is wrong with overrides as such.
+    """
+    sources, faults = {}, []
     for override in overrides:
         dotted, equals, given = override.partition("=")
         keys = tuple(dotted.strip().split("."))
         if not equals or not all(keys):
-            raise ConfigError(f"-s {override}: no KEY=VALUE; write it as -s model.embedding_dim=64")
+            faults.append(f"-s {override}: no KEY=VALUE; write it as -s model.embedding_dim=64")
+            continue
         try:
             document.set(keys, parse_value(given))
         except YamlError as error:
-            raise ConfigError(f"-s {override}: {error}") from error
+            faults.append(f"-s {override}: {error}")
         sources[keys] = f"-s {override}"
-    return sources
+    return sources, faults
 
 
 def _resolve_files(
@@ -258,21 +298,19 @@ def _resolve_files(
         if isinstance(section.get(key), str) and section[key]:
             by_hand = ("data", key) in overridden or ("data",) in overridden
             base = Path() if by_hand else directory
-            section[key] = os.path.abspath(base / Path(section[key]).expanduser())
+            section[key] = os.path.abspath(base / os.path.expanduser(section[key]))
 
 
-def _validate(document: Document, path: Path, overridden: Mapping[tuple[str, ...], str]) -> Config:
-    """Turn the document into a config, or raise all its faults at once."""
-    faults = [Fault(keys, "given twice; keep one") for keys in document.repeated]
-    try:
-        config = Config.model_validate(document.values)
-    except ValidationError as error:
-        faults += describe(error, Config)
-    if not faults:
-        return config
-    lines = []
+def _lines(
+    faults: Iterable[Fault],
+    document: Document,
+    path: Path,
+    overridden: Mapping[tuple[str, ...], str],
+) -> list[str]:
+    """A line a fault, its place in front, in the order of the file."""
+    placed = []
     for fault in faults:
         override = next((s for k, s in overridden.items() if fault.keys[: len(k)] == k), None)
         line, column = document.place(fault.keys)
-        lines.append((line, column, f"{override or f'{path}:{line}:{column}'}: {fault}"))
-    raise ConfigError("\n".join(text for *_, text in sorted(lines, key=lambda entry: entry[:2])))
+        placed.append((line, column, f"{override or f'{path}:{line}:{column}'}: {fault}"))
+    return [text for *_, text in sorted(placed, key=lambda entry: entry[:2])]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from embedclf.config import as_list
 from embedclf.errors import DataError
 from embedclf.tables import Table, open_table
 
@@ -84,11 +85,6 @@ def read_labelled(path: Path, config: DataConfig) -> LabelledTexts:
     return _drop_invalid(labelled, config)
 
 
-def as_list(columns: str | list[str]) -> list[str]:
-    """One column's name or several, as a list."""
-    return [columns] if isinstance(columns, str) else columns
-
-
 def join_columns(
     columns: Sequence[pa.ChunkedArray | pa.Array],
 ) -> pa.ChunkedArray | pa.Array:
@@ -97,39 +93,51 @@ def join_columns(
 
 
 def split(
-    labelled: LabelledTexts,
-    strata: npt.NDArray[np.int64],
-    *,
-    fraction: float,
-    seed: int,
+    keys: pa.ChunkedArray, strata: npt.NDArray[np.int64], *, fraction: float, seed: int
 ) -> npt.NDArray[np.bool_]:
-    """Choose the rows to hold out: stratified, seeded, equal texts on one side.
+    """Choose the rows to hold out: stratified, seeded, equal keys on one side.
 
-    Texts are equal when only case and outer blanks tell them apart. Groups of equal texts are
-    ordered by stratum, size and chance, and taken at even steps (systematic sampling; Cochran,
-    Sampling Techniques, 1977, ch. 8), so that each stratum, and small and large groups alike, give
-    their share. The first group of a stratum always stays in training.
+    Each stratum holds out its share of groups of equal keys, rounded such that the total fits
+    (largest remainders), and keeps one at least. Within a stratum, groups are ordered by size and
+    chance and taken at even steps (systematic sampling; Cochran, Sampling Techniques, 1977, ch. 8),
+    so that small and large groups alike give their share.
 
     Args:
-        labelled: The rows.
-        strata: (n,) the stratum of each row.
+        keys: (n,) strings; rows with the same one belong together.
+        strata: (n,) the stratum of each row; a group belongs to that of its first row.
         fraction: Share of the rows to hold out, between 0 and 1.
-        seed: Source of the shuffle.
+        seed: Source of chance.
 
     Returns:
         (n,) True for the rows held out.
     """
-    keys = pc.utf8_lower(pc.utf8_trim_whitespace(labelled.texts))
-    groups = keys.combine_chunks().dictionary_encode().indices.to_numpy()  # (n,)
+    encoded = keys.dictionary_encode()
+    groups = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])  # (n,)
     _, first, sizes = np.unique(groups, return_index=True, return_counts=True)
-    chance = np.random.default_rng(seed).permutation(len(first))
-    order = np.lexsort((chance, sizes, strata[first]))
-    steps = np.floor(np.arange(len(first) + 1) * fraction + 0.5)
-    begins = np.diff(strata[first][order], prepend=-1) != 0
+    rng = np.random.default_rng(seed)
+    order = np.lexsort((rng.permutation(len(first)), sizes, strata[first]))
+    counts = np.unique(strata[first], return_counts=True)[1]  # groups of each stratum
+    begins = np.cumsum(counts) - counts
+    quotas = _quotas(counts, fraction)
+    turned = np.arange(len(first)) - np.repeat(begins - rng.integers(0, counts), counts)
+    size, quota = np.repeat(counts, counts), np.repeat(quotas, counts)
+    rank = turned % size
     held_out = np.zeros(len(first), np.bool_)
-    held_out[order[(np.diff(steps) > 0) & ~begins]] = True
+    held_out[order] = (rank + 1) * quota // size > rank * quota // size
     mask: npt.NDArray[np.bool_] = held_out[groups]
     return mask
+
+
+def _quotas(counts: npt.NDArray[np.int64], fraction: float) -> npt.NDArray[np.int64]:
+    """How many of each count make up a fraction of all; never a whole count."""
+    shares = counts * fraction
+    quotas: npt.NDArray[np.int64] = np.minimum(np.floor(shares).astype(np.int64), counts - 1)
+    missing = round(float(shares.sum())) - int(quotas.sum())
+    for stratum in np.argsort(quotas - shares, kind="stable"):
+        if missing > 0 and quotas[stratum] < counts[stratum] - 1:
+            quotas[stratum] += 1
+            missing -= 1
+    return quotas
 
 
 def sha256(path: Path) -> str:
@@ -140,9 +148,11 @@ def sha256(path: Path) -> str:
 
 def _drop_invalid(labelled: LabelledTexts, config: DataConfig) -> LabelledTexts:
     several = isinstance(config.label, list)
-    valid = [_is_flag(column) if several else _is_label(column) for column in labelled.labels]
-    masks = [column.to_numpy() for column in valid]
-    keep = np.logical_and.reduce(masks)
+    masks = [
+        _is_flag(column) if several else _is_label(column, config.label_separator)
+        for column in labelled.labels
+    ]
+    keep = np.logical_and.reduce([mask.to_numpy() for mask in masks])
     invalid = np.flatnonzero(~keep)
     if not len(invalid):
         return labelled
@@ -157,7 +167,9 @@ def _drop_invalid(labelled: LabelledTexts, config: DataConfig) -> LabelledTexts:
     return replace(labelled.take(keep), skipped=len(invalid))
 
 
-def _is_label(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _is_label(column: pa.ChunkedArray, separator: str | None) -> pa.ChunkedArray:
+    if separator is not None:
+        column = pc.replace_substring(column, separator, "")
     return pc.not_equal(pc.utf8_trim_whitespace(column), "")
 
 

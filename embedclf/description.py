@@ -55,15 +55,14 @@ def describe_run(run: Run) -> Description:
 
 
 def _describe(config: Config, labels: Labels, rows: int, run: Run | None) -> Description:
-    from embedclf import network
+    from embedclf import backend, network
 
+    backend.start("cpu", config.seed)
     net = network.build(
         config.model, labels, rows=rows, sequence_length=config.text.sequence_length
     )
     layers = network.layers(net)
-    meanings = [_meaning(layer, config, labels) for layer in layers]
-    if run is None:
-        meanings[1] += " It will have fewer rows where training finds fewer tokens."
+    meanings = [_meaning(layer, config, labels, bound=run is None) for layer in layers]
     parameters = net.count_params()
     memory = _memory(parameters, config.training.optimizer)
     return Description(network.table(net), layers, tuple(meanings), parameters, memory, run)
@@ -83,11 +82,12 @@ def _size(count: int) -> str:
     return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.1f} kB"
 
 
-def _meaning(layer: Layer, config: Config, labels: Labels) -> str:
+def _meaning(layer: Layer, config: Config, labels: Labels, *, bound: bool) -> str:
     features = layer.shape[-1]
     length = config.text.sequence_length
     if layer.name == "embedding":
-        return _embedding_meaning(layer, config)
+        fewer = " It will have fewer rows where training finds fewer tokens." if bound else ""
+        return _embedding_meaning(layer, config) + fewer
     if layer.name == "output":
         return _output_meaning(layer, labels)
     if layer.name.startswith("hidden_"):

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from embedclf.config import near
 from embedclf.data import read_labelled, sha256
 from embedclf.errors import RunError
 from embedclf.preparation import encode, validation_rows
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from embedclf.config import Config
     from embedclf.data import LabelledTexts
     from embedclf.labels import Labels, Probabilities, Targets
@@ -37,7 +37,7 @@ class LabelScores:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores over all rows: those with an unknown label count, as wrong."""
+    """Scores over all rows: an unknown label is one that no prediction finds."""
 
     rows: int
     scores: Scores
@@ -78,13 +78,15 @@ def evaluate(
 
     Args:
         labels: Of the classifier.
-        targets: (n,) with -1 for an unknown label, or (n, labels).
+        targets: (n,) with -1 for an unknown label, or (n, labels), unknown ones behind the known.
         probabilities: (n, outputs).
         unknown_labels: Labels that the classifier does not know, with their rows.
     """
     decided = labels.decide(probabilities)
     top = int(np.argmax(labels.counts))
     several = labels.task == "multilabel"
+    if several:  # an unknown label is never given
+        decided = np.pad(decided, ((0, 0), (0, targets.shape[1] - decided.shape[1])))
     guess = np.zeros_like(decided)
     guess[..., top if several else slice(None)] = 1 if several else top
     return Evaluation(
@@ -101,39 +103,65 @@ def evaluate(
     )
 
 
-def evaluate_run(run: Run, table: Path | None = None) -> tuple[str, Evaluation]:
+@dataclass(frozen=True)
+class Scored:
+    """An evaluation, and the rows it is of."""
+
+    rows: str
+    """What they are, in words."""
+    form: str
+    """How their table was read."""
+    skipped: int
+    evaluation: Evaluation
+
+
+def evaluate_run(
+    run: Run,
+    table: Path | None = None,
+    *,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+) -> Scored:
     """Score a run on labelled rows.
 
     Args:
         run: The run.
         table: The rows; None takes the config's test table, or the rows held out for validation.
-
-    Returns:
-        What was scored, in words, and the scores.
+        delimiter: Of the table, where it is not as the config says.
+        encoding: Likewise.
 
     Raises:
         DataError: The table cannot be used.
-        RunError: The training table has changed, so that the held-out rows are not to be had.
+        RunError: A table has changed, so that the held-out rows are not to be had.
     """
     config, classifier = run.config(), run.classifier()
-    rows, labelled = _rows_of(run, config, table)
-    part = encode(labelled, classifier.labels, classifier.tokenizer, config)
-    probabilities = classifier.score(part.encoding.ids)
-    return rows, evaluate(classifier.labels, part.targets, probabilities, part.unknown_labels)
-
-
-def _rows_of(run: Run, config: Config, table: Path | None) -> tuple[str, LabelledTexts]:
+    form = {"delimiter": delimiter, "encoding": encoding}
+    given = {key: value for key, value in form.items() if value is not None}
+    config = config.model_copy(update={"data": config.data.model_copy(update=given)})
     table = table or config.data.test
     if table is not None:
-        return str(table), read_labelled(table, config.data)
-    recorded = run.record["data"]["train"]["sha256"]
-    source = config.data.train
-    if source.is_file() and sha256(source) != recorded:
+        rows, labelled = str(near(table)), read_labelled(table, config.data)
+    else:
+        rows, labelled = _validation(run, config)
+    part = encode(labelled, classifier.labels, classifier.tokenizer, config)
+    probabilities = classifier.score(part.encoding.ids)
+    evaluation = evaluate(classifier.labels, part.targets, probabilities, part.unknown_labels)
+    return Scored(rows, labelled.table.form, labelled.skipped, evaluation)
+
+
+def _validation(run: Run, config: Config) -> tuple[str, LabelledTexts]:
+    """The validation rows of a run, if its tables are what they were."""
+    from_file = isinstance(config.data.validation, Path)
+    source = config.data.validation if isinstance(config.data.validation, Path) else None
+    source = source or config.data.train
+    part = "validation" if from_file else "train"
+    if source.is_file() and sha256(source) != run.record["data"][part]["sha256"]:
         raise RunError(
-            f"{source}: has changed since {run.path} was trained, so the rows held out then are "
+            f"{source}: has changed since {run.path} was trained, so its validation rows are "
             "unknown; name a table with --data"
         )
-    return f"validation rows of {source}", validation_rows(config)
+    rows = str(near(source)) if from_file else f"validation rows of {near(source)}"
+    return rows, validation_rows(config)
 
 
 def _decision_scores(labels: Labels, targets: Targets, decided: Targets) -> Scores:
@@ -142,7 +170,9 @@ def _decision_scores(labels: Labels, targets: Targets, decided: Targets) -> Scor
     every = {"labels": range(len(labels.names)), "zero_division": 0.0}
     if labels.task == "multilabel":
         return {
-            "micro_f1": float(metrics.f1_score(targets, decided, average="micro", **every)),
+            "micro_f1": float(
+                metrics.f1_score(targets, decided, average="micro", zero_division=0.0)
+            ),
             "macro_f1": float(metrics.f1_score(targets, decided, average="macro", **every)),
             "subset_accuracy": float(metrics.accuracy_score(targets, decided)),
         }
@@ -165,7 +195,7 @@ def _probability_scores(labels: Labels, targets: Targets, probabilities: Probabi
     tiny = np.finfo(np.float32).eps
     likely = np.clip(probabilities.astype(np.float64), tiny, 1 - tiny)
     if labels.task == "multilabel":
-        cells = np.where(targets == 1, likely, 1 - likely)
+        cells = np.where(targets[:, : likely.shape[1]] == 1, likely, 1 - likely)
         return {"log_loss": _mean(-np.log(cells))}
     known = targets >= 0
     if labels.task == "multiclass":

@@ -10,6 +10,7 @@ import numpy as np
 from embedclf.backend import OutOfMemory, keras
 from embedclf.errors import TrainingError
 from embedclf.history import Epoch, History, Step
+from embedclf.labels import THRESHOLD
 from embedclf.preparation import sample_weights
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def fit(
     trainer = _compile(network, prepared)
     epochs: list[Epoch] = []
     keeper = _keeper(config)
-    callbacks = [keeper, _reporter(epochs, prepared, tell)]
+    callbacks = [_reporter(epochs, prepared, tell), keeper]
     if tensorboard is not None:
         callbacks.append(keras.callbacks.TensorBoard(str(tensorboard), write_graph=False))
     ended = "all_epochs"
@@ -67,7 +68,7 @@ def fit(
     else:
         if len(epochs) < config.epochs:
             ended = "early_stopping"
-    score_name, _ = _metric(prepared.labels)
+    score_name = prepared.labels.score_name
     return History(tuple(epochs), score_name, best_epoch=keeper.best_epoch + 1, ended=ended)
 
 
@@ -105,7 +106,8 @@ def _compile(network: Any, prepared: Prepared) -> Any:
     trainer.compile(
         optimizer=_optimizer(config),
         loss=_loss(prepared.labels),
-        metrics=[_metric(prepared.labels)[1]],
+        metrics=[_metric(prepared.labels)],
+        jit_compile=False,
         steps_per_execution=min(_STEPS_PER_CALL, steps),
     )
     return trainer
@@ -121,14 +123,14 @@ def _weights(prepared: Prepared) -> Any:
     return weights[:, None]
 
 
-def _metric(labels: Labels) -> tuple[str, Any]:
+def _metric(labels: Labels) -> Any:
     if labels.task == "multilabel":
-        return "micro_f1", keras.metrics.F1Score("micro", threshold=0.5, name="score")
+        return keras.metrics.F1Score("micro", threshold=THRESHOLD, name="score")
     kinds = {
         "binary": keras.metrics.BinaryAccuracy,
         "multiclass": keras.metrics.SparseCategoricalAccuracy,
     }
-    return "accuracy", kinds[labels.task](name="score")
+    return kinds[labels.task](name="score")
 
 
 def _loss(labels: Labels) -> Any:
@@ -174,7 +176,8 @@ def _reporter(epochs: list[Epoch], prepared: Prepared, tell: Callable[[Step | Ep
     def end(epoch: int, logs: Any) -> None:
         if not np.isfinite([logs["loss"], logs["val_loss"]]).all():
             raise TrainingError(
-                f"epoch {epoch + 1}: the loss is {logs['loss']}; lower training.learning_rate"
+                f"epoch {epoch + 1}: the loss is no longer a number (training {logs['loss']}, "
+                f"validation {logs['val_loss']}); lower training.learning_rate"
             )
         finished = Epoch(
             epoch=epoch + 1,

@@ -46,7 +46,7 @@ class History:
 
     epochs: tuple[Epoch, ...]
     score_name: str
-    """What the scores are: accuracy, or micro_f1 for several labels."""
+    """What the scores are."""
     best_epoch: int
     """The epoch of lowest validation loss, whose weights were kept."""
     ended: str

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 Task = Literal["binary", "multiclass", "multilabel"]
 Targets = npt.NDArray[np.int32]
-"""(n,) class ids, -1 where the label is unknown; multi-label: (n, labels) of 0 and 1."""
+"""(n,) class ids, -1 where the label is unknown; multi-label: (n, labels) of 0 and 1, a column of
+each unknown label behind those of the known."""
 Probabilities = npt.NDArray[np.float32]
 """(n, outputs): binary has one output, the probability of the second label."""
 
@@ -42,6 +43,11 @@ class Labels:
     def outputs(self) -> int:
         """Numbers that the network gives for a text."""
         return 1 if self.task == "binary" else len(self.names)
+
+    @property
+    def score_name(self) -> str:
+        """The score that is shown first, and beside the loss in training."""
+        return "micro_f1" if self.task == "multilabel" else "accuracy"
 
     @classmethod
     def fit(cls, labelled: LabelledTexts, config: DataConfig) -> Labels:
@@ -76,21 +82,18 @@ class Labels:
         """
         if isinstance(config.label, list):
             return _flags(labelled), {}
-        names = pa.array(self.names, pa.string())
         cells = labelled.labels[0].combine_chunks()
         if config.label_separator is None:
-            ids = pc.index_in(cells, value_set=names)
+            ids = pc.index_in(cells, value_set=pa.array(self.names, pa.string()))
             unknown = Counter(cells.filter(pc.is_null(ids)).to_pylist())
             return ids.fill_null(-1).to_numpy().astype(np.int32), dict(sorted(unknown.items()))
         rows, parts = _parts(cells, config.label_separator)
-        ids = pc.index_in(parts, value_set=names)
-        known = ids.is_valid().to_numpy(zero_copy_only=False)
-        targets = np.zeros((len(cells), len(self.names)), np.int32)
-        targets[rows[known], ids.drop_null().to_numpy()] = 1
-        carried = set(
-            zip(rows[~known].tolist(), parts.filter(ids.is_null()).to_pylist(), strict=True)
-        )
-        return targets, dict(sorted(Counter(label for _, label in carried).items()))
+        others = sorted(set(parts.unique().to_pylist()) - set(self.names))
+        ids = pc.index_in(parts, value_set=pa.array([*self.names, *others], pa.string()))
+        targets = np.zeros((len(cells), len(self.names) + len(others)), np.int32)
+        targets[rows, ids.to_numpy()] = 1
+        carried: list[int] = targets[:, len(self.names) :].sum(axis=0).tolist()
+        return targets, dict(zip(others, carried, strict=True))
 
     def strata(self, targets: Targets) -> npt.NDArray[np.int64]:
         """(n,) the stratum of each row: its label; of several, the one rarest in these rows.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from embedclf.backend import keras
+from embedclf.backend import OutOfMemory, keras
 from embedclf.tokenizer import PADDING
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def build(config: ModelConfig, labels: Labels, *, rows: int, sequence_length: int) -> Any:
     """Build the network: token ids (batch, sequence_length) → probabilities (batch, outputs).
 
-    It is a plain Keras model of built-in layers and operations, so that any Keras can load it.
+    It is a plain Keras model of built-in layers and operations: Keras loads it without embedclf.
 
     Args:
         config: Width, pooling, hidden layers, dropout.
@@ -26,7 +26,17 @@ def build(config: ModelConfig, labels: Labels, *, rows: int, sequence_length: in
 
     Returns:
         An uncompiled `keras.Model` with new weights.
+
+    Raises:
+        MemoryError: The weights do not fit.
     """
+    try:
+        return _build(config, labels, rows, sequence_length)
+    except OutOfMemory as error:
+        raise MemoryError("the network's weights do not fit") from error
+
+
+def _build(config: ModelConfig, labels: Labels, rows: int, sequence_length: int) -> Any:
     ids = keras.Input((sequence_length,), dtype="int32", name="token_ids")
     embedding = keras.layers.Embedding(rows, config.embedding_dim, name="embedding")
     vectors = embedding(ids)  # (batch, sequence_length, embedding_dim)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import gzip
 import io
@@ -17,9 +16,11 @@ import numpy as np
 import pyarrow as pa
 
 from embedclf.atomic import draft_file
-from embedclf.data import as_list, join_columns
+from embedclf.config import as_list
+from embedclf.data import join_columns
 from embedclf.errors import DataError
 from embedclf.tables import BATCH_ROWS, kind_of, open_table
+from embedclf.textfiles import lookup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -48,13 +49,15 @@ class Source:
     columns: tuple[str, ...]
     text: list[str]
     batches: Iterator[pa.RecordBatch]
+    form: str = ""
+    """How a table is read, in words."""
 
 
 class Rows(Protocol):
     """Where scored rows go, batch by batch."""
 
     def write(self, rows: pa.RecordBatch) -> None:
-        """Take rows whose columns are all text."""
+        """Take rows, all text but for the probability of one label."""
 
 
 def open_source(path: Path | None, texts: Sequence[str], config: DataConfig, form: Form) -> Source:
@@ -63,7 +66,7 @@ def open_source(path: Path | None, texts: Sequence[str], config: DataConfig, for
     Args:
         path: A table, or `-` for the lines of standard input.
         texts: The texts themselves, where there is no path.
-        config: Names the text columns.
+        config: Names the text columns, and how to read the table where `form` does not.
         form: How to read the table.
 
     Raises:
@@ -75,13 +78,18 @@ def open_source(path: Path | None, texts: Sequence[str], config: DataConfig, for
     if str(path) == "-":
         return _line_source(_standard_input(form.encoding or "utf-8"))
     text = as_list(config.text)
-    table = open_table(path, text, delimiter=form.delimiter, encoding=form.encoding)
+    table = open_table(
+        path,
+        text,
+        delimiter=form.delimiter or config.delimiter,
+        encoding=form.encoding or config.encoding,
+    )
     for column in table.columns:
         if column in ADDED:
             raise DataError(f"{path}:1: column {column!r} is there already; rename it")
         if table.columns.count(column) > 1:
             raise DataError(f"{path}:1: two columns are named {column!r}; rename one")
-    return Source(table.columns, text, table.batches())
+    return Source(table.columns, text, table.batches(), table.form)
 
 
 @contextmanager
@@ -121,15 +129,17 @@ def predict(run: Run, source: Source, rows: Rows) -> None:
     for batch in source.batches:
         texts = join_columns([batch.column(column) for column in source.text])
         probabilities = classifier.predict_proba(texts)
-        added = name_predictions(classifier.labels, probabilities, separator)
-        arrays = [*batch.columns, *(pa.array(column, pa.string()) for column in added)]
+        names, shares = name_predictions(classifier.labels, probabilities, separator)
+        several = classifier.labels.task == "multilabel"
+        kind = pa.string() if several else pa.float64()
+        arrays = [*batch.columns, pa.array(names, pa.string()), pa.array(shares, kind)]
         rows.write(pa.RecordBatch.from_arrays(arrays, [*batch.schema.names, *ADDED]))
 
 
 def name_predictions(
     labels: Labels, probabilities: Probabilities, separator: str
-) -> tuple[list[str], list[str]]:
-    """Predicted labels and their probabilities, as text with four decimals."""
+) -> tuple[list[str], list[float] | list[str]]:
+    """Predicted labels and their probabilities: numbers, or of several labels text."""
     decided = labels.decide(probabilities)
     if labels.task == "multilabel":
         present = [np.flatnonzero(row) for row in decided]
@@ -144,7 +154,7 @@ def name_predictions(
         likely = np.where(decided == 1, second, 1 - second)
     else:
         likely = probabilities.max(axis=1)
-    return [labels.names[i] for i in decided], [f"{share:.4f}" for share in likely]
+    return [labels.names[i] for i in decided], likely.round(6).astype(np.float64).tolist()
 
 
 def _line_source(texts: Iterable[str]) -> Source:
@@ -165,17 +175,26 @@ def _as_array(texts: list[str]) -> pa.Array:
 
 def _standard_input(encoding: str) -> Iterator[str]:
     """The lines of standard input, ended by line feeds alone."""
-    for number, line in enumerate(sys.stdin.buffer, start=1):
-        content = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-        try:
-            yield content.decode(encoding).removesuffix("\n").removesuffix("\r")
-        except LookupError as error:
-            raise DataError(f"--encoding {encoding}: unknown; see Python's codecs") from error
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"standard input:{number}: byte 0x{content[error.start]:02x} is not {encoding}; "
-                "name its --encoding"
-            ) from error
+    if sys.stdin is None:
+        raise DataError("standard input is closed; name a table, or a text with -t")
+    try:
+        lookup(encoding)
+    except LookupError as error:
+        raise DataError(f"--encoding {encoding}: unknown; see Python's codecs") from error
+    number = 0
+    stream = io.TextIOWrapper(
+        sys.stdin.buffer, encoding=encoding, errors="surrogateescape", newline="\n"
+    )
+    try:
+        for number, line in enumerate(stream, start=1):
+            text = line.removeprefix("\ufeff") if number == 1 else line
+            text.encode()
+            yield text.removesuffix("\n").removesuffix("\r")
+        stream.detach()
+    except UnicodeError as error:
+        raise DataError(
+            f"standard input:{max(number, 1)}: not {encoding}; name its --encoding"
+        ) from error
 
 
 @contextmanager
@@ -205,10 +224,10 @@ def _table_file(path: Path, columns: tuple[str, ...]) -> Iterator[Rows]:
 class HeldRows:
     """Rows kept in memory."""
 
-    held: list[dict[str, str]]
+    held: list[dict[str, Any]]
 
     def write(self, rows: pa.RecordBatch) -> None:
-        """Take rows whose columns are all text."""
+        """Take rows, all text but for the probability of one label."""
         self.held.extend(rows.to_pylist())
 
 
@@ -221,7 +240,9 @@ class _CsvRows:
         self._writer.writerow([*columns, *ADDED])
 
     def write(self, rows: pa.RecordBatch) -> None:
-        for row in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+        *columns, shares = (column.to_pylist() for column in rows.columns)
+        shown = [f"{share:.4f}" if isinstance(share, float) else share for share in shares]
+        for row in zip(*columns, shown, strict=True):
             # csv leaves a lone carriage return unquoted, which readers take for the row's end
             returns = any("\r" in cell for cell in row)
             (self._quoting if returns else self._writer).writerow(row)
@@ -238,16 +259,23 @@ class _JsonRows:
 
 class _ParquetRows:
     def __init__(self, file: Any, columns: tuple[str, ...]) -> None:
-        from pyarrow import parquet
-
-        schema = pa.schema([(column, pa.string()) for column in (*columns, *ADDED)])
-        self._writer = parquet.ParquetWriter(file, schema)
+        self._file = file
+        self._schema = pa.schema([(column, pa.string()) for column in (*columns, *ADDED)])
+        self._writer: Any = None
 
     def __enter__(self) -> _ParquetRows:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self._writer.close()
+        self._open(self._schema).close()
 
     def write(self, rows: pa.RecordBatch) -> None:
-        self._writer.write_batch(rows)
+        self._open(rows.schema).write_batch(rows)
+
+    def _open(self, schema: pa.Schema) -> Any:
+        """The writer; its columns are those of the first rows."""
+        from pyarrow import parquet
+
+        if self._writer is None:
+            self._writer = parquet.ParquetWriter(self._file, schema)
+        return self._writer

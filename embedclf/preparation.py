@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.compute as pc
 
 from embedclf.data import LabelledTexts, read_labelled, sha256, split
 from embedclf.errors import ConfigError, DataError
 from embedclf.faults import nearest
 from embedclf.labels import Labels, Targets
-from embedclf.tokenizer import Encoding, Tokenizer
+from embedclf.tokenizer import Encoding, Tokenizer, normalize
 
 if TYPE_CHECKING:
     from embedclf.config import Config
@@ -41,7 +42,7 @@ class Part:
         tokens = int(lengths.sum())
         several = labels.task == "multilabel"
         counts = (
-            self.targets.sum(axis=0)
+            self.targets.sum(axis=0)[: len(labels.names)]
             if several
             else np.bincount(self.targets[self.targets >= 0], minlength=len(labels.names))
         )
@@ -160,7 +161,7 @@ def _hold_out(source: LabelledTexts, config: Config) -> tuple[LabelledTexts, Lab
     labels = Labels.fit(source, config.data)
     targets, _ = labels.encode(source, config.data)
     held_out = split(
-        source,
+        pc.utf8_trim_whitespace(normalize(source.texts, lowercase=True)),
         labels.strata(targets),
         fraction=config.data.validation,
         seed=config.seed,

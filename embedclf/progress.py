@@ -59,8 +59,7 @@ class Talk:
         if self._quiet:
             return
         if isinstance(told, Prepared):
-            several = told.labels.task == "multilabel"
-            self._score_name = "micro_f1" if several else "accuracy"
+            self._score_name = told.labels.score_name
             click.echo(report.prepared(told.facts, self._config), err=True)
         elif isinstance(told, Step):
             self._step(told)

@@ -62,7 +62,7 @@ def rows_of(
     Args:
         stream: UTF-8 bytes.
         delimiter: What parts the cells.
-        columns: In a table of one column, a blank line is a record: an empty cell.
+        columns: In a table of one column, a blank line behind the header is a record too.
         first_line: The number of the stream's first line.
 
     Raises:
@@ -70,10 +70,11 @@ def rows_of(
     """
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
     reader = csv.reader(text, delimiter=delimiter, strict=True)
-    line = first_line
+    line, begun = first_line, first_line > 1
     try:
         for cells in reader:
-            if cells or columns == 1:
+            if cells or (columns == 1 and begun):
+                begun = True
                 yield line, cells or [""]
             line = first_line + reader.line_num
     except csv.Error as error:

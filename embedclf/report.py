@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from embedclf.layout import NONE, WIDTH, listing, new_table, percent, rendered, score, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from embedclf.backend import Device
     from embedclf.config import Config
     from embedclf.description import Description
-    from embedclf.evaluation import Evaluation
+    from embedclf.evaluation import Evaluation, Scored
     from embedclf.history import Epoch
     from embedclf.run import Run
 
-WIDTH = 100
-MOST_LABELS = 12
-"""Labels up to which a table of labels or a confusion matrix is shown whole."""
-
-NONE = "–"  # noqa: RUF001 - the typographer's dash for a cell without a value
 _ENDS = {
     "all_epochs": "all epochs done",
     "early_stopping": "the validation loss got no better",
@@ -41,18 +37,16 @@ def prepared(facts: dict[str, Any], config: Config) -> str:
     labels = ", ".join(f"{name} {count:,}" for name, count in train["labels"].items())
     rows = [f"{part['rows']:,} {name}" for name, part in parts.items()]
     skipped = sum(part["rows_skipped"] for part in parts.values())
-    cut = [f"{name} {_percent(part['share_of_texts_cut'])}" for name, part in parts.items()]
-    unknown = [
-        f"{name} {_percent(part['share_of_tokens_unknown'])}" for name, part in parts.items()
-    ]
+    cut = [f"{name} {percent(part['share_of_texts_cut'])}" for name, part in parts.items()]
+    unknown = [f"{name} {percent(part['share_of_tokens_unknown'])}" for name, part in parts.items()]
     pairs = [
-        ("data", train["path"]),
+        ("data", _near(train["path"])),
         ("read as", train["form"]),
         (
             "rows",
-            " · ".join(rows) + (f" · {skipped:,} skipped: empty label" if skipped else ""),
+            " · ".join(rows) + (f" · {skipped:,} skipped: no valid label" if skipped else ""),
         ),
-        ("labels", _shorten(f"{len(train['labels'])} ({facts['task']}): {labels}")),
+        ("labels", shortened(f"{len(train['labels'])} ({facts['task']}): {labels}")),
         (
             "vocabulary",
             f"{facts['vocabulary']:,} of at most {config.text.vocabulary_size:,} rows, padding "
@@ -64,12 +58,12 @@ def prepared(facts: dict[str, Any], config: Config) -> str:
         ),
         ("tokens unknown", " · ".join(unknown)),
     ]
-    return _pairs(pairs)
+    return listing(pairs)
 
 
 def device(told: Device) -> str:
     """What the training runs on."""
-    return _pairs([("device", f"{told.kind} {told.name}, {told.cores} cores")])
+    return listing([("device", f"{told.kind} {told.name}, {told.cores} cores")])
 
 
 def epoch(told: Epoch, epochs: int, score_name: str) -> str:
@@ -109,7 +103,7 @@ def circumstances(record: dict[str, Any]) -> str:
     """What a run was made with, and where the time went."""
     packages = ", ".join(f"{name} {version}" for name, version in record["packages"].items())
     seconds = ", ".join(f"{phase} {spent:.1f}" for phase, spent in record["seconds"].items())
-    return _pairs(
+    return listing(
         [
             ("versions", packages),
             ("seconds", seconds),
@@ -122,40 +116,45 @@ def circumstances(record: dict[str, Any]) -> str:
     )
 
 
-def evaluation(rows: str, scored: Evaluation) -> str:
+def evaluation(told: Scored) -> str:
     """Scores beside guessing, by label, and what is taken for what."""
+    scored = told.evaluation
+    skipped = f", {told.skipped:,} more skipped: no valid label" if told.skipped else ""
     lines = [
-        f"{rows}: {scored.rows:,} rows",
+        f"{told.rows}: {scored.rows:,} rows{skipped}",
         _scores({"score": scored.scores, "majority": scored.majority}),
         f"majority: always {scored.majority_label!r}",
         "",
         _label_table(scored),
     ]
-    if scored.confusion is not None and len(scored.labels) <= MOST_LABELS:
-        lines += ["", _confusion(scored)]
+    if scored.confusion is not None and (confusion := _confusion(scored)):
+        lines += ["", confusion]
     if scored.unknown_labels:
-        lines += ["", _unknown(rows, scored)]
+        lines += ["", _unknown(told.rows, scored)]
     return "\n".join(lines)
 
 
-def evaluation_json(run: Path, rows: str, scored: Evaluation) -> str:
+def evaluation_json(run: Path, told: Scored) -> str:
     """The same for programs; `rows` is their number."""
-    return to_json({"run": str(run), "data": rows, **scored.to_json()})
+    values = {"run": str(run), "data": told.rows, "form": told.form, "rows_skipped": told.skipped}
+    return to_json(values | told.evaluation.to_json())
 
 
-def predictions(rows: Sequence[dict[str, str]]) -> str:
+def predictions(rows: Sequence[dict[str, Any]]) -> str:
     """Predictions for people: a line a text."""
-    table = _table("prediction", "probability", "text", numbers=(1,))
+    table = new_table("prediction", "probability", "text", numbers=(1,))
     for row in rows:
-        table.add_row(row["prediction"] or NONE, row["probability"] or NONE, row["text"])
-    return _render(table)
+        share = row["probability"]
+        shown = score(share) if isinstance(share, float) else share or NONE
+        table.add_row(row["prediction"] or NONE, shown, row["text"])
+    return rendered(table)
 
 
 def runs(found: Sequence[Run]) -> str:
     """Every run with its scores, oldest first."""
     if not found:
         return "no runs here; `embedclf train CONFIG` makes one"
-    table = _table(
+    table = new_table(
         "run",
         "created (UTC)",
         "rows",
@@ -170,9 +169,9 @@ def runs(found: Sequence[Run]) -> str:
         created = str(record["created"])[:16].replace("T", " ")
         rows = f"{record['data']['train']['rows']:,}"
         name, scores = _first_score(run)
-        shown = [_number(scores.get(part)) for part in ("validation", "test")]
+        shown = [score(scores.get(part)) for part in ("validation", "test")]
         table.add_row(str(run.path), created, rows, name, *shown, record["ended"])
-    return _render(table)
+    return rendered(table)
 
 
 def runs_json(found: Sequence[Run]) -> str:
@@ -193,7 +192,7 @@ def summary(told: Description) -> str:
     """Keras's table, what each line means and, of a run, what was learned."""
     names = [layer.name for layer in told.layers]
     meanings = [*zip(names, told.meanings, strict=True), ("memory", told.memory)]
-    lines = [told.table, "", "What the lines mean", _pairs(meanings)]
+    lines = [told.table, "", "What the lines mean", listing(meanings)]
     if told.run is not None:
         lines += ["", "What was learned", _learned(told.run)]
     return "\n".join(lines)
@@ -222,11 +221,11 @@ def _learned(run: Run) -> str:
     record = run.record
     train = record["data"]["train"]
     name, scores = _first_score(run)
-    majority = _number(run.metrics()["validation"]["majority"][name])
-    scored = " · ".join(f"{part} {_number(score)}" for part, score in scores.items())
+    majority = score(run.metrics()["validation"]["majority"][name])
+    scored = " · ".join(f"{part} {score(value)}" for part, value in scores.items())
     seconds = sum(record["seconds"].values())
     ended = _ENDS[record["ended"]]
-    return _pairs(
+    return listing(
         [
             ("run", str(run.path)),
             (
@@ -237,14 +236,14 @@ def _learned(run: Run) -> str:
                 "epochs",
                 f"{record['epochs']}, {ended}; epoch {record['best_epoch']} kept",
             ),
-            ("rows", f"{train['rows']:,} of {train['path']}"),
+            ("rows", f"{train['rows']:,} of {_near(train['path'])}"),
             (
                 "vocabulary",
                 f"{record['vocabulary']:,} rows, padding and unknown included",
             ),
             (
                 "labels",
-                _shorten(f"{len(record['labels'])}: {', '.join(record['labels'])}"),
+                shortened(f"{len(record['labels'])}: {', '.join(record['labels'])}"),
             ),
             (name, f"{scored} · majority {majority}"),
         ]
@@ -252,82 +251,45 @@ def _learned(run: Run) -> str:
 
 
 def _scores(columns: dict[str, dict[str, float | None]]) -> str:
-    table = _table("", *columns, numbers=tuple(range(1, len(columns) + 1)))
+    table = new_table("", *columns, numbers=tuple(range(1, len(columns) + 1)))
     for name in next(iter(columns.values())):
-        table.add_row(name, *(_number(scores.get(name)) for scores in columns.values()))
-    return _render(table)
+        table.add_row(name, *(score(scores.get(name)) for scores in columns.values()))
+    return rendered(table)
 
 
 def _label_table(scored: Evaluation) -> str:
-    table = _table("label", "rows", "precision", "recall", "f1", numbers=(1, 2, 3, 4))
+    table = new_table("label", "rows", "precision", "recall", "f1", numbers=(1, 2, 3, 4))
     for label in scored.labels:
         shares = (label.precision, label.recall, label.f1)
-        table.add_row(label.label, f"{label.rows:,}", *map(_number, shares))
-    return _render(table)
+        table.add_row(label.label, f"{label.rows:,}", *map(score, shares))
+    return rendered(table)
 
 
-def _confusion(scored: Evaluation) -> str:
+def _confusion(scored: Evaluation) -> str | None:
+    """What is taken for what, where it fits the page."""
     names = [label.label for label in scored.labels]
-    table = _table("true \\ given", *names, numbers=tuple(range(1, len(names) + 1)))
-    for name, cells in zip(names, scored.confusion or (), strict=True):
-        table.add_row(name, *(f"{cell:,}" for cell in cells))
-    return _render(table)
+    rows = [[f"{cell:,}" for cell in cells] for cells in scored.confusion or ()]
+    corner = "true \\ given"
+    first = max(len(corner), *map(len, names))
+    columns = zip(names, *rows, strict=True)
+    if first + sum(3 + max(map(len, column)) for column in columns) > WIDTH:
+        return None
+    table = new_table(corner, *names, numbers=tuple(range(1, len(names) + 1)))
+    for name, cells in zip(names, rows, strict=True):
+        table.add_row(name, *cells)
+    return rendered(table)
 
 
 def _unknown(rows: str, scored: Evaluation) -> str:
     named = ", ".join(f"{name!r} {count:,}" for name, count in scored.unknown_labels.items())
     total = sum(scored.unknown_labels.values())
-    return _shorten(
-        f"{rows}: {total:,} labels were never seen in training and count as wrong: {named}"
+    return shortened(
+        f"{rows}: {total:,} labels were never seen in training, so that no prediction finds them: "
+        f"{named}"
     )
 
 
-def _table(*columns: str, numbers: Sequence[int] = ()) -> Any:
-    from rich import box
-    from rich.table import Table
+def _near(path: str) -> str:
+    from embedclf.config import near
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for index, column in enumerate(columns):
-        number = index in numbers
-        table.add_column(column, justify="right" if number else "left", no_wrap=number)
-    return table
-
-
-def _render(table: Any) -> str:
-    from rich.console import Console
-
-    console = Console(
-        file=io.StringIO(),
-        width=WIDTH,
-        color_system=None,
-        markup=False,
-        emoji=False,
-        highlight=False,
-    )
-    console.print(table)
-    text: str = console.file.getvalue()  # type: ignore[attr-defined]
-    return "\n".join(line.rstrip() for line in text.splitlines())
-
-
-def _pairs(pairs: Sequence[tuple[str, str]]) -> str:
-    from textwrap import wrap
-
-    width = max(14, *(len(name) for name, _ in pairs)) + 2
-    lines = []
-    for name, text in pairs:
-        parts = wrap(text, WIDTH - width, break_on_hyphens=False, break_long_words=False)
-        first, *others = parts or [""]
-        lines += [f"{name:<{width}}{first}", *(" " * width + other for other in others)]
-    return "\n".join(lines)
-
-
-def _number(value: float | None) -> str:
-    return NONE if value is None else f"{value:.4f}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def _shorten(text: str, most: int = 400) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+    return str(near(Path(path)))

@@ -143,6 +143,16 @@ class Draft:
         return Run(target, record)
 
 
+def refuse_taken(output: Path | None) -> None:
+    """Refuse a place where something is.
+
+    Raises:
+        RunError: Something is there.
+    """
+    if output is not None and (output.exists() or output.is_symlink()):
+        raise RunError(f"{output}: exists; a run never overwrites, choose another place")
+
+
 @contextmanager
 def draft(output: Path | None) -> Iterator[Draft]:
     """Begin a run: beside `output`, or in `./runs`. It is gone unless it was published.
@@ -150,8 +160,7 @@ def draft(output: Path | None) -> Iterator[Draft]:
     Raises:
         RunError: `output` is there already, or its folder cannot be written to, now or later.
     """
-    if output is not None and (output.exists() or output.is_symlink()):
-        raise RunError(f"{output}: exists; a run never overwrites, choose another place")
+    refuse_taken(output)
     parent = ROOT if output is None else output.parent
     try:
         with draft_folder(parent) as folder:
@@ -164,7 +173,7 @@ def draft(output: Path | None) -> Iterator[Draft]:
 def find_runs(root: Path = ROOT) -> tuple[list[Run], list[RunError]]:
     """The runs in a folder, oldest first, and what is wrong with those that cannot be read."""
     runs, faults = [], []
-    for file in sorted(root.glob(f"*/{RECORD}")):
+    for file in sorted(root.glob(f"[!.]*/{RECORD}")):  # a hidden one is a draft
         try:
             run = Run.glance(file.parent)
             run.metrics()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import itertools
 import json
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 
 from embedclf.errors import DataError
+from embedclf.jsonlines import numbered_lines, parse_record
 from embedclf.records import RecordError, record_blocks, rows_of, wrong_record
 from embedclf.textfiles import detect_encoding, find_undecodable, one_line, open_utf8
 
@@ -81,7 +83,7 @@ class Table:
         with open_utf8(self.path, self.encoding) as stream:
             if self.kind == "jsonl":
                 lines = [
-                    number for number, _ in itertools.islice(_jsonl_lines(stream), rows[-1] + 1)
+                    number for number, _ in itertools.islice(numbered_lines(stream), rows[-1] + 1)
                 ]
             else:
                 records = rows_of(stream, self.delimiter, len(self.columns))
@@ -91,26 +93,28 @@ class Table:
     def _delimited_batches(self, wanted: list[str]) -> Iterator[pa.RecordBatch]:
         from pyarrow import csv
 
-        names = [f"f{self.columns.index(column)}" for column in wanted]
+        names = [f"f{index}" for index in range(len(self.columns))]
+        kept = [names[self.columns.index(column)] for column in wanted]
         parse = csv.ParseOptions(
             delimiter=self.delimiter,
             newlines_in_values=True,
             ignore_empty_lines=len(self.columns) > 1,
         )
         convert = csv.ConvertOptions(
-            column_types={name: pa.string() for name in names},
-            include_columns=names,
+            column_types={name: pa.string() for name in kept},
+            include_columns=kept,
             strings_can_be_null=False,
         )
         header = 1
         for line, block in self._record_blocks():
-            if parse.ignore_empty_lines and not block.strip():
+            records = block.lstrip(b"\r\n") if header or parse.ignore_empty_lines else block
+            if not records:
                 continue
             read = csv.ReadOptions(
-                autogenerate_column_names=True, block_size=len(block) + 1, use_threads=False
+                column_names=names, block_size=len(records) + 1, use_threads=False
             )
             try:
-                table = csv.read_csv(pa.BufferReader(block), read, parse, convert)
+                table = csv.read_csv(pa.BufferReader(records), read, parse, convert)
             except pa.ArrowInvalid as error:
                 raise self._diagnose(block, line, error) from error
             rows = table.slice(header).rename_columns(wanted)
@@ -139,14 +143,14 @@ class Table:
 
     def _jsonl_batches(self, wanted: list[str]) -> Iterator[pa.RecordBatch]:
         with open_utf8(self.path, self.encoding) as stream:
-            lines = _jsonl_lines(stream)
+            lines = numbered_lines(stream)
             while chunk := list(itertools.islice(lines, BATCH_ROWS)):
                 rows = [self._cells(wanted, line, text) for line, text in chunk]
                 columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
                 yield pa.RecordBatch.from_arrays(columns, names=wanted)
 
     def _cells(self, wanted: list[str], line: int, text: bytes) -> list[str]:
-        record = _parse_json(self.path, line, text)
+        record = parse_record(self.path, line, text)
         if unknown := record.keys() - set(self.columns):
             raise DataError(
                 f"{self.path}:{line}: key {min(unknown)!r} is not in the first record; "
@@ -187,18 +191,21 @@ def open_table(
     delimiter: str | None = None,
     encoding: str | None = None,
 ) -> Table:
-    """Find out a table's form and columns.
+    r"""Find out a table's form and columns.
 
     Args:
         path: The file; its ending tells the kind, `.gz` may follow.
         required: Columns that must be there, each once.
-        delimiter: What parts the columns of a CSV; None takes the one that yields `required`.
+        delimiter: What parts the columns of a CSV, `\t` for a tab; None takes the one that yields
+            `required`.
         encoding: Python's name of it; None reads a byte-order mark, else UTF-8.
 
     Raises:
         DataError: The file is missing, empty, of an unknown kind, or lacks a column.
     """
     kind = _kind(path)
+    if delimiter is not None:
+        delimiter = _checked_delimiter(path, delimiter)
     if kind == "parquet":
         table = Table(path, kind, _parquet_columns(path))
     elif kind == "jsonl":
@@ -246,39 +253,62 @@ def _open_delimited(
     told = encoding or detect_encoding(path)
     head = _head(path, told, "a header and rows")
     order = sorted(_DELIMITERS, key=lambda mark: mark != "\t" or ".tsv" not in path.suffixes)
-    tables = []
+    tables, faults = [], []
     for mark in [delimiter] if delimiter else order:
         detected = "" if delimiter and encoding else " (detected)"
         form = f"{_DELIMITERS.get(mark, repr(mark))}, {told}{detected}"
-        columns = _header(path, head, mark)
-        tables.append(Table(path, "delimited", columns, mark, told, form))
+        try:
+            tables.append(Table(path, "delimited", _header(head, mark), mark, told, form))
+        except RecordError as error:  # quotes that fit another delimiter
+            faults.append(DataError(f"{path}:{error.line}: {error}"))
+    if not tables:
+        raise faults[0]
     fitting = (table for table in tables if set(required) <= set(table.columns))
     return next(fitting, None) or max(tables, key=lambda table: len(table.columns))
 
 
+def _checked_delimiter(path: Path, delimiter: str) -> str:
+    mark = "\t" if delimiter == "\\t" else delimiter
+    if len(mark) != 1 or not mark.isascii() or mark in '"\r\n':
+        raise DataError(
+            f"{path}: delimiter {delimiter!r}: must be one ASCII character, no quote or line end"
+        )
+    return mark
+
+
 def _open_jsonl(path: Path, encoding: str) -> Table:
     head = _head(path, encoding, "a JSON object a line")
-    line, text = next(_jsonl_lines(io.BytesIO(head)))
-    columns = tuple(_parse_json(path, line, text))
+    line, text = next(numbered_lines(io.BytesIO(head)))
+    columns = tuple(parse_record(path, line, text))
     return Table(path, "jsonl", columns, encoding=encoding, form=f"JSON lines, {encoding}")
 
 
 def _head(path: Path, encoding: str, needed: str) -> bytes:
     """The first records of a text table: enough to know its columns."""
     with open_utf8(path, encoding) as stream:
-        head: bytes = stream.read(_HEAD_BYTES).removeprefix(b"\xef\xbb\xbf")
+        head: bytes = stream.read(_HEAD_BYTES)
+        while b"\n" not in head.lstrip() and (more := stream.read(_HEAD_BYTES)):
+            head += more
+    head = head.removeprefix(b"\xef\xbb\xbf")
     if not head.strip():
         raise DataError(f"{path}: empty; it needs {needed}")
+    if undecodable := _is_undecodable(head) and find_undecodable(path, encoding):
+        raise undecodable
     return head
 
 
-def _header(path: Path, head: bytes, delimiter: str) -> tuple[str, ...]:
+def _is_undecodable(head: bytes) -> bool:
+    """Whether bytes are not UTF-8; a character cut at their end does not count."""
     try:
-        return tuple(next(rows_of(io.BytesIO(head), delimiter, 2))[1])
-    except RecordError as error:
-        raise DataError(f"{path}:{error.line}: {error}") from error
-    except UnicodeDecodeError as error:
-        raise find_undecodable(path, "utf-8") or DataError(f"{path}: {error}") from error
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+def _header(head: bytes, delimiter: str) -> tuple[str, ...]:
+    lines = head.decode("utf-8", errors="ignore").encode()
+    return tuple(next(rows_of(io.BytesIO(lines), delimiter, 2))[1])
 
 
 def _parquet_columns(path: Path) -> tuple[str, ...]:
@@ -288,33 +318,3 @@ def _parquet_columns(path: Path) -> tuple[str, ...]:
         return tuple(parquet.read_schema(path).names)
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{path}: not Parquet: {one_line(error)}") from error
-
-
-def _jsonl_lines(stream: Any) -> Iterator[tuple[int, bytes]]:
-    """Numbered lines that hold something, parted by line feeds alone."""
-    rest, number = b"", 1
-    while chunk := stream.read(1 << 22):
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if line.strip():
-                yield number, line
-            number += 1
-    if rest.strip():
-        yield number, rest
-
-
-def _parse_json(path: Path, line: int, text: bytes) -> dict[str, Any]:
-    """A record whose numbers are kept as they are written."""
-    try:
-        decoded = text.decode("utf-8-sig")
-        record = json.loads(decoded, parse_int=str, parse_float=str, parse_constant=str)
-        json.dumps(record, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise DataError(
-            f"{path}:{line}: half of a surrogate pair; write whole characters"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}:{line}: not JSON: {one_line(error)}") from error
-    if not isinstance(record, dict):
-        raise DataError(f'{path}:{line}: not a JSON object; write {{"text": "…"}} a line')
-    return record

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_NOT_OF_FILES = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -36,7 +37,7 @@ def open_utf8(path: Path, encoding: str) -> Iterator[Any]:
             yield stream
     except LookupError as error:
         raise DataError(f"{path}: unknown encoding {encoding!r}; see Python's codecs") from error
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise find_undecodable(path, encoding) or DataError(f"{path}: {error}") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or one_line(error)}") from error
@@ -56,7 +57,7 @@ def find_undecodable(path: Path, encoding: str) -> DataError | None:
     try:
         content.decode(encoding)
     except UnicodeDecodeError as error:
-        line = content[: error.start].decode(encoding).count("\n") + 1
+        line = content[: error.start].decode(encoding, errors="replace").count("\n") + 1
         other = "cp1252" if encoding == "utf-8" else "utf-8"
         return DataError(
             f"{path}:{line}: byte 0x{content[error.start]:02x} is not {encoding}; "
@@ -65,13 +66,25 @@ def find_undecodable(path: Path, encoding: str) -> DataError | None:
     return None
 
 
+def lookup(encoding: str) -> str:
+    """The codec's own name of a text encoding.
+
+    Raises:
+        LookupError: There is no such encoding, or it is one of bytes, such as `hex`.
+    """
+    codec = codecs.lookup(encoding)
+    if not getattr(codec, "_is_text_encoding", True) or codec.name in _NOT_OF_FILES:
+        raise LookupError(encoding)
+    return codec.name
+
+
 def one_line(error: Exception) -> str:
     """What an error says, without line feeds."""
     return " ".join(str(error).split())
 
 
 def _open(path: Path, encoding: str) -> Any:
-    codec = codecs.lookup(encoding).name
+    codec = lookup(encoding)
     stream: Any = pa.OSFile(str(path))
     if path.suffix.lower() == ".gz":
         stream = pa.CompressedInputStream(stream, "gzip")

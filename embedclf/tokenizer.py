@@ -92,9 +92,17 @@ class Tokenizer:
         return len(RESERVED) + len(self.tokens)
 
     def encode(self, texts: pa.ChunkedArray | pa.Array | Iterable[str | None]) -> Encoding:
-        """Turn texts into ids, in order."""
+        """Turn texts into ids, in order.
+
+        Raises:
+            TypeError: One string is given instead of several.
+        """
+        if isinstance(texts, str):
+            raise TypeError("one text is given; put it into a list")
         if not isinstance(texts, pa.ChunkedArray | pa.Array):
             texts = pa.array(texts, pa.string())
+        if texts.type != pa.string():
+            texts = texts.cast(pa.string())
         parts = _map_chunks(self._encode_chunk, texts)
         if not parts:
             none = np.zeros(0, np.int32)
@@ -124,21 +132,16 @@ class Tokenizer:
         """The tokenizer that `to_json` wrote."""
         return cls(**{**values, "tokens": tuple(values["tokens"])})
 
-    def _normalize(self, texts: pa.Array) -> pa.Array:
-        texts = texts.fill_null("")
-        if self.lowercase:
-            texts = pc.utf8_lower(texts)
-        texts = pc.utf8_normalize(texts, "NFC")
-        return pc.replace_substring(texts, "\N{RIGHT SINGLE QUOTATION MARK}", "'")
-
     def _words(self, texts: pa.Array) -> pa.ListArray:
         """The words of each text between two empty strings."""
-        spaced = pc.binary_join_element_wise(" ", self._normalize(texts), " ", "")
+        spaced = pc.binary_join_element_wise(
+            " ", normalize(texts, lowercase=self.lowercase), " ", ""
+        )
         return pc.split_pattern_regex(spaced, _SEPARATOR)
 
     def _characters(self, texts: pa.Array) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
         """The code points of all texts in a row, white space left out, and where texts end."""
-        normal = self._normalize(texts)
+        normal = normalize(texts, lowercase=self.lowercase)
         points = np.frombuffer("".join(normal.to_pylist()).encode("utf-32-le"), np.uint32)
         ends = np.cumsum(pc.utf8_length(normal).to_numpy(), dtype=np.int64)
         kept = ~_is_space()[points]
@@ -174,6 +177,15 @@ class Tokenizer:
         ids = np.full(_CODE_POINTS, UNKNOWN, np.int32)
         ids[[ord(token) for token in self.tokens]] = np.arange(len(RESERVED), self.rows)
         return ids
+
+
+def normalize(texts: pa.ChunkedArray | pa.Array, *, lowercase: bool) -> pa.ChunkedArray | pa.Array:
+    """Make texts alike that read alike: composed (NFC), one kind of apostrophe, one case."""
+    texts = texts.fill_null("")
+    if lowercase:
+        texts = pc.utf8_lower(texts)
+    texts = pc.utf8_normalize(texts, "NFC")
+    return pc.replace_substring(texts, "\N{RIGHT SINGLE QUOTATION MARK}", "'")
 
 
 def _pad(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import platform
+import signal
+import threading
 import time
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -19,7 +22,7 @@ from embedclf.evaluation import evaluate
 from embedclf.preparation import Prepared, prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from embedclf.backend import Device
@@ -65,13 +68,13 @@ def train(
             score as Keras does.
         KeyboardInterrupt: Ctrl-C before the first epoch was finished; nothing is left.
     """
-    _check_tensorboard(tensorboard)
+    run.refuse_taken(output)
     clock = _Clock()
+    prepared = prepare(config)
+    tell(prepared)
+    clock.lap("prepare")
+    _open_log(tensorboard)
     with run.draft(output) as draft:
-        prepared = prepare(config)
-        tell(prepared)
-        clock.lap("prepare")
-
         from embedclf import backend, fitting, network
 
         device = backend.start(config.training.device, config.seed)
@@ -87,19 +90,33 @@ def train(
         history = fitting.fit(net, prepared, tell=tell, tensorboard=tensorboard)
         clock.lap("fit")
 
-        draft.write_json(run.TEXT, prepared.tokenizer.to_json())
-        draft.write_json(run.LABELS, prepared.labels.to_json())
-        net.save(draft.path / run.MODEL)
-        classifier = run.read_classifier(draft.path, config.model.pooling)
-        parity, metrics = _measure(prepared, classifier, net)
-        draft.write(run.CONFIG, dump_config(config, _home(output)))
-        draft.write(run.HISTORY, history.to_csv())
-        draft.write_json(run.METRICS, metrics)
-        clock.lap("finish")
+        with _uninterrupted():
+            draft.write_json(run.TEXT, prepared.tokenizer.to_json())
+            draft.write_json(run.LABELS, prepared.labels.to_json())
+            net.save(draft.path / run.MODEL)
+            classifier = run.read_classifier(draft.path, config.model.pooling)
+            parity, metrics = _measure(prepared, classifier, net)
+            draft.write(run.CONFIG, dump_config(config, _home(output)))
+            draft.write(run.HISTORY, history.to_csv())
+            draft.write_json(run.METRICS, metrics)
+            clock.lap("finish")
 
-        record = _circumstances(prepared, device, history)
-        measured = {"parameters": int(net.count_params()), "parity": parity}
-        return draft.publish(record | measured | {"seconds": clock.laps}, name, output)
+            record = _circumstances(prepared, device, history)
+            measured = {"parameters": int(net.count_params()), "parity": parity}
+            return draft.publish(record | measured | {"seconds": clock.laps}, name, output)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait until what was learned is safe, where this is the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Clock:
@@ -120,7 +137,7 @@ def _home(output: Path | None) -> Path:
     return run.ROOT / "run" if output is None else output
 
 
-def _check_tensorboard(folder: Path | None) -> None:
+def _open_log(folder: Path | None) -> None:
     if folder is None:
         return
     if find_spec("tensorboard") is None:

@@ -119,6 +119,8 @@ def _compose(text: str) -> Node | None:
         raise YamlError(f"not YAML: {error.problem or error.context}", *place) from error
     except YAMLError as error:
         raise YamlError(f"not YAML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise YamlError("not YAML: nested too deep") from error
     return node
 
 
@@ -155,7 +157,7 @@ def _construct_mapping(
 def _construct_scalar(node: Node) -> Any:
     try:
         return _yaml().constructor.construct_object(node)
-    except (YAMLError, ValueError) as error:
+    except (YAMLError, ValueError, KeyError) as error:
         raise YamlError(f"not YAML: cannot read {node.value!r}", *_mark(node)) from error
 
 

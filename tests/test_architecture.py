@@ -17,6 +17,7 @@ LAYERS = [
     {"yamlfile", "faults"},
     {"config"},
     {"textfiles", "records"},
+    {"jsonlines"},
     {"tables"},
     {"atomic", "data"},
     {"labels"},
@@ -27,15 +28,28 @@ LAYERS = [
     {"run"},
     {"evaluation", "prediction", "description", "fitting"},
     {"training"},
+    {"layout"},
     {"report"},
     {"progress"},
+    {"boundary"},
     {"cli"},
     {"__main__"},
 ]
 """A room imports only from lines above its own."""
 
 HEAVY = {"tensorflow", "keras"}
-LIGHT_ROOMS = {"cli", "config", "errors", "report", "yamlfile", "faults", "run", "__init__"}
+LIGHT_ROOMS = {
+    "boundary",
+    "cli",
+    "layout",
+    "config",
+    "errors",
+    "report",
+    "yamlfile",
+    "faults",
+    "run",
+    "__init__",
+}
 
 
 def rooms() -> list[str]:
@@ -119,4 +133,4 @@ def test_modules_open_with_their_subject_and_stay_small() -> None:
     for room in rooms():
         source = (PACKAGE / f"{room}.py").read_text(encoding="utf-8")
         assert ast.get_docstring(ast.parse(source)), room
-        assert len(source.splitlines()) <= 350, room
+        assert len(source.splitlines()) <= 320, room

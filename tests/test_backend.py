@@ -35,7 +35,7 @@ def test_native_noise_is_shown_when_the_block_fails(capfd: pytest.CaptureFixture
 def test_native_noise_is_shown_on_request(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(backend.LOG_LEVEL, "0")
+    monkeypatch.setenv(backend.SHOW_LOG, "1")
     with backend.quiet():
         write_natively("noise\n")
     assert capfd.readouterr().err == "noise\n"

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,7 +69,7 @@ def test_skipped_rows_are_told(workplace: Path, invoke: Invoke) -> None:
     shown = invoke(
         "check", "binary.yaml", "-s", "data.train=gaps.csv", "-s", "data.skip_invalid=true"
     ).stdout
-    assert "2 skipped: empty label" in shown
+    assert "2 skipped: no valid label" in shown
 
 
 def test_train_tells_what_it_reads_does_and_leaves(
@@ -129,7 +128,9 @@ def test_evaluate_names_labels_it_does_not_know(
 ) -> None:
     path = write_csv(tmp_path / "odd.csv", ["text", "label"], [*reviews(8), ("x", "odd")])
     shown = invoke("evaluate", "--run", runs["binary"].path, "--data", path).stdout
-    assert "1 labels were never seen in training and count as wrong: 'odd' 1" in shown
+    assert (
+        "1 labels were never seen in training, so that no prediction finds them: 'odd' 1" in shown
+    )
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
@@ -248,6 +249,7 @@ def test_schema(invoke: Invoke) -> None:
         (["train", "no.yaml"], 2, "no.yaml: No such file or directory; name a config file"),
         (["train", "."], 2, ".: Is a directory; name a config file"),
         (["check", "binary.yaml", "-s", "data.train=no.csv"], 1, "no.csv: no such file"),
+        (["train", "binary.yaml", "-s", "data.train=no.csv"], 1, "no.csv: no such file"),
         (["train", "binary.yaml", "--progress", "loud"], 2, "Invalid value for '--progress'"),
         (["evaluate"], 1, "runs: no runs here"),
         (["evaluate", "--run", "binary.csv"], 1, "binary.csv: no such run"),
@@ -342,8 +344,8 @@ def test_ctrl_c_before_the_first_epoch_leaves_nothing(workplace: Path) -> None:
         shown, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert shown == ""
-    assert told.splitlines()[-1] == "embedclf: interrupted; nothing was written"
-    assert list((workplace / "runs").iterdir()) == []
+    assert told.splitlines()[-1] == "embedclf: interrupted; no run and no file was written"
+    assert not (workplace / "runs").exists()
 
 
 def test_a_kill_leaves_no_half_run(workplace: Path, invoke: Invoke) -> None:
@@ -361,7 +363,8 @@ def test_a_kill_leaves_no_half_run(workplace: Path, invoke: Invoke) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-def test_a_full_disk_is_one_line(runs: dict[str, Run], project: Path) -> None:
+@pytest.mark.usefixtures("runs")
+def test_a_full_disk_is_one_line(project: Path) -> None:
     with Path("/dev/full").open("w") as full:
         for args in (["predict", "binary.csv"], ["evaluate"], ["runs"], ["schema"]):
             command = [sys.executable, "-m", "embedclf", *args]
@@ -371,14 +374,14 @@ def test_a_full_disk_is_one_line(runs: dict[str, Run], project: Path) -> None:
             assert done.returncode == 1
             last = done.stderr.splitlines()[-1]
             assert last == "embedclf: standard output: No space left on device"
-    assert runs
 
 
-def test_a_reader_that_goes_away_is_no_news(runs: dict[str, Run], project: Path) -> None:
+@pytest.mark.usefixtures("runs")
+def test_a_reader_that_goes_away_is_no_news(project: Path, tmp_path: Path) -> None:
     rows = [(text, "x") for text, _ in reviews(200)] * 500
-    write_csv(project / "long.csv", ["text", "x"], rows)
+    table = write_csv(tmp_path / "long.csv", ["text", "x"], rows)
     with subprocess.Popen(
-        [sys.executable, "-m", "embedclf", "predict", "long.csv", "-q"],
+        [sys.executable, "-m", "embedclf", "predict", str(table), "-q"],
         cwd=project,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -390,11 +393,11 @@ def test_a_reader_that_goes_away_is_no_news(runs: dict[str, Run], project: Path)
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait() == 1
-    assert runs
 
 
 @pytest.mark.skipif(os.name != "posix", reason="descriptors are closed by the shell")
-def test_a_closed_standard_output_is_borne(runs: dict[str, Run], project: Path) -> None:
+@pytest.mark.usefixtures("runs")
+def test_a_closed_standard_output_is_borne(project: Path) -> None:
     for command in ("runs", "predict binary.csv -q", "evaluate -q"):
         done = subprocess.run(
             ["/bin/sh", "-c", f"exec {sys.executable} -m embedclf {command} >&-"],
@@ -404,7 +407,39 @@ def test_a_closed_standard_output_is_borne(runs: dict[str, Run], project: Path) 
             check=False,
         )
         assert (done.returncode, done.stderr) == (0, ""), command
-    assert runs
+
+
+@pytest.mark.skipif(os.name != "posix", reason="descriptors are closed by the shell")
+def test_closed_input_and_error_streams_are_borne(workplace: Path, runs: dict[str, Run]) -> None:
+    run = runs["binary"].path
+    shell = ["/bin/sh", "-c"]
+    command = f"exec {sys.executable} -m embedclf predict - --run {run} <&-"
+    done = subprocess.run([*shell, command], stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "standard input is closed" in done.stderr
+    command = f"exec {sys.executable} -m embedclf train binary.yaml -s training.epochs=1 2>&-"
+    done = subprocess.run(
+        [*shell, command], cwd=workplace, stdout=subprocess.PIPE, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert "run: runs/binary-1" in done.stdout
+
+
+def test_tensorflow_stays_quiet_whatever_its_own_switch_says(workplace: Path) -> None:
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"}
+    args = ("train", "binary.yaml", "-q", "-s", "training.epochs=1")
+    done = embedclf(*args, cwd=workplace, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_confusion_matrix_that_does_not_fit_is_left_out(workplace: Path, invoke: Invoke) -> None:
+    rows = [(f"word{n % 12} text {n}", f"customer_service_{n % 12}") for n in range(240)]
+    write_csv(workplace / "wide.csv", ["text", "label"], rows)
+    flags = ("-s", "data.train=wide.csv", "-s", "data.test=null", "-s", "training.epochs=1")
+    invoke("train", "binary.yaml", "-q", *flags)
+    shown = invoke("evaluate").stdout
+    assert "given" not in shown
+    assert "customer_service_11" in shown
 
 
 def test_a_terminal_sees_a_bar(workplace: Path) -> None:
@@ -423,7 +458,6 @@ def test_a_terminal_sees_a_bar(workplace: Path) -> None:
             except OSError:
                 break
             told += chunk
-            time.sleep(0.01)
     os.close(reader)
     shown = told.decode()
     assert process.returncode == 0

@@ -69,11 +69,19 @@ def test_all_faults_come_at_once_with_place_and_way_out(
         ("? [a]\n: 3", "config.yaml:1:3: a key must be a word"),
         ("a: !!int x", "config.yaml:1:4: not YAML: cannot read 'x'"),
         ("a: \x00", "not YAML"),
+        ("a: !!bool x", "not YAML: cannot read 'x'"),
+        ("a: " + "[" * 3000, "nested too deep"),
+        ("data: {train: a.csv, label: [a]}", "a list of two names or more"),
+        ("data: {train: a.csv, label: [a, a]}", "column a is named twice among text and label"),
+        ("data: {train: a.csv, text: [t, label]}", "column label is named twice"),
+        ("data: {train: a.csv}\nmodel: {dropout: '0.5'}", "dropout: must be a number"),
+        ("data: {train: a.csv}\ntraining: {learning_rate: true}", "must be a number, not true"),
+        ("data: {train: a.csv}\ntraining: {batch_size: 99999999999}", "less than or equal to 2147"),
         ("data: 3", "config.yaml:1:1: data: must be a mapping of keys, not 3"),
         ("data: {train: 3}", "data.train: must be the path of a file, not 3"),
         ("data: {train: a.csv, label: 1}", "data.label: must be a column's name"),
         ("data: {train: a.csv, validation: 1.5}", "must be a fraction between 0 and 1, or a file"),
-        ("data: {train: a.csv, label: [a], label_separator: x}", "goes with one label column"),
+        ("data: {train: a.csv, label: [a, b], label_separator: x}", "goes with one label column"),
     ],
 )
 def test_a_broken_file_is_one_line(tmp_path: Path, text: str, fault: str) -> None:
@@ -103,6 +111,20 @@ def test_a_missing_or_undecodable_file_is_named(tmp_path: Path) -> None:
 )
 def test_a_bad_override_is_named(tmp_path: Path, override: str, fault: str) -> None:
     assert fault in refused(write(tmp_path, "data: {train: a.csv}\nseed: 1\n"), override)
+
+
+def test_faults_of_overrides_come_at_once_too(tmp_path: Path) -> None:
+    told = refused(write(tmp_path, "data: {train: a.csv}\n"), "foo", "seed=x", "model=[")
+    assert [line.partition(":")[0] for line in told.splitlines()] == [
+        "-s foo",
+        "-s model=[",
+        "-s seed=x",
+    ]
+
+
+def test_a_user_s_home_that_is_not_there_is_no_traceback(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, "data: {train: ~nosuchuser/a.csv}\n"))
+    assert config.data.train == tmp_path / "~nosuchuser" / "a.csv"
 
 
 def test_overrides_win_in_order_and_take_yaml(tmp_path: Path) -> None:
@@ -147,8 +169,8 @@ SECTIONS = st.fixed_dictionaries(
                 "validation": st.one_of(
                     st.floats(0.01, 0.99), st.sampled_from(["/d/v.csv", "/v.tsv"])
                 ),
-                "label": st.one_of(NAMES, st.lists(NAMES, min_size=1, max_size=3)),
-                "text": NAMES,
+                "label": st.one_of(NAMES, st.lists(NAMES, min_size=2, max_size=3, unique=True)),
+                "text": NAMES.map("text-{}".format),
                 "delimiter": st.sampled_from([";", "\t", None]),
             },
         )

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from embedclf.errors import RunError
 from embedclf.evaluation import Evaluation, evaluate, evaluate_run, measured
 from embedclf.labels import Labels
 from tests.conftest import reviews, write_csv
@@ -96,6 +95,15 @@ def test_several_labels_a_row() -> None:
     assert [label.rows for label in scored.labels] == [1, 2, 0]
 
 
+def test_unknown_ones_among_several_labels_are_never_found() -> None:
+    targets = np.array([[1, 0, 0, 1], [0, 1, 0, 0]], np.int32)
+    likely = probabilities([[0.9, 0.1, 0.1], [0.1, 0.9, 0.1]])
+    scored = evaluate(SEVERAL, targets, likely, {"x": 1})
+    assert scored.scores["subset_accuracy"] == 0.5
+    assert scored.scores["micro_f1"] == pytest.approx(2 * 2 / (2 * 2 + 1))
+    assert len(scored.labels) == 3
+
+
 @pytest.mark.parametrize("labels", [BINARY, THREE, SEVERAL])
 def test_an_evaluation_survives_json(labels: Labels) -> None:
     targets = np.zeros((2, 3) if labels is SEVERAL else 2, np.int32)
@@ -105,18 +113,19 @@ def test_an_evaluation_survives_json(labels: Labels) -> None:
 
 
 def test_a_run_is_scored_on_its_test_table_by_default(runs: dict[str, Run]) -> None:
-    rows, scored = evaluate_run(runs["binary"])
-    assert rows.endswith("binary-test.csv")
-    assert scored == measured(runs["binary"])["test"]
+    told = evaluate_run(runs["binary"])
+    assert told.rows.endswith("binary-test.csv")
+    assert told.form == "comma, utf-8 (detected)"
+    assert told.evaluation == measured(runs["binary"])["test"]
 
 
 @pytest.mark.parametrize("task", ["multiclass", "multilabel"])
 def test_without_a_test_table_the_validation_rows_are_scored_again(
     task: str, runs: dict[str, Run]
 ) -> None:
-    rows, scored = evaluate_run(runs[task])
-    assert rows.startswith("validation rows of ")
-    assert scored == measured(runs[task])["validation"]
+    told = evaluate_run(runs[task])
+    assert told.rows.startswith("validation rows of ")
+    assert told.evaluation == measured(runs[task])["validation"]
 
 
 def test_changed_training_data_have_no_validation_rows(workplace: Path, invoke: Any) -> None:
@@ -125,14 +134,39 @@ def test_changed_training_data_have_no_validation_rows(workplace: Path, invoke: 
         file.write("more,a\n")
     told = invoke("evaluate", status=1).stderr
     assert "multilabel.csv: has changed since runs/multilabel-1 was trained" in told
-    assert RunError.__name__ not in told
+
+
+def test_a_validation_table_is_the_one_that_must_not_have_changed(
+    workplace: Path, invoke: Any
+) -> None:
+    valid = write_csv(workplace / "valid.csv", ["text", "label"], reviews(30))
+    flags = ("-s", "data.validation=valid.csv", "-s", "data.test=null", "-s", "training.epochs=1")
+    invoke("train", "binary.yaml", "-q", *flags)
+    with (workplace / "binary.csv").open("a") as file:
+        file.write("more,pos\n")
+    assert invoke("evaluate").stdout.startswith("valid.csv: 30 rows")
+    with valid.open("a") as file:
+        file.write("more,pos\n")
+    assert "valid.csv: has changed since" in invoke("evaluate", status=1).stderr
+
+
+def test_skipped_rows_are_told_where_a_run_is_scored(workplace: Path, invoke: Any) -> None:
+    flags = ("-s", "training.epochs=1", "-s", "data.skip_invalid=true")
+    invoke("train", "binary.yaml", "-q", *flags)
+    write_csv(workplace / "gaps.csv", ["text", "label"], [*reviews(10), ("x", ""), ("y", "")])
+    shown = invoke("evaluate", "--data", "gaps.csv").stdout
+    assert shown.startswith("gaps.csv: 10 rows, 2 more skipped: no valid label")
+    assert (
+        json.loads(invoke("evaluate", "--data", "gaps.csv", "--json").stdout)["rows_skipped"] == 2
+    )
 
 
 def test_a_table_of_one_s_own_is_scored(runs: dict[str, Run], tmp_path: Path) -> None:
     rows = [*reviews(20), ("great", "odd"), ("", "odd")]
     path = write_csv(tmp_path / "own.csv", ["text", "label"], rows)
-    name, scored = evaluate_run(runs["binary"], path)
-    assert name == str(path)
+    told = evaluate_run(runs["binary"], path)
+    assert told.rows == str(path)
+    scored = told.evaluation
     assert scored.rows == 22
     assert scored.unknown_labels == {"odd": 2}
     assert scored.scores["accuracy"] == pytest.approx(20 / 22)

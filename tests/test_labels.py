@@ -49,7 +49,7 @@ def test_several_labels_in_a_cell_are_trimmed_and_counted_once() -> None:
     assert (labels.task, labels.names) == ("multilabel", ("a", "b", "c"))
     assert labels.counts == (2, 2, 1)
     targets, unknown = encode(labels, ["c|a", "x|b|x", "y"], label_separator="|")
-    assert targets == [[1, 0, 1], [0, 1, 0], [0, 0, 0]]
+    assert targets == [[1, 0, 1, 0, 0], [0, 1, 0, 1, 0], [0, 0, 0, 0, 1]]
     assert unknown == {"x": 1, "y": 1}
 
 

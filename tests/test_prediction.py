@@ -18,7 +18,7 @@ from pyarrow import parquet
 from embedclf.labels import Labels
 from embedclf.prediction import ADDED, name_predictions
 from embedclf.tables import open_table
-from tests.conftest import Invoke, write_csv
+from tests.conftest import Invoke, reviews, write_csv
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,7 @@ def test_a_csv_keeps_its_rows_and_columns(run: Run, table: Path, invoke: Invoke)
     assert rows[1][3] == "pos"
     assert rows[3][3] == "neg"
     assert all(0.5 <= float(row[4]) <= 1 for row in rows[1:])
-    assert done.stderr == ""
+    assert done.stderr == f"{table}: comma, utf-8 (detected)\n"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_lines_of_standard_input_are_texts(run: Run, invoke: Invoke) -> None:
 
 def test_undecodable_input_is_named_with_its_line(run: Run, invoke: Invoke) -> None:
     told = invoke("predict", "-", "--run", run.path, text=b"a\n\xff\n", status=1).stderr
-    assert told == ("embedclf: standard input:2: byte 0xff is not utf-8; name its --encoding\n")
+    assert told == ("embedclf: standard input:2: not utf-8; name its --encoding\n")
     invoke("predict", "-", "--run", run.path, "--encoding", "latin-1", text=b"a\n\xff\n")
     told = invoke("predict", "-", "--run", run.path, "--encoding", "x", text=b"a", status=1).stderr
     assert "--encoding x: unknown" in told
@@ -192,16 +192,55 @@ def test_rows_in_are_rows_out(
 
 
 def test_probabilities_are_those_of_the_prediction() -> None:
-    def named(task: Any, row: list[float]) -> tuple[str, str]:
+    def named(task: Any, row: list[float]) -> tuple[str, float | str]:
         labels = Labels(task, ("a", "b", "c"), (1, 1, 1))
         names, shares = name_predictions(labels, np.array([row], np.float32), "|")
         return names[0], shares[0]
 
-    assert named("binary", [0.25]) == ("a", "0.7500")
-    assert named("binary", [0.75]) == ("b", "0.7500")
-    assert named("multiclass", [0.2, 0.5, 0.3]) == ("b", "0.5000")
+    assert named("binary", [0.25]) == ("a", 0.75)
+    assert named("binary", [0.75]) == ("b", 0.75)
+    assert named("multiclass", [0.2, 0.5, 0.3]) == ("b", 0.5)
     assert named("multilabel", [0.5, 0.1, 0.9]) == ("a|c", "0.5000|0.9000")
     assert named("multilabel", [0.1, 0.1, 0.1]) == ("", "")
+
+
+def test_probabilities_are_numbers_where_a_table_has_numbers(
+    run: Run, table: Path, tmp_path: Path, invoke: Invoke
+) -> None:
+    for name in ("out.jsonl", "out.parquet"):
+        invoke("predict", table, "--run", run.path, "-o", tmp_path / name)
+    lines = (tmp_path / "out.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+    shares = [json.loads(line)["probability"] for line in lines]
+    assert all(isinstance(share, float) for share in shares)
+    assert parquet.read_table(tmp_path / "out.parquet")["probability"].to_pylist() == shares
+    empty = write_csv(tmp_path / "empty.csv", ["text"], [])
+    invoke("predict", empty, "--run", run.path, "-o", tmp_path / "empty.parquet")
+    assert parquet.read_table(tmp_path / "empty.parquet").num_rows == 0
+
+
+def test_tables_are_read_as_in_training_unless_told_otherwise(
+    workplace: Path, invoke: Invoke
+) -> None:
+    content = "text#label\n" + "".join(f"{text} é#{label}\n" for text, label in reviews(60))
+    (workplace / "odd.csv").write_bytes(content.encode("cp1252"))
+    flags = ["data.train=odd.csv", "data.test=null", "data.delimiter='#'", "data.encoding=cp1252"]
+    overrides = [flag for one in flags for flag in ("-s", one)]
+    invoke("train", "binary.yaml", "-q", "-s", "training.epochs=1", *overrides)
+    assert invoke("evaluate", "--data", "odd.csv").stderr.endswith("odd.csv: '#', cp1252\n")
+    done = invoke("predict", "odd.csv")
+    assert done.stderr.endswith("odd.csv: '#', cp1252\n")
+    assert len(done.stdout.splitlines()) == 61
+    (workplace / "plain.csv").write_text(content.replace("#", "|"), encoding="utf-8")
+    form = ("--delimiter", "|", "--encoding", "utf-8")
+    assert invoke("predict", "plain.csv", *form).stdout
+    assert invoke("evaluate", "--data", "plain.csv", *form).stdout
+
+
+def test_utf16_lines_of_standard_input_are_read(run: Run, invoke: Invoke) -> None:
+    done = invoke(
+        "predict", "-", "--run", run.path, "--encoding", "utf-16", text="é\nb\n".encode("utf-16")
+    )
+    assert [line.split(",")[0] for line in done.stdout.splitlines()] == ["text", "é", "b"]
 
 
 def test_prediction_needs_no_tensorflow(run: Run, tmp_path: Path) -> None:

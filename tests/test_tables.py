@@ -34,6 +34,8 @@ READ: dict[str, tuple[bytes, list[tuple[str, str]]]] = {
         b'text,label\nNA,null\n,\n"",01\nnan,1e5\n',
         [("NA", "null"), ("", ""), ("", "01"), ("nan", "1e5")],
     ),
+    "quoted-header.csv": (b'"text","label"\n"a;b","1"\n', [("a;b", "1")]),
+    "quoted-semicolons.csv": (b'"text";"label"\n"a,b";"1"\n', [("a,b", "1")]),
     "quotes.csv": (b'text,label\n"say ""hi"", ok",1\n', [('say "hi", ok', "1")]),
     "inch.csv": (b'text,label\n5" disk,1\n"a""b",2\n', [('5" disk', "1"), ('a"b', "2")]),
     "blank-lines.csv": (b"text,label\n\na,1\n\n\nb,2\n\n", [("a", "1"), ("b", "2")]),
@@ -62,6 +64,11 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "latin.csv": (b"text,label\na,1\n\xe9,2\n", ":3: byte 0xe9 is not utf-8; name its encoding"),
     "latin-header.csv": (b"text,label,\xe9\n", ":1: byte 0xe9 is not utf-8"),
     "broken16.csv": ("text,label\na,1\n".encode("utf-16") + b"\x00", ":3: byte 0x00 is not utf-16"),
+    "far-too-many.csv": (
+        b"text,label\n" + b"aaaa,bb\n" * 600_000 + b"a,b,c\n",
+        ":600002: 3 columns",
+    ),
+    "far-cut.csv": (b"text,label\n" + b"aaaa,bb\n" * 600_000 + b"trunc", ":600002: 1 columns"),
     "no-column.csv": (b"txt,label\na,1\n", ":1: no column 'text'; there are 'txt', 'label'"),
     "twice.csv": (b"text,text,label\na,b,1\n", ":1: two columns are named 'text'"),
     "cut.csv.gz": (gzip.compress(b"text,label\n" + b"a,b\n" * 99999)[:-99], ": cannot be read"),
@@ -79,7 +86,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     ),
     "list.jsonl": (b'{"text": ["a"], "label": 1}\n', ":1: 'text' holds a list"),
     "surrogate.jsonl": (b'{"text": "\\ud800", "label": 1}\n', ":1: half of a surrogate pair"),
-    "latin.jsonl": (b'{"text": "a", "label": 1}\n{"text": "\xe9"}', ":2: not JSON"),
+    "latin.jsonl": (b'{"text": "a", "label": 1}\n{"text": "\xe9"}', ":2: byte 0xe9 is not utf-8"),
 }
 
 
@@ -101,7 +108,7 @@ def test_every_cell_is_read_as_it_stands(
     tmp_path: Path, name: str, packed: bool, size: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content, rows = READ[name]
-    if size and name != "big-cell.csv":
+    if name != "big-cell.csv":
         in_blocks_of(size, monkeypatch)
     path = tmp_path / (f"{name}.gz" if packed else name)
     path.write_bytes(gzip.compress(content, 1) if packed else content)
@@ -114,7 +121,8 @@ def test_a_broken_table_is_refused_with_its_line(
     tmp_path: Path, name: str, size: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content, fault = REFUSED[name]
-    in_blocks_of(size, monkeypatch)
+    if not name.startswith("far-"):
+        in_blocks_of(size, monkeypatch)
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError) as caught:
         read(tmp_path / name)
@@ -142,6 +150,37 @@ def test_delimiter_and_encoding_can_be_given(tmp_path: Path) -> None:
     path.write_bytes(b"text,label\na,1\nb\x81,2\n")
     with pytest.raises(DataError, match="byte 0x81 is not cp1252"):
         read(path, encoding="cp1252")
+
+
+@pytest.mark.parametrize("delimiter", ["§", '"', "\n", ";;"])
+def test_a_delimiter_is_one_ascii_character(tmp_path: Path, delimiter: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"text\tlabel\na\t1\n")
+    with pytest.raises(DataError, match=r"must be one ASCII character"):
+        read(path, delimiter=delimiter)
+    assert read(path, delimiter="\\t") == [("a", "1")]
+
+
+@pytest.mark.parametrize("encoding", ["hex", "rot13", "zlib", "undefined", "idna", "punycode"])
+def test_an_encoding_is_one_of_text(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"text,label\na,1\n")
+    with pytest.raises(DataError, match="unknown encoding"):
+        read(path, encoding=encoding)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-7", "utf-16", "utf-32"])
+def test_an_encoding_that_does_not_fit_is_no_traceback(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes("text,label\né,1\nü-ü,2\n".encode())
+    with pytest.raises(DataError):
+        read(path, encoding=encoding)
+
+
+def test_a_long_first_record_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "long.jsonl"
+    path.write_text('{"text": "' + "x" * 3_000_000 + '", "label": 1}\n{"text": "b", "label": 2}\n')
+    assert [label for _, label in read(path)] == ["1", "2"]
 
 
 def test_what_was_detected_is_told(tmp_path: Path) -> None:
@@ -176,6 +215,9 @@ def test_a_table_of_one_column_keeps_its_blank_rows(tmp_path: Path) -> None:
     table = open_table(path, ["text"])
     assert table.read(["text"])["text"].to_pylist() == ["a", "", "", "b"]
     assert table.places([1, 3]) == [f"{path}:3", f"{path}:5"]
+    path.write_bytes(b"\ntext\n\na\n")
+    assert open_table(path, ["text"]).read(["text"])["text"].to_pylist() == ["", "a"]
+    assert open_table(path, ["text"]).places([1]) == [f"{path}:4"]
 
 
 CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

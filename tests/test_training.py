@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
+import unicodedata
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ from embedclf.config import load_config
 from embedclf.errors import ConfigError, DataError, RunError, TrainingError
 from embedclf.history import Step
 from embedclf.preparation import prepare
-from embedclf.run import Run
+from embedclf.run import Draft, Run
 from tests.conftest import reviews, write_csv
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ def test_a_run_holds_all_it_should_and_learned_something(task: str, runs: dict[s
     assert validation["scores"][score] == pytest.approx(float(kept[f"val_{score}"]), abs=1e-5)
 
 
-def test_any_keras_loads_the_model(runs: dict[str, Run]) -> None:
+def test_keras_loads_the_model_without_embedclf(runs: dict[str, Run]) -> None:
     run = runs["multiclass"]
     model = keras.models.load_model(run.path / "model.keras")
     classifier = run.classifier()
@@ -172,7 +174,47 @@ def test_nothing_is_left_when_numpy_and_keras_disagree(
     config = load_config(workplace / "binary.yaml", ["training.epochs=1"])
     with pytest.raises(TrainingError, match="NumPy and Keras differ by"):
         training.train(config, name="x")
-    assert list((workplace / "runs").iterdir()) == []
+    assert not (workplace / "runs").exists()
+
+
+def test_a_refused_training_leaves_no_empty_folders(workplace: Path) -> None:
+    config = load_config(workplace / "binary.yaml", ["data.train=no.csv"])
+    with pytest.raises(DataError):
+        training.train(config, name="x", output=workplace / "deep" / "er" / "run")
+    assert not (workplace / "deep").exists()
+
+
+def test_ctrl_c_while_the_run_is_written_waits(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    write = Draft.write
+
+    def press(draft: Draft, name: str, content: str) -> None:
+        signal.raise_signal(signal.SIGINT)
+        write(draft, name, content)
+
+    monkeypatch.setattr(Draft, "write", press)
+    try:
+        run = training.train(
+            load_config(workplace / "binary.yaml", ["training.epochs=1"]), name="x"
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert Run.open(run.path).record["ended"] == "all_epochs"
+
+
+def test_twins_of_another_unicode_form_stay_on_one_side(workplace: Path) -> None:
+    rows = [(f"café {n} don't", "xy"[n % 2]) for n in range(100)]
+    twins = [(unicodedata.normalize("NFD", t).replace("'", "’").upper(), y) for t, y in rows]
+    write_csv(workplace / "twins.csv", ["text", "label"], [*rows, *twins])
+    flags = ["data.train=twins.csv", "data.test=null", "data.validation=0.3"]
+    ready = prepare(load_config(workplace / "binary.yaml", flags))
+    first, second = (
+        {row % 100 for row in part.labelled.rows.tolist()}
+        for part in (ready.train, ready.validation)
+    )
+    assert not first & second
 
 
 def test_an_interrupted_training_leaves_a_run_that_says_so(workplace: Path) -> None:
@@ -192,7 +234,7 @@ def test_an_early_interrupt_leaves_nothing(workplace: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         training.train(load_config(workplace / "binary.yaml"), name="x", tell=tell)
-    assert list((workplace / "runs").iterdir()) == []
+    assert not (workplace / "runs").exists()
 
 
 def test_a_run_never_overwrites(workplace: Path) -> None:

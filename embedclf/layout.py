@@ -1,0 +1,63 @@
+"""Text laid out for a terminal: tables, listings, numbers."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WIDTH = 100
+NONE = "–"  # noqa: RUF001 - the typographer's dash for a cell without a value
+
+
+def new_table(*columns: str, numbers: Sequence[int] = ()) -> Any:
+    """Begin a rich table; the columns at the positions in `numbers` stand to the right."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for index, column in enumerate(columns):
+        right = index in numbers
+        table.add_column(column, justify="right" if right else "left", no_wrap=right)
+    return table
+
+
+def rendered(table: Any) -> str:
+    """A rich table as plain text of at most `WIDTH` columns."""
+    from rich.console import Console
+
+    stream = io.StringIO()
+    Console(
+        file=stream, width=WIDTH, color_system=None, markup=False, emoji=False, highlight=False
+    ).print(table)
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+
+
+def listing(entries: Sequence[tuple[str, str]]) -> str:
+    """Names with a text beside each, wrapped at `WIDTH`."""
+    from textwrap import wrap
+
+    width = max(14, *(len(name) for name, _ in entries)) + 2
+    lines = []
+    for name, text in entries:
+        parts = wrap(text, WIDTH - width, break_on_hyphens=False, break_long_words=False)
+        first, *others = parts or [""]
+        lines += [f"{name:<{width}}{first}", *(" " * width + other for other in others)]
+    return "\n".join(lines)
+
+
+def score(value: float | None) -> str:
+    """A score with four decimals, or a dash where there is none."""
+    return NONE if value is None else f"{value:.4f}"
+
+
+def percent(share: float) -> str:
+    """A share between 0 and 1 in per cent."""
+    return f"{100 * share:.1f} %"
+
+
+def shortened(text: str, most: int = 400) -> str:
+    """A text cut to so many letters, the cut marked."""
+    return text if len(text) <= most else text[: most - 1] + "…"
