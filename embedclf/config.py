@@ -216,16 +216,12 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
         raise ConfigError(f"{path}:{error.line}:{error.column}: {error}") from error
     overridden, lines = _override(document, overrides)
     _resolve_files(document, path.parent, overridden)
+    faults = [Fault(keys, "given twice; keep one") for keys in document.repeated]
     try:
         config = Config.model_validate(document.values)
     except ValidationError as error:
-        lines += _lines(describe(error, Config), document, path, overridden)
-    lines += _lines(
-        [Fault(keys, "given twice; keep one") for keys in document.repeated],
-        document,
-        path,
-        overridden,
-    )
+        faults += describe(error, Config)
+    lines += _lines(faults, document, path, overridden)
     if lines:
         raise ConfigError("\n".join(lines))
     return config

@@ -154,7 +154,7 @@ def name_predictions(
         likely = np.where(decided == 1, second, 1 - second)
     else:
         likely = probabilities.max(axis=1)
-    return [labels.names[i] for i in decided], likely.round(6).astype(np.float64).tolist()
+    return [labels.names[i] for i in decided], likely.astype(np.float64).round(6).tolist()
 
 
 def _line_source(texts: Iterable[str]) -> Source:
