@@ -86,10 +86,10 @@ def measure(case: Case, datasets: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         trained, train = embedclf("train", *case.arguments(datasets), "-o", run, "-q", "--json")
-        told, _ = embedclf("evaluate", "--run", run, "--json")
+        told, _ = embedclf("evaluate", "--run", run, "-q", "--json")
         table = datasets / case.folder / case.test
         output = Path(folder) / "out.csv"
-        _, predict = embedclf("predict", table, "--run", run, "-o", output)
+        _, predict = embedclf("predict", table, "--run", run, "-q", "-o", output)
     record = json.loads(told)
     rows = json.loads(trained)["data"]["train"]["rows"]
     score = next(iter(record["scores"]))
