@@ -151,16 +151,14 @@ def evaluate_run(
 
 def _validation(run: Run, config: Config) -> tuple[str, LabelledTexts]:
     """The validation rows of a run, if its tables are what they were."""
-    from_file = isinstance(config.data.validation, Path)
-    source = config.data.validation if isinstance(config.data.validation, Path) else None
-    source = source or config.data.train
-    part = "validation" if from_file else "train"
-    if source.is_file() and sha256(source) != run.record["data"][part]["sha256"]:
+    held = config.data.validation
+    table, part = (held, "validation") if isinstance(held, Path) else (config.data.train, "train")
+    if table.is_file() and sha256(table) != run.record["data"][part]["sha256"]:
         raise RunError(
-            f"{source}: has changed since {run.path} was trained, so its validation rows are "
+            f"{table}: has changed since {run.path} was trained, so its validation rows are "
             "unknown; name a table with --data"
         )
-    rows = str(near(source)) if from_file else f"validation rows of {near(source)}"
+    rows = str(near(table)) if table is held else f"validation rows of {near(table)}"
     return rows, validation_rows(config)
 
 
