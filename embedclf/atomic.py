@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+DRAFT = ".draft-"
+"""How the name of an unfinished folder begins."""
 
 
 @contextmanager
@@ -24,7 +29,7 @@ def draft_folder(parent: Path) -> Iterator[Path]:
     folder = None
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".draft-", dir=parent))
+        folder = Path(tempfile.mkdtemp(prefix=DRAFT, dir=parent))
         yield folder
     finally:
         if folder is not None:
@@ -63,6 +68,8 @@ def draft_file(target: Path, mode: str = "wb", **options: Any) -> Iterator[Any]:
     Raises:
         OSError: The folder cannot be written to.
     """
+    target = target.resolve()  # a link stays, what it names is replaced
+    mode_bits = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     draft = Path(name)
     try:
@@ -70,7 +77,7 @@ def draft_file(target: Path, mode: str = "wb", **options: Any) -> Iterator[Any]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        draft.chmod(0o666 & ~_umask())
+        draft.chmod(mode_bits)
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)

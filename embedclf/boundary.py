@@ -41,7 +41,7 @@ class Boundary(click.Group):
         except click.UsageError as error:
             self._refuse(ctx, error)
         except KeyboardInterrupt:
-            click.echo("embedclf: interrupted; no run and no file was written", err=True)
+            click.echo("embedclf: interrupted", err=True)
             ctx.exit(130)
         except OSError as error:
             self._give_up(ctx, error)
@@ -70,10 +70,14 @@ class Boundary(click.Group):
 
 
 def _prepare_output() -> None:
-    """Write UTF-8 whatever the locale; a stream that was closed leads nowhere.
+    """Write UTF-8 whatever the locale; standard streams that were closed lead nowhere.
 
-    The null device takes the closed stream's number, so that no file gets it and is written into.
+    The null device takes the numbers 0 to 2 where they are free, so that no file gets one of them
+    and is written into.
     """
+    while (free := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(free)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - until exit

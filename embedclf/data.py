@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -97,14 +97,13 @@ def split(
 ) -> npt.NDArray[np.bool_]:
     """Choose the rows to hold out: stratified, seeded, equal keys on one side.
 
-    Each stratum holds out its share of groups of equal keys, rounded such that the total fits
-    (largest remainders), and keeps one at least. Within a stratum, groups are ordered by size and
-    chance and taken at even steps (systematic sampling; Cochran, Sampling Techniques, 1977, ch. 8),
-    so that small and large groups alike give their share.
+    Each stratum holds out its share of rows, rounded such that the total fits as near as can be
+    (largest remainders), and keeps one at least. Its groups of equal keys are taken in the order of
+    chance, as long as they fit into what is left of the share.
 
     Args:
         keys: (n,) strings; rows with the same one belong together.
-        strata: (n,) the stratum of each row; a group belongs to that of its first row.
+        strata: (n,) the stratum of each row; a group belongs to the rarest among its rows.
         fraction: Share of the rows to hold out, between 0 and 1.
         seed: Source of chance.
 
@@ -113,28 +112,35 @@ def split(
     """
     encoded = keys.dictionary_encode()
     groups = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])  # (n,)
-    _, first, sizes = np.unique(groups, return_index=True, return_counts=True)
+    sizes = np.bincount(groups)
+    _, numbered, rows = np.unique(strata, return_inverse=True, return_counts=True)
+    by_rarity = np.lexsort((rows[numbered], groups))
+    _, first = np.unique(groups[by_rarity], return_index=True)
+    stratum = numbered[by_rarity][first]  # (groups,)
     rng = np.random.default_rng(seed)
-    order = np.lexsort((rng.permutation(len(first)), sizes, strata[first]))
-    counts = np.unique(strata[first], return_counts=True)[1]  # groups of each stratum
-    begins = np.cumsum(counts) - counts
-    quotas = _quotas(counts, fraction)
-    turned = np.arange(len(first)) - np.repeat(begins - rng.integers(0, counts), counts)
-    size, quota = np.repeat(counts, counts), np.repeat(quotas, counts)
-    rank = turned % size
-    held_out = np.zeros(len(first), np.bool_)
-    held_out[order] = (rank + 1) * quota // size > rank * quota // size
+    room = _quotas(np.bincount(stratum, sizes, len(rows)), fraction, rng).tolist()
+    held_out = np.zeros(len(sizes), np.bool_)
+    order = rng.permutation(len(sizes))
+    for group, of, size in zip(
+        order.tolist(), stratum[order].tolist(), sizes[order].tolist(), strict=True
+    ):
+        if size <= room[of]:
+            held_out[group] = True
+            room[of] -= size
     mask: npt.NDArray[np.bool_] = held_out[groups]
     return mask
 
 
-def _quotas(counts: npt.NDArray[np.int64], fraction: float) -> npt.NDArray[np.int64]:
-    """How many of each count make up a fraction of all; never a whole count."""
-    shares = counts * fraction
-    quotas: npt.NDArray[np.int64] = np.minimum(np.floor(shares).astype(np.int64), counts - 1)
+def _quotas(
+    rows: npt.NDArray[Any], fraction: float, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """How many rows of each stratum make up a fraction of all; never all of a stratum."""
+    shares = rows * fraction
+    most = np.maximum(rows - 1, 0).astype(np.int64)
+    quotas: npt.NDArray[np.int64] = np.minimum(np.floor(shares).astype(np.int64), most)
     missing = round(float(shares.sum())) - int(quotas.sum())
-    for stratum in np.argsort(quotas - shares, kind="stable"):
-        if missing > 0 and quotas[stratum] < counts[stratum] - 1:
+    for stratum in np.lexsort((rng.permutation(len(rows)), quotas - shares)):
+        if missing > 0 and quotas[stratum] < most[stratum]:
             quotas[stratum] += 1
             missing -= 1
     return quotas

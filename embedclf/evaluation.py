@@ -74,7 +74,8 @@ def evaluate(
 ) -> Evaluation:
     """Score probabilities against targets at a threshold of 0.5 (or the likeliest label).
 
-    Log loss and ROC AUC are over the rows whose label is known; all else over all rows.
+    Log loss and ROC AUC are over the rows whose label is known, all else over all rows; macro and
+    weighted F1 are means over the known labels.
 
     Args:
         labels: Of the classifier.
@@ -199,10 +200,10 @@ def _probability_scores(labels: Labels, targets: Targets, probabilities: Probabi
     if labels.task == "multiclass":
         of_target = np.take_along_axis(likely, np.maximum(targets, 0)[:, None], axis=1)[:, 0]
         return {"log_loss": _mean(-np.log(of_target[known]))}
-    one = likely[:, 0]
+    one, ranks = likely[:, 0], probabilities[known, 0]
     both = len(np.unique(targets[known])) == 2
     return {
-        "roc_auc": float(metrics.roc_auc_score(targets[known], one[known])) if both else None,
+        "roc_auc": float(metrics.roc_auc_score(targets[known], ranks)) if both else None,
         "log_loss": _mean(-np.log(np.where(targets == 1, one, 1 - one)[known])),
     }
 

@@ -19,7 +19,7 @@ from embedclf.atomic import draft_file
 from embedclf.config import as_list
 from embedclf.data import join_columns
 from embedclf.errors import DataError
-from embedclf.tables import BATCH_ROWS, kind_of, open_table
+from embedclf.tables import BATCH_ROWS, kind_of, open_table, suffix_of
 from embedclf.textfiles import lookup
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ def _table_file(path: Path, columns: tuple[str, ...]) -> Iterator[Rows]:
                 else nullcontext(file) as plain
             ):
                 text = io.TextIOWrapper(plain, encoding="utf-8", newline="")
-                delimiter = "\t" if ".tsv" in path.suffixes else ","
+                delimiter = "\t" if suffix_of(path) == ".tsv" else ","
                 yield _JsonRows(text) if kind == "jsonl" else _CsvRows(text, columns, delimiter)
                 text.detach()
     except OSError as error:

@@ -55,9 +55,14 @@ class Talk:
             self._bar.stop()
 
     def __call__(self, told: Told) -> None:
-        """Tell one thing."""
-        if self._quiet:
-            return
+        """Tell one thing; where nobody reads any more, say nothing from then on."""
+        try:
+            if not self._quiet:
+                self._tell(told)
+        except BrokenPipeError:
+            self._quiet = True
+
+    def _tell(self, told: Told) -> None:
         if isinstance(told, Prepared):
             self._score_name = told.labels.score_name
             click.echo(report.prepared(told.facts, self._config), err=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedclf.atomic import draft_folder, publish_folder
+from embedclf.atomic import DRAFT, draft_folder, publish_folder
 from embedclf.errors import RunError
 
 if TYPE_CHECKING:
@@ -173,7 +173,9 @@ def draft(output: Path | None) -> Iterator[Draft]:
 def find_runs(root: Path = ROOT) -> tuple[list[Run], list[RunError]]:
     """The runs in a folder, oldest first, and what is wrong with those that cannot be read."""
     runs, faults = [], []
-    for file in sorted(root.glob(f"[!.]*/{RECORD}")):  # a hidden one is a draft
+    for file in sorted(root.glob(f"*/{RECORD}")):
+        if file.parent.name.startswith(DRAFT):
+            continue
         try:
             run = Run.glance(file.parent)
             run.metrics()
@@ -191,11 +193,14 @@ def open_newest() -> tuple[Run, list[RunError]]:
         RunError: There is none that can be used.
     """
     runs, faults = find_runs()
-    if not runs and faults:
-        raise faults[0]
-    if not runs:
-        raise RunError(f"{ROOT}: no runs here; `embedclf train` makes one, --run names another")
-    return Run.open(runs[-1].path), faults
+    for run in reversed(runs):
+        try:
+            return Run.open(run.path), faults
+        except RunError as error:
+            faults.append(error)
+    if faults:
+        raise faults[-1]
+    raise RunError(f"{ROOT}: no runs here; `embedclf train` makes one, --run names another")
 
 
 def read_classifier(path: Path, pooling: str, read: Any = None) -> Classifier:

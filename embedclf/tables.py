@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import io
 import itertools
 import json
@@ -14,7 +13,7 @@ import pyarrow as pa
 from embedclf.errors import DataError
 from embedclf.jsonlines import numbered_lines, parse_record
 from embedclf.records import RecordError, record_blocks, rows_of, wrong_record
-from embedclf.textfiles import detect_encoding, find_undecodable, one_line, open_utf8
+from embedclf.textfiles import detect_encoding, find_undecodable, is_utf8, one_line, open_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -227,15 +226,19 @@ def kind_of(path: Path) -> Kind:
     Raises:
         DataError: The ending is unknown.
     """
-    packed = path.suffix.lower() == ".gz"
-    suffix = (path.with_suffix("") if packed else path).suffix.lower()
-    kind = KINDS.get(suffix)
-    if kind is None or (packed and kind == "parquet"):
+    kind = KINDS.get(suffix_of(path))
+    if kind is None or (kind == "parquet" and path.suffix.lower() == ".gz"):
         raise DataError(
             f"{path}: unknown kind of table; known are {', '.join(KINDS)}, all but the last in "
             ".gz too"
         )
     return kind
+
+
+def suffix_of(path: Path) -> str:
+    """The ending of a name in small letters, what comes before `.gz` where it is that."""
+    suffix = path.suffix.lower()
+    return path.with_suffix("").suffix.lower() if suffix == ".gz" else suffix
 
 
 def _kind(path: Path) -> Kind:
@@ -252,7 +255,7 @@ def _open_delimited(
     """The table under the delimiter given, or under the one that finds the required columns."""
     told = encoding or detect_encoding(path)
     head = _head(path, told, "a header and rows")
-    order = sorted(_DELIMITERS, key=lambda mark: mark != "\t" or ".tsv" not in path.suffixes)
+    order = sorted(_DELIMITERS, key=lambda mark: mark != "\t" or suffix_of(path) != ".tsv")
     tables, faults = [], []
     for mark in [delimiter] if delimiter else order:
         detected = "" if delimiter and encoding else " (detected)"
@@ -292,18 +295,9 @@ def _head(path: Path, encoding: str, needed: str) -> bytes:
     head = head.removeprefix(b"\xef\xbb\xbf")
     if not head.strip():
         raise DataError(f"{path}: empty; it needs {needed}")
-    if undecodable := _is_undecodable(head) and find_undecodable(path, encoding):
+    if undecodable := not is_utf8(head) and find_undecodable(path, encoding):
         raise undecodable
     return head
-
-
-def _is_undecodable(head: bytes) -> bool:
-    """Whether bytes are not UTF-8; a character cut at their end does not count."""
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)
-    except UnicodeDecodeError:
-        return True
-    return False
 
 
 def _header(head: bytes, delimiter: str) -> tuple[str, ...]:

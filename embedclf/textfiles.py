@@ -50,6 +50,15 @@ def detect_encoding(path: Path) -> str:
     return next((encoding for mark, encoding in _MARKS if opening.startswith(mark)), "utf-8")
 
 
+def is_utf8(head: bytes) -> bool:
+    """Whether the beginning of a file is UTF-8; a character cut at its end does not count."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def find_undecodable(path: Path, encoding: str) -> DataError | None:
     """Tell where a file leaves its encoding; None where it does not."""
     with _open(path, "utf-8") as stream:
@@ -72,7 +81,10 @@ def lookup(encoding: str) -> str:
     Raises:
         LookupError: There is no such encoding, or it is one of bytes, such as `hex`.
     """
-    codec = codecs.lookup(encoding)
+    try:
+        codec = codecs.lookup(encoding)
+    except ValueError as error:  # a name that no codec could have
+        raise LookupError(encoding) from error
     if not getattr(codec, "_is_text_encoding", True) or codec.name in _NOT_OF_FILES:
         raise LookupError(encoding)
     return codec.name

@@ -56,7 +56,7 @@ class Encoding:
 class Tokenizer:
     """Turns texts into fixed-length rows of token ids.
 
-    A text is lower-cased and put into Unicode's composed form (NFC); a typographic apostrophe
+    A text is put into Unicode's composed form (NFC) and lower-cased; a typographic apostrophe
     counts as a plain one. With `unit: word` tokens are runs of letters, numbers, marks and inner
     apostrophes of any script; with `unit: character` every code point that is no white space.
     Null and empty texts are rows of padding.
@@ -181,10 +181,9 @@ class Tokenizer:
 
 def normalize(texts: pa.ChunkedArray | pa.Array, *, lowercase: bool) -> pa.ChunkedArray | pa.Array:
     """Make texts alike that read alike: composed (NFC), one kind of apostrophe, one case."""
-    texts = texts.fill_null("")
+    texts = pc.utf8_normalize(texts.fill_null(""), "NFC")
     if lowercase:
         texts = pc.utf8_lower(texts)
-    texts = pc.utf8_normalize(texts, "NFC")
     return pc.replace_substring(texts, "\N{RIGHT SINGLE QUOTATION MARK}", "'")
 
 

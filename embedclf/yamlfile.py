@@ -157,7 +157,7 @@ def _construct_mapping(
 def _construct_scalar(node: Node) -> Any:
     try:
         return _yaml().constructor.construct_object(node)
-    except (YAMLError, ValueError, KeyError) as error:
+    except (YAMLError, ValueError, LookupError) as error:
         raise YamlError(f"not YAML: cannot read {node.value!r}", *_mark(node)) from error
 
 

@@ -42,3 +42,16 @@ def test_a_folder_is_published_once(tmp_path: Path) -> None:
         assert not publish_folder(second, tmp_path / "x")
     assert (tmp_path / "x" / "a").read_text() == "1"
     assert list(tmp_path.iterdir()) == [tmp_path / "x"]
+
+
+def test_a_link_stays_and_what_it_names_is_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    target.chmod(0o600)
+    link = tmp_path / "link.txt"
+    link.symlink_to(target)
+    with draft_file(link) as file:
+        file.write(b"new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    assert target.stat().st_mode & 0o777 == 0o600

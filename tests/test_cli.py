@@ -344,7 +344,7 @@ def test_ctrl_c_before_the_first_epoch_leaves_nothing(workplace: Path) -> None:
         shown, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert shown == ""
-    assert told.splitlines()[-1] == "embedclf: interrupted; no run and no file was written"
+    assert told.splitlines()[-1] == "embedclf: interrupted"
     assert not (workplace / "runs").exists()
 
 
@@ -410,6 +410,19 @@ def test_a_closed_standard_output_is_borne(project: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="descriptors are closed by the shell")
+def test_a_training_goes_on_when_nobody_reads_its_talk(workplace: Path) -> None:
+    command = f"{sys.executable} -m embedclf train binary.yaml --progress plain 2>&1 >out.txt"
+    subprocess.run(
+        ["/bin/sh", "-c", f"{command} | head -1"], cwd=workplace, check=True, capture_output=True
+    )
+    for _ in range(100):
+        if "run: runs/binary-1" in (workplace / "out.txt").read_text():
+            break
+        signal.sigtimedwait([], 0.1)
+    assert (workplace / "runs" / "binary-1" / "run.json").is_file()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="descriptors are closed by the shell")
 def test_closed_input_and_error_streams_are_borne(workplace: Path, runs: dict[str, Run]) -> None:
     run = runs["binary"].path
     shell = ["/bin/sh", "-c"]
@@ -417,6 +430,9 @@ def test_closed_input_and_error_streams_are_borne(workplace: Path, runs: dict[st
     done = subprocess.run([*shell, command], stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "standard input is closed" in done.stderr
+    command = f"exec {sys.executable} -m embedclf train binary.yaml 0<&- 1>&- 2>&-"
+    subprocess.run([*shell, command], cwd=workplace, check=True)
+    (workplace / "runs" / "binary-1").rename(workplace / "elsewhere")
     command = f"exec {sys.executable} -m embedclf train binary.yaml -s training.epochs=1 2>&-"
     done = subprocess.run(
         [*shell, command], cwd=workplace, stdout=subprocess.PIPE, text=True, check=False

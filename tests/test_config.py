@@ -69,6 +69,7 @@ def test_all_faults_come_at_once_with_place_and_way_out(
         ("? [a]\n: 3", "config.yaml:1:3: a key must be a word"),
         ("a: !!int x", "config.yaml:1:4: not YAML: cannot read 'x'"),
         ("a: \x00", "not YAML"),
+        ("a: !!int ''", "not YAML: cannot read ''"),
         ("a: !!bool x", "not YAML: cannot read 'x'"),
         ("a: " + "[" * 3000, "nested too deep"),
         ("data: {train: a.csv, label: [a]}", "a list of two names or more"),

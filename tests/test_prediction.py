@@ -56,7 +56,8 @@ def test_a_csv_keeps_its_rows_and_columns(run: Run, table: Path, invoke: Invoke)
 
 
 @pytest.mark.parametrize(
-    "name", ["out.csv", "out.tsv", "out.jsonl", "out.parquet", "out.csv.gz", "out.jsonl.gz"]
+    "name",
+    ["out.csv", "out.TSV", "out.tsv.csv", "out.jsonl", "out.parquet", "out.csv.gz", "out.jsonl.gz"],
 )
 def test_every_kind_of_table_is_written_and_read_back(
     run: Run, table: Path, tmp_path: Path, invoke: Invoke, name: str

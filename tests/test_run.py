@@ -89,6 +89,9 @@ def test_the_newest_run_is_the_default_and_unreadable_ones_are_told(copy: Path) 
     run, passed_over = open_newest()
     assert run.path.name == "binary-1"
     assert "another-1/metrics.json: damaged" in str(passed_over[0])
+    (copy / "model.keras").write_bytes(b"")
+    with pytest.raises(RunError, match=r"binary-1/model\.keras: damaged"):
+        open_newest()
 
 
 def test_no_runs_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,7 @@ def test_padding_unknown_and_cut_tokens_are_told() -> None:
 @given(ANY_TEXT)
 def test_composed_and_decomposed_texts_are_the_same_tokens(text: str) -> None:
     forms = [unicodedata.normalize(form, text) for form in ("NFC", "NFD")]
-    learned = fit([text], sequence_length=60, unit="character", lowercase=False)
+    learned = fit([text], sequence_length=60, unit="character")
     first, second = learned.encode(forms).ids.tolist()
     assert first == second
 
