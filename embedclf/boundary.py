@@ -40,8 +40,9 @@ class Boundary(click.Group):
             ctx.exit(error.status)
         except click.UsageError as error:
             self._refuse(ctx, error)
-        except KeyboardInterrupt:
-            click.echo("embedclf: interrupted", err=True)
+        except KeyboardInterrupt as interrupt:
+            why = f"; {interrupt}" if str(interrupt) else ""
+            click.echo(f"embedclf: interrupted{why}", err=True)
             ctx.exit(130)
         except OSError as error:
             self._give_up(ctx, error)

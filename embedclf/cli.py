@@ -10,6 +10,7 @@ import click
 
 from embedclf import __version__
 from embedclf.boundary import Boundary
+from embedclf.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +86,7 @@ def main() -> None:
     """A text classifier from a CSV in seconds, in Keras."""
 
 
-@main.command()
+@main.command(short_help="Check config and data; train nothing.")
 @click.argument("config", type=FILE)
 @override_option
 @json_option
@@ -127,7 +128,7 @@ def train(
 ) -> None:
     """Train a classifier and leave a run.
 
-    Ctrl-C ends the training early and keeps the best epoch so far.
+    Ctrl-C ends the training early and keeps the best finished epoch, if there is one.
     """
     from embedclf import report, training
     from embedclf.config import load_config
@@ -147,7 +148,7 @@ def train(
     click.echo(report.trained_json(run) if as_json else report.trained(run))
 
 
-@main.command()
+@main.command(short_help="Score a run on labelled rows.")
 @run_option
 @click.option(
     "--data",
@@ -170,12 +171,12 @@ def evaluate(
 
     run = _open(path)
     scored = evaluate_run(run, data, delimiter=delimiter, encoding=encoding)
-    _say(f"{scored.rows}: {scored.form}")
+    _say(f"read as {scored.form}")
     shown = report.evaluation_json(run.path, scored) if as_json else report.evaluation(scored)
     click.echo(shown)
 
 
-@main.command()
+@main.command(short_help="Classify a table, lines or texts.")
 @click.argument("source", type=FILE, metavar="[INPUT|-]", required=False)
 @run_option
 @click.option("-t", "--text", "texts", multiple=True, help="A text to classify. Repeatable.")
@@ -200,21 +201,25 @@ def predict(
     from embedclf import prediction, report
 
     if bool(texts) == (source is not None) or (as_json and output):
-        raise click.UsageError("Give INPUT, or - for standard input, or -t TEXT; --json or -o.")
+        raise click.UsageError(
+            "Give one of INPUT, - for standard input, and -t TEXT; not both -o and --json."
+        )
     run = _open(path)
     form = prediction.Form(delimiter, encoding)
     given = prediction.open_source(source, texts, run.config().data, form)
     if given.form:
-        _say(f"{source}: {given.form}")
+        _say(f"{source}: read as {given.form}")
     with prediction.destination(output, given.columns, held=as_json or bool(texts)) as rows:
-        prediction.predict(run, given, rows)
-    if as_json:
+        count = prediction.predict(run, given, rows)
+    if output is not None:
+        _say(f"{output}: {count:,} rows written")
+    elif as_json:
         click.echo(report.to_json({"run": str(run.path), "predictions": rows.held}))
-    elif texts and not output:
+    elif texts:
         click.echo(report.predictions(rows.held))
 
 
-@main.command()
+@main.command(short_help="Show a network and what it means.")
 @click.argument("target", type=FILE, metavar="[CONFIG|RUN]", required=False)
 @override_option
 @tf_logs_option
@@ -225,7 +230,9 @@ def summary(target: Path | None, overrides: tuple[str, ...], tf_logs: bool, as_j
     from embedclf import description, report
 
     _show_tensorflow(tf_logs)
-    if target is not None and not target.is_dir():
+    if target is not None and not target.exists():
+        raise ConfigError(f"{target}: no such config or run; `embedclf runs` lists the runs here")
+    if target is not None and target.is_file():
         told = description.describe_config(target, overrides)
     elif overrides:
         raise click.UsageError("-s goes with a config; a run is as it was trained.")
@@ -234,7 +241,7 @@ def summary(target: Path | None, overrides: tuple[str, ...], tf_logs: bool, as_j
     click.echo(report.summary_json(told) if as_json else report.summary(told))
 
 
-@main.command()
+@main.command(short_help="List the runs with their scores.")
 @json_option
 @talk_options
 def runs(as_json: bool) -> None:
@@ -248,7 +255,7 @@ def runs(as_json: bool) -> None:
         click.echo(f"embedclf: {fault}", err=True)
 
 
-@main.command()
+@main.command(short_help="Print the config's JSON schema.")
 @talk_options
 def schema() -> None:
     """Print the JSON schema of the config, for editors that complete and check YAML."""

@@ -139,9 +139,11 @@ def evaluate_run(
     form = {"delimiter": delimiter, "encoding": encoding}
     given = {key: value for key, value in form.items() if value is not None}
     config = config.model_copy(update={"data": config.data.model_copy(update=given)})
-    table = table or config.data.test
     if table is not None:
         rows, labelled = str(near(table)), read_labelled(table, config.data)
+    elif config.data.test is not None:
+        rows = f"test rows of {near(config.data.test)}"
+        labelled = read_labelled(config.data.test, config.data)
     else:
         rows, labelled = _validation(run, config)
     part = encode(labelled, classifier.labels, classifier.tokenizer, config)
@@ -159,8 +161,7 @@ def _validation(run: Run, config: Config) -> tuple[str, LabelledTexts]:
             f"{table}: has changed since {run.path} was trained, so its validation rows are "
             "unknown; name a table with --data"
         )
-    rows = str(near(table)) if table is held else f"validation rows of {near(table)}"
-    return rows, validation_rows(config)
+    return f"validation rows of {near(table)}", validation_rows(config)
 
 
 def _decision_scores(labels: Labels, targets: Targets, decided: Targets) -> Scores:

@@ -43,7 +43,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that a misspelt one most likely means, if any is near."""
     words = list(known)
     matches = get_close_matches(word.lower(), words, n=1, cutoff=0.6)
-    holding = [one for one in words if len(word) > 2 and word.lower() in one]
+    holding = [one for one in words if word.lower() in one.split("_")]
     return next(iter([*matches, *holding]), None)
 
 
@@ -75,12 +75,12 @@ def _sentence(keys: tuple[str, ...], details: ErrorDetails, schema: type[BaseMod
 
 def _unknown_key(keys: tuple[str, ...], schema: type[BaseModel]) -> str:
     siblings = list(_section(schema, keys[:-1]).model_fields)
-    if near := nearest(keys[-1], siblings):
-        return f"unknown key; did you mean '{near}'?"
     for name in schema.model_fields:
         section = _section(schema, (name,))
         if section is not schema and keys[-1] in section.model_fields:
             return f"unknown key here; did you mean '{name}.{keys[-1]}'?"
+    if close := nearest(keys[-1], siblings):
+        return f"unknown key; did you mean '{close}'?"
     return f"unknown key; known are {', '.join(siblings)}"
 
 

@@ -62,7 +62,7 @@ def fit(
         raise MemoryError("the device has too little") from error
     except KeyboardInterrupt:
         if keeper.best_weights is None:
-            raise
+            raise KeyboardInterrupt("no epoch was finished, so nothing is kept") from None
         trainer.set_weights(keeper.best_weights)
         ended = "interrupted"
     else:

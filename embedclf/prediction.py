@@ -77,6 +77,8 @@ def open_source(path: Path | None, texts: Sequence[str], config: DataConfig, for
         return _line_source(texts)
     if str(path) == "-":
         return _line_source(_standard_input(form.encoding or "utf-8"))
+    if not path.exists():
+        raise DataError(f"{path}: no such file; a text to classify goes behind -t")
     text = as_list(config.text)
     table = open_table(
         path,
@@ -118,14 +120,18 @@ def destination(path: Path | None, columns: tuple[str, ...], *, held: bool) -> I
             stream.detach()
 
 
-def predict(run: Run, source: Source, rows: Rows) -> None:
+def predict(run: Run, source: Source, rows: Rows) -> int:
     """Score all rows of a source, in order, and pass them on.
 
     The source's columns are kept, `ADDED` stands behind them. The probability is that of the
     prediction; of several labels each, joined as they are: by the config's separator, or `|`.
+
+    Returns:
+        The number of rows.
     """
     classifier = run.classifier()
     separator = run.config().data.label_separator or "|"
+    count = 0
     for batch in source.batches:
         texts = join_columns([batch.column(column) for column in source.text])
         probabilities = classifier.predict_proba(texts)
@@ -134,6 +140,8 @@ def predict(run: Run, source: Source, rows: Rows) -> None:
         kind = pa.string() if several else pa.float64()
         arrays = [*batch.columns, pa.array(names, pa.string()), pa.array(shares, kind)]
         rows.write(pa.RecordBatch.from_arrays(arrays, [*batch.schema.names, *ADDED]))
+        count += batch.num_rows
+    return count
 
 
 def name_predictions(

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
+from embedclf.config import FILES, near
 from embedclf.data import LabelledTexts, read_labelled, sha256, split
 from embedclf.errors import ConfigError, DataError
 from embedclf.faults import nearest
@@ -90,8 +91,9 @@ def prepare(config: Config) -> Prepared:
 
     Raises:
         DataError: A table cannot be used, or the split leaves nothing to validate on.
-        ConfigError: `class_weight` names a label that no training row has.
+        ConfigError: A file is not there, or `class_weight` names a label that no training row has.
     """
+    _check_files(config)
     source = read_labelled(config.data.train, config.data)
     train, validation = _hold_out(source, config)
     test = read_labelled(config.data.test, config.data) if config.data.test else None
@@ -152,6 +154,20 @@ def sample_weights(
         rows = np.bincount(targets, minlength=len(labels.names))
         weights = (len(targets) / (len(labels.names) * np.maximum(rows, 1)))[targets]
     return weights.astype(np.float32)
+
+
+def _check_files(config: Config) -> None:
+    """Refuse all files that are not there at once."""
+    lines = []
+    for key in FILES:
+        file = getattr(config.data, key)
+        if isinstance(file, Path) and not file.is_file():
+            there = file.parent.iterdir() if file.parent.is_dir() else ()
+            close = nearest(file.name, [other.name for other in there])
+            hint = f"did you mean {close}?" if close else "name a table that is there"
+            lines.append(f"data.{key}: {near(file)}: no such file; {hint}")
+    if lines:
+        raise ConfigError("\n".join(lines))
 
 
 def _hold_out(source: LabelledTexts, config: Config) -> tuple[LabelledTexts, LabelledTexts]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _ENDS = {
     "all_epochs": "all epochs done",
     "early_stopping": "the validation loss got no better",
-    "interrupted": "INTERRUPTED by Ctrl-C",
+    "interrupted": "interrupted by Ctrl-C",
 }
 
 
@@ -84,10 +84,10 @@ def trained(run: Run) -> str:
     columns: dict[str, Any] = {name: part.scores for name, part in parts.items()}
     columns |= {f"majority ({name})": part.majority for name, part in parts.items()}
     lines = [
-        f"{record['epochs']} epochs in {record['seconds']['fit']:.1f} s: "
+        f"{_epochs(record['epochs'])} in {record['seconds']['fit']:.1f} s: "
         f"{_ENDS[record['ended']]}; epoch {record['best_epoch']} kept",
         _scores(columns),
-        f"majority: always {first.majority_label!r}",
+        _majority(first),
         *(_unknown(name, part) for name, part in parts.items() if part.unknown_labels),
         f"run: {run.path}",
     ]
@@ -123,14 +123,14 @@ def evaluation(told: Scored) -> str:
     lines = [
         f"{told.rows}: {scored.rows:,} rows{skipped}",
         _scores({"score": scored.scores, "majority": scored.majority}),
-        f"majority: always {scored.majority_label!r}",
+        _majority(scored),
         "",
         _label_table(scored),
     ]
     if scored.confusion is not None and (confusion := _confusion(scored)):
         lines += ["", confusion]
     if scored.unknown_labels:
-        lines += ["", _unknown(told.rows, scored)]
+        lines.insert(1, _unknown(told.rows, scored))
     return "\n".join(lines)
 
 
@@ -280,12 +280,19 @@ def _confusion(scored: Evaluation) -> str | None:
     return rendered(table)
 
 
+def _majority(scored: Evaluation) -> str:
+    return f"majority: always {scored.majority_label!r}, the commonest label in training"
+
+
+def _epochs(count: int) -> str:
+    return f"{count} epoch" if count == 1 else f"{count} epochs"
+
+
 def _unknown(rows: str, scored: Evaluation) -> str:
     named = ", ".join(f"{name!r} {count:,}" for name, count in scored.unknown_labels.items())
     total = sum(scored.unknown_labels.values())
     return shortened(
-        f"{rows}: {total:,} labels were never seen in training, so that no prediction finds them: "
-        f"{named}"
+        f"{rows}: {total:,} times a label that training never saw, which is always wrong: {named}"
     )
 
 

@@ -52,7 +52,11 @@ class Run:
         """Open a run and check `run.json` alone; raises as `open` does."""
         file = path / RECORD
         if not path.is_dir():
-            raise RunError(f"{path}: no such run; `embedclf runs` lists those there are")
+            meant = ROOT / path.name
+            hint = (
+                f"did you mean {meant}?" if meant.is_dir() else "`embedclf runs` lists those here"
+            )
+            raise RunError(f"{path}: no such run; {hint}")
         if not file.is_file():
             raise RunError(f"{path}: not a run: it has no {RECORD}")
         try:

@@ -214,7 +214,9 @@ def open_table(
     for column in required:
         if column not in table.columns:
             there = ", ".join(map(repr, table.columns))
-            raise DataError(f"{path}:1: no column {column!r}; there are {there}")
+            raise DataError(
+                f"{path}:1: no column {column!r} (data.text, data.label); there are {there}"
+            )
         if table.columns.count(column) > 1:
             raise DataError(f"{path}:1: two columns are named {column!r}; rename one")
     return table
@@ -292,6 +294,8 @@ def _head(path: Path, encoding: str, needed: str) -> bytes:
         head: bytes = stream.read(_HEAD_BYTES)
         while b"\n" not in head.lstrip() and (more := stream.read(_HEAD_BYTES)):
             head += more
+    if head.startswith(b"PK\x03\x04"):
+        raise DataError(f"{path}: a zip archive, such as a workbook; save it as CSV in UTF-8")
     head = head.removeprefix(b"\xef\xbb\xbf")
     if not head.strip():
         raise DataError(f"{path}: empty; it needs {needed}")

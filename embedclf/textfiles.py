@@ -67,10 +67,10 @@ def find_undecodable(path: Path, encoding: str) -> DataError | None:
         content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content[: error.start].decode(encoding, errors="replace").count("\n") + 1
-        other = "cp1252" if encoding == "utf-8" else "utf-8"
+        perhaps = ", cp1252 perhaps" if encoding == "utf-8" else ""
         return DataError(
             f"{path}:{line}: byte 0x{content[error.start]:02x} is not {encoding}; "
-            f"name its encoding (data.encoding or --encoding), {other} perhaps"
+            f"name its encoding (data.encoding or --encoding){perhaps}"
         )
     return None
 

@@ -114,9 +114,13 @@ def _compose(text: str) -> Node | None:
     try:
         node: Node | None = _yaml().compose(text)
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        mark, problem = error.problem_mark or error.context_mark, error.problem or error.context
+        if "quoted scalar" in str(error.context) and "end of stream" in str(problem):
+            mark, problem = error.context_mark, "a quote opened here is never closed"
+        if "'\\t'" in str(problem):
+            problem = "a tab; indent with blanks"
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise YamlError(f"not YAML: {error.problem or error.context}", *place) from error
+        raise YamlError(f"not YAML: {problem}", *place) from error
     except YAMLError as error:
         raise YamlError(f"not YAML: {' '.join(str(error).split())}") from error
     except RecursionError as error:

@@ -128,9 +128,7 @@ def test_evaluate_names_labels_it_does_not_know(
 ) -> None:
     path = write_csv(tmp_path / "odd.csv", ["text", "label"], [*reviews(8), ("x", "odd")])
     shown = invoke("evaluate", "--run", runs["binary"].path, "--data", path).stdout
-    assert (
-        "1 labels were never seen in training, so that no prediction finds them: 'odd' 1" in shown
-    )
+    assert "1 times a label that training never saw, which is always wrong: 'odd' 1" in shown
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
@@ -248,12 +246,12 @@ def test_schema(invoke: Invoke) -> None:
         (["train"], 2, "Missing argument 'CONFIG'; see `embedclf train --help`"),
         (["train", "no.yaml"], 2, "no.yaml: No such file or directory; name a config file"),
         (["train", "."], 2, ".: Is a directory; name a config file"),
-        (["check", "binary.yaml", "-s", "data.train=no.csv"], 1, "no.csv: no such file"),
-        (["train", "binary.yaml", "-s", "data.train=no.csv"], 1, "no.csv: no such file"),
+        (["check", "binary.yaml", "-s", "data.train=binary.cvs"], 2, "did you mean binary.csv?"),
+        (["train", "binary.yaml", "-s", "data.train=zz/q.csv"], 2, "data.train: zz/q.csv: no such"),
         (["train", "binary.yaml", "--progress", "loud"], 2, "Invalid value for '--progress'"),
         (["evaluate"], 1, "runs: no runs here"),
         (["evaluate", "--run", "binary.csv"], 1, "binary.csv: no such run"),
-        (["summary", "no"], 2, "no: No such file or directory"),
+        (["summary", "no"], 2, "no: no such config or run"),
         (["predict", "x.csv"], 1, "runs: no runs here"),
     ],
 )
@@ -328,7 +326,7 @@ def test_ctrl_c_keeps_the_best_epoch(workplace: Path) -> None:
         process.send_signal(signal.SIGINT)
         shown, _ = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert "INTERRUPTED by Ctrl-C" in shown
+    assert "interrupted by Ctrl-C" in shown
     (run,) = (workplace / "runs").iterdir()
     assert json.loads((run / "run.json").read_text())["ended"] == "interrupted"
 
@@ -344,7 +342,7 @@ def test_ctrl_c_before_the_first_epoch_leaves_nothing(workplace: Path) -> None:
         shown, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert shown == ""
-    assert told.splitlines()[-1] == "embedclf: interrupted"
+    assert told.splitlines()[-1].startswith("embedclf: interrupted")
     assert not (workplace / "runs").exists()
 
 

@@ -64,6 +64,13 @@ def test_all_faults_come_at_once_with_place_and_way_out(
         ("", "config.yaml:1:1: data: missing"),
         ("- a", "config.yaml:1:1: not a mapping"),
         ("a: [1", "config.yaml:1:6: not YAML"),
+        ("data:\n\ttrain: a.csv", "config.yaml:2:1: not YAML: a tab; indent with blanks"),
+        ('a: 1\nb: "c\nd: 2\n', "config.yaml:2:4: not YAML: a quote opened here is never closed"),
+        (
+            "data: {train: a.csv}\ntest: t.csv",
+            "config.yaml:2:1: test: unknown key here; did you mean 'data.test'?",
+        ),
+        ("data: {train: a.csv, sep: x}", "data.sep: unknown key; known are train"),
         ("a: b: c", "config.yaml:1:5: not YAML"),
         ("a: &x [*x]", "config.yaml:1:4: an alias stands inside"),
         ("? [a]\n: 3", "config.yaml:1:3: a key must be a word"),

@@ -114,7 +114,7 @@ def test_an_evaluation_survives_json(labels: Labels) -> None:
 
 def test_a_run_is_scored_on_its_test_table_by_default(runs: dict[str, Run]) -> None:
     told = evaluate_run(runs["binary"])
-    assert told.rows.endswith("binary-test.csv")
+    assert told.rows.startswith("test rows of ")
     assert told.form == "comma, utf-8 (detected)"
     assert told.evaluation == measured(runs["binary"])["test"]
 
@@ -144,7 +144,7 @@ def test_a_validation_table_is_the_one_that_must_not_have_changed(
     invoke("train", "binary.yaml", "-q", *flags)
     with (workplace / "binary.csv").open("a") as file:
         file.write("more,pos\n")
-    assert invoke("evaluate").stdout.startswith("valid.csv: 30 rows")
+    assert invoke("evaluate").stdout.startswith("validation rows of valid.csv: 30 rows")
     with valid.open("a") as file:
         file.write("more,pos\n")
     assert "valid.csv: has changed since" in invoke("evaluate", status=1).stderr

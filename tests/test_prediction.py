@@ -52,7 +52,7 @@ def test_a_csv_keeps_its_rows_and_columns(run: Run, table: Path, invoke: Invoke)
     assert rows[1][3] == "pos"
     assert rows[3][3] == "neg"
     assert all(0.5 <= float(row[4]) <= 1 for row in rows[1:])
-    assert done.stderr == f"{table}: comma, utf-8 (detected)\n"
+    assert done.stderr == f"{table}: read as comma, utf-8 (detected)\n"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,8 @@ def test_a_csv_keeps_its_rows_and_columns(run: Run, table: Path, invoke: Invoke)
 def test_every_kind_of_table_is_written_and_read_back(
     run: Run, table: Path, tmp_path: Path, invoke: Invoke, name: str
 ) -> None:
-    invoke("predict", table, "--run", run.path, "-o", tmp_path / name)
+    done = invoke("predict", table, "--run", run.path, "-o", tmp_path / name)
+    assert done.stderr.endswith(f"{name}: 5 rows written\n")
     written = open_table(tmp_path / name, ["text"])
     assert written.columns == ("id", "text", "note", *ADDED)
     back = written.read(["id", "text", "note"]).to_pylist()
@@ -126,7 +127,7 @@ def test_text_columns_are_those_of_the_config(
 @pytest.mark.parametrize(
     ("header", "fault"),
     [
-        (["txt"], "in.csv:1: no column 'text'; there are 'txt'"),
+        (["txt"], "in.csv:1: no column 'text' (data.text, data.label); there are 'txt'"),
         (["text", "prediction"], "in.csv:1: column 'prediction' is there already; rename it"),
         (["text", "a", "a"], "in.csv:1: two columns are named 'a'; rename one"),
     ],
@@ -169,7 +170,7 @@ def test_an_output_that_cannot_be_written_is_refused_first(
 @pytest.mark.parametrize("args", [[], ["-", "-t", "x"], ["-t", "x", "--json", "-o", "x.csv"]])
 def test_one_kind_of_input_is_wanted(run: Run, invoke: Invoke, args: list[str]) -> None:
     told = invoke("predict", *args, "--run", run.path, status=2).stderr
-    assert told.startswith("embedclf: Give INPUT, or - for standard input, or -t TEXT")
+    assert told.startswith("embedclf: Give one of INPUT, - for standard input, and -t TEXT")
     assert told.count("\n") == 1
 
 
@@ -227,9 +228,9 @@ def test_tables_are_read_as_in_training_unless_told_otherwise(
     flags = ["data.train=odd.csv", "data.test=null", "data.delimiter='#'", "data.encoding=cp1252"]
     overrides = [flag for one in flags for flag in ("-s", one)]
     invoke("train", "binary.yaml", "-q", "-s", "training.epochs=1", *overrides)
-    assert invoke("evaluate", "--data", "odd.csv").stderr.endswith("odd.csv: '#', cp1252\n")
+    assert invoke("evaluate", "--data", "odd.csv").stderr.endswith("read as '#', cp1252\n")
     done = invoke("predict", "odd.csv")
-    assert done.stderr.endswith("odd.csv: '#', cp1252\n")
+    assert done.stderr.endswith("read as '#', cp1252\n")
     assert len(done.stdout.splitlines()) == 61
     (workplace / "plain.csv").write_text(content.replace("#", "|"), encoding="utf-8")
     form = ("--delimiter", "|", "--encoding", "utf-8")

@@ -179,7 +179,7 @@ def test_nothing_is_left_when_numpy_and_keras_disagree(
 
 def test_a_refused_training_leaves_no_empty_folders(workplace: Path) -> None:
     config = load_config(workplace / "binary.yaml", ["data.train=no.csv"])
-    with pytest.raises(DataError):
+    with pytest.raises(ConfigError, match=r"data\.train: no\.csv: no such file"):
         training.train(config, name="x", output=workplace / "deep" / "er" / "run")
     assert not (workplace / "deep").exists()
 
