@@ -215,9 +215,10 @@ def read_classifier(path: Path, pooling: str, read: Any = None) -> Classifier:
         pooling: Of the network.
         read: Reads a file by its name; plainly from the folder when None.
     """
-    from embedclf.classifier import Classifier, read_weights
+    from embedclf.classifier import Classifier
     from embedclf.labels import Labels
     from embedclf.tokenizer import Tokenizer
+    from embedclf.weights import read_weights
 
     read = read or (lambda name: (path / name).read_bytes())
     return Classifier(

@@ -17,6 +17,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from embedclf.columns import number_column, numbers_of, text_column
+from embedclf.words import split_words
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import TypeVar
@@ -32,12 +35,9 @@ PADDING, UNKNOWN = 0, 1
 RESERVED = ("", " ")
 """What stands for padding and unknown in a list of tokens; no token can be either."""
 
-_CHUNK_ROWS = 2048
+_CHUNK_BYTES = 1 << 21
+_CHUNK_ROWS = 1 << 14
 _CODE_POINTS = 0x110000
-# A separator holds at least one sign that is no letter, number, mark or apostrophe, and takes the
-# apostrophes around it along: quoted 'words' and the plural's ' lose them, it's does not. RE2 needs
-# no look-around for it because every text is put between blanks first.
-_SEPARATOR = r"'*[^\pL\pN\pM'][^\pL\pN\pM]*"
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,15 @@ class Tokenizer:
         """
         if isinstance(texts, str):
             raise TypeError("one text is given; put it into a list")
-        if not isinstance(texts, pa.ChunkedArray | pa.Array):
+        if isinstance(texts, list | tuple):
+            texts = pa.chunked_array(
+                [
+                    text_column(texts[i : i + _CHUNK_ROWS])
+                    for i in range(0, len(texts), _CHUNK_ROWS)
+                ],
+                pa.string(),
+            )
+        elif not isinstance(texts, pa.ChunkedArray | pa.Array):
             texts = pa.array(texts, pa.string())
         if texts.type != pa.string():
             texts = texts.cast(pa.string())
@@ -134,16 +142,13 @@ class Tokenizer:
 
     def _words(self, texts: pa.Array) -> pa.ListArray:
         """The words of each text between two empty strings."""
-        spaced = pc.binary_join_element_wise(
-            " ", normalize(texts, lowercase=self.lowercase), " ", ""
-        )
-        return pc.split_pattern_regex(spaced, _SEPARATOR)
+        return split_words(normalize(texts, lowercase=self.lowercase))
 
     def _characters(self, texts: pa.Array) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
         """The code points of all texts in a row, white space left out, and where texts end."""
         normal = normalize(texts, lowercase=self.lowercase)
         points = np.frombuffer("".join(normal.to_pylist()).encode("utf-32-le"), np.uint32)
-        ends = np.cumsum(pc.utf8_length(normal).to_numpy(), dtype=np.int64)
+        ends = np.cumsum(numbers_of(pc.utf8_length(normal)), dtype=np.int64)
         kept = ~_is_space()[points]
         return points[kept], np.concatenate([[0], np.cumsum(kept)])[ends]
 
@@ -161,8 +166,8 @@ class Tokenizer:
         if self.unit == "word":
             words = self._words(texts)
             found = pc.index_in(words.flatten(), value_set=self._listed)
-            ids = found.fill_null(UNKNOWN).to_numpy(zero_copy_only=False)
-            edges = words.offsets.to_numpy() - words.offsets[0].as_py()
+            ids = numbers_of(pc.coalesce(found, number_column(np.array([UNKNOWN], np.int32))[0]))
+            edges = numbers_of(words.offsets) - words.offsets[0].as_py()
             return _pad(ids, edges[:-1] + 1, edges[1:] - 1, self.sequence_length)
         points, ends = self._characters(texts)
         starts = np.concatenate([[0], ends[:-1]])
@@ -170,7 +175,7 @@ class Tokenizer:
 
     @cached_property
     def _listed(self) -> pa.Array:
-        return pa.array([*RESERVED, *self.tokens], pa.string())
+        return text_column([*RESERVED, *self.tokens])
 
     @cached_property
     def _id_of_point(self) -> npt.NDArray[np.int32]:
@@ -181,7 +186,9 @@ class Tokenizer:
 
 def normalize(texts: pa.ChunkedArray | pa.Array, *, lowercase: bool) -> pa.ChunkedArray | pa.Array:
     """Make texts alike that read alike: composed (NFC), one kind of apostrophe, one case."""
-    texts = pc.utf8_normalize(texts.fill_null(""), "NFC")
+    if texts.null_count:  # copies all texts
+        texts = pc.coalesce(texts, text_column([""])[0])
+    texts = pc.utf8_normalize(texts, "NFC")
     if lowercase:
         texts = pc.utf8_lower(texts)
     return pc.replace_substring(texts, "\N{RIGHT SINGLE QUOTATION MARK}", "'")
@@ -194,10 +201,11 @@ def _pad(
     sequence_length: int,
 ) -> Encoding:
     """Lay the ids of texts, ids[start:end] each, into rows of equal length."""
+    kept = np.minimum(ends - starts, sequence_length)  # (n,)
+    edges = np.concatenate([[0], np.cumsum(kept)])
     rows = np.full((len(starts), sequence_length), PADDING, np.int32)
-    for row, start, end in zip(rows, starts.tolist(), ends.tolist(), strict=True):
-        kept = min(end - start, sequence_length)
-        row[:kept] = ids[start : start + kept]
+    filled = np.arange(sequence_length) < kept[:, None]  # (n, sequence_length)
+    rows[filled] = ids[np.arange(edges[-1]) + np.repeat(starts - edges[:-1], kept)]
     unknown = np.concatenate([[0], np.cumsum(ids == UNKNOWN)])
     return Encoding(
         rows,
@@ -217,12 +225,14 @@ def _is_space() -> npt.NDArray[np.bool_]:
 def _map_chunks(work: Callable[[pa.Array], T], texts: pa.ChunkedArray | pa.Array) -> list[T]:
     """Do a work on chunks of rows, on all cores, in order."""
     whole = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
-    chunks = [
-        array.slice(start, _CHUNK_ROWS)
-        for array in whole
-        for start in range(0, len(array), _CHUNK_ROWS)
-    ]
+    chunks = [chunk for array in whole for chunk in _chunks(array)]
     if len(chunks) <= 1:
         return [work(chunk) for chunk in chunks]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(work, chunks))
+
+
+def _chunks(texts: pa.Array) -> list[pa.Array]:
+    """Texts in parts of about `_CHUNK_BYTES`; the vocabulary is looked up anew for each."""
+    rows = min(_CHUNK_ROWS, max(1, len(texts) * _CHUNK_BYTES // max(1, texts.nbytes)))
+    return [texts.slice(start, rows) for start in range(0, len(texts), rows)]

@@ -13,7 +13,8 @@ import embedclf
 PACKAGE = Path(embedclf.__file__).parent
 
 LAYERS = [
-    {"errors"},
+    {"errors", "columns"},
+    {"words"},
     {"yamlfile", "faults"},
     {"config"},
     {"textfiles", "records"},
@@ -22,7 +23,7 @@ LAYERS = [
     {"atomic", "data"},
     {"labels"},
     {"tokenizer"},
-    {"preparation"},
+    {"preparation", "weights"},
     {"history", "classifier", "backend"},
     {"network"},
     {"run"},

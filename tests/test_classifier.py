@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,12 +13,15 @@ from hypothesis import strategies as st
 import embedclf
 from embedclf import network
 from embedclf.backend import keras
-from embedclf.classifier import Classifier, read_weights
+from embedclf.classifier import Classifier
 from embedclf.config import ModelConfig
 from embedclf.labels import Labels, Task
 from embedclf.tokenizer import Tokenizer
+from embedclf.weights import read_weights
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from embedclf.run import Run
 
 ROWS, LENGTH = 30, 7
@@ -67,6 +71,32 @@ def test_numpy_scores_as_keras_does(
     assert np.abs(scored - np.asarray(loaded(ids))).max() <= 1e-5
 
 
+@pytest.mark.parametrize("pooling", ["flatten", "average"])
+@pytest.mark.parametrize("hidden", [[], [3]])
+def test_a_folded_table_scores_as_vectors_do(
+    tmp_path: Path, pooling: str, hidden: list[int]
+) -> None:
+    config = ModelConfig(embedding_dim=4, pooling=pooling, hidden_units=hidden)
+    net, _ = build(config, "binary", 2)
+    net.save(tmp_path / "model.keras")
+    weights = read_weights((tmp_path / "model.keras").read_bytes(), pooling)
+    assert weights.folded is not None
+    positions = LENGTH if pooling == "flatten" else 1
+    assert weights.folded.shape == (positions, ROWS, hidden[0] if hidden else 1)
+    ids = np.random.default_rng(2).integers(0, ROWS, (50, LENGTH)).astype(np.int32)
+    plain = replace(weights, folded=None)
+    assert np.abs(plain.logits(ids) - weights.logits(ids)).max() <= 1e-5
+
+
+def test_a_table_is_folded_only_where_it_pays(tmp_path: Path) -> None:
+    for pooling, hidden in (("max", []), ("average", [4]), ("flatten", [5])):
+        net, _ = build(
+            ModelConfig(embedding_dim=4, pooling=pooling, hidden_units=hidden), "binary", 2
+        )
+        net.save(tmp_path / "model.keras")
+        assert read_weights((tmp_path / "model.keras").read_bytes(), pooling).folded is None
+
+
 @pytest.mark.parametrize("pooling", ["average", "max"])
 def test_order_and_padding_count_for_nothing_but_in_flatten(pooling: str) -> None:
     net, _ = build(ModelConfig(embedding_dim=4, pooling=pooling), "binary", 1)
@@ -82,7 +112,7 @@ def test_large_batches_are_scored_in_parts(runs: dict[str, Run]) -> None:
     classifier = runs["binary"].classifier()
     texts = [f"great hotel {n}" for n in range(5)] * 400
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("embedclf.classifier._BATCH_NUMBERS", 500)
+        patch.setattr("embedclf.weights._GATHERED_NUMBERS", 500)
         parts = classifier.predict_proba(texts)
     assert np.abs(parts - classifier.predict_proba(texts)).max() <= 1e-6
 

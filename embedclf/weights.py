@@ -1,0 +1,133 @@
+"""Weights: what was learned, read without Keras, and token ids → logits in NumPy."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from embedclf.tokenizer import PADDING, TokenIds
+
+Floats = npt.NDArray[np.float32]
+Layer = tuple[Floats, Floats]  # kernel (inputs, units), bias (units,)
+
+FOLDED_NUMBERS = 1 << 24
+"""Most numbers of a folded table: 64 MiB."""
+_GATHERED_NUMBERS = 1 << 20
+"""Numbers gathered from a table at once: 4 MiB, which a processor's cache holds."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What was learned, and how the layers are joined."""
+
+    pooling: str
+    embedding: Floats
+    """(vocabulary, embedding_dim); pooling by average or max never reads the padding row."""
+    dense: tuple[Layer, ...]
+    """Each hidden layer (ReLU), then the output."""
+    folded: Floats | None
+    """(positions, vocabulary, units): what a token adds to each unit of the first dense layer, at
+    each position with flatten, wherever with average; None where gathering vectors is as good."""
+
+    def logits(self, ids: TokenIds) -> Floats:
+        """Score token ids (n, sequence_length): logits (n, outputs)."""
+        width = (self.embedding if self.folded is None else self.folded).shape[-1]
+        rows = max(1, _GATHERED_NUMBERS // max(1, ids.shape[1] * width))
+        logits = np.empty((len(ids), len(self.dense[-1][1])), np.float32)
+        for start in range(0, len(ids), rows):
+            batch = slice(start, start + rows)
+            logits[batch] = self.head(self._first(ids[batch]))
+        return logits
+
+    def head(self, units: Floats) -> Floats:
+        """What follows the first dense layer: its units (n, units) before ReLU → logits."""
+        for kernel, bias in self.dense[1:]:
+            units = np.maximum(units, 0.0) @ kernel + bias
+        return units
+
+    def _first(self, ids: TokenIds) -> Floats:
+        """(n, units) of the first dense layer, before its ReLU where it is hidden."""
+        kernel, bias = self.dense[0]
+        if self.folded is None:
+            return self._pool(ids) @ kernel + bias
+        positions, rows, units = self.folded.shape
+        places = ids + np.arange(positions, dtype=np.int32) * rows  # (n, sequence_length)
+        added = _sum(self.folded.reshape(-1, units).take(places, axis=0))  # (n, units)
+        return (added / _lengths(ids) if self.pooling == "average" else added) + bias
+
+    def _pool(self, ids: TokenIds) -> Floats:
+        """(n, sequence_length) → (n, features); no token gives zeros."""
+        vectors = self.embedding.take(ids, axis=0)  # (n, sequence_length, embedding_dim)
+        if self.pooling == "flatten":
+            return vectors.reshape(len(ids), -1)
+        real = ids != PADDING  # (n, sequence_length)
+        if self.pooling == "average":
+            shares = real.astype(np.float32) / _lengths(ids)
+            average: Floats = (shares[:, None] @ vectors)[:, 0]
+            return average
+        vectors[~real] = -np.inf
+        return np.where(real.any(axis=1)[:, None], vectors.max(axis=1), np.float32(0.0))
+
+
+def read_weights(model: bytes, pooling: str) -> Weights:
+    """Read the weights out of a `.keras` file, and fold them where that pays.
+
+    The file is a zip archive; `model.weights.h5` in it names a layer by its class and its number
+    among the layers of that class, in the order of `config.json`.
+
+    Args:
+        model: The content of the file.
+        pooling: How the network pools.
+    """
+    import h5py
+
+    with zipfile.ZipFile(io.BytesIO(model)) as archive:
+        config = json.loads(archive.read("config.json"))
+        weights = io.BytesIO(archive.read("model.weights.h5"))
+    dense = sum(layer["class_name"] == "Dense" for layer in config["config"]["layers"])
+    with h5py.File(weights, "r") as file:
+        layers = file["layers"]
+
+        def variables(name: str) -> list[Floats]:
+            stored = layers[name]["vars"]
+            return [np.asarray(stored[key], np.float32) for key in sorted(stored, key=int)]
+
+        kernels = [variables("dense" if k == 0 else f"dense_{k}") for k in range(dense)]
+        embedding = variables("embedding")[0]
+    stack = tuple((kernel, bias) for kernel, bias in kernels)
+    return Weights(pooling, embedding, stack, _fold(pooling, embedding, stack[0][0]))
+
+
+def _fold(pooling: str, embedding: Floats, kernel: Floats) -> Floats | None:
+    """Multiply each row of the embedding by the first kernel, where a token then costs less.
+
+    Both are linear, and so is what stands between them but for max. A text's units are then sums
+    over one number a token and unit, and not over `embedding_dim` of them.
+    """
+    vocabulary, width = embedding.shape
+    units = kernel.shape[1]
+    positions = len(kernel) // width  # one, but for flatten
+    if pooling == "max" or units >= width or positions * vocabulary * units > FOLDED_NUMBERS:
+        return None
+    folded: Floats = embedding @ kernel.reshape(positions, width, units)
+    if pooling == "average":
+        folded[:, PADDING] = 0.0
+    return folded
+
+
+def _sum(vectors: Floats) -> Floats:
+    """(n, tokens, units) → (n, units); a product with ones, which is far quicker than `sum`."""
+    ones = np.ones((1, vectors.shape[1]), np.float32)
+    total: Floats = (ones @ vectors)[:, 0]
+    return total
+
+
+def _lengths(ids: TokenIds) -> Floats:
+    """(n, 1) tokens of each text, 1 where it has none."""
+    lengths: Floats = np.count_nonzero(ids, axis=1)[:, None].astype(np.float32)
+    return np.maximum(lengths, np.float32(1.0))
