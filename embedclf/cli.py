@@ -3,78 +3,29 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from embedclf import __version__
 from embedclf.boundary import Boundary
 from embedclf.errors import ConfigError
+from embedclf.options import (
+    FILE,
+    form_options,
+    json_option,
+    override_option,
+    progress_option,
+    run_option,
+    talk_options,
+    tf_logs_option,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeVar
+    from pathlib import Path
 
     from embedclf.run import Run
-
-    F = TypeVar("F", bound=Callable[..., Any])
-
-FILE = click.Path(path_type=Path)
-
-
-def _note(ctx: click.Context, option: click.Parameter, given: bool) -> None:
-    ctx.meta[str(option.name)] = given
-
-
-def talk_options(command: F) -> F:
-    """-q and -v, which every command knows."""
-    quiet = click.option(
-        "-q",
-        "--quiet",
-        is_flag=True,
-        expose_value=False,
-        callback=_note,
-        help="Say nothing but results and errors.",
-    )
-    verbose = click.option(
-        "-v",
-        "--verbose",
-        is_flag=True,
-        expose_value=False,
-        callback=_note,
-        help="Also tell versions and times.",
-    )
-    return quiet(verbose(command))
-
-
-def form_options(command: F) -> F:
-    """How a table is to be read, where that is not as the run's config says or detected."""
-    delimiter = click.option(
-        "--delimiter", help="What parts the columns; else as in training, or detected."
-    )
-    encoding = click.option(
-        "--encoding", help="The table's encoding; else as in training, or UTF-8."
-    )
-    return delimiter(encoding(command))
-
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-override_option = click.option(
-    "-s",
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Override a key of the config, such as model.embedding_dim=64. Repeatable.",
-)
-run_option = click.option(
-    "--run",
-    "path",
-    type=FILE,
-    help="The run to use; the newest in ./runs when left out.",
-)
-tf_logs_option = click.option("--tf-logs", is_flag=True, help="Show what TensorFlow writes.")
+    from embedclf.sources import InputFormat
 
 
 @click.group(
@@ -107,12 +58,7 @@ def check(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
 @click.argument("config", type=FILE)
 @override_option
 @click.option("-o", "--output", type=FILE, help="The run's folder; nothing may be there yet.")
-@click.option(
-    "--progress",
-    type=click.Choice(["auto", "plain", "none"]),
-    default="auto",
-    help="auto is a bar on a terminal and nothing elsewhere.",
-)
+@progress_option
 @click.option("--tensorboard", type=FILE, help="Also write TensorBoard's log into this folder.")
 @tf_logs_option
 @json_option
@@ -181,7 +127,24 @@ def evaluate(
 @run_option
 @click.option("-t", "--text", "texts", multiple=True, help="A text to classify. Repeatable.")
 @click.option("-o", "--output", type=FILE, help="Table to write; its ending tells the kind.")
+@click.option(
+    "-k",
+    "--best",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="Add the N likeliest labels.",
+)
+@click.option("--all-probabilities", is_flag=True, help="Add the probability of each label.")
+@click.option("--safe-csv", is_flag=True, help="Neutralise what a spreadsheet runs as formulas.")
+@click.option(
+    "--input-format",
+    "kind",
+    type=click.Choice(["lines", "csv", "tsv", "jsonl", "parquet"]),
+    help="What INPUT is; else its ending tells, and standard input is lines.",
+)
 @form_options
+@progress_option
 @json_option
 @talk_options
 def predict(
@@ -189,34 +152,41 @@ def predict(
     path: Path | None,
     texts: tuple[str, ...],
     output: Path | None,
+    best: int,
+    all_probabilities: bool,
+    safe_csv: bool,
+    kind: InputFormat | None,
     delimiter: str | None,
     encoding: str | None,
+    progress: str,
     as_json: bool,
 ) -> None:
     """Classify the rows of a table, the lines of standard input (-), or a -t TEXT.
 
-    A table keeps its rows and columns and gains `prediction` and `probability`. Without -o it goes
-    to standard output as CSV.
+    Rows keep their columns and order and gain `prediction`, `probability`, `truncated` (whether the
+    text is longer than the network reads) and `unknown_share` (of its tokens). Without -o they go
+    to standard output, as CSV, or as JSON lines where the input is that.
     """
-    from embedclf import prediction, report
+    from embedclf import answers, prediction
+    from embedclf.progress import Counter
+    from embedclf.sources import Form
 
     if bool(texts) == (source is not None) or (as_json and output):
         raise click.UsageError(
             "Give one of INPUT, - for standard input, and -t TEXT; not both -o and --json."
         )
+    held = as_json or (bool(texts) and output is None)
+    form = Form(kind, delimiter, encoding)
+    request = prediction.Request(form, output, held, safe_csv, all_probabilities, best)
     run = _open(path)
-    form = prediction.Form(delimiter, encoding)
-    given = prediction.open_source(source, texts, run.config().data, form)
-    if given.form:
-        _say(f"{source}: read as {given.form}")
-    with prediction.destination(output, given.columns, held=as_json or bool(texts)) as rows:
-        count = prediction.predict(run, given, rows)
-    if output is not None:
-        _say(f"{output}: {count:,} rows written")
+    with Counter(output, progress=progress, quiet=_flag("quiet")) as counter:
+        predicted = prediction.predict(run, source or texts, request, counter)
+    if output is not None and str(output) != "-":
+        _say(f"{output}: {predicted.count:,} rows written")
     elif as_json:
-        click.echo(report.to_json({"run": str(run.path), "predictions": rows.held}))
+        click.echo(answers.predictions_json(run.path, predicted.rows))
     elif texts:
-        click.echo(report.predictions(rows.held))
+        click.echo(answers.predictions(predicted.rows))
 
 
 @main.command(short_help="Show a network and what it means.")

@@ -43,6 +43,11 @@ def number_column(numbers: npt.NDArray[np.integer | np.floating]) -> pa.Array:
     return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(numbers)])
 
 
+def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
+    """Columns of a schema without rows."""
+    return pa.RecordBatch.from_arrays([pa.nulls(0, kind) for kind in schema.types], schema=schema)
+
+
 def numbers_of(column: pa.Array) -> npt.NDArray[Any]:
     """The numbers of a column without nulls, without a copy; booleans become 0 and 1."""
     return np.from_dlpack(column.cast(pa.uint8()) if column.type == pa.bool_() else column)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from embedclf.columns import text_column
 from embedclf.config import as_list
 from embedclf.errors import DataError
 from embedclf.tables import Table, open_table
@@ -89,7 +90,9 @@ def join_columns(
     columns: Sequence[pa.ChunkedArray | pa.Array],
 ) -> pa.ChunkedArray | pa.Array:
     """Join the columns of a text by a blank."""
-    return columns[0] if len(columns) == 1 else pc.binary_join_element_wise(*columns, " ")
+    if len(columns) == 1:
+        return columns[0]
+    return pc.binary_join_element_wise(*columns, text_column([" "])[0])
 
 
 def split(

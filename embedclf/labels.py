@@ -115,6 +115,12 @@ class Labels:
         decisions: Targets = (probabilities >= THRESHOLD).astype(np.int32)
         return decisions[:, 0] if self.task == "binary" else decisions
 
+    def shares(self, probabilities: Probabilities) -> Probabilities:
+        """The probability of each label, (n, labels), from those of the outputs."""
+        if self.task != "binary":
+            return probabilities
+        return np.concatenate([1 - probabilities, probabilities], axis=1)
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for `labels.json`."""
         return {"task": self.task, "names": self.names, "counts": self.counts}

@@ -2,288 +2,225 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import itertools
-import json
-import sys
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Protocol
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from embedclf.atomic import draft_file
-from embedclf.config import as_list
-from embedclf.data import join_columns
+from embedclf.columns import decimal_column, number_column, text_column
 from embedclf.errors import DataError
-from embedclf.tables import BATCH_ROWS, kind_of, open_table, suffix_of
-from embedclf.textfiles import lookup
+from embedclf.outputs import DECIMALS, Held, open_output
+from embedclf.sources import Form, Wanted, from_texts, open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
-    from embedclf.config import DataConfig
+    from embedclf.classifier import Classifier
     from embedclf.labels import Labels, Probabilities
+    from embedclf.outputs import Output
     from embedclf.run import Run
-
-ADDED = ("prediction", "probability")
-"""The columns that prediction adds, behind those of the table."""
+    from embedclf.sources import Batch, Source
 
 
 @dataclass(frozen=True)
-class Form:
-    """How a table is to be read, where it is not to be detected."""
+class Progress:
+    """How many rows have been scored, and what share of the source that is, where it is known."""
 
-    delimiter: str | None = None
-    encoding: str | None = None
+    rows: int
+    share: float | None
 
 
 @dataclass(frozen=True)
-class Source:
-    """Rows to score: batches of text columns, and which of these hold the text."""
+class Predictor:
+    """Scores batches and names what it finds."""
 
-    columns: tuple[str, ...]
-    text: list[str]
-    batches: Iterator[pa.RecordBatch]
-    form: str = ""
-    """How a table is read, in words."""
+    classifier: Classifier
+    separator: str = "|"
+    """Between several labels of a row."""
+    all_probabilities: bool = False
+    """Whether to add the probability of each label."""
+    best: int = 0
+    """How many of the likeliest labels to add, each with its probability."""
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """The columns that stand behind those of the source."""
+        every = self.classifier.labels.names if self.all_probabilities else ()
+        ranks = range(1, self.best + 1)
+        return (
+            "prediction",
+            "probability",
+            *(f"probability_{name}" for name in every),
+            *(name for rank in ranks for name in (f"best_{rank}", f"best_{rank}_probability")),
+            "truncated",
+            "unknown_share",
+        )
+
+    def score(self, batch: Batch) -> pa.RecordBatch:
+        """The rows of a batch with what is added.
+
+        The prediction is the likelier label, or of several labels those with a probability of 0.5
+        or more, none of them the empty text. Its probability is a number, of several labels text.
+        """
+        encoding = self.classifier.tokenizer.encode(batch.texts)
+        probabilities = self.classifier.score(encoding.ids)
+        labels = self.classifier.labels
+        every = labels.shares(probabilities)  # (n, labels)
+        columns = [*self._decided(probabilities, every)]
+        if self.all_probabilities:
+            columns += [_numbers(share) for share in every.T]
+        order = np.argsort(-every, axis=1, kind="stable")[:, : self.best]  # (n, best)
+        for rank in order.T:
+            shares = np.take_along_axis(every, rank[:, None], axis=1)[:, 0]
+            columns += [_names(labels, rank), _numbers(shares)]
+        truncated = encoding.lengths > self.classifier.tokenizer.sequence_length
+        unknown = encoding.unknown / np.maximum(encoding.lengths, 1)
+        columns += [number_column(truncated.astype(np.uint8)).cast(pa.bool_()), _numbers(unknown)]
+        return pa.RecordBatch.from_arrays(
+            [*batch.rows.columns, *columns], [*batch.rows.schema.names, *self.added]
+        )
+
+    def _decided(self, probabilities: Probabilities, every: Probabilities) -> list[pa.Array]:
+        """Predicted labels, and their probabilities."""
+        labels = self.classifier.labels
+        decided = labels.decide(probabilities)
+        if labels.task != "multilabel":
+            shares = np.take_along_axis(every, decided[:, None], axis=1)[:, 0]
+            return [_names(labels, decided), _numbers(shares)]
+        rows, columns = np.nonzero(decided)
+        offsets = np.searchsorted(rows, np.arange(len(decided) + 1)).astype(np.int32)
+        return [
+            _joined(offsets, _names(labels, columns), self.separator),
+            _joined(offsets, decimal_column(every[rows, columns], DECIMALS), self.separator),
+        ]
 
 
-class Rows(Protocol):
-    """Where scored rows go, batch by batch."""
+@dataclass(frozen=True)
+class Request:
+    """What is wanted of a prediction."""
 
-    def write(self, rows: pa.RecordBatch) -> None:
-        """Take rows, all text but for the probability of one label."""
+    form: Form = field(default_factory=Form)
+    """How to read the rows."""
+    output: Path | None = None
+    """Where they go: a table, or standard output for None and `-`."""
+    held: bool = False
+    """Whether they are kept in memory instead."""
+    safe: bool = False
+    """Whether to neutralise what a spreadsheet would run as formulas."""
+    all_probabilities: bool = False
+    """Whether to add the probability of each label."""
+    best: int = 0
+    """How many of the likeliest labels to add."""
 
 
-def open_source(path: Path | None, texts: Sequence[str], config: DataConfig, form: Form) -> Source:
-    """Open what is to be scored.
+@dataclass(frozen=True)
+class Predicted:
+    """How many rows have been scored, and those that were to be held."""
+
+    count: int
+    rows: list[dict[str, Any]]
+
+
+def predict(
+    run: Run,
+    given: Path | Sequence[str],
+    request: Request,
+    tell: Callable[[Source | Progress], None] = lambda _told: None,
+) -> Predicted:
+    """Score all rows of a table, or texts, in order, and pass them on.
 
     Args:
-        path: A table, or `-` for the lines of standard input.
-        texts: The texts themselves, where there is no path.
-        config: Names the text columns, and how to read the table where `form` does not.
-        form: How to read the table.
+        run: Scores them.
+        given: A table, `-` for standard input, or the texts themselves.
+        request: How to read the rows, what to add to them, and where they go.
+        tell: Called with the opened source and after each batch that was written.
 
     Raises:
-        DataError: The table cannot be read, lacks a text column, or has a column named as one
-            that is to be added.
+        DataError: The rows cannot be read or written, or have a column that is to be added.
     """
-    if path is None:
-        return _line_source(texts)
-    if str(path) == "-":
-        return _line_source(_standard_input(form.encoding or "utf-8"))
-    if not path.exists():
-        raise DataError(f"{path}: no such file; a text to classify goes behind -t")
-    text = as_list(config.text)
-    table = open_table(
-        path,
-        text,
-        delimiter=form.delimiter or config.delimiter,
-        encoding=form.encoding or config.encoding,
-    )
-    for column in table.columns:
-        if column in ADDED:
-            raise DataError(f"{path}:1: column {column!r} is there already; rename it")
-        if table.columns.count(column) > 1:
-            raise DataError(f"{path}:1: two columns are named {column!r}; rename one")
-    return Source(table.columns, text, table.batches(), table.form)
+    config = run.config().data
+    predictor = _predictor(run, request, config.label_separator or "|")
+    wanted = Wanted(request.output, request.held, predictor.added)
+    with ExitStack() as stack:
+        if isinstance(given, Path):
+            source = stack.enter_context(open_source(given, config, request.form, wanted))
+        else:
+            source = from_texts(given, wanted)
+        if request.safe and source.target != "delimited":
+            raise DataError("--safe-csv goes with CSV and TSV; other tables run no formulas")
+        tell(source)
+        held = Held()
+        output: Output = held
+        if not request.held:
+            columns = (*source.columns, *predictor.added)
+            output = stack.enter_context(
+                open_output(request.output, source.target, columns, safe=request.safe)
+            )
+        return Predicted(_pass_on(predictor, source, output, tell), held.rows)
 
 
-@contextmanager
-def destination(path: Path | None, columns: tuple[str, ...], *, held: bool) -> Iterator[Any]:
-    """Open where scored rows go: a table, memory, or standard output as CSV.
-
-    Args:
-        path: The table; its ending tells the kind. It is there, whole, when the block ends well.
-        columns: Those of the source.
-        held: Whether to keep the rows in memory, where there is no path.
-
-    Raises:
-        DataError: The ending is unknown, or the folder cannot be written to.
-    """
-    if path is not None:
-        with _table_file(path, columns) as rows:
-            yield rows
-    elif held:
-        yield HeldRows([])
-    else:
-        stream = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
-        try:
-            yield _CsvRows(stream, columns)
-            stream.flush()
-        finally:
-            stream.detach()
-
-
-def predict(run: Run, source: Source, rows: Rows) -> int:
-    """Score all rows of a source, in order, and pass them on.
-
-    The source's columns are kept, `ADDED` stands behind them. The probability is that of the
-    prediction; of several labels each, joined as they are: by the config's separator, or `|`.
-
-    Returns:
-        The number of rows.
-    """
+def _predictor(run: Run, request: Request, separator: str) -> Predictor:
     classifier = run.classifier()
-    separator = run.config().data.label_separator or "|"
+    labels = len(classifier.labels.names)
+    if request.best > labels:
+        raise DataError(f"-k {request.best}: {run.path} knows {labels} labels; ask for fewer")
+    return Predictor(classifier, separator, request.all_probabilities, request.best)
+
+
+def _pass_on(
+    predictor: Predictor, source: Source, output: Output, tell: Callable[[Progress], None]
+) -> int:
+    """Score and render batches on all cores while others are read and written, in order.
+
+    So many batches are held at once as there are cores, and no more.
+    """
+    cores = os.cpu_count() or 1
+    waiting: deque[Future[tuple[Any, Progress]]] = deque()
     count = 0
-    for batch in source.batches:
-        texts = join_columns([batch.column(column) for column in source.text])
-        probabilities = classifier.predict_proba(texts)
-        names, shares = name_predictions(classifier.labels, probabilities, separator)
-        several = classifier.labels.task == "multilabel"
-        kind = pa.string() if several else pa.float64()
-        arrays = [*batch.columns, pa.array(names, pa.string()), pa.array(shares, kind)]
-        rows.write(pa.RecordBatch.from_arrays(arrays, [*batch.schema.names, *ADDED]))
-        count += batch.num_rows
+
+    def work(batch: Batch) -> tuple[Any, Progress]:
+        rows = predictor.score(batch)
+        return output.render(rows), Progress(rows.num_rows, batch.share)
+
+    def write_down_to(most: int) -> None:
+        nonlocal count
+        while len(waiting) > most:
+            rendered, done = waiting.popleft().result()
+            output.write(rendered)
+            count += done.rows
+            tell(Progress(count, done.share))
+
+    with ThreadPoolExecutor(cores) as pool:
+        try:
+            for batch in source.batches:
+                waiting.append(pool.submit(work, batch))
+                write_down_to(0 if batch.pause else cores)
+                if batch.pause:
+                    output.flush()
+            write_down_to(0)
+        finally:
+            pool.shutdown(cancel_futures=True)
+    output.flush()
     return count
 
 
-def name_predictions(
-    labels: Labels, probabilities: Probabilities, separator: str
-) -> tuple[list[str], list[float] | list[str]]:
-    """Predicted labels and their probabilities: numbers, or of several labels text."""
-    decided = labels.decide(probabilities)
-    if labels.task == "multilabel":
-        present = [np.flatnonzero(row) for row in decided]
-        names = [separator.join(labels.names[i] for i in row) for row in present]
-        shares = [
-            separator.join(f"{probability[i]:.4f}" for i in row)
-            for row, probability in zip(present, probabilities, strict=True)
-        ]
-        return names, shares
-    if labels.task == "binary":
-        second = probabilities[:, 0]
-        likely = np.where(decided == 1, second, 1 - second)
-    else:
-        likely = probabilities.max(axis=1)
-    return [labels.names[i] for i in decided], likely.astype(np.float64).round(6).tolist()
+def _names(labels: Labels, ids: npt.NDArray[np.integer]) -> pa.Array:
+    return text_column(labels.names).take(number_column(ids.astype(np.int32)))
 
 
-def _line_source(texts: Iterable[str]) -> Source:
-    def batches() -> Iterator[pa.RecordBatch]:
-        remaining = iter(texts)
-        while held := list(itertools.islice(remaining, BATCH_ROWS)):
-            yield pa.RecordBatch.from_arrays([_as_array(held)], ["text"])
-
-    return Source(("text",), ["text"], batches())
+def _numbers(numbers: npt.NDArray[np.floating]) -> pa.Array:
+    return number_column(numbers.astype(np.float64).round(DECIMALS))
 
 
-def _as_array(texts: list[str]) -> pa.Array:
-    try:
-        return pa.array(texts, pa.string())
-    except UnicodeEncodeError as error:
-        raise DataError("a text is not UTF-8; pass it in a file and name its encoding") from error
-
-
-def _standard_input(encoding: str) -> Iterator[str]:
-    """The lines of standard input, ended by line feeds alone."""
-    if sys.stdin is None:
-        raise DataError("standard input is closed; name a table, or a text with -t")
-    try:
-        lookup(encoding)
-    except LookupError as error:
-        raise DataError(f"--encoding {encoding}: unknown; see Python's codecs") from error
-    number = 0
-    stream = io.TextIOWrapper(
-        sys.stdin.buffer, encoding=encoding, errors="surrogateescape", newline="\n"
-    )
-    try:
-        for number, line in enumerate(stream, start=1):
-            text = line.removeprefix("\ufeff") if number == 1 else line
-            text.encode()
-            yield text.removesuffix("\n").removesuffix("\r")
-        stream.detach()
-    except UnicodeError as error:
-        raise DataError(
-            f"standard input:{max(number, 1)}: not {encoding}; name its --encoding"
-        ) from error
-
-
-@contextmanager
-def _table_file(path: Path, columns: tuple[str, ...]) -> Iterator[Rows]:
-    kind = kind_of(path)
-    try:
-        with draft_file(path) as file:
-            if kind == "parquet":
-                with _ParquetRows(file, columns) as rows:
-                    yield rows
-                return
-            packed = path.suffix.lower() == ".gz"
-            with (
-                gzip.GzipFile("", "wb", fileobj=file, mtime=0)
-                if packed
-                else nullcontext(file) as plain
-            ):
-                text = io.TextIOWrapper(plain, encoding="utf-8", newline="")
-                delimiter = "\t" if suffix_of(path) == ".tsv" else ","
-                yield _JsonRows(text) if kind == "jsonl" else _CsvRows(text, columns, delimiter)
-                text.detach()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror}") from error
-
-
-@dataclass(frozen=True)
-class HeldRows:
-    """Rows kept in memory."""
-
-    held: list[dict[str, Any]]
-
-    def write(self, rows: pa.RecordBatch) -> None:
-        """Take rows, all text but for the probability of one label."""
-        self.held.extend(rows.to_pylist())
-
-
-class _CsvRows:
-    def __init__(self, stream: IO[str], columns: tuple[str, ...], delimiter: str = ",") -> None:
-        self._writer, self._quoting = (
-            csv.writer(stream, delimiter=delimiter, lineterminator="\n", quoting=quoting)
-            for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
-        )
-        self._writer.writerow([*columns, *ADDED])
-
-    def write(self, rows: pa.RecordBatch) -> None:
-        *columns, shares = (column.to_pylist() for column in rows.columns)
-        shown = [f"{share:.4f}" if isinstance(share, float) else share for share in shares]
-        for row in zip(*columns, shown, strict=True):
-            # csv leaves a lone carriage return unquoted, which readers take for the row's end
-            returns = any("\r" in cell for cell in row)
-            (self._quoting if returns else self._writer).writerow(row)
-
-
-class _JsonRows:
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
-
-    def write(self, rows: pa.RecordBatch) -> None:
-        for row in rows.to_pylist():
-            self._stream.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-class _ParquetRows:
-    def __init__(self, file: Any, columns: tuple[str, ...]) -> None:
-        self._file = file
-        self._schema = pa.schema([(column, pa.string()) for column in (*columns, *ADDED)])
-        self._writer: Any = None
-
-    def __enter__(self) -> _ParquetRows:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._open(self._schema).close()
-
-    def write(self, rows: pa.RecordBatch) -> None:
-        self._open(rows.schema).write_batch(rows)
-
-    def _open(self, schema: pa.Schema) -> Any:
-        """The writer; its columns are those of the first rows."""
-        from pyarrow import parquet
-
-        if self._writer is None:
-            self._writer = parquet.ParquetWriter(self._file, schema)
-        return self._writer
+def _joined(offsets: npt.NDArray[np.int32], texts: pa.Array, separator: str) -> pa.Array:
+    lists = pa.ListArray.from_arrays(number_column(offsets), texts)
+    return pc.binary_join(lists, text_column([separator])[0])

@@ -1,21 +1,28 @@
-"""What a training says while it runs, on standard error."""
+"""What training and prediction say while they run, on standard error."""
 
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from embedclf import report
 from embedclf.history import Epoch, Step
+from embedclf.prediction import Progress
 from embedclf.preparation import Prepared
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from embedclf.config import Config
+    from embedclf.sources import Source
     from embedclf.training import Told
+
+_PLAIN_SECONDS = 5.0
+"""Between two plain lines."""
 
 
 class Talk:
@@ -96,14 +103,76 @@ class Talk:
             click.echo(line, err=True)
 
 
+class Counter:
+    """Tells how many rows have been scored: a bar, plain lines, or nothing.
+
+    Use it as a context manager, so that the bar goes away whatever happens.
+    """
+
+    def __init__(self, output: Path | None, *, progress: str, quiet: bool) -> None:
+        """Choose how to talk.
+
+        Args:
+            output: Where the rows go: a bar and rows are not shown on one terminal.
+            progress: auto (a bar on a terminal, else none), plain or none.
+            quiet: Say nothing at all.
+        """
+        self._quiet = quiet
+        self._plain = progress == "plain" and not quiet
+        shown = sys.stderr.isatty() and not (
+            (output is None or str(output) == "-") and sys.stdout.isatty()
+        )
+        self._bar: Any = _new_bar() if progress == "auto" and shown and not quiet else None
+        self._task: Any = None
+        self._began = time.perf_counter()
+        self._next = _PLAIN_SECONDS
+
+    def __enter__(self) -> Counter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, told: Source | Progress) -> None:
+        """Tell how the rows are read, or how many are done."""
+        if isinstance(told, Progress):
+            self._count(told)
+        elif told.form and not self._quiet:
+            click.echo(told.form, err=True)
+
+    def _count(self, done: Progress) -> None:
+        seconds = time.perf_counter() - self._began
+        line = f"{done.rows:,} rows  {done.rows / max(seconds, 1e-9):,.0f} rows/s"
+        if self._bar is not None:
+            if self._task is None:
+                self._bar.start()
+                self._task = self._bar.add_task("", total=1.0 if done.share else None, told="")
+            self._bar.update(self._task, completed=done.share or 0.0, told=line)
+        elif self._plain and seconds >= self._next:
+            self._next = seconds + _PLAIN_SECONDS
+            click.echo(line, err=True)
+
+
 def _bar() -> Any:
+    from rich.progress import TextColumn
+
+    return _new_bar(TextColumn("at most"))
+
+
+def _new_bar(*before_time: Any) -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
         BarColumn(bar_width=24),
         TextColumn("{task.fields[told]}", markup=False),
-        TextColumn("at most"),
+        *before_time,
         TimeRemainingColumn(compact=True),
         console=Console(stderr=True),
         transient=True,

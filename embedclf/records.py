@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embedclf.textfiles import BLOCK_BYTES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BLOCK_BYTES = 1 << 22
 _BOM = b"\xef\xbb\xbf"
 
 csv.field_size_limit(2**31 - 1)
@@ -25,14 +27,15 @@ class RecordError(Exception):
         self.line = line
 
 
-def record_blocks(stream: Any, delimiter: str) -> Iterator[tuple[int, bytes]]:
+def record_blocks(stream: Any, delimiter: str, columns: int) -> Iterator[tuple[int, bytes]]:
     """Cut UTF-8 bytes into blocks of whole records, each with the line it begins on.
 
-    Where quotes are regular, a line feed behind an even number of them ends a record. Where they
-    are not, the rest is one block, checked record by record.
+    Where quotes are regular, a line feed behind an even number of them ends a record. From where
+    they are not, records are read one by one, which is slower, and written anew with regular ones.
 
     Raises:
-        RecordError: A quote is not closed, or something follows a closed one.
+        RecordError: A quote is not closed, something follows a closed one, or a record among
+            irregular ones has another number of cells.
     """
     rest, line, size, newline = b"", 1, BLOCK_BYTES, b""
     while chunk := stream.read(size):
@@ -40,17 +43,16 @@ def record_blocks(stream: Any, delimiter: str) -> Iterator[tuple[int, bytes]]:
         newline = newline or (b"\n" if b"\n" in block else b"\r")
         end = _last_record_end(block, newline)
         if not _quotes_are_regular(block[:end], delimiter):
-            rest = block + stream.read()
-            break
+            yield from _rewritten(_Joined(block, stream), delimiter, columns, line)
+            return
         if end:
             yield line, block[:end]
             line += block.count(newline, 0, end)
         rest = block[end:]
         size = BLOCK_BYTES if end else len(block)
-    if rest:
-        if not _quotes_are_regular(rest, delimiter):
-            for _ in rows_of(io.BytesIO(rest), delimiter, 1, first_line=line):
-                pass
+    if not _quotes_are_regular(rest, delimiter):
+        yield from _rewritten(io.BytesIO(rest), delimiter, columns, line)
+    elif rest:
         yield line, rest if rest.endswith((b"\n", b"\r")) else rest + b"\n"
 
 
@@ -84,12 +86,49 @@ def rows_of(
         raise RecordError(line, fault) from error
 
 
+def wrong_count(cells: int, columns: int) -> str:
+    """What is wrong with a record of so many cells."""
+    return f"{cells} columns where the header has {columns}; quote cells that hold the delimiter"
+
+
 def wrong_record(block: bytes, delimiter: str, columns: int) -> tuple[int, int] | None:
     """The first record with another number of cells: lines before it, and the number."""
     for line, cells in rows_of(io.BytesIO(block), delimiter, columns):
         if len(cells) != columns:
             return line - 1, len(cells)
     return None
+
+
+def _rewritten(stream: Any, delimiter: str, columns: int, line: int) -> Iterator[tuple[int, bytes]]:
+    """Blocks of records with every cell in quotes."""
+    rows = rows_of(stream, delimiter, columns, first_line=line)
+    for first, cells in rows:
+        block = io.StringIO(newline="")
+        writer = csv.writer(block, delimiter=delimiter, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        for number, record in itertools.chain([(first, cells)], rows):
+            if len(record) != columns:
+                raise RecordError(number, wrong_count(len(record), columns))
+            writer.writerow(record)
+            if block.tell() >= BLOCK_BYTES:
+                break
+        yield first, block.getvalue().encode()
+
+
+class _Joined(io.RawIOBase):
+    """A stream behind bytes that were read from it already."""
+
+    def __init__(self, head: bytes, stream: Any) -> None:
+        self._head, self._stream = head, stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._head:
+            self._head = self._stream.read(BLOCK_BYTES)
+        count = min(len(buffer), len(self._head))
+        buffer[:count], self._head = self._head[:count], self._head[count:]
+        return count
 
 
 def _last_record_end(block: bytes, newline: bytes) -> int:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedclf.layout import NONE, WIDTH, listing, new_table, percent, rendered, score, shortened
+from embedclf.layout import WIDTH, listing, new_table, percent, rendered, score, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,16 +138,6 @@ def evaluation_json(run: Path, told: Scored) -> str:
     """The same for programs; `rows` is their number."""
     values = {"run": str(run), "data": told.rows, "form": told.form, "rows_skipped": told.skipped}
     return to_json(values | told.evaluation.to_json())
-
-
-def predictions(rows: Sequence[dict[str, Any]]) -> str:
-    """Predictions for people: a line a text."""
-    table = new_table("prediction", "probability", "text", numbers=(1,))
-    for row in rows:
-        share = row["probability"]
-        shown = score(share) if isinstance(share, float) else share or NONE
-        table.add_row(row["prediction"] or NONE, shown, row["text"])
-    return rendered(table)
 
 
 def runs(found: Sequence[Run]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -13,6 +14,14 @@ from embedclf.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+BLOCK_BYTES = 1 << 21
+"""Bytes that are read at once, and about the bytes of a batch of rows."""
+BATCH_ROWS = 1 << 13
+"""Most rows of a batch."""
+
+Part = tuple[pa.RecordBatch, float]
+"""Rows in a batch, and the share of their file that has been read by then, between 0 and 1."""
 
 _NOT_OF_FILES = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
 _MARKS = (
@@ -24,30 +33,91 @@ _MARKS = (
 )
 
 
-@contextmanager
-def open_utf8(path: Path, encoding: str) -> Iterator[Any]:
-    """Open a file as a stream of UTF-8 bytes; a name in `.gz` is unpacked.
+@dataclass(frozen=True)
+class Utf8Stream:
+    """An open text file."""
+
+    decoded: Any
+    stored: Any
+
+    def read(self, size: int | None = None) -> bytes:
+        """The next bytes, as UTF-8; all that are left when no size is given."""
+        content: bytes = self.decoded.read(size)
+        return content
+
+    @property
+    def share(self) -> float:
+        """How much of the file has been read, between 0 and 1."""
+        return float(self.stored.tell() / max(1, self.stored.size()))
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A text file: where it lies, what it is called in messages, and its encoding."""
+
+    path: Path
+    name: str
+    encoding: str = "utf-8"
+
+    @contextmanager
+    def open(self) -> Iterator[Utf8Stream]:
+        """Open the file as a stream of UTF-8 bytes; a name in `.gz` is unpacked.
+
+        Raises:
+            DataError: The encoding is unknown, or, also from within the block, the file cannot be
+                read or is not in that encoding; the line stands in front.
+        """
+        try:
+            with pa.OSFile(str(self.path)) as stored:
+                yield Utf8Stream(_decoded(_unpacked(stored, self.path), self.encoding), stored)
+        except LookupError as error:
+            raise DataError(
+                f"{self.name}: unknown encoding {self.encoding!r}; see Python's codecs"
+            ) from error
+        except UnicodeError as error:
+            raise self.undecodable() or DataError(f"{self.name}: {error}") from error
+        except OSError as error:
+            raise DataError(
+                f"{self.name}: cannot be read: {error.strerror or one_line(error)}"
+            ) from error
+
+    def undecodable(self) -> DataError | None:
+        """Tell where the file leaves its encoding; None where it does not."""
+        decoder = codecs.getincrementaldecoder(self.encoding)()
+        line, more = 1, True
+        with pa.OSFile(str(self.path)) as stored:
+            stream = _unpacked(stored, self.path)
+            while more:
+                more = bool(chunk := stream.read(BLOCK_BYTES))
+                try:
+                    line += decoder.decode(chunk, final=not more).count("\n")
+                except UnicodeDecodeError as error:
+                    before = error.object[: error.start].decode(self.encoding, errors="replace")
+                    return self._not_decoded(error, line + before.count("\n"))
+                except UnicodeError as error:  # no byte-order mark where there must be one
+                    return DataError(f"{self.name}: not {self.encoding}: {one_line(error)}")
+        return None
+
+    def _not_decoded(self, error: UnicodeDecodeError, line: int) -> DataError:
+        perhaps = ", cp1252 perhaps" if self.encoding == "utf-8" else ""
+        return DataError(
+            f"{self.name}:{line}: byte 0x{error.object[error.start]:02x} is not {self.encoding}; "
+            f"name its encoding (data.encoding or --encoding){perhaps}"
+        )
+
+
+def open_text(path: Path, name: str, encoding: str | None) -> TextFile:
+    """A text file in the encoding given, or else in the one that a byte-order mark tells, or UTF-8.
 
     Raises:
-        DataError: The encoding is unknown, or, also from within the block, the file cannot be
-            read or is not in that encoding; the line stands in front.
+        DataError: It cannot be read.
     """
-    try:
-        with _open(path, encoding) as stream:
-            yield stream
-    except LookupError as error:
-        raise DataError(f"{path}: unknown encoding {encoding!r}; see Python's codecs") from error
-    except UnicodeError as error:
-        raise find_undecodable(path, encoding) or DataError(f"{path}: {error}") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or one_line(error)}") from error
-
-
-def detect_encoding(path: Path) -> str:
-    """The encoding that a byte-order mark tells; UTF-8 where there is none."""
-    with open_utf8(path, "utf-8") as stream:
-        opening: bytes = stream.read(4)
-    return next((encoding for mark, encoding in _MARKS if opening.startswith(mark)), "utf-8")
+    if encoding is not None:
+        return TextFile(path, name, encoding)
+    with TextFile(path, name).open() as stream:
+        opening = stream.read(4)
+    told = next((encoding for mark, encoding in _MARKS if opening.startswith(mark)), "utf-8")
+    return TextFile(path, name, told)
 
 
 def is_utf8(head: bytes) -> bool:
@@ -57,22 +127,6 @@ def is_utf8(head: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def find_undecodable(path: Path, encoding: str) -> DataError | None:
-    """Tell where a file leaves its encoding; None where it does not."""
-    with _open(path, "utf-8") as stream:
-        content: bytes = stream.read()
-    try:
-        content.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = content[: error.start].decode(encoding, errors="replace").count("\n") + 1
-        perhaps = ", cp1252 perhaps" if encoding == "utf-8" else ""
-        return DataError(
-            f"{path}:{line}: byte 0x{content[error.start]:02x} is not {encoding}; "
-            f"name its encoding (data.encoding or --encoding){perhaps}"
-        )
-    return None
 
 
 def lookup(encoding: str) -> str:
@@ -95,9 +149,10 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _open(path: Path, encoding: str) -> Any:
+def _unpacked(stored: Any, path: Path) -> Any:
+    return pa.CompressedInputStream(stored, "gzip") if path.suffix.lower() == ".gz" else stored
+
+
+def _decoded(stream: Any, encoding: str) -> Any:
     codec = lookup(encoding)
-    stream: Any = pa.OSFile(str(path))
-    if path.suffix.lower() == ".gz":
-        stream = pa.CompressedInputStream(stream, "gzip")
     return stream if codec == "utf-8" else pa.transcoding_input_stream(stream, encoding, "utf-8")

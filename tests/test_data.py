@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from embedclf.config import DataConfig
 from embedclf.data import LabelledTexts, read_labelled, split
+from embedclf.delimited import Delimited
 from embedclf.errors import DataError
 from embedclf.tables import Table
+from embedclf.textfiles import TextFile
 from tests.conftest import write_csv
 
 
@@ -21,7 +23,9 @@ def config(**values: Any) -> DataConfig:
 
 
 def labelled(texts: list[str], labels: list[str] | None = None) -> LabelledTexts:
-    table = Table(Path("memory.csv"), "delimited", ("text", "label"))
+    path = Path("memory.csv")
+    reader = Delimited(TextFile(path, "memory.csv"), ",", ("text", "label"))
+    table = Table(path, "memory.csv", "delimited", reader, "comma, utf-8")
     columns = (pa.chunked_array([pa.array(labels or texts, pa.string())]),)
     chunk = pa.chunked_array([pa.array(texts, pa.string())])
     return LabelledTexts(table, chunk, columns, np.arange(len(texts)))

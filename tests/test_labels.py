@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedclf.data import LabelledTexts
+from embedclf.delimited import Delimited
 from embedclf.errors import DataError
 from embedclf.labels import Labels
 from embedclf.tables import Table
+from embedclf.textfiles import TextFile
 from tests.test_data import config, labelled
 
 
@@ -54,7 +56,9 @@ def test_several_labels_in_a_cell_are_trimmed_and_counted_once() -> None:
 
 
 def test_a_column_a_label_is_multi_label() -> None:
-    table = Table(Path("memory.csv"), "delimited", ("text", "p", "q"))
+    path = Path("memory.csv")
+    reader = Delimited(TextFile(path, "memory.csv"), ",", ("text", "p", "q"))
+    table = Table(path, "memory.csv", "delimited", reader, "comma, utf-8")
     columns = (["1", "0", "TRUE"], ["0", "0", "1"])
     rows = LabelledTexts(
         table,

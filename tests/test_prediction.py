@@ -6,18 +6,28 @@ import csv
 import gzip
 import io
 import json
+import math
+import re
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from embedclf.classifier import Classifier
+from embedclf.columns import text_column
 from embedclf.labels import Labels
-from embedclf.prediction import ADDED, name_predictions
+from embedclf.prediction import Predictor
+from embedclf.sources import Batch
 from embedclf.tables import open_table
+from embedclf.tokenizer import Tokenizer
+from embedclf.weights import Weights
 from tests.conftest import Invoke, reviews, write_csv
 
 if TYPE_CHECKING:
@@ -25,6 +35,7 @@ if TYPE_CHECKING:
 
     from embedclf.run import Run
 
+ADDED = ("prediction", "probability", "truncated", "unknown_share")
 ROWS = [
     ("1", "great hotel, it was great", "é"),
     ("2", "", ""),
@@ -42,6 +53,11 @@ def run(runs: dict[str, Run]) -> Run:
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
     return write_csv(tmp_path / "in.csv", ["id", "text", "note"], ROWS)
+
+
+def csv_rows(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
 
 
 def test_a_csv_keeps_its_rows_and_columns(run: Run, table: Path, invoke: Invoke) -> None:
@@ -77,8 +93,175 @@ def test_jsonl_and_parquet_are_read(run: Run, table: Path, tmp_path: Path, invok
     for name in ("in.parquet", "in.jsonl"):
         invoke("predict", tmp_path / name, "--run", run.path, "-o", tmp_path / f"{name}.csv")
     lines = (tmp_path / "in.jsonl.csv").read_text().splitlines()
-    assert lines[0] == "text,n,prediction,probability"
+    assert lines[0] == "text,n,prediction,probability,truncated,unknown_share"
     assert [line.split(",")[1] for line in lines[1:]] == ["1.50", "2"]
+
+
+def test_json_records_stand_as_they_were(run: Run, tmp_path: Path, invoke: Invoke) -> None:
+    records = [
+        '{"n": 1.50, "text": "great", "deep": {"a": [1, null]}, "é": "\\u00e9"}',
+        '{ "text" : null }',
+        '{"text": "awful film, it was awful", "new": 1e400, "n": null}',
+    ]
+    (tmp_path / "in.jsonl").write_text("\n\n".join(records) + "\r\n", encoding="utf-8")
+    invoke("predict", tmp_path / "in.jsonl", "--run", run.path, "-o", tmp_path / "out.jsonl")
+    lines = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
+    for record, line in zip(records, lines, strict=True):
+        assert line.startswith(record.removesuffix("}").rstrip() + ', "prediction": "')
+        assert set(ADDED) < set(json.loads(line))
+    streamed = invoke("predict", tmp_path / "in.jsonl", "--run", run.path, "-o", "-").stdout
+    assert streamed.splitlines() == lines
+    told = invoke("predict", tmp_path / "in.jsonl", "--run", run.path, "--json").stdout
+    assert json.loads(told)["predictions"] == [json.loads(line) for line in lines]
+
+
+def test_a_json_record_with_a_column_that_is_to_be_added_is_refused(
+    run: Run, tmp_path: Path, invoke: Invoke
+) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"text": "a"}\n{"text": "b", "truncated": 1}\n', encoding="utf-8")
+    told = invoke("predict", path, "--run", run.path, "-o", tmp_path / "o.jsonl", status=1).stderr
+    assert f"{path}:2: column 'truncated' is there already; rename it" in told
+    assert not (tmp_path / "o.jsonl").exists()
+
+
+def test_nested_json_goes_into_csv_as_json(run: Run, tmp_path: Path, invoke: Invoke) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"text": "great", "deep": {"a": [1, "é"]}}\n', encoding="utf-8")
+    invoke("predict", path, "--run", run.path, "-o", tmp_path / "out.csv")
+    ((_, deep, *_),) = csv_rows(tmp_path / "out.csv")[1:]
+    assert json.loads(deep) == {"a": [1, "é"]}
+
+
+def test_parquet_columns_keep_their_types(run: Run, tmp_path: Path, invoke: Invoke) -> None:
+    columns = {"text": ["great", None], "n": [1, None], "deep": [[1], []], "at": [None, None]}
+    given = pa.table(columns).cast(
+        pa.schema(
+            [
+                ("text", pa.large_string()),
+                ("n", pa.int16()),
+                ("deep", pa.list_(pa.field("element", pa.int64()))),
+                ("at", pa.timestamp("ms")),
+            ]
+        )
+    )
+    for name, rows in (("two", given), ("none", given.slice(0, 0))):
+        parquet.write_table(rows, tmp_path / f"{name}.parquet")
+        out = tmp_path / f"{name}-out.parquet"
+        invoke("predict", tmp_path / f"{name}.parquet", "--run", run.path, "-o", out)
+        back = parquet.read_table(out)
+        assert back.select(["text", "n", "deep", "at"]).equals(rows)
+        assert back.schema.field("probability").type == pa.float64()
+        assert back.schema.field("truncated").type == pa.bool_()
+    told = invoke("predict", tmp_path / "two.parquet", "--run", run.path, "-o", "-", status=1)
+    assert "two.parquet: a column is not text" in told.stderr
+
+
+def test_duplicate_columns_are_kept_where_they_can_be(
+    run: Run, tmp_path: Path, invoke: Invoke
+) -> None:
+    path = write_csv(tmp_path / "in.csv", ["a", "text", "a"], [("1", "great", "2")])
+    told = invoke("predict", path, "--run", run.path).stdout
+    assert told.splitlines()[0].startswith("a,text,a,prediction,")
+    assert told.splitlines()[1].startswith("1,great,2,pos,")
+    for name in ("out.jsonl", "out.parquet"):
+        told = invoke("predict", path, "--run", run.path, "-o", tmp_path / name, status=1).stderr
+        assert "two columns are named 'a'; rename one, or write CSV" in told
+
+
+FORMULAS = ["=1+1", "+cmd|'/c calc'!A0", "-1+2", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1"]
+PLAIN = ["-5", "+1.50", "-1e5", "-1,234.5", "a=b", "", " =1", "it's"]
+
+
+def test_formulas_are_neutralised_on_wish(run: Run, tmp_path: Path, invoke: Invoke) -> None:
+    path = write_csv(tmp_path / "in.csv", ["text", "=id"], [("a", c) for c in [*FORMULAS, *PLAIN]])
+    out = tmp_path / "out.csv"
+    invoke("predict", path, "--run", run.path, "-o", out, "--safe-csv")
+    rows = csv_rows(out)
+    assert rows[0][:2] == ["text", "'=id"]
+    assert [row[1] for row in rows[1:]] == [f"'{cell}" for cell in FORMULAS] + PLAIN
+    assert out.read_bytes().count(b'\n"a",') == len(FORMULAS) + len(PLAIN)
+    invoke("predict", path, "--run", run.path, "-o", out)
+    assert [row[1] for row in csv_rows(out)[1:]] == [*FORMULAS, *PLAIN]
+    json_out = tmp_path / "out.jsonl"
+    told = invoke("predict", path, "--run", run.path, "-o", json_out, "--safe-csv", status=1).stderr
+    assert "--safe-csv goes with CSV and TSV" in told
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
+def test_a_table_is_read_from_standard_input(
+    run: Run, tmp_path: Path, invoke: Invoke, kind: str
+) -> None:
+    table = write_csv(tmp_path / "in.csv", ["id", "text", "note"], ROWS)
+    invoke("predict", table, "--run", run.path, "-o", tmp_path / f"t.{kind}", "-q")
+    given = open_table(tmp_path / f"t.{kind}", ["text"]).read(["id", "text", "note"])
+    path = tmp_path / f"given.{kind}"
+    if kind == "parquet":
+        parquet.write_table(given, path)
+    elif kind == "jsonl":
+        lines = [json.dumps(row) + "\n" for row in given.to_pylist()]
+        path.write_text("".join(lines), encoding="utf-8")
+    else:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, delimiter="\t" if kind == "tsv" else ",")
+            writer.writerows([["id", "text", "note"], *ROWS])
+    args = ("predict", "-", "--input-format", kind, "--run", run.path)
+    told = invoke(*args, "-o", tmp_path / "out.csv", text=path.read_bytes()).stderr
+    assert told.startswith("standard input: read as ")
+    back = open_table(tmp_path / "out.csv", ["text"]).read(["id", "text", "note"]).to_pylist()
+    assert [tuple(row.values()) for row in back] == ROWS
+
+
+def test_what_is_wrong_on_standard_input_is_named(run: Run, invoke: Invoke) -> None:
+    args = ("predict", "-", "--run", run.path, "--input-format")
+    for kind, content, fault in (
+        ("csv", b"text,a\nx\n", "standard input:2: 1 columns where the header has 2"),
+        ("csv", b"", "standard input: empty; it needs a header and rows"),
+        ("csv", b"txt\nx\n", "standard input:1: no column 'text'"),
+        ("csv", b"text,prediction\nx,1\n", "standard input:1: column 'prediction' is there"),
+        ("csv", b"text\n\xff\n", "standard input:2: byte 0xff is not utf-8"),
+        ("jsonl", b'{"text": "a"}\n[]\n', "standard input:2: not a JSON object"),
+        ("parquet", b"text\na\n", "standard input: not Parquet"),
+    ):
+        assert fault in invoke(*args, kind, text=content, status=1).stderr
+
+
+def test_a_file_of_lines_is_read(run: Run, tmp_path: Path, invoke: Invoke) -> None:
+    path = tmp_path / "lines.txt"
+    path.write_text("great hotel\n\nawful, film", encoding="utf-8")
+    done = invoke("predict", path, "--run", run.path, "--input-format", "lines")
+    rows = list(csv.reader(io.StringIO(done.stdout)))
+    assert [row[0] for row in rows] == ["text", "great hotel", "", "awful, film"]
+    invoke("predict", tmp_path, "--run", run.path, "--input-format", "lines", status=1)
+
+
+def test_lines_are_answered_as_they_come(run: Run) -> None:
+    command = [sys.executable, "-m", "embedclf", "predict", "-", "--run", str(run.path), "-q"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for line in (b"great hotel\n", b"awful film\n"):
+            process.stdin.write(line)
+            process.stdin.flush()
+            if line.startswith(b"great"):
+                assert process.stdout.readline().startswith(b"text,prediction")
+            assert process.stdout.readline().startswith(line.rstrip())
+        process.stdin.close()
+        assert process.stdout.read() == b""
+
+
+def test_progress_is_told_in_plain_lines(
+    run: Run, table: Path, tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embedclf.progress._PLAIN_SECONDS", 0.0)
+    done = invoke("predict", table, "--run", run.path, "-o", tmp_path / "o.csv", "--progress=plain")
+    assert re.search(r"^5 rows  [\d,]+ rows/s$", done.stderr, re.MULTILINE)
+
+
+def test_more_labels_than_there_are_cannot_be_the_best(run: Run, invoke: Invoke) -> None:
+    told = invoke("predict", "-t", "x", "-k", "3", "--run", run.path, status=1).stderr
+    assert "-k 3: " in told
+    assert "knows 2 labels; ask for fewer" in told
 
 
 def test_lines_of_standard_input_are_texts(run: Run, invoke: Invoke) -> None:
@@ -129,7 +312,7 @@ def test_text_columns_are_those_of_the_config(
     [
         (["txt"], "in.csv:1: no column 'text' (data.text, data.label); there are 'txt'"),
         (["text", "prediction"], "in.csv:1: column 'prediction' is there already; rename it"),
-        (["text", "a", "a"], "in.csv:1: two columns are named 'a'; rename one"),
+        (["text", "a", "text"], "in.csv:1: two columns are named 'text'; rename one"),
     ],
 )
 def test_a_table_that_cannot_keep_its_columns_is_refused(
@@ -193,17 +376,75 @@ def test_rows_in_are_rows_out(
         assert [(row["text"], row["x"]) for row in back] == rows
 
 
-def test_probabilities_are_those_of_the_prediction() -> None:
-    def named(task: Any, row: list[float]) -> tuple[str, float | str]:
-        labels = Labels(task, ("a", "b", "c"), (1, 1, 1))
-        names, shares = name_predictions(labels, np.array([row], np.float32), "|")
-        return names[0], shares[0]
+def predictor(task: Any, logits: list[list[float]], **wanted: Any) -> Predictor:
+    """One that gives the n-th word of its vocabulary the n-th logits."""
+    labels = Labels(task, ("a", "b", "c")[: 2 if task == "binary" else 3], (1, 1, 1))
+    embedding = np.array([[0.0] * len(logits[0])] * 2 + logits, np.float32)
+    kernel = np.eye(len(logits[0]), dtype=np.float32)
+    dense = ((kernel, np.zeros(len(kernel), np.float32)),)
+    words = tuple(f"w{number}" for number in range(len(logits)))
+    classifier = Classifier(
+        Tokenizer("word", True, 2, words), labels, Weights("average", embedding, dense, None)
+    )
+    return Predictor(classifier, **wanted)
 
-    assert named("binary", [0.25]) == ("a", 0.75)
-    assert named("binary", [0.75]) == ("b", 0.75)
-    assert named("multiclass", [0.2, 0.5, 0.3]) == ("b", 0.5)
-    assert named("multilabel", [0.5, 0.1, 0.9]) == ("a|c", "0.5000|0.9000")
-    assert named("multilabel", [0.1, 0.1, 0.1]) == ("", "")
+
+def scored(predictor: Predictor, *texts: str) -> list[dict[str, Any]]:
+    column = text_column(texts)
+    batch = Batch(column, pa.RecordBatch.from_arrays([column], ["text"]), None)
+    rows: list[dict[str, Any]] = predictor.score(batch).to_pylist()
+    return rows
+
+
+def logit(*probabilities: float) -> list[float]:
+    return [math.log(p / (1 - p)) for p in probabilities]
+
+
+def test_probabilities_are_those_of_the_prediction() -> None:
+    def found(task: Any, logits: list[float]) -> tuple[str, float | str]:
+        (row,) = scored(predictor(task, [logits]), "w0")
+        return row["prediction"], row["probability"]
+
+    assert found("binary", logit(0.25)) == ("a", 0.75)
+    assert found("binary", logit(0.75)) == ("b", 0.75)
+    assert found("multiclass", [math.log(p) for p in (0.2, 0.5, 0.3)]) == ("b", 0.5)
+    assert found("multilabel", logit(0.6, 0.1, 0.9)) == ("a|c", "0.600000|0.900000")
+    assert found("multilabel", logit(0.1, 0.1, 0.1)) == ("", "")
+
+
+def test_several_rows_of_several_labels_keep_their_own() -> None:
+    judge = predictor(
+        "multilabel", [logit(0.9, 0.1, 0.9), logit(0.1, 0.1, 0.1), logit(0.1, 0.9, 0.1)]
+    )
+    rows = scored(judge, "w1", "w0", "w1", "w2", "w0", "w1")
+    assert [row["prediction"] for row in rows] == ["", "a|c", "", "b", "a|c", ""]
+
+
+def test_every_probability_and_the_best_are_added_on_wish() -> None:
+    judge = predictor(
+        "multiclass", [[math.log(p) for p in (0.2, 0.5, 0.3)]], all_probabilities=True
+    )
+    (row,) = scored(judge, "w0")
+    assert [row[f"probability_{name}"] for name in "abc"] == [0.2, 0.5, 0.3]
+    judge = predictor("binary", [logit(0.25)], all_probabilities=True, best=2)
+    (row,) = scored(judge, "w0")
+    assert list(row)[3:] == [
+        "probability_a",
+        "probability_b",
+        "best_1",
+        "best_1_probability",
+        "best_2",
+        "best_2_probability",
+        "truncated",
+        "unknown_share",
+    ]
+    assert list(row.values())[3:9] == [0.75, 0.25, "a", 0.75, "b", 0.25]
+
+
+def test_cut_and_unknown_texts_are_told() -> None:
+    rows = scored(predictor("binary", [logit(0.9)]), "w0", "w0 x", "x y z", "")
+    assert [row["truncated"] for row in rows] == [False, False, True, False]
+    assert [row["unknown_share"] for row in rows] == [0.0, 0.5, 1.0, 0.0]
 
 
 def test_probabilities_are_numbers_where_a_table_has_numbers(
@@ -246,15 +487,25 @@ def test_utf16_lines_of_standard_input_are_read(run: Run, invoke: Invoke) -> Non
 
 
 def test_prediction_needs_no_tensorflow(run: Run, tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
     shutil.copytree(run.path, tmp_path / "run")
     code = (
         "import sys, embedclf; embedclf.load('run').predict_proba(['great']); "
-        "assert not {'tensorflow', 'keras', 'sklearn'} & set(sys.modules)"
+        "assert not {'tensorflow', 'keras', 'sklearn', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+
+
+@pytest.mark.parametrize("given", [["-t", "good"], ["in.csv"], ["in.csv", "-o", "out.jsonl"]])
+def test_the_command_names_no_heavy_module(
+    run: Run, table: Path, monkeypatch: pytest.MonkeyPatch, given: list[str]
+) -> None:
+    monkeypatch.chdir(table.parent)
+    command = [sys.executable, "-X", "importtime", "-m", "embedclf", "predict", *given]
+    done = subprocess.run(
+        [*command, "--run", str(run.path)], capture_output=True, text=True, check=True
+    )
+    for module in ("tensorflow", "keras", "pandas", "sklearn"):
+        assert not re.search(rf"\| +{module}\b", done.stderr), module
 
 
 def test_a_packed_output_is_the_same_twice(

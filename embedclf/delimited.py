@@ -1,0 +1,147 @@
+"""Delimited tables, CSV and TSV: their form found out, their rows read as text."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from embedclf.columns import empty_batch
+from embedclf.errors import DataError
+from embedclf.records import RecordError, record_blocks, rows_of, wrong_count, wrong_record
+from embedclf.textfiles import BATCH_ROWS, BLOCK_BYTES, Part, TextFile, is_utf8, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+
+
+@dataclass(frozen=True)
+class Delimited:
+    """A delimited table: its file, its delimiter, and its columns in order."""
+
+    file: TextFile
+    delimiter: str
+    columns: tuple[str, ...]
+
+    def parts(self, wanted: Sequence[int]) -> Iterator[Part]:
+        """Read the columns at some positions; raises DataError with file and line."""
+        from pyarrow import csv
+
+        names = [f"f{index}" for index in range(len(self.columns))]
+        kept = [names[index] for index in wanted]
+        parse = csv.ParseOptions(
+            delimiter=self.delimiter,
+            newlines_in_values=True,
+            ignore_empty_lines=len(self.columns) > 1,
+        )
+        convert = csv.ConvertOptions(
+            column_types={name: pa.string() for name in kept},
+            include_columns=kept,
+            strings_can_be_null=False,
+        )
+        header = 1
+        for line, block, share in self._blocks():
+            records = block.lstrip(b"\r\n") if header or parse.ignore_empty_lines else block
+            if not records:
+                continue
+            read = csv.ReadOptions(
+                column_names=names, block_size=len(records) + 1, use_threads=False
+            )
+            try:
+                table = csv.read_csv(pa.BufferReader(records), read, parse, convert)
+            except pa.ArrowInvalid as error:
+                raise self._diagnose(block, line, error) from error
+            rows = table.slice(header).rename_columns([self.columns[index] for index in wanted])
+            header = 0
+            batches = rows.combine_chunks().to_batches(max_chunksize=BATCH_ROWS)
+            yield from ((batch, share) for batch in batches or [empty_batch(rows.schema)])
+
+    def lines(self) -> Iterator[int]:
+        """The line on which each row begins."""
+        with self.file.open() as stream:
+            records = rows_of(stream.decoded, self.delimiter, len(self.columns))
+            next(records)
+            yield from (line for line, _ in records)
+
+    def _blocks(self) -> Iterator[tuple[int, bytes, float]]:
+        with self.file.open() as stream:
+            try:
+                for line, block in record_blocks(stream, self.delimiter, len(self.columns)):
+                    yield line, block, stream.share
+            except RecordError as error:
+                raise DataError(f"{self.file.name}:{error.line}: {error}") from error
+
+    def _diagnose(self, block: bytes, line: int, error: Exception) -> DataError:
+        """Find the line that Arrow stumbled over, the slow and exact way."""
+        if undecodable := self.file.undecodable():
+            return undecodable
+        found = wrong_record(block, self.delimiter, len(self.columns))
+        if found is None:
+            return DataError(f"{self.file.name}:{line}: unreadable: {one_line(error)}")
+        offset, cells = found
+        fault = wrong_count(cells, len(self.columns))
+        return DataError(f"{self.file.name}:{line + offset}: {fault}")
+
+
+def open_delimited(file: TextFile, required: Sequence[str], delimiters: Sequence[str]) -> Delimited:
+    """The table under the first of some delimiters that finds the required columns.
+
+    Where none does, it is the one that finds most columns.
+
+    Raises:
+        DataError: The file is empty, not decodable, or its quotes fit no delimiter.
+    """
+    head = read_head(file, "a header and rows")
+    tables, faults = [], []
+    for mark in delimiters:
+        try:
+            tables.append(Delimited(file, mark, _header(head, mark)))
+        except RecordError as error:  # quotes that fit another delimiter
+            faults.append(DataError(f"{file.name}:{error.line}: {error}"))
+    if not tables:
+        raise faults[0]
+    fitting = (table for table in tables if set(required) <= set(table.columns))
+    return next(fitting, None) or max(tables, key=lambda table: len(table.columns))
+
+
+def checked_delimiter(delimiter: str, name: str) -> str:
+    r"""A delimiter, `\t` being a tab.
+
+    Raises:
+        DataError: It cannot be one.
+    """
+    mark = "\t" if delimiter == "\\t" else delimiter
+    if len(mark) != 1 or not mark.isascii() or mark in '"\r\n':
+        raise DataError(
+            f"{name}: delimiter {delimiter!r}: must be one ASCII character, no quote or line end"
+        )
+    return mark
+
+
+def read_head(file: TextFile, needed: str) -> bytes:
+    """The first records of a text table: enough to know its columns.
+
+    Raises:
+        DataError: The file is empty, a zip archive, or not decodable.
+    """
+    with file.open() as stream:
+        head = stream.read(BLOCK_BYTES)
+        while b"\n" not in head.lstrip() and (more := stream.read(BLOCK_BYTES)):
+            head += more
+    if head.startswith(b"PK\x03\x04"):
+        raise DataError(f"{file.name}: a zip archive, such as a workbook; save it as CSV in UTF-8")
+    head = head.removeprefix(b"\xef\xbb\xbf")
+    if not head.strip():
+        raise DataError(f"{file.name}: empty; it needs {needed}")
+    if undecodable := not is_utf8(head) and file.undecodable():
+        raise undecodable
+    return head
+
+
+def _header(head: bytes, delimiter: str) -> tuple[str, ...]:
+    lines = head.decode("utf-8", errors="ignore").encode()
+    return tuple(next(rows_of(io.BytesIO(lines), delimiter, 2))[1])

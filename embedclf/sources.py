@@ -1,0 +1,243 @@
+"""Sources: the texts to score, from a table, from lines or from the command line, in batches."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import select
+import shutil
+import sys
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
+
+from embedclf.columns import text_column
+from embedclf.config import as_list
+from embedclf.data import join_columns
+from embedclf.errors import DataError
+from embedclf.jsonlines import taken
+from embedclf.tables import Kind, Table, open_table, target_kind
+from embedclf.textfiles import BATCH_ROWS, BLOCK_BYTES, lookup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from embedclf.config import DataConfig
+
+InputFormat = Literal["lines", "csv", "tsv", "jsonl", "parquet"]
+
+_PATIENCE = 0.02
+"""Seconds to wait for more lines before those that are there are scored."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """How rows are to be read, where that is not to be detected."""
+
+    kind: InputFormat | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows to score."""
+
+    texts: pa.Array
+    """(n,) strings."""
+    rows: pa.RecordBatch
+    """(n,) what is kept of them."""
+    share: float | None
+    """How much of the source has been read by then, between 0 and 1, where that is known."""
+    pause: bool = False
+    """Whether nothing more can be read at the moment."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is to be scored."""
+
+    columns: tuple[str, ...]
+    """Names of what is kept of its rows."""
+    target: Kind
+    """The kind of table they go to."""
+    batches: Iterator[Batch]
+    form: str = ""
+    """How a table is read, in words."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of rows."""
+
+    output: Path | None
+    """The file they go to; None, or `-`, is standard output."""
+    held: bool
+    """Whether they are kept in memory instead."""
+    added: tuple[str, ...]
+    """Columns that will be added to them, so that none may be there."""
+
+    def target(self, source: Kind) -> Kind:
+        """The kind of table that rows of a source go to."""
+        return "jsonl" if self.held else target_kind(self.output, source)
+
+
+def from_texts(texts: Sequence[str], wanted: Wanted) -> Source:
+    """Texts themselves.
+
+    Raises:
+        DataError: One is not Unicode.
+    """
+    try:
+        column = text_column(texts)
+    except UnicodeEncodeError as error:
+        raise DataError("a text is not UTF-8; pass it in a file and name its encoding") from error
+    return Source(("text",), wanted.target("delimited"), iter([_of_lines(column)]))
+
+
+@contextmanager
+def open_source(path: Path, config: DataConfig, form: Form, wanted: Wanted) -> Iterator[Source]:
+    """Open what is to be scored: a table, or lines; `-` is standard input.
+
+    A table on standard input is first copied into a temporary file.
+
+    Args:
+        path: The file.
+        config: Names the text columns, and how to read a table where `form` does not.
+        form: How to read it; by its ending, and standard input as lines, when it does not tell.
+        wanted: Of its rows.
+
+    Raises:
+        DataError: It cannot be read, lacks a text column, or has one that is to be added.
+    """
+    standard = str(path) == "-"
+    name = "standard input" if standard else str(path)
+    if form.kind == "lines" or (standard and form.kind is None):
+        with _lines_of(path, standard=standard) as stream:
+            lines = _line_batches(stream, name, form.encoding)
+            yield Source(("text",), wanted.target("delimited"), lines)
+        return
+    if not standard and not path.exists():
+        raise DataError(f"{path}: no such file; a text to classify goes behind -t")
+    with _stored(path, form, standard=standard) as file:
+        yield _table_source(_open_table(file, name, config, form), as_list(config.text), wanted)
+
+
+def _open_table(file: Path, name: str, config: DataConfig, form: Form) -> Table:
+    return open_table(
+        file,
+        as_list(config.text),
+        delimiter=form.delimiter or ("\t" if form.kind == "tsv" else config.delimiter),
+        encoding=form.encoding or config.encoding,
+        suffix=f".{form.kind}" if form.kind else None,
+        name=name,
+    )
+
+
+def _table_source(table: Table, text: list[str], wanted: Wanted) -> Source:
+    for column in wanted.added:
+        if column in table.columns:
+            raise DataError(f"{table.name}:1: {taken(column)}")
+
+    target = wanted.target(table.kind)
+
+    def batches() -> Iterator[Batch]:
+        for part, share in table.whole_parts(text, target=target, reserved=wanted.added):
+            names = part.schema.names[len(text) :]
+            kept = pa.RecordBatch.from_arrays(part.columns[len(text) :], names)
+            yield Batch(join_columns(part.columns[: len(text)]), kept, share)
+
+    return Source(table.columns, target, batches(), f"{table.name}: read as {table.form}")
+
+
+@contextmanager
+def _stored(path: Path, form: Form, *, standard: bool) -> Iterator[Path]:
+    """A file that can be read more than once."""
+    if not standard:
+        yield path
+        return
+    with tempfile.NamedTemporaryFile(suffix=f".{form.kind}") as file:
+        shutil.copyfileobj(_standard_input(), file, BLOCK_BYTES)
+        file.flush()
+        yield Path(file.name)
+
+
+@contextmanager
+def _lines_of(path: Path, *, standard: bool) -> Iterator[Any]:
+    if standard:
+        yield _standard_input()
+        return
+    try:
+        with path.open("rb") as stream:
+            yield stream
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}; name a file of lines") from error
+
+
+def _standard_input() -> Any:
+    if sys.stdin is None:
+        raise DataError("standard input is closed; name a table, or a text with -t")
+    return sys.stdin.buffer
+
+
+def _line_batches(stream: Any, name: str, encoding: str | None) -> Iterator[Batch]:
+    """Texts ended by line feeds alone, as they come."""
+    encoding = encoding or "utf-8"
+    try:
+        lookup(encoding)
+    except LookupError as error:
+        raise DataError(f"--encoding {encoding}: unknown; see Python's codecs") from error
+    decoder = codecs.getincrementaldecoder(encoding)()
+    rest, number = "", 1
+    for chunk, pause in _chunks(stream):
+        try:
+            decoded = rest + decoder.decode(chunk, final=not chunk)
+        except UnicodeDecodeError as error:
+            before = error.object[: error.start].decode(encoding, errors="replace")
+            number += (rest + before).count("\n")
+            raise DataError(f"{name}:{number}: not {encoding}; name its --encoding") from error
+        except UnicodeError as error:
+            raise DataError(f"{name}:{number}: not {encoding}: {error}") from error
+        *lines, rest = decoded.split("\n")
+        if not chunk and rest:
+            lines.append(rest)
+        if number == 1 and lines:
+            lines[0] = lines[0].removeprefix("\ufeff")
+        number += len(lines)
+        for start in range(0, len(lines), BATCH_ROWS):
+            batch = [line.removesuffix("\r") for line in lines[start : start + BATCH_ROWS]]
+            last = start + BATCH_ROWS >= len(lines)
+            yield _of_lines(text_column(batch), pause=pause and last)
+
+
+def _chunks(stream: Any) -> Iterator[tuple[bytes, bool]]:
+    """Bytes of about `BLOCK_BYTES`, fewer where no more come for now; none at the end."""
+    held: list[bytes] = []
+    size = 0
+    while chunk := stream.read1(BLOCK_BYTES):
+        held.append(chunk)
+        size += len(chunk)
+        pause = not _more_comes(stream)
+        if pause or size >= BLOCK_BYTES:
+            yield b"".join(held), pause
+            held, size = [], 0
+    if held:
+        yield b"".join(held), False
+    yield b"", False
+
+
+def _more_comes(stream: Any) -> bool:
+    """Whether a read would not block; files and what has no number never do."""
+    try:
+        ready, _, _ = select.select([stream.fileno()], [], [], _PATIENCE)
+    except (io.UnsupportedOperation, OSError, ValueError):
+        return True
+    return bool(ready)
+
+
+def _of_lines(texts: pa.Array, *, pause: bool = False) -> Batch:
+    return Batch(texts, pa.RecordBatch.from_arrays([texts], ["text"]), None, pause)
