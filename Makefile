@@ -1,12 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format golden bench clean
+.PHONY: help demo test check format golden bench bench-predict clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/installed ## Train on the bundled reviews, evaluate, predict three texts
 	$(BIN)/embedclf train configs/reviews.yaml --progress plain
@@ -32,7 +32,10 @@ golden: $(VENV)/installed-dev ## Rewrite tests/golden from what is printed now; 
 	$(BIN)/pytest -q --golden
 
 bench: $(VENV)/installed ## Measure the public data sets in EMBEDCLF_DATASETS: the README's table
-	$(BIN)/python tests/benchmarks/public_sets.py
+	$(BIN)/python -m tests.benchmarks.public_sets
+
+bench-predict: $(VENV)/installed ## Time predict beside its peers on IMDB in EMBEDCLF_DATASETS
+	$(BIN)/python -m tests.benchmarks.prediction
 
 clean: ## Remove the environment and caches; ./runs stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

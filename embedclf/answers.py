@@ -1,26 +1,37 @@
-"""Predictions → text and JSON: what a run says of texts."""
+"""Predictions and explanations → text and JSON: what a run says of texts."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from embedclf.layout import NONE, new_table, percent, rendered, score
 from embedclf.report import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-_LAST = ("truncated", "unknown_share", "text")
+    from embedclf.explanation import Explanation
+
+_STRONGEST = 12
+"""Tokens that are listed; the others are one line."""
+_BAR = 24
+_FOR, _AGAINST = (195, 153, 117, 75), (230, 223, 216, 209)
+"""Of the terminal's 256 colours, weak to strong: blues and oranges, which all eyes tell apart."""
 
 
 def predictions(rows: Sequence[dict[str, Any]]) -> str:
     """Predictions of single texts for people: a line a text."""
-    found = [name for name in rows[0] if name not in _LAST]
-    numbers = [index for index, name in enumerate(found) if "probability" in name]
-    table = new_table(*found, "unknown", "text", numbers=(*numbers, len(found)))
+    several = any(_ranked(row) for row in rows)
+    titles = ["prediction", "probability", *(["labels"] if several else []), "unknown", "text"]
+    table = new_table(*titles, numbers=(1, len(titles) - 2))
     for row in rows:
-        cells = [_cell(row[name]) for name in found]
+        share = row["probability"]
+        cells = [row["prediction"] or NONE, _share(share)]
+        if several:
+            cells.append(", ".join(f"{name} {score(share)}" for name, share in _ranked(row)))
         cut = " (cut)" if row["truncated"] else ""
         table.add_row(*cells, percent(row["unknown_share"]), f"{row['text']}{cut}")
     return rendered(table)
@@ -31,5 +42,83 @@ def predictions_json(run: Path, rows: Sequence[dict[str, Any]]) -> str:
     return to_json({"run": str(run), "predictions": rows})
 
 
-def _cell(given: Any) -> str:
+def explanations(told: Iterable[Explanation]) -> Iterator[str]:
+    """Explanations for people: the text in colours, and what its tokens add up to."""
+    for number, one in enumerate(told):
+        yield ("\n\n" if number else "") + _explanation(one) + "\n"
+
+
+def explanations_json(run: Path, told: Iterable[Explanation]) -> Iterator[str]:
+    """The same for programs, as parts of one JSON object."""
+    yield f'{{"run": {json.dumps(str(run), ensure_ascii=False)}, "explanations": ['
+    for number, one in enumerate(told):
+        values = asdict(one) | {"unknown": one.unknown, "error": one.error}
+        yield ("," if number else "") + "\n" + json.dumps(values, ensure_ascii=False)
+    yield "]}\n"
+
+
+def _explanation(told: Explanation) -> str:
+    what = "prediction" if told.prediction else "not predicted"
+    lines = [
+        f"{told.label}  {score(told.probability)}  ({what})",
+        "",
+        _coloured(told),
+        "",
+        _sum(told),
+        *_notes(told),
+    ]
+    return "\n".join(lines)
+
+
+def _ranked(row: dict[str, Any]) -> list[tuple[str, float]]:
+    """Labels with their probabilities, where more than that of the prediction was wanted."""
+    before = "probability_"
+    every = [(name.removeprefix(before), row[name]) for name in row if name.startswith(before)]
+    ranks = [name for name in row if name.startswith("best_") and name.count("_") == 1]
+    return [(row[rank], row[f"{rank}_probability"]) for rank in ranks] or every
+
+
+def _share(given: Any) -> str:
     return score(given) if isinstance(given, float) else given or NONE
+
+
+def _coloured(told: Explanation) -> str:
+    """The tokens, the stronger the more colour; a terminal without colours shows them plain."""
+    from rich.text import Text
+
+    strongest = max((abs(token.contribution) for token in told.tokens), default=0.0) or 1.0
+    text = Text(told.separator).join(
+        Text(token.token, _style(token.contribution / strongest)) for token in told.tokens
+    )
+    return rendered(text, colours=True)
+
+
+def _style(strength: float) -> str:
+    level = int(4.999 * abs(strength))
+    colours = _FOR if strength > 0 else _AGAINST
+    return f"black on color({colours[level - 1]})" if level else ""
+
+
+def _sum(told: Explanation) -> str:
+    rows: list[tuple[str, int | None, float]] = [*told.strongest(_STRONGEST)]
+    if told.padding:
+        rows.append(("padding", None, told.padding))
+    rows += [("bias", None, told.bias)]
+    longest = max(abs(total) for _, _, total in rows) or 1.0
+    table = new_table("token", "times", "adds", "", numbers=(1, 2))
+    for name, times, total in rows:
+        bar = ("+" if total > 0 else "-") * round(_BAR * abs(total) / longest)
+        table.add_row(name, "" if times is None else f"{times:,}", f"{total:+.4f}", bar)
+    table.add_row("logit", "", f"{told.logit:+.4f}", "the sum")
+    return rendered(table)
+
+
+def _notes(told: Explanation) -> Iterator[str]:
+    """What the numbers do not say by themselves."""
+    unknown = sum(not token.known for token in told.tokens)
+    if unknown:
+        yield f"{unknown:,} of {len(told.tokens):,} tokens unknown, together {told.unknown:+.4f}"
+    if told.cut:
+        yield f"{told.cut:,} more tokens were cut: the network reads {len(told.tokens):,}"
+    how = f"integrated gradients in {told.steps:,} steps" if told.steps else "exact"
+    yield f"{how}; the sum misses the logit by {abs(told.error):.0e}"

@@ -10,8 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from embedclf.errors import DataError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 DRAFT = ".draft-"
@@ -81,6 +83,19 @@ def draft_file(target: Path, mode: str = "wb", **options: Any) -> Iterator[Any]:
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def write_text(target: Path, parts: Iterable[str]) -> None:
+    """Write a text in parts, as UTF-8; it is there, whole, when all of them are.
+
+    Raises:
+        DataError: The file cannot be written.
+    """
+    try:
+        with draft_file(target, "w", encoding="utf-8", newline="\n") as file:
+            file.writelines(parts)
+    except OSError as error:
+        raise DataError(f"{target}: cannot be written: {error.strerror}") from error
 
 
 def _sync(path: Path) -> None:

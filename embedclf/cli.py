@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from embedclf import __version__
+from embedclf.atomic import write_text
 from embedclf.boundary import Boundary
 from embedclf.errors import ConfigError
 from embedclf.options import (
     FILE,
     form_options,
+    input_format_option,
     json_option,
     override_option,
     progress_option,
@@ -22,6 +24,7 @@ from embedclf.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from embedclf.run import Run
@@ -137,12 +140,7 @@ def evaluate(
 )
 @click.option("--all-probabilities", is_flag=True, help="Add the probability of each label.")
 @click.option("--safe-csv", is_flag=True, help="Neutralise what a spreadsheet runs as formulas.")
-@click.option(
-    "--input-format",
-    "kind",
-    type=click.Choice(["lines", "csv", "tsv", "jsonl", "parquet"]),
-    help="What INPUT is; else its ending tells, and standard input is lines.",
-)
+@input_format_option
 @form_options
 @progress_option
 @json_option
@@ -187,6 +185,48 @@ def predict(
         click.echo(answers.predictions_json(run.path, predicted.rows))
     elif texts:
         click.echo(answers.predictions(predicted.rows))
+
+
+@main.command(short_help="Tell what each token of a text added.")
+@click.argument("texts", nargs=-1, metavar="[TEXT]...")
+@run_option
+@click.option("--file", type=FILE, help="A table of texts, or - for standard input.")
+@click.option("--label", help="The label to explain; else what is predicted.")
+@click.option("--html", type=FILE, help="Write a page for a browser.")
+@input_format_option
+@form_options
+@json_option
+@talk_options
+def explain(
+    texts: tuple[str, ...],
+    path: Path | None,
+    file: Path | None,
+    label: str | None,
+    html: Path | None,
+    kind: InputFormat | None,
+    delimiter: str | None,
+    encoding: str | None,
+    as_json: bool,
+) -> None:
+    """Tell what each token of a text added to the logit of its prediction.
+
+    Exact for a linear network and for max pooling; integrated gradients with hidden layers.
+    """
+    from embedclf import answers, explanation, pages
+    from embedclf.sources import Form
+
+    if bool(texts) == (file is not None) or (as_json and html):
+        raise click.UsageError("Give one of TEXT and --file; not both --html and --json.")
+    run = _open(path)
+    form = Form(kind, delimiter, encoding)
+    with explanation.explain_run(run, file or texts, form, label) as told:
+        if html is not None:
+            write_text(html, pages.explanations(str(run.path), told))
+            _say(f"{html}: written")
+        elif as_json:
+            _print_parts(answers.explanations_json(run.path, told))
+        else:
+            _print_parts(answers.explanations(told))
 
 
 @main.command(short_help="Show a network and what it means.")
@@ -246,6 +286,13 @@ def _open(path: Path | None) -> Run:
         _say(f"passed over: {fault}")
     _say(f"run: {run.path}")
     return run
+
+
+def _print_parts(parts: Iterable[str]) -> None:
+    """Print as it comes, in colours where the terminal has them and NO_COLOR is not set."""
+    color = False if os.environ.get("NO_COLOR") else None
+    for part in parts:
+        click.echo(part, nl=False, color=color)
 
 
 def _say(text: str, *, only_verbose: bool = False) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from embedclf.config import load_config
 from embedclf.data import read_labelled
 from embedclf.labels import Labels
+from embedclf.weights import folds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +33,8 @@ class Description:
     """A sentence or two for each layer."""
     parameters: int
     memory: str
+    scoring: str
+    """What a token costs where texts are scored."""
     run: Run | None
     """None for a config: its embedding then has as many rows as it can have at most."""
 
@@ -64,8 +67,31 @@ def _describe(config: Config, labels: Labels, rows: int, run: Run | None) -> Des
     layers = network.layers(net)
     meanings = [_meaning(layer, config, labels, bound=run is None) for layer in layers]
     parameters = net.count_params()
-    memory = _memory(parameters, config.training.optimizer)
-    return Description(network.table(net), layers, tuple(meanings), parameters, memory, run)
+    return Description(
+        network.table(net),
+        layers,
+        tuple(meanings),
+        parameters,
+        _memory(parameters, config.training.optimizer),
+        _scoring(config, labels, rows),
+        run,
+    )
+
+
+def _scoring(config: Config, labels: Labels, rows: int) -> str:
+    width, pooling = config.model.embedding_dim, config.model.pooling
+    name, units = "output", labels.outputs
+    if config.model.hidden_units:
+        name, units = "hidden_1", config.model.hidden_units[0]
+    positions = config.text.sequence_length if pooling == "flatten" else 1
+    if not folds(pooling, (positions, rows, units), width):
+        return f"A token costs {width:,} numbers where texts are scored: its vector."
+    size = _size(4 * positions * rows * units)
+    return (
+        f"A token costs {units:,} and not {width:,} numbers where texts are scored: embedding "
+        f"times {name}, {positions:,} x {rows:,} x {units:,} numbers ({size}), is multiplied out when a "
+        "run is loaded."
+    )
 
 
 def _memory(parameters: int, optimizer: str) -> str:

@@ -24,13 +24,19 @@ def new_table(*columns: str, numbers: Sequence[int] = ()) -> Any:
     return table
 
 
-def rendered(table: Any) -> str:
-    """A rich table as plain text of at most `WIDTH` columns."""
+def rendered(table: Any, *, colours: bool = False) -> str:
+    """A rich table or text in at most `WIDTH` columns, in a terminal's colours on wish."""
     from rich.console import Console
 
     stream = io.StringIO()
     Console(
-        file=stream, width=WIDTH, color_system=None, markup=False, emoji=False, highlight=False
+        file=stream,
+        width=WIDTH,
+        color_system="256" if colours else None,
+        force_terminal=colours,
+        markup=False,
+        emoji=False,
+        highlight=False,
     ).print(table)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
 

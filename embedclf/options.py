@@ -52,6 +52,12 @@ def form_options(command: F) -> F:
     return delimiter(encoding(command))
 
 
+input_format_option = click.option(
+    "--input-format",
+    "kind",
+    type=click.Choice(["lines", "csv", "tsv", "jsonl", "parquet"]),
+    help="What the file is; else its ending tells, and standard input is lines.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 override_option = click.option(
     "-s",

@@ -182,6 +182,7 @@ def summary(told: Description) -> str:
     """Keras's table, what each line means and, of a run, what was learned."""
     names = [layer.name for layer in told.layers]
     meanings = [*zip(names, told.meanings, strict=True), ("memory", told.memory)]
+    meanings.append(("scoring", told.scoring))
     lines = [told.table, "", "What the lines mean", listing(meanings)]
     if told.run is not None:
         lines += ["", "What was learned", _learned(told.run)]
@@ -201,6 +202,7 @@ def summary_json(told: Description) -> str:
         for layer, meaning in zip(told.layers, told.meanings, strict=True)
     ]
     values = {"layers": layers, "parameters": told.parameters, "memory": told.memory}
+    values |= {"scoring": told.scoring}
     if told.run is not None:
         run = told.run
         values |= {"run": str(run.path), **run.record, "metrics": run.metrics()}

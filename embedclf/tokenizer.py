@@ -121,6 +121,12 @@ class Tokenizer:
             np.concatenate([part.unknown for part in parts]),
         )
 
+    def split(self, text: str) -> list[str]:
+        """The tokens of a text, known or not, before it is cut."""
+        if self.unit == "word":
+            return [str(word) for word in self._words(text_column([text]))[0].as_py()[1:-1]]
+        return [chr(point) for point in self._characters(text_column([text]))[0].tolist()]
+
     def decode(self, ids: npt.NDArray[np.int32]) -> list[str]:
         """The tokens behind ids; padding and unknown are "" and " "."""
         listed = (*RESERVED, *self.tokens)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import zipfile
 from dataclasses import dataclass
 
@@ -49,6 +50,50 @@ class Weights:
         for kernel, bias in self.dense[1:]:
             units = np.maximum(units, 0.0) @ kernel + bias
         return units
+
+    def added(self, ids: TokenIds) -> Floats:
+        """What each id of one text (sequence_length,) adds to the units of the first dense layer.
+
+        They add up to what the layer gives without its bias. With max pooling a token adds that of
+        its numbers which are the largest; of equal ones the first counts.
+
+        Returns:
+            (sequence_length, units).
+        """
+        kernel, _ = self.dense[0]
+        vectors = self.embedding[ids]  # (sequence_length, embedding_dim)
+        if self.pooling == "flatten":
+            places = kernel.reshape(len(ids), vectors.shape[1], -1)
+            at_places: Floats = (vectors[:, None] @ places)[:, 0]
+            return at_places
+        real = ids != PADDING
+        if self.pooling == "average":
+            shares = real / max(1, np.count_nonzero(real))
+            weighed: Floats = vectors * shares[:, None].astype(np.float32)
+            return weighed @ kernel
+        ranked = np.where(real[:, None], vectors, -np.inf)
+        largest = np.arange(len(ids))[:, None] == ranked.argmax(axis=0)
+        return np.where(largest & real[:, None], vectors, np.float32(0.0)) @ kernel
+
+    def slopes(self, units: Floats, output: int) -> Floats:
+        """How a logit changes with each unit of the first dense layer, before ReLU.
+
+        Args:
+            units: (n, units) where to measure.
+            output: Which logit.
+
+        Returns:
+            (n, units) derivatives.
+        """
+        below = []
+        for kernel, bias in self.dense[1:]:
+            below.append(units > 0.0)
+            units = np.maximum(units, 0.0) @ kernel + bias
+        slopes: Floats = np.zeros_like(units)
+        slopes[:, output] = 1.0
+        for (kernel, _), active in zip(self.dense[:0:-1], below[::-1], strict=True):
+            slopes = (slopes @ kernel.T) * active
+        return slopes
 
     def _first(self, ids: TokenIds) -> Floats:
         """(n, units) of the first dense layer, before its ReLU where it is hidden."""
@@ -103,6 +148,12 @@ def read_weights(model: bytes, pooling: str) -> Weights:
     return Weights(pooling, embedding, stack, _fold(pooling, embedding, stack[0][0]))
 
 
+def folds(pooling: str, shape: tuple[int, int, int], embedding_dim: int) -> bool:
+    """Whether a table of that shape, (positions, vocabulary, units), is made and pays."""
+    numbers = math.prod(shape)
+    return pooling != "max" and shape[2] < embedding_dim and numbers <= FOLDED_NUMBERS
+
+
 def _fold(pooling: str, embedding: Floats, kernel: Floats) -> Floats | None:
     """Multiply each row of the embedding by the first kernel, where a token then costs less.
 
@@ -112,7 +163,7 @@ def _fold(pooling: str, embedding: Floats, kernel: Floats) -> Floats | None:
     vocabulary, width = embedding.shape
     units = kernel.shape[1]
     positions = len(kernel) // width  # one, but for flatten
-    if pooling == "max" or units >= width or positions * vocabulary * units > FOLDED_NUMBERS:
+    if not folds(pooling, (positions, vocabulary, units), width):
         return None
     folded: Floats = embedding @ kernel.reshape(positions, width, units)
     if pooling == "average":

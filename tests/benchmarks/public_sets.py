@@ -4,20 +4,18 @@ The folder of the sets is named by EMBEDCLF_DATASETS: `imdb/train.csv`, `imdb/te
 with the columns `text` and `label`. Sets that are not there are skipped by name. Times are of whole
 processes, from the command's start to its end, once each.
 
-    EMBEDCLF_DATASETS=~/datasets python tests/benchmarks/public_sets.py [NAME ...]
+    EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.public_sets [NAME ...]
 """
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from tests.benchmarks.processes import datasets, embedclf
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -33,9 +31,9 @@ class Case:
     validation: str | None = None
     overrides: tuple[str, ...] = ()
 
-    def arguments(self, datasets: Path) -> list[str]:
+    def arguments(self, sets: Path) -> list[str]:
         """The config and the overrides, as `train` takes them."""
-        folder = datasets / self.folder
+        folder = sets / self.folder
         overrides = [f"data.train={folder / 'train.csv'}", f"data.test={folder / self.test}"]
         if self.validation:
             overrides.append(f"data.validation={folder / self.validation}")
@@ -67,51 +65,41 @@ CASES = [
 
 def main(names: list[str]) -> None:
     """Measure the cases whose config is named; all of them when none is."""
-    if "EMBEDCLF_DATASETS" not in os.environ:
-        sys.exit("name the folder of the data sets in EMBEDCLF_DATASETS")
-    datasets = Path(os.environ["EMBEDCLF_DATASETS"]).absolute()
+    folder = datasets()
     print("| set | training rows | train | predict | score | test | majority | command |")
     print("|---|---|---|---|---|---|---|---|")
     for case in CASES:
         if names and case.config not in names:
             continue
-        if (datasets / case.folder / "train.csv").is_file():
-            print(measure(case, datasets), flush=True)
+        if (folder / case.folder / "train.csv").is_file():
+            print(measure(case, folder), flush=True)
         else:
-            print(f"skipped: {case.name}: no {datasets / case.folder}", file=sys.stderr)
+            print(f"skipped: {case.name}: no {folder / case.folder}", file=sys.stderr)
 
 
-def measure(case: Case, datasets: Path) -> str:
+def measure(case: Case, sets: Path) -> str:
     """A row of the table."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        trained, train = embedclf("train", *case.arguments(datasets), "-o", run, "-q", "--json")
-        told, _ = embedclf("evaluate", "--run", run, "-q", "--json")
-        table = datasets / case.folder / case.test
+        trained = embedclf("train", *case.arguments(sets), "-o", run, "-q", "--json")
+        told = embedclf("evaluate", "--run", run, "-q", "--json")
+        table = sets / case.folder / case.test
         output = Path(folder) / "out.csv"
-        _, predict = embedclf("predict", table, "--run", run, "-q", "-o", output)
-    record = json.loads(told)
-    rows = json.loads(trained)["data"]["train"]["rows"]
+        predicted = embedclf("predict", table, "--run", run, "-q", "-o", output)
+    record = json.loads(told.stdout)
+    rows = json.loads(trained.stdout)["data"]["train"]["rows"]
     score = next(iter(record["scores"]))
     cells = [
         case.name,
         f"{rows:,}",
-        f"{train:.1f} s",
-        f"{predict:.1f} s",
+        f"{trained.seconds:.1f} s",
+        f"{predicted.seconds:.1f} s",
         score,
         f"{record['scores'][score]:.3f}",
         f"{record['majority'][score]:.3f}",
         case.command(),
     ]
     return f"| {' | '.join(cells)} |"
-
-
-def embedclf(*args: Any) -> tuple[str, float]:
-    """Run a command; its standard output and its seconds."""
-    began = time.perf_counter()
-    command = [sys.executable, "-m", "embedclf", *map(str, args)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return done.stdout, time.perf_counter() - began
 
 
 if __name__ == "__main__":

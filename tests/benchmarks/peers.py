@@ -1,0 +1,85 @@
+"""What one would use instead: scripts that a benchmark times as whole processes.
+
+python tests/benchmarks/peers.py COMMAND FILE...
+"""
+
+from __future__ import annotations
+
+import csv
+import pickle
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+csv.field_size_limit(2**31 - 1)
+WORD = re.compile(r"\w+")
+
+
+def fasttext_lines(table: str, lines: str) -> None:
+    """Write a table of text and label as fastText reads it."""
+    with (
+        Path(table).open(encoding="utf-8", newline="") as rows,
+        Path(lines).open("w", encoding="utf-8") as out,
+    ):
+        for row in csv.DictReader(rows):
+            words = " ".join(WORD.findall(row["text"].lower()))
+            out.write(f"__label__{row['label'].replace(' ', '_')} {words}\n")
+
+
+def tfidf_fit(table: str, model: str) -> None:
+    """Fit TF-IDF and logistic regression as scikit-learn's defaults have them."""
+    import pandas as pd
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    fitted = make_pipeline(TfidfVectorizer(), LogisticRegression(max_iter=1000))
+    Path(model).write_bytes(pickle.dumps(fitted.fit(rows["text"], rows["label"])))
+
+
+def tfidf_predict(model: str, table: str, output: str) -> None:
+    """Add predictions and probabilities to a table."""
+    import pandas as pd
+
+    fitted = pickle.loads(Path(model).read_bytes())  # noqa: S301 - written by this benchmark
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    probabilities = fitted.predict_proba(rows["text"])
+    rows["prediction"] = fitted.classes_[probabilities.argmax(axis=1)]
+    rows["probability"] = probabilities.max(axis=1)
+    rows.to_csv(output, index=False)
+
+
+def keras_predict(run: str, table: str, output: str) -> None:
+    """Add the probabilities of a run's network to a table by Keras itself."""
+    import json
+
+    import keras
+    import numpy as np
+    import pandas as pd
+
+    text = json.loads((Path(run) / "text.json").read_text(encoding="utf-8"))
+    id_of = {token: number for number, token in enumerate(text["tokens"], start=2)}
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    ids = np.zeros((len(rows), text["sequence_length"]), np.int32)
+    for row, cell in enumerate(rows["text"]):
+        words = WORD.findall(cell.lower())[: ids.shape[1]]
+        ids[row, : len(words)] = [id_of.get(word, 1) for word in words]
+    network = keras.models.load_model(Path(run) / "model.keras")
+    rows["probability"] = network.predict(ids, batch_size=512, verbose=0)[:, 0]
+    rows.to_csv(output, index=False)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "fasttext-lines": fasttext_lines,
+    "tfidf-fit": tfidf_fit,
+    "tfidf-predict": tfidf_predict,
+    "keras-predict": keras_predict,
+}
+
+if __name__ == "__main__":
+    COMMANDS[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,67 @@
+"""Whole processes, from command to end: their output, seconds and peak memory."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A process that ended well."""
+
+    stdout: str
+    seconds: float
+    megabytes: float
+    """Of memory at its peak, that of the largest process it started included."""
+
+
+def datasets() -> Path:
+    """The folder of the public data sets, from EMBEDCLF_DATASETS."""
+    if "EMBEDCLF_DATASETS" not in os.environ:
+        sys.exit("name the folder of the data sets in EMBEDCLF_DATASETS")
+    return Path(os.environ["EMBEDCLF_DATASETS"]).absolute()
+
+
+def run(*command: Any, stdin: str = "") -> Finished:
+    """Run a command; a failure ends the benchmark with what the command said."""
+    with (
+        tempfile.TemporaryFile("w+") as given,
+        tempfile.TemporaryFile("w+") as told,
+        tempfile.TemporaryFile("w+") as talk,
+    ):
+        given.write(stdin)
+        given.seek(0)
+        began = time.perf_counter()
+        process = subprocess.Popen([*map(str, command)], stdin=given, stdout=told, stderr=talk)
+        _, status, used = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            talk.seek(0)
+            sys.exit(f"{' '.join(map(str, command))}: {process.returncode}\n{talk.read()}")
+        told.seek(0)
+        return Finished(told.read(), seconds, used.ru_maxrss / (1e6 if _IN_BYTES else 1e3))
+
+
+def embedclf(*args: Any, stdin: str = "") -> Finished:
+    """Run `embedclf` with this Python."""
+    return run(sys.executable, "-m", "embedclf", *args, stdin=stdin)
+
+
+def median_seconds(finished: Sequence[Finished]) -> float:
+    """The median of several runs of one command."""
+    return statistics.median(one.seconds for one in finished)
+
+
+_IN_BYTES = sys.platform == "darwin"

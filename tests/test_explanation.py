@@ -1,0 +1,217 @@
+"""What tokens add, beside the logit, the gradients of Keras, and what people and programs see."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from embedclf import answers, pages
+from embedclf.backend import keras
+from embedclf.classifier import Classifier
+from embedclf.config import ModelConfig
+from embedclf.explanation import Explanation, Token, explain
+from embedclf.labels import Labels, Task
+from embedclf.tokenizer import Tokenizer
+from embedclf.weights import read_weights
+from tests.conftest import Invoke, write_csv
+from tests.test_classifier import LENGTH, ROWS, build
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from embedclf.run import Run
+
+WORDS = tuple(f"w{number}" for number in range(ROWS - 2))
+
+
+def classifier(folder: Path, task: Task, seed: int, **model: Any) -> tuple[Classifier, Any]:
+    net, labels = build(ModelConfig.model_validate({"embedding_dim": 4, **model}), task, seed)
+    net.save(folder / "model.keras")
+    weights = read_weights((folder / "model.keras").read_bytes(), model["pooling"])
+    return Classifier(Tokenizer("word", True, LENGTH, WORDS), labels, weights), net
+
+
+@settings(max_examples=40)
+@given(
+    pooling=st.sampled_from(["flatten", "average", "max"]),
+    hidden=st.lists(st.integers(1, 6), max_size=2),
+    task=st.sampled_from(["binary", "multiclass", "multilabel"]),
+    words=st.lists(st.sampled_from([*WORDS, "other"]), max_size=12),
+    seed=st.integers(0, 1000),
+)
+def test_what_tokens_add_is_the_logit(
+    tmp_path_factory: pytest.TempPathFactory,
+    pooling: str,
+    hidden: list[int],
+    task: Task,
+    words: list[str],
+    seed: int,
+) -> None:
+    judge, _ = classifier(
+        tmp_path_factory.mktemp("model"), task, seed, pooling=pooling, hidden_units=hidden
+    )
+    text = " ".join(words)
+    shares = judge.labels.shares(judge.predict_proba([text]))[0]
+    for label, share in zip(judge.labels.names, shares, strict=True):
+        (told,) = explain(judge, [text], label)
+        added = told.bias + told.padding + sum(token.contribution for token in told.tokens)
+        assert told.error == pytest.approx(added - told.logit)
+        assert abs(told.error) <= (1e-3 if hidden else 1e-5)
+        assert bool(told.steps) == bool(hidden)
+        assert told.probability == pytest.approx(float(share), abs=1e-6)
+        assert [token.token for token in told.tokens] == words[:LENGTH]
+        assert [token.known for token in told.tokens] == [w != "other" for w in words[:LENGTH]]
+        assert told.cut == max(0, len(words) - LENGTH)
+        assert pooling == "flatten" or told.padding == 0.0
+        if task != "multiclass":
+            assert 1 / (1 + np.exp(-told.logit)) == pytest.approx(told.probability, abs=1e-5)
+
+
+@pytest.mark.parametrize("hidden", [[5], [5, 3]])
+def test_contributions_are_the_integrated_gradients_of_keras(
+    tmp_path: Path, hidden: list[int]
+) -> None:
+    import tensorflow as tf
+
+    judge, net = classifier(tmp_path, "binary", 7, pooling="flatten", hidden_units=hidden)
+    above = keras.Model(net.get_layer("embedding").output, net.output)
+    net.get_layer("output").activation = keras.activations.linear
+    text = "w1 w2 w3 w4 other"
+    vectors = net.get_layer("embedding")(judge.tokenizer.encode([text]).ids)
+    steps = 2000
+    along = tf.reshape((tf.range(steps, dtype="float32") + 0.5) / steps, (-1, 1, 1)) * vectors
+    with tf.GradientTape() as tape:
+        tape.watch(along)
+        logits = above(along)
+    gradients = tf.reduce_mean(tape.gradient(logits, along), axis=0)
+    expected = tf.reduce_sum(vectors[0] * gradients, axis=1).numpy()
+    (told,) = explain(judge, [text], "b")
+    found = [token.contribution for token in told.tokens]
+    assert found == pytest.approx(expected[:5].tolist(), abs=5e-3)
+    assert told.padding == pytest.approx(float(expected[5:].sum()), abs=5e-3)
+
+
+def test_a_linear_average_adds_each_tokens_share(tmp_path: Path) -> None:
+    judge, net = classifier(tmp_path, "multiclass", 3, pooling="average")
+    embedding, kernel, bias = net.get_weights()
+    (told,) = explain(judge, ["w0 w1 w0 other"], "c")
+    vectors = embedding[[2, 3, 2, 1]]
+    expected = vectors @ kernel[:, 2] / 4
+    assert [token.contribution for token in told.tokens] == pytest.approx(expected.tolist())
+    assert told.bias == pytest.approx(float(bias[2]))
+    assert told.unknown == pytest.approx(float(expected[3]))
+
+
+def test_the_prediction_is_explained_unless_a_label_is_named(runs: dict[str, Run]) -> None:
+    judge = runs["binary"].classifier()
+    good, bad = explain(judge, ["great hotel, it was great", "awful film, it was awful"])
+    assert (good.label, bad.label) == ("pos", "neg")
+    assert min(good.probability, bad.probability) > 0.5
+    (other,) = explain(judge, ["great hotel, it was great"], "neg")
+    assert not other.prediction
+    assert other.logit == -good.logit
+    judge = runs["multilabel"].classifier()
+    assert [one.label for one in explain(judge, ["b c 3"])] == ["b", "c"]
+    assert all(one.prediction and one.separator == "" for one in explain(judge, ["b c 3"]))
+
+
+TOLD = Explanation(
+    text="Good, zyx good & <b>bad</b>",
+    prediction=True,
+    label="a <b>",
+    probability=0.75,
+    logit=1.0986,
+    bias=0.5,
+    padding=0.0986,
+    tokens=(
+        Token("good", True, 0.8),
+        Token("zyx", False, -0.1),
+        Token("good", True, 0.4),
+        Token("b", True, 0.0),
+        Token("bad", True, -0.6),
+        Token("b", True, 0.0),
+    ),
+    cut=3,
+    steps=0,
+    separator=" ",
+)
+
+
+def test_explanations_are_shown_to_people(golden: Callable[[str, str], None]) -> None:
+    many = tuple(Token(f"t{number:02}", True, 0.01 * number) for number in range(20))
+    other = Explanation("", False, "b", 0.5, 1.9, 0.0, 0.0, many, 0, 128, "")
+    shown = "".join(answers.explanations([TOLD, other]))
+    golden("explain.txt", shown)
+    assert "\x1b[30;48;5;75mgood\x1b[0m" in shown
+
+
+def test_explanations_are_a_page(golden: Callable[[str, str], None]) -> None:
+    page = "".join(pages.explanations("runs/<x>-1", [TOLD]))
+    golden("explain.html", page)
+    assert "<b>" not in page
+    assert "http" not in page
+
+
+def test_programs_get_one_object(runs: dict[str, Run], invoke: Invoke) -> None:
+    run = runs["binary"].path
+    told = json.loads(invoke("explain", "great hotel", "awful", "--run", run, "--json").stdout)
+    assert told["run"] == str(run)
+    first, second = told["explanations"]
+    assert [token["token"] for token in first["tokens"]] == ["great", "hotel"]
+    added = first["bias"] + first["padding"] + sum(t["contribution"] for t in first["tokens"])
+    assert added == pytest.approx(first["logit"], abs=1e-5)
+    assert second["label"] == "neg"
+    asked = json.loads(invoke("predict", "-t", "great hotel", "--run", run, "--json").stdout)
+    assert asked["predictions"][0]["probability"] == pytest.approx(first["probability"], abs=1e-6)
+
+
+def test_a_table_of_texts_is_explained(
+    runs: dict[str, Run], tmp_path: Path, invoke: Invoke
+) -> None:
+    run = runs["multiclass"].path
+    rows = [("heat", "heat and great 3"), ("wind", "wind and awful 4")]
+    table = write_csv(tmp_path / "in.csv", ["title", "body"], rows)
+    told = json.loads(invoke("explain", "--file", table, "--run", run, "--json").stdout)
+    assert [one["text"] for one in told["explanations"]] == [" ".join(row) for row in rows]
+    page = tmp_path / "page.html"
+    done = invoke("explain", "--file", table, "--run", run, "--html", page)
+    assert done.stderr == f"{page}: written\n"
+    assert page.read_text(encoding="utf-8").count("<article>") == 2
+    plain = invoke("explain", "--file", table, "--run", run).stdout
+    assert "\x1b" not in plain
+    assert plain.count("the sum misses the logit") == 2
+    text = invoke("explain", "--file", "-", "--run", run, text="heat and great\n").stdout
+    assert text.startswith("heat  ")
+
+
+def test_wrong_requests_are_refused(runs: dict[str, Run], tmp_path: Path, invoke: Invoke) -> None:
+    run = runs["binary"].path
+    for args in ([], ["a", "--file", "x.csv"], ["a", "--json", "--html", "x.html"]):
+        told = invoke("explain", *args, "--run", run, status=2).stderr
+        assert told.startswith("embedclf: Give one of TEXT and --file")
+    told = invoke("explain", "a", "--label", "poss", "--run", run, status=1).stderr
+    assert told == "embedclf: label 'poss': the run knows no such label; did you mean 'pos'?\n"
+    page = tmp_path / "no" / "x.html"
+    told = invoke("explain", "a", "--run", run, "--html", page, status=1).stderr
+    assert "cannot be written: No such file or directory" in told
+
+
+def test_labels_without_a_prediction_fall_back_to_the_likeliest(tmp_path: Path) -> None:
+    judge, _ = classifier(tmp_path, "multilabel", 1, pooling="max")
+    quiet = Classifier(
+        judge.tokenizer, Labels("multilabel", ("a", "b", "c"), (1, 1, 1)), judge.weights
+    )
+    for text in ("", "w1", "w2 w3"):
+        told = list(explain(quiet, [text]))
+        probabilities = quiet.predict_proba([text])[0]
+        if (probabilities < 0.5).all():
+            assert [one.label for one in told] == [quiet.labels.names[probabilities.argmax()]]
+            assert not told[0].prediction
+        else:
+            assert len(told) == (probabilities >= 0.5).sum()
