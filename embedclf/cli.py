@@ -81,7 +81,7 @@ def train(
     """
     from embedclf import report, training
     from embedclf.config import load_config
-    from embedclf.progress import Talk
+    from embedclf.talk import Talk
 
     settings = load_config(config, overrides)
     _show_tensorflow(tf_logs)

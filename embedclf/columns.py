@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,15 @@ def text_column(texts: Sequence[str | None]) -> pa.StringArray:
         raise TypeError(f"a text must be a str or None, not {type(wrong).__name__}") from error
     offsets = np.fromiter(accumulate(map(len, encoded), initial=0), np.int64, len(encoded) + 1)
     return _from_bytes(offsets, b"".join(encoded))
+
+
+def join_columns(
+    columns: Sequence[pa.ChunkedArray | pa.Array],
+) -> pa.ChunkedArray | pa.Array:
+    """Join the columns of a text by a blank."""
+    if len(columns) == 1:
+        return columns[0]
+    return pc.binary_join_element_wise(*columns, text_column([" "])[0])
 
 
 def number_column(numbers: npt.NDArray[np.integer | np.floating]) -> pa.Array:

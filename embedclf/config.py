@@ -60,11 +60,6 @@ ClassWeight = Annotated[
 ]
 
 
-def as_list(columns: str | list[str]) -> list[str]:
-    """One column's name or several, as a list."""
-    return [columns] if isinstance(columns, str) else columns
-
-
 class Section(BaseModel):
     """What all sections share: unknown keys are refused, values do not change."""
 
@@ -104,13 +99,23 @@ class DataConfig(Section):
         description="Drop rows whose label is empty instead of refusing the table.",
     )
 
+    @property
+    def text_columns(self) -> list[str]:
+        """The columns of the text, be it one or several."""
+        return [self.text] if isinstance(self.text, str) else self.text
+
+    @property
+    def label_columns(self) -> list[str]:
+        """The columns of the labels, be it one or several."""
+        return [self.label] if isinstance(self.label, str) else self.label
+
     @model_validator(mode="after")
     def _columns_have_one_part_each(self) -> DataConfig:
         if self.label_separator is not None and isinstance(self.label, list):
             raise PydanticCustomError(
                 "both", "label_separator goes with one label column, not with a list of them"
             )
-        columns = [*as_list(self.text), *as_list(self.label)]
+        columns = [*self.text_columns, *self.label_columns]
         twice = next((column for column in columns if columns.count(column) > 1), None)
         if twice is not None:
             raise PydanticCustomError(

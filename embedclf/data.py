@@ -11,8 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embedclf.columns import text_column
-from embedclf.config import as_list
+from embedclf.columns import join_columns
 from embedclf.errors import DataError
 from embedclf.tables import Table, open_table
 
@@ -71,7 +70,7 @@ def read_labelled(path: Path, config: DataConfig) -> LabelledTexts:
         DataError: The table cannot be read, has no rows, or holds invalid labels (empty, or no 0
             or 1 in a column of them) and `skip_invalid` is off.
     """
-    text_columns, label_columns = as_list(config.text), as_list(config.label)
+    text_columns, label_columns = config.text_columns, config.label_columns
     columns = list(dict.fromkeys([*text_columns, *label_columns]))
     table = open_table(path, columns, delimiter=config.delimiter, encoding=config.encoding)
     cells = table.read(columns)
@@ -84,15 +83,6 @@ def read_labelled(path: Path, config: DataConfig) -> LabelledTexts:
         np.arange(cells.num_rows),
     )
     return _drop_invalid(labelled, config)
-
-
-def join_columns(
-    columns: Sequence[pa.ChunkedArray | pa.Array],
-) -> pa.ChunkedArray | pa.Array:
-    """Join the columns of a text by a blank."""
-    if len(columns) == 1:
-        return columns[0]
-    return pc.binary_join_element_wise(*columns, text_column([" "])[0])
 
 
 def split(

@@ -89,8 +89,8 @@ def _scoring(config: Config, labels: Labels, rows: int) -> str:
     size = _size(4 * positions * rows * units)
     return (
         f"A token costs {units:,} and not {width:,} numbers where texts are scored: embedding "
-        f"times {name}, {positions:,} x {rows:,} x {units:,} numbers ({size}), is multiplied out when a "
-        "run is loaded."
+        f"times {name}, {positions:,} x {rows:,} x {units:,} numbers ({size}), is multiplied out "
+        "when a run is loaded."
     )
 
 

@@ -147,12 +147,13 @@ def predict(
     Raises:
         DataError: The rows cannot be read or written, or have a column that is to be added.
     """
-    config = run.config().data
-    predictor = _predictor(run, request, config.label_separator or "|")
+    predictor = _predictor(run, request)
     wanted = Wanted(request.output, request.held, predictor.added)
     with ExitStack() as stack:
         if isinstance(given, Path):
-            source = stack.enter_context(open_source(given, config, request.form, wanted))
+            source = stack.enter_context(
+                open_source(given, run.config().data, request.form, wanted)
+            )
         else:
             source = from_texts(given, wanted)
         if request.safe and source.target != "delimited":
@@ -168,11 +169,13 @@ def predict(
         return Predicted(_pass_on(predictor, source, output, tell), held.rows)
 
 
-def _predictor(run: Run, request: Request, separator: str) -> Predictor:
+def _predictor(run: Run, request: Request) -> Predictor:
     classifier = run.classifier()
     labels = len(classifier.labels.names)
     if request.best > labels:
         raise DataError(f"-k {request.best}: {run.path} knows {labels} labels; ask for fewer")
+    several = classifier.labels.task == "multilabel"
+    separator = (several and run.config().data.label_separator) or "|"
     return Predictor(classifier, separator, request.all_probabilities, request.best)
 
 

@@ -1,4 +1,4 @@
-"""What training and prediction say while they run, on standard error."""
+"""How far a prediction is, on standard error."""
 
 from __future__ import annotations
 
@@ -8,99 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from embedclf import report
-from embedclf.history import Epoch, Step
 from embedclf.prediction import Progress
-from embedclf.preparation import Prepared
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from embedclf.config import Config
     from embedclf.sources import Source
-    from embedclf.training import Told
 
 _PLAIN_SECONDS = 5.0
 """Between two plain lines."""
-
-
-class Talk:
-    """Tells a training's facts, and its progress: a bar, plain lines, or none.
-
-    Use it as a context manager, so that the bar goes away whatever happens.
-    """
-
-    def __init__(self, config: Config, *, progress: str, quiet: bool) -> None:
-        """Choose how to talk.
-
-        Args:
-            config: What is trained.
-            progress: auto (a bar on a terminal, else none), plain or none.
-            quiet: Say nothing at all.
-        """
-        self._config = config
-        self._quiet = quiet
-        self._plain = progress == "plain" and not quiet
-        self._bar: Any = None
-        if progress == "auto" and not quiet and sys.stderr.isatty():
-            self._bar = _bar()
-        self._task: Any = None
-        self._score_name = "accuracy"
-        self._last = ""
-
-    def __enter__(self) -> Talk:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def __call__(self, told: Told) -> None:
-        """Tell one thing; where nobody reads any more, say nothing from then on."""
-        try:
-            if not self._quiet:
-                self._tell(told)
-        except BrokenPipeError:
-            self._quiet = True
-
-    def _tell(self, told: Told) -> None:
-        if isinstance(told, Prepared):
-            self._score_name = told.labels.score_name
-            click.echo(report.prepared(told.facts, self._config), err=True)
-        elif isinstance(told, Step):
-            self._step(told)
-        elif isinstance(told, Epoch):
-            self._epoch(told)
-        else:
-            click.echo(report.device(told), err=True)
-
-    def _step(self, told: Step) -> None:
-        if self._bar is None:
-            return
-        if self._task is None:
-            self._bar.start()
-            self._task = self._bar.add_task("", total=told.epochs * told.of_rows, told="")
-        done = (told.epoch - 1) * told.of_rows + told.rows
-        speed = told.rows / max(told.seconds, 1e-9)
-        text = (
-            f"epoch {told.epoch}/{told.epochs}  {speed:,.0f} rows/s  "
-            f"loss {told.loss:.4f}{self._last}"
-        )
-        self._bar.update(self._task, completed=done, told=text)
-
-    def _epoch(self, told: Epoch) -> None:
-        line = report.epoch(told, self._config.training.epochs, self._score_name)
-        self._last = f"  val_{self._score_name} {told.val_score:.4f}"
-        if self._bar is not None:
-            self._bar.console.print(line, highlight=False, markup=False)
-        elif self._plain:
-            click.echo(line, err=True)
 
 
 class Counter:
@@ -119,10 +36,10 @@ class Counter:
         """
         self._quiet = quiet
         self._plain = progress == "plain" and not quiet
-        shown = sys.stderr.isatty() and not (
-            (output is None or str(output) == "-") and sys.stdout.isatty()
-        )
-        self._bar: Any = _new_bar() if progress == "auto" and shown and not quiet else None
+        rows_shown = (output is None or str(output) == "-") and sys.stdout.isatty()
+        self._bar: Any = None
+        if progress == "auto" and not quiet and sys.stderr.isatty() and not rows_shown:
+            self._bar = new_bar()
         self._task: Any = None
         self._began = time.perf_counter()
         self._next = _PLAIN_SECONDS
@@ -156,24 +73,20 @@ class Counter:
             self._bar.update(self._task, completed=done.share or 0.0, told=line)
         elif self._plain and seconds >= self._next:
             self._next = seconds + _PLAIN_SECONDS
-            click.echo(line, err=True)
+            left = f"  {seconds / done.share - seconds:,.0f} s left" if done.share else ""
+            click.echo(line + left, err=True)
 
 
-def _bar() -> Any:
-    from rich.progress import TextColumn
-
-    return _new_bar(TextColumn("at most"))
-
-
-def _new_bar(*before_time: Any) -> Any:
+def new_bar(before_time: str = "") -> Any:
+    """A bar on standard error: what is told beside it, and the time that is left."""
+    from rich import progress
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    return Progress(
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[told]}", markup=False),
-        *before_time,
-        TimeRemainingColumn(compact=True),
+    return progress.Progress(
+        progress.BarColumn(bar_width=24),
+        progress.TextColumn("{task.fields[told]}", markup=False),
+        progress.TextColumn(before_time),
+        progress.TimeRemainingColumn(compact=True),
         console=Console(stderr=True),
         transient=True,
     )

@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
-from embedclf.columns import text_column
-from embedclf.config import as_list
-from embedclf.data import join_columns
+from embedclf.columns import join_columns, text_column
 from embedclf.errors import DataError
 from embedclf.jsonlines import taken
 from embedclf.tables import Kind, Table, open_table, target_kind
@@ -124,13 +122,13 @@ def open_source(path: Path, config: DataConfig, form: Form, wanted: Wanted) -> I
     if not standard and not path.exists():
         raise DataError(f"{path}: no such file; a text to classify goes behind -t")
     with _stored(path, form, standard=standard) as file:
-        yield _table_source(_open_table(file, name, config, form), as_list(config.text), wanted)
+        yield _table_source(_open_table(file, name, config, form), config.text_columns, wanted)
 
 
 def _open_table(file: Path, name: str, config: DataConfig, form: Form) -> Table:
     return open_table(
         file,
-        as_list(config.text),
+        config.text_columns,
         delimiter=form.delimiter or ("\t" if form.kind == "tsv" else config.delimiter),
         encoding=form.encoding or config.encoding,
         suffix=f".{form.kind}" if form.kind else None,

@@ -35,6 +35,7 @@ LAYERS = [
     {"layout"},
     {"report"},
     {"answers", "pages", "progress"},
+    {"talk"},
     {"boundary", "options"},
     {"cli"},
     {"__main__"},

@@ -255,7 +255,7 @@ def test_progress_is_told_in_plain_lines(
 ) -> None:
     monkeypatch.setattr("embedclf.progress._PLAIN_SECONDS", 0.0)
     done = invoke("predict", table, "--run", run.path, "-o", tmp_path / "o.csv", "--progress=plain")
-    assert re.search(r"^5 rows  [\d,]+ rows/s$", done.stderr, re.MULTILINE)
+    assert re.search(r"^5 rows  [\d,]+ rows/s  0 s left$", done.stderr, re.MULTILINE)
 
 
 def test_more_labels_than_there_are_cannot_be_the_best(run: Run, invoke: Invoke) -> None:
