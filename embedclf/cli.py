@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -81,16 +82,17 @@ def train(
     """
     from embedclf import report, training
     from embedclf.config import load_config
+    from embedclf.progress import Display
     from embedclf.talk import Talk
 
     settings = load_config(config, overrides)
     _show_tensorflow(tf_logs)
-    with Talk(settings, progress=progress, quiet=_flag("quiet")) as talk:
+    with Display(progress, quiet=_flag("quiet"), before_time="at most") as display:
         run = training.train(
             settings,
             name=config.stem,
             output=output,
-            tell=talk,
+            tell=Talk(settings, display),
             tensorboard=tensorboard,
         )
     _say(report.circumstances(run.record), only_verbose=True)
@@ -166,20 +168,22 @@ def predict(
     to standard output, as CSV, or as JSON lines where the input is that.
     """
     from embedclf import answers, prediction
-    from embedclf.progress import Counter
+    from embedclf.progress import Counter, Display
     from embedclf.sources import Form
 
     if bool(texts) == (source is not None) or (as_json and output):
         raise click.UsageError(
             "Give one of INPUT, - for standard input, and -t TEXT; not both -o and --json."
         )
+    output = None if str(output) == "-" else output
     held = as_json or (bool(texts) and output is None)
     form = Form(kind, delimiter, encoding)
     request = prediction.Request(form, output, held, safe_csv, all_probabilities, best)
     run = _open(path)
-    with Counter(output, progress=progress, quiet=_flag("quiet")) as counter:
-        predicted = prediction.predict(run, source or texts, request, counter)
-    if output is not None and str(output) != "-":
+    shared = output is None and sys.stdout.isatty()
+    with Display(progress, quiet=_flag("quiet"), shared=shared) as display:
+        predicted = prediction.predict(run, source or texts, request, Counter(display))
+    if output is not None:
         _say(f"{output}: {predicted.count:,} rows written")
     elif as_json:
         click.echo(answers.predictions_json(run.path, predicted.rows))

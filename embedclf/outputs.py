@@ -52,7 +52,7 @@ def open_output(
 
     Args:
         path: The table; its ending tells the delimiter and whether to pack it. It is there, whole,
-            when the block ends well. None, or `-`, is standard output.
+            when the block ends well. None is standard output.
         kind: What it is.
         columns: Of the rows that will come.
         safe: Whether to neutralise cells that a spreadsheet would run as formulas.
@@ -63,7 +63,7 @@ def open_output(
     if kind != "delimited" and len(set(columns)) < len(columns):
         twice = next(name for name in columns if list(columns).count(name) > 1)
         raise DataError(f"two columns are named {twice!r}; rename one, or write CSV")
-    if path is None or str(path) == "-":
+    if path is None:
         yield _Lines(sys.stdout.buffer, _format(kind, ",", columns, safe=safe))
         return
     try:

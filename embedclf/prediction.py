@@ -111,7 +111,7 @@ class Request:
     form: Form = field(default_factory=Form)
     """How to read the rows."""
     output: Path | None = None
-    """Where they go: a table, or standard output for None and `-`."""
+    """Where they go: a table, or standard output."""
     held: bool = False
     """Whether they are kept in memory instead."""
     safe: bool = False

@@ -1,4 +1,4 @@
-"""How far a prediction is, on standard error."""
+"""Progress on standard error: a bar, plain lines, or nothing; and how far a prediction is."""
 
 from __future__ import annotations
 
@@ -11,40 +11,39 @@ import click
 from embedclf.prediction import Progress
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
 
     from embedclf.sources import Source
 
 _PLAIN_SECONDS = 5.0
-"""Between two plain lines."""
+"""Between two plain lines of a prediction."""
 
 
-class Counter:
-    """Tells how many rows have been scored: a bar, plain lines, or nothing.
+class Display:
+    """Where progress is shown.
 
     Use it as a context manager, so that the bar goes away whatever happens.
     """
 
-    def __init__(self, output: Path | None, *, progress: str, quiet: bool) -> None:
-        """Choose how to talk.
+    def __init__(
+        self, progress: str, *, quiet: bool, shared: bool = False, before_time: str = ""
+    ) -> None:
+        """Choose how to show it.
 
         Args:
-            output: Where the rows go: a bar and rows are not shown on one terminal.
             progress: auto (a bar on a terminal, else none), plain or none.
             quiet: Say nothing at all.
+            shared: Whether results go to the same terminal, which leaves no room for a bar.
+            before_time: What stands before the time that is left.
         """
         self._quiet = quiet
-        self._plain = progress == "plain" and not quiet
-        rows_shown = (output is None or str(output) == "-") and sys.stdout.isatty()
+        self.plain = progress == "plain" and not quiet
         self._bar: Any = None
-        if progress == "auto" and not quiet and sys.stderr.isatty() and not rows_shown:
-            self._bar = new_bar()
+        if progress == "auto" and not quiet and sys.stderr.isatty() and not shared:
+            self._bar = _new_bar(before_time)
         self._task: Any = None
-        self._began = time.perf_counter()
-        self._next = _PLAIN_SECONDS
 
-    def __enter__(self) -> Counter:
+    def __enter__(self) -> Display:
         return self
 
     def __exit__(
@@ -56,29 +55,63 @@ class Counter:
         if self._bar is not None:
             self._bar.stop()
 
+    def say(self, line: str) -> None:
+        """Tell a fact; where nobody reads any more, say nothing from then on."""
+        if self._quiet:
+            return
+        try:
+            click.echo(line, err=True)
+        except BrokenPipeError:
+            self._quiet, self.plain = True, False
+
+    def step(self, line: str) -> None:
+        """Tell a step that is done: above the bar, as a plain line, or not at all."""
+        if self._bar is not None:
+            self._bar.console.print(line, highlight=False, markup=False)
+        elif self.plain:
+            self.say(line)
+
+    def move(self, told: str, done: float, total: float | None) -> None:
+        """Move the bar, if there is one; without a total it runs to and fro."""
+        if self._bar is None:
+            return
+        if self._task is None:
+            self._bar.start()
+            self._task = self._bar.add_task("", total=total, told="")
+        self._bar.update(self._task, completed=done, told=told)
+
+
+class Counter:
+    """Tells how rows are read and how many have been scored."""
+
+    def __init__(self, display: Display) -> None:
+        """Begin to count.
+
+        Args:
+            display: Where to tell.
+        """
+        self._display = display
+        self._began = time.perf_counter()
+        self._next = _PLAIN_SECONDS
+
     def __call__(self, told: Source | Progress) -> None:
-        """Tell how the rows are read, or how many are done."""
+        """Tell one thing."""
         if isinstance(told, Progress):
             self._count(told)
-        elif told.form and not self._quiet:
-            click.echo(told.form, err=True)
+        elif told.form:
+            self._display.say(told.form)
 
     def _count(self, done: Progress) -> None:
         seconds = time.perf_counter() - self._began
         line = f"{done.rows:,} rows  {done.rows / max(seconds, 1e-9):,.0f} rows/s"
-        if self._bar is not None:
-            if self._task is None:
-                self._bar.start()
-                self._task = self._bar.add_task("", total=1.0 if done.share else None, told="")
-            self._bar.update(self._task, completed=done.share or 0.0, told=line)
-        elif self._plain and seconds >= self._next:
+        self._display.move(line, done.share or 0.0, 1.0 if done.share else None)
+        if self._display.plain and seconds >= self._next:
             self._next = seconds + _PLAIN_SECONDS
             left = f"  {seconds / done.share - seconds:,.0f} s left" if done.share else ""
-            click.echo(line + left, err=True)
+            self._display.say(line + left)
 
 
-def new_bar(before_time: str = "") -> Any:
-    """A bar on standard error: what is told beside it, and the time that is left."""
+def _new_bar(before_time: str) -> Any:
     from rich import progress
     from rich.console import Console
 

@@ -73,7 +73,7 @@ class Wanted:
     """What is wanted of rows."""
 
     output: Path | None
-    """The file they go to; None, or `-`, is standard output."""
+    """The file they go to; None is standard output."""
     held: bool
     """Whether they are kept in memory instead."""
     added: tuple[str, ...]

@@ -164,7 +164,7 @@ def target_kind(path: Path | None, source: Kind) -> Kind:
     Raises:
         DataError: The ending of the path is unknown.
     """
-    if path is None or str(path) == "-":
+    if path is None:
         return "jsonl" if source == "jsonl" else "delimited"
     return kind_of(path)
 
