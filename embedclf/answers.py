@@ -120,5 +120,5 @@ def _notes(told: Explanation) -> Iterator[str]:
         yield f"{unknown:,} of {len(told.tokens):,} tokens unknown, together {told.unknown:+.4f}"
     if told.cut:
         yield f"{told.cut:,} more tokens were cut: the network reads {len(told.tokens):,}"
-    how = f"integrated gradients in {told.steps:,} steps" if told.steps else "exact"
+    how = f"integrated gradients over {told.pieces:,} pieces" if told.pieces else "exact"
     yield f"{how}; the sum misses the logit by {abs(told.error):.0e}"

@@ -3,18 +3,21 @@
 Where the network is linear but for its output, and with max pooling, what a token adds is exact.
 With hidden layers it is the integrated gradient (Sundararajan, Taly and Yan, Axiomatic Attribution
 for Deep Networks, 2017, section 3) along the straight line from vectors of zeros to those of the
-text. Pooling and the first dense layer then move on a straight line too, so that the gradients of
-the units of that layer are all that must be averaged.
+text. Pooling and the first dense layer then move on a straight line too, and the network behind
+them is linear but for where a ReLU bends: between the bends the gradient is constant, so that its
+mean is no approximation.
 """
 
 from __future__ import annotations
 
+import itertools
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from embedclf.errors import DataError
 from embedclf.faults import nearest
@@ -25,14 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from embedclf.classifier import Classifier
-    from embedclf.labels import Labels, Probabilities
+    from embedclf.labels import Probabilities
     from embedclf.run import Run
     from embedclf.sources import Form
     from embedclf.weights import Floats, Weights
 
-_STEPS, _MOST_STEPS = 64, 1 << 14
-_CLOSE = 1e-5
-"""Steps are doubled until the sum misses the logit by no more than this."""
+Doubles = npt.NDArray[np.float64]
+
+_BATCH_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,8 @@ class Explanation:
     """Those that the network reads, in order."""
     cut: int
     """Tokens behind the last that it reads."""
-    steps: int
-    """Of integrated gradients; 0 where contributions are exact."""
+    pieces: int
+    """Linear pieces of the way that the gradient was integrated over; 0 without hidden layers."""
     separator: str
     """What stands between two tokens: a blank, or nothing between characters."""
 
@@ -132,66 +135,111 @@ def explain(
         near = nearest(label, names)
         hint = f"did you mean {near!r}?" if near else f"there are {', '.join(names)}"
         raise DataError(f"label {label!r}: the run knows no such label; {hint}")
-    return (one for text in texts for one in _explain(classifier, text, label))
+    return (
+        one
+        for batch in _batches(texts)
+        for scored in _score(classifier, batch)
+        for one in _explain(classifier, scored, label)
+    )
 
 
-def _explain(classifier: Classifier, text: str, label: str | None) -> Iterator[Explanation]:
-    weights, labels = classifier.weights, classifier.labels
-    encoding = classifier.tokenizer.encode([text])
-    (ids,) = encoding.ids
-    tokens = classifier.tokenizer.split(text)
-    read = min(len(tokens), len(ids))
-    added = weights.added(ids)  # (sequence_length, units)
-    logits = weights.logits(encoding.ids)
+@dataclass(frozen=True)
+class _Scored:
+    """A text as the network reads and scores it."""
+
+    text: str
+    tokens: list[str]
+    ids: npt.NDArray[np.int32]  # (sequence_length,)
+    logits: Floats  # (outputs,)
+    shares: Probabilities  # (labels,)
+    predicted: list[int]
+
+
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    remaining = iter(texts)
+    while batch := list(itertools.islice(remaining, _BATCH_ROWS)):
+        yield batch
+
+
+def _score(classifier: Classifier, texts: list[str]) -> Iterator[_Scored]:
+    labels, several = classifier.labels, classifier.labels.task == "multilabel"
+    ids = classifier.tokenizer.encode(texts).ids
+    logits = classifier.weights.logits(ids)
     probabilities = classifier.activate(logits)
-    predicted = _predicted(labels, probabilities)
-    shown = [labels.names.index(label)] if label is not None else predicted
-    for number in shown or [int(probabilities[0].argmax())]:
+    decided = labels.decide(probabilities)
+    for row, tokens in enumerate(classifier.tokenizer.split(texts)):
+        yield _Scored(
+            texts[row],
+            tokens,
+            ids[row],
+            logits[row],
+            labels.shares(probabilities[row : row + 1])[0],
+            np.flatnonzero(decided[row]).tolist() if several else [int(decided[row])],
+        )
+
+
+def _explain(classifier: Classifier, scored: _Scored, label: str | None) -> Iterator[Explanation]:
+    weights, labels = classifier.weights, classifier.labels
+    read = min(len(scored.tokens), len(scored.ids))
+    known = scored.ids[:read] != UNKNOWN
+    added = weights.added(scored.ids)  # (sequence_length, units)
+    shown = scored.predicted if label is None else [labels.names.index(label)]
+    for number in shown or [int(scored.shares.argmax())]:
         # one sigmoid has the logit of the second label; that of the first is its opposite
         output, sign = (0, 2 * number - 1) if labels.task == "binary" else (number, 1)
-        slope, steps = _mean_slope(weights, added, output)
+        slope, pieces = _mean_slope(weights, added, output)
         given = sign * (added.astype(np.float64) @ slope)  # (sequence_length,)
         yield Explanation(
-            text=text,
-            prediction=number in predicted,
+            text=scored.text,
+            prediction=number in scored.predicted,
             label=labels.names[number],
-            probability=float(labels.shares(probabilities)[0, number]),
-            logit=sign * float(logits[0, output]),
+            probability=float(scored.shares[number]),
+            logit=sign * float(scored.logits[output]),
             bias=sign * float(weights.head(weights.dense[0][1][None])[0, output]),
             padding=float(given[read:].sum()),
-            tokens=tuple(
-                Token(token, bool(known), float(contribution))
-                for token, known, contribution in zip(
-                    tokens[:read], ids[:read] != UNKNOWN, given[:read], strict=True
-                )
-            ),
-            cut=len(tokens) - read,
-            steps=steps,
+            tokens=tuple(map(Token, scored.tokens[:read], known.tolist(), given[:read].tolist())),
+            cut=len(scored.tokens) - read,
+            pieces=pieces,
             separator=" " if classifier.tokenizer.unit == "word" else "",
         )
 
 
-def _predicted(labels: Labels, probabilities: Probabilities) -> list[int]:
-    decided = labels.decide(probabilities)[0]
-    return np.flatnonzero(decided).tolist() if labels.task == "multilabel" else [int(decided)]
-
-
-def _mean_slope(weights: Weights, added: Floats, output: int) -> tuple[Floats, int]:
+def _mean_slope(weights: Weights, added: Floats, output: int) -> tuple[Doubles, int]:
     """How a logit changes with each unit, (units,), on the way from no token to the text.
 
     Returns:
-        The mean over the midpoints of so many steps; 0 steps where it is the same everywhere.
+        The mean over the way, and of how many linear pieces; none where it is one in any case.
     """
-    bias = weights.dense[0][1]
-    total = added.sum(axis=0)  # (units,)
+    start = weights.dense[0][1].astype(np.float64)  # (units,)
+    total = added.sum(axis=0, dtype=np.float64)
     if len(weights.dense) == 1:
-        return weights.slopes(bias[None], output)[0], 0
-    ends = weights.head(np.stack([bias, bias + total]))[:, output]
-    steps = _STEPS
-    while True:
-        along = (np.arange(steps, dtype=np.float32)[:, None] + np.float32(0.5)) / steps
-        slope: Floats = weights.slopes(bias + along * total, output).mean(axis=0)
-        missed = float(total @ slope) - float(ends[1] - ends[0])
-        if abs(missed) <= _CLOSE or steps >= _MOST_STEPS:
-            return slope, steps
-        steps *= 2
+        return weights.slopes(start[None], output)[0], 0
+    knots = _knots(weights, np.stack([start, start + total]))
+    middles = (knots[:-1] + knots[1:])[:, None] / 2
+    slopes = weights.slopes(start + middles * total, output)  # (pieces, units)
+    return np.diff(knots) @ slopes, len(middles)
+
+
+def _knots(weights: Weights, units: Doubles) -> Doubles:
+    """Where on a straight line between two points of the first layer's units the network bends.
+
+    A ReLU bends where its unit is 0, and between bends the next layer's units are linear too.
+
+    Args:
+        weights: With hidden layers.
+        units: (2, units) before ReLU, at both ends.
+
+    Returns:
+        (bends + 2,) places between 0 and 1, both included.
+    """
+    knots = np.array([0.0, 1.0])
+    for kernel, bias in weights.dense[1:]:
+        before, after = units[:-1], units[1:]
+        piece, unit = np.nonzero(before * after < 0.0)
+        share = before[piece, unit] / (before - after)[piece, unit]
+        bends = knots[piece] + share * np.diff(knots)[piece]
+        denser = np.unique(np.concatenate([knots, bends]))
+        units = np.stack([np.interp(denser, knots, column) for column in units.T], axis=1)
+        units = np.maximum(units, 0.0) @ kernel.astype(np.float64) + bias
+        knots = denser
+    return knots

@@ -60,7 +60,7 @@ def _article(told: Explanation) -> str:
     strongest = max((abs(token.contribution) for token in told.tokens), default=0.0) or 1.0
     text = told.separator.join(_mark(token, strongest) for token in told.tokens)
     cut = f" <small>… {told.cut:,} more tokens were cut</small>" if told.cut else ""
-    how = f"integrated gradients in {told.steps:,} steps" if told.steps else "exact"
+    how = f"integrated gradients over {told.pieces:,} pieces" if told.pieces else "exact"
     return (
         f"<article>\n<h2>{escape(told.label)} {score(told.probability)} "
         f'<small>{what}</small></h2>\n<p class="text" dir="auto">{text}{cut}</p>\n'

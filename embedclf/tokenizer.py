@@ -21,7 +21,7 @@ from embedclf.columns import number_column, numbers_of, text_column
 from embedclf.words import split_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import TypeVar
 
     from embedclf.config import TextConfig
@@ -121,11 +121,13 @@ class Tokenizer:
             np.concatenate([part.unknown for part in parts]),
         )
 
-    def split(self, text: str) -> list[str]:
-        """The tokens of a text, known or not, before it is cut."""
+    def split(self, texts: Sequence[str]) -> list[list[str]]:
+        """The tokens of each text, known or not, before it is cut."""
+        column = text_column(texts)
         if self.unit == "word":
-            return [str(word) for word in self._words(text_column([text]))[0].as_py()[1:-1]]
-        return [chr(point) for point in self._characters(text_column([text]))[0].tolist()]
+            return [words[1:-1] for words in self._words(column).to_pylist()]
+        points, ends = self._characters(column)
+        return [list(map(chr, part.tolist())) for part in np.split(points, ends[:-1])]
 
     def decode(self, ids: npt.NDArray[np.int32]) -> list[str]:
         """The tokens behind ids; padding and unknown are "" and " "."""

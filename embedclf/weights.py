@@ -75,7 +75,7 @@ class Weights:
         largest = np.arange(len(ids))[:, None] == ranked.argmax(axis=0)
         return np.where(largest & real[:, None], vectors, np.float32(0.0)) @ kernel
 
-    def slopes(self, units: Floats, output: int) -> Floats:
+    def slopes(self, units: npt.NDArray[np.floating], output: int) -> npt.NDArray[np.floating]:
         """How a logit changes with each unit of the first dense layer, before ReLU.
 
         Args:
@@ -89,7 +89,7 @@ class Weights:
         for kernel, bias in self.dense[1:]:
             below.append(units > 0.0)
             units = np.maximum(units, 0.0) @ kernel + bias
-        slopes: Floats = np.zeros_like(units)
+        slopes = np.zeros_like(units)
         slopes[:, output] = 1.0
         for (kernel, _), active in zip(self.dense[:0:-1], below[::-1], strict=True):
             slopes = (slopes @ kernel.T) * active
