@@ -18,7 +18,7 @@ import pyarrow as pa
 from embedclf.columns import join_columns, text_column
 from embedclf.errors import DataError
 from embedclf.jsonlines import taken
-from embedclf.tables import Kind, Table, open_table, target_kind
+from embedclf.tables import KINDS, Kind, Table, open_table, suffix_of, target_kind
 from embedclf.textfiles import BATCH_ROWS, BLOCK_BYTES, lookup
 
 if TYPE_CHECKING:
@@ -115,12 +115,17 @@ def open_source(path: Path, config: DataConfig, form: Form, wanted: Wanted) -> I
     standard = str(path) == "-"
     name = "standard input" if standard else str(path)
     if form.kind == "lines" or (standard and form.kind is None):
-        with _lines_of(path, standard=standard) as stream:
+        with _opened(path, standard=standard) as stream:
             lines = _line_batches(stream, name, form.encoding)
             yield Source(("text",), wanted.target("delimited"), lines)
         return
     if not standard and not path.exists():
         raise DataError(f"{path}: no such file; a text to classify goes behind -t")
+    if form.kind is None and suffix_of(path) not in KINDS and not path.is_dir():
+        raise DataError(
+            f"{path}: its ending tells no kind of table, as {', '.join(KINDS)} do; "
+            "name one by --input-format, lines perhaps"
+        )
     with _stored(path, form, standard=standard) as file:
         yield _table_source(_open_table(file, name, config, form), config.text_columns, wanted)
 
@@ -154,32 +159,33 @@ def _table_source(table: Table, text: list[str], wanted: Wanted) -> Source:
 
 @contextmanager
 def _stored(path: Path, form: Form, *, standard: bool) -> Iterator[Path]:
-    """A file that can be read more than once."""
-    if not standard:
+    """A file that can be read more than once; a pipe is copied into one."""
+    if not standard and (path.is_file() or path.is_dir()):
         yield path
         return
-    with tempfile.NamedTemporaryFile(suffix=f".{form.kind}") as file:
-        shutil.copyfileobj(_standard_input(), file, BLOCK_BYTES)
+    suffix = f".{form.kind}" if form.kind else "".join(path.suffixes)
+    with (
+        tempfile.NamedTemporaryFile(suffix=suffix) as file,
+        _opened(path, standard=standard) as stream,
+    ):
+        shutil.copyfileobj(stream, file, BLOCK_BYTES)
         file.flush()
         yield Path(file.name)
 
 
 @contextmanager
-def _lines_of(path: Path, *, standard: bool) -> Iterator[Any]:
+def _opened(path: Path, *, standard: bool) -> Iterator[Any]:
     if standard:
-        yield _standard_input()
+        if sys.stdin is None:
+            raise DataError("standard input is closed; name a table, or a text with -t")
+        yield sys.stdin.buffer
         return
     try:
-        with path.open("rb") as stream:
-            yield stream
+        stream = path.open("rb")
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; name a file of lines") from error
-
-
-def _standard_input() -> Any:
-    if sys.stdin is None:
-        raise DataError("standard input is closed; name a table, or a text with -t")
-    return sys.stdin.buffer
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    with stream:
+        yield stream
 
 
 def _line_batches(stream: Any, name: str, encoding: str | None) -> Iterator[Batch]:
@@ -206,7 +212,7 @@ def _line_batches(stream: Any, name: str, encoding: str | None) -> Iterator[Batc
         if number == 1 and lines:
             lines[0] = lines[0].removeprefix("\ufeff")
         number += len(lines)
-        for start in range(0, len(lines), BATCH_ROWS):
+        for start in range(0, max(len(lines), pause), BATCH_ROWS):  # a pause is told in any case
             batch = [line.removesuffix("\r") for line in lines[start : start + BATCH_ROWS]]
             last = start + BATCH_ROWS >= len(lines)
             yield _of_lines(text_column(batch), pause=pause and last)

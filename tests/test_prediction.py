@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,8 +32,6 @@ from embedclf.weights import Weights
 from tests.conftest import Invoke, reviews, write_csv
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from embedclf.run import Run
 
 ADDED = ("prediction", "probability", "truncated", "unknown_share")
@@ -233,6 +232,23 @@ def test_a_file_of_lines_is_read(run: Run, tmp_path: Path, invoke: Invoke) -> No
     rows = list(csv.reader(io.StringIO(done.stdout)))
     assert [row[0] for row in rows] == ["text", "great hotel", "", "awful, film"]
     invoke("predict", tmp_path, "--run", run.path, "--input-format", "lines", status=1)
+
+
+@pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="no /dev/stdin")
+def test_a_pipe_is_a_table_too(run: Run) -> None:
+    def ask(*form: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "embedclf", "predict", "/dev/stdin", *form, "-q"]
+        return subprocess.run(
+            [*command, "--run", str(run.path)],
+            input="id,text\n1,great\n",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert ask("--input-format", "csv").stdout.splitlines()[1].startswith("1,great,pos,")
+    told = ask().stderr
+    assert told.startswith("embedclf: /dev/stdin: its ending tells no kind of table")
 
 
 def test_lines_are_answered_as_they_come(run: Run) -> None:
