@@ -6,12 +6,11 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from embedclf.layout import NONE, new_table, percent, rendered, score
-from embedclf.report import to_json
+from embedclf.layout import NONE, new_table, percent, rendered, score, visible
+from embedclf.prediction import ranked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from embedclf.explanation import Explanation
 
@@ -24,22 +23,17 @@ _FOR, _AGAINST = (195, 153, 117, 75), (230, 223, 216, 209)
 
 def predictions(rows: Sequence[dict[str, Any]]) -> str:
     """Predictions of single texts for people: a line a text."""
-    several = any(_ranked(row) for row in rows)
+    several = any(ranked(row) for row in rows)
     titles = ["prediction", "probability", *(["labels"] if several else []), "unknown", "text"]
     table = new_table(*titles, numbers=(1, len(titles) - 2))
     for row in rows:
         share = row["probability"]
         cells = [row["prediction"] or NONE, _share(share)]
         if several:
-            cells.append(", ".join(f"{name} {score(share)}" for name, share in _ranked(row)))
+            cells.append(", ".join(f"{name} {score(share)}" for name, share in ranked(row)))
         cut = " (cut)" if row["truncated"] else ""
-        table.add_row(*cells, percent(row["unknown_share"]), f"{row['text']}{cut}")
+        table.add_row(*cells, percent(row["unknown_share"]), f"{visible(row['text'])}{cut}")
     return rendered(table)
-
-
-def predictions_json(run: Path, rows: Sequence[dict[str, Any]]) -> str:
-    """Predictions for programs, a record a row."""
-    return to_json({"run": str(run), "predictions": rows})
 
 
 def explanations(told: Iterable[Explanation]) -> Iterator[str]:
@@ -48,9 +42,9 @@ def explanations(told: Iterable[Explanation]) -> Iterator[str]:
         yield ("\n\n" if number else "") + _explanation(one) + "\n"
 
 
-def explanations_json(run: Path, told: Iterable[Explanation]) -> Iterator[str]:
+def explanations_json(run: str, told: Iterable[Explanation]) -> Iterator[str]:
     """The same for programs, as parts of one JSON object."""
-    yield f'{{"run": {json.dumps(str(run), ensure_ascii=False)}, "explanations": ['
+    yield f'{{"run": {json.dumps(run, ensure_ascii=False)}, "explanations": ['
     for number, one in enumerate(told):
         values = asdict(one) | {"unknown": one.unknown, "error": one.error}
         yield ("," if number else "") + "\n" + json.dumps(values, ensure_ascii=False)
@@ -58,9 +52,8 @@ def explanations_json(run: Path, told: Iterable[Explanation]) -> Iterator[str]:
 
 
 def _explanation(told: Explanation) -> str:
-    what = "prediction" if told.prediction else "not predicted"
     lines = [
-        f"{told.label}  {score(told.probability)}  ({what})",
+        f"{told.label}  {score(told.probability)}  ({told.standing})",
         "",
         _coloured(told),
         "",
@@ -68,14 +61,6 @@ def _explanation(told: Explanation) -> str:
         *_notes(told),
     ]
     return "\n".join(lines)
-
-
-def _ranked(row: dict[str, Any]) -> list[tuple[str, float]]:
-    """Labels with their probabilities, where more than that of the prediction was wanted."""
-    before = "probability_"
-    every = [(name.removeprefix(before), row[name]) for name in row if name.startswith(before)]
-    ranks = [name for name in row if name.startswith("best_") and name.count("_") == 1]
-    return [(row[rank], row[f"{rank}_probability"]) for rank in ranks] or every
 
 
 def _share(given: Any) -> str:
@@ -86,9 +71,9 @@ def _coloured(told: Explanation) -> str:
     """The tokens, the stronger the more colour; a terminal without colours shows them plain."""
     from rich.text import Text
 
-    strongest = max((abs(token.contribution) for token in told.tokens), default=0.0) or 1.0
     text = Text(told.separator).join(
-        Text(token.token, _style(token.contribution / strongest)) for token in told.tokens
+        Text(visible(token.token), _style(strength))
+        for token, strength in zip(told.tokens, told.strengths, strict=True)
     )
     return rendered(text, colours=True)
 
@@ -100,15 +85,12 @@ def _style(strength: float) -> str:
 
 
 def _sum(told: Explanation) -> str:
-    rows: list[tuple[str, int | None, float]] = [*told.strongest(_STRONGEST)]
-    if told.padding:
-        rows.append(("padding", None, told.padding))
-    rows += [("bias", None, told.bias)]
+    rows = told.summands(_STRONGEST)
     longest = max(abs(total) for _, _, total in rows) or 1.0
     table = new_table("token", "times", "adds", "", numbers=(1, 2))
     for name, times, total in rows:
         bar = ("+" if total > 0 else "-") * round(_BAR * abs(total) / longest)
-        table.add_row(name, "" if times is None else f"{times:,}", f"{total:+.4f}", bar)
+        table.add_row(visible(name), "" if times is None else f"{times:,}", f"{total:+.4f}", bar)
     table.add_row("logit", "", f"{told.logit:+.4f}", "the sum")
     return rendered(table)
 
@@ -120,5 +102,4 @@ def _notes(told: Explanation) -> Iterator[str]:
         yield f"{unknown:,} of {len(told.tokens):,} tokens unknown, together {told.unknown:+.4f}"
     if told.cut:
         yield f"{told.cut:,} more tokens were cut: the network reads {len(told.tokens):,}"
-    how = f"integrated gradients over {told.pieces:,} pieces" if told.pieces else "exact"
-    yield f"{how}; the sum misses the logit by {abs(told.error):.0e}"
+    yield told.method

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -67,10 +68,18 @@ def publish_folder(draft: Path, target: Path) -> bool:
 def draft_file(target: Path, mode: str = "wb", **options: Any) -> Iterator[Any]:
     """Open a hidden file beside `target` that takes its place when the block ends well.
 
+    A pipe or a device is written to itself.
+
     Raises:
-        OSError: The folder cannot be written to.
+        OSError: The folder, or the file that is there, cannot be written to.
     """
     target = target.resolve()  # a link stays, what it names is replaced
+    if target.exists() and not target.is_file():
+        with target.open(mode, **options) as file:  # a pipe or a device takes what comes
+            yield file
+        return
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
     mode_bits = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     draft = Path(name)

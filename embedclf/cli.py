@@ -11,6 +11,7 @@ import click
 from embedclf import __version__
 from embedclf.atomic import write_text
 from embedclf.boundary import Boundary
+from embedclf.console import flag, open_run, print_parts, say
 from embedclf.errors import ConfigError
 from embedclf.options import (
     FILE,
@@ -25,11 +26,10 @@ from embedclf.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
-    from embedclf.run import Run
-    from embedclf.sources import InputFormat
+    from embedclf.formats import InputFormat
+    from embedclf.sources import Form
 
 
 @click.group(
@@ -55,7 +55,7 @@ def check(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     settings = load_config(config, overrides)
     facts = prepare(settings).facts
     click.echo(report.to_json(facts) if as_json else report.prepared(facts, settings))
-    _say(f"{config}: config and data can be used")
+    say(f"{config}: config and data can be used")
 
 
 @main.command()
@@ -87,7 +87,7 @@ def train(
 
     settings = load_config(config, overrides)
     _show_tensorflow(tf_logs)
-    with Display(progress, quiet=_flag("quiet"), before_time="at most") as display:
+    with Display(progress, quiet=flag("quiet"), before_time="at most") as display:
         run = training.train(
             settings,
             name=config.stem,
@@ -95,7 +95,7 @@ def train(
             tell=Talk(settings, display),
             tensorboard=tensorboard,
         )
-    _say(report.circumstances(run.record), only_verbose=True)
+    say(report.circumstances(run.record), only_verbose=True)
     click.echo(report.trained_json(run) if as_json else report.trained(run))
 
 
@@ -120,9 +120,9 @@ def evaluate(
     from embedclf import report
     from embedclf.evaluation import evaluate_run
 
-    run = _open(path)
+    run = open_run(path)
     scored = evaluate_run(run, data, delimiter=delimiter, encoding=encoding)
-    _say(f"read as {scored.form}")
+    say(f"read as {scored.form}")
     shown = report.evaluation_json(run.path, scored) if as_json else report.evaluation(scored)
     click.echo(shown)
 
@@ -168,26 +168,30 @@ def predict(
     to standard output, as CSV, or as JSON lines where the input is that.
     """
     from embedclf import answers, prediction
-    from embedclf.progress import Counter, Display
-    from embedclf.sources import Form
+    from embedclf.progress import Display
+    from embedclf.tally import Tally
 
+    output = None if str(output) == "-" else output
     if bool(texts) == (source is not None) or (as_json and output):
         raise click.UsageError(
             "Give one of INPUT, - for standard input, and -t TEXT; not both -o and --json."
         )
-    output = None if str(output) == "-" else output
-    held = as_json or (bool(texts) and output is None)
-    form = Form(kind, delimiter, encoding)
-    request = prediction.Request(form, output, held, safe_csv, all_probabilities, best)
-    run = _open(path)
+    request = prediction.Request(
+        form=_form(texts, kind, delimiter, encoding),
+        output=output,
+        as_objects=as_json,
+        held=bool(texts) and not as_json and output is None,
+        safe=safe_csv,
+        all_probabilities=all_probabilities,
+        best=best,
+    )
+    run = open_run(path)
     shared = output is None and sys.stdout.isatty()
-    with Display(progress, quiet=_flag("quiet"), shared=shared) as display:
-        predicted = prediction.predict(run, source or texts, request, Counter(display))
+    with Display(progress, quiet=flag("quiet"), shared=shared) as display:
+        predicted = prediction.predict(run, source or texts, request, Tally(display))
     if output is not None:
-        _say(f"{output}: {predicted.count:,} rows written")
-    elif as_json:
-        click.echo(answers.predictions_json(run.path, predicted.rows))
-    elif texts:
+        say(f"{output}: {predicted.count:,} rows written")
+    if predicted.rows:
         click.echo(answers.predictions(predicted.rows))
 
 
@@ -217,20 +221,25 @@ def explain(
     Exact for a linear network and for max pooling; integrated gradients with hidden layers.
     """
     from embedclf import answers, explanation, pages
-    from embedclf.sources import Form
+    from embedclf.outputs import whole_output
 
     if bool(texts) == (file is not None) or (as_json and html):
         raise click.UsageError("Give one of TEXT and --file; not both --html and --json.")
-    run = _open(path)
-    form = Form(kind, delimiter, encoding)
+    form = _form(texts, kind, delimiter, encoding)
+    for text in texts:
+        if os.path.exists(text):
+            say(f"{text}: taken as a text; --file takes the file of that name")
+    run = open_run(path)
     with explanation.explain_run(run, file or texts, form, label) as told:
-        if html is not None:
+        if html is not None and str(html) != "-":
             write_text(html, pages.explanations(str(run.path), told))
-            _say(f"{html}: written")
-        elif as_json:
-            _print_parts(answers.explanations_json(run.path, told))
+            say(f"{html}: written")
+        elif as_json or html is not None:
+            parts = answers.explanations_json if as_json else pages.explanations
+            with whole_output() as whole:
+                whole.writelines(map(str.encode, parts(str(run.path), told)))
         else:
-            _print_parts(answers.explanations(told))
+            print_parts(answers.explanations(told))
 
 
 @main.command(short_help="Show a network and what it means.")
@@ -251,7 +260,7 @@ def summary(target: Path | None, overrides: tuple[str, ...], tf_logs: bool, as_j
     elif overrides:
         raise click.UsageError("-s goes with a config; a run is as it was trained.")
     else:
-        told = description.describe_run(_open(target))
+        told = description.describe_run(open_run(target))
     click.echo(report.summary_json(told) if as_json else report.summary(told))
 
 
@@ -279,33 +288,17 @@ def schema() -> None:
     click.echo(report.to_json(json_schema()))
 
 
-def _open(path: Path | None) -> Run:
-    """The run that is named, or the newest, which is then told, beside damaged ones."""
-    from embedclf.run import Run, open_newest
+def _form(
+    texts: tuple[str, ...], kind: InputFormat | None, delimiter: str | None, encoding: str | None
+) -> Form:
+    """How a file is to be read, where there is one."""
+    from embedclf.sources import Form
 
-    if path is not None:
-        return Run.open(path)
-    run, faults = open_newest()
-    for fault in faults:
-        _say(f"passed over: {fault}")
-    _say(f"run: {run.path}")
-    return run
-
-
-def _print_parts(parts: Iterable[str]) -> None:
-    """Print as it comes, in colours where the terminal has them and NO_COLOR is not set."""
-    color = False if os.environ.get("NO_COLOR") else None
-    for part in parts:
-        click.echo(part, nl=False, color=color)
-
-
-def _say(text: str, *, only_verbose: bool = False) -> None:
-    if not _flag("quiet") and (_flag("verbose") or not only_verbose):
-        click.echo(text, err=True)
-
-
-def _flag(name: str) -> bool:
-    return bool(click.get_current_context().meta.get(name))
+    if texts and (kind or delimiter or encoding):
+        raise click.UsageError(
+            "--input-format, --delimiter and --encoding tell how a file is read; texts are none."
+        )
+    return Form(kind, delimiter, encoding)
 
 
 def _show_tensorflow(show: bool) -> None:

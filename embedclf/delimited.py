@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import io
+import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
 
-from embedclf.columns import empty_batch
+from embedclf.batches import BATCH_ROWS, BLOCK_BYTES, Batch, Part
+from embedclf.columns import empty_batch, join_columns
 from embedclf.errors import DataError
 from embedclf.records import RecordError, record_blocks, rows_of, wrong_count, wrong_record
-from embedclf.textfiles import BATCH_ROWS, BLOCK_BYTES, Part, TextFile, is_utf8, one_line
+from embedclf.textfiles import TextFile, is_utf8, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from embedclf.formats import Kind
+
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_NO_TEXT = {
+    b"PK\x03\x04": "a zip archive, such as a workbook; save it as CSV in UTF-8",
+    b"\x1f\x8b": "packed by gzip; give it a name in .gz, or unpack it",
+}
+_LOOK = 64
+"""Bytes at the beginning that tell text from other things."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +37,29 @@ class Delimited:
     delimiter: str
     columns: tuple[str, ...]
 
-    def parts(self, wanted: Sequence[int]) -> Iterator[Part]:
-        """Read the columns at some positions; raises DataError with file and line."""
+    kind: ClassVar[Kind] = "delimited"
+
+    def parts(self, wanted: Sequence[str]) -> Iterator[Part]:
+        """Read some columns; raises DataError with file and line."""
+        return self._parts([self.columns.index(column) for column in wanted])
+
+    def batches(
+        self, text: Sequence[str], *, target: Kind, reserved: Sequence[str]
+    ) -> Iterator[Batch]:
+        """Read all columns, and the texts; raises as `parts` does."""
+        del target, reserved  # cells are text whatever they go to
+        at = [self.columns.index(column) for column in text]
+        for part, share in self._parts(range(len(self.columns))):
+            yield Batch(join_columns([part.column(index) for index in at]), part, share=share)
+
+    def places(self, rows: Sequence[int]) -> list[str]:
+        """Where rows, in ascending order, stand: `file:line`."""
+        with self.file.open() as stream:
+            records = rows_of(stream.decoded, self.delimiter, len(self.columns))
+            lines = [line for line, _ in itertools.islice(records, 1, rows[-1] + 2)]
+        return [f"{self.file.name}:{lines[row]}" for row in rows]
+
+    def _parts(self, wanted: Sequence[int]) -> Iterator[Part]:
         from pyarrow import csv
 
         names = [f"f{index}" for index in range(len(self.columns))]
@@ -59,13 +90,6 @@ class Delimited:
             header = 0
             batches = rows.combine_chunks().to_batches(max_chunksize=BATCH_ROWS)
             yield from ((batch, share) for batch in batches or [empty_batch(rows.schema)])
-
-    def lines(self) -> Iterator[int]:
-        """The line on which each row begins."""
-        with self.file.open() as stream:
-            records = rows_of(stream.decoded, self.delimiter, len(self.columns))
-            next(records)
-            yield from (line for line, _ in records)
 
     def _blocks(self) -> Iterator[tuple[int, bytes, float]]:
         with self.file.open() as stream:
@@ -130,16 +154,27 @@ def read_head(file: TextFile, needed: str) -> bytes:
     """
     with file.open() as stream:
         head = stream.read(BLOCK_BYTES)
-        while b"\n" not in head.lstrip() and (more := stream.read(BLOCK_BYTES)):
+        while not _holds_line(head) and (more := stream.read(BLOCK_BYTES)):
             head += more
-    if head.startswith(b"PK\x03\x04"):
-        raise DataError(f"{file.name}: a zip archive, such as a workbook; save it as CSV in UTF-8")
+    for opening, kind in _NO_TEXT.items():
+        if head.startswith(opening):
+            raise DataError(f"{file.name}: {kind}")
+    if head[:_LOOK].count(0) > _LOOK // 4:
+        raise DataError(
+            f"{file.name}: every other byte is 0: UTF-16 without a mark, it seems; name its "
+            "encoding (data.encoding or --encoding), utf-16-le perhaps"
+        )
     head = head.removeprefix(b"\xef\xbb\xbf")
     if not head.strip():
         raise DataError(f"{file.name}: empty; it needs {needed}")
     if undecodable := not is_utf8(head) and file.undecodable():
         raise undecodable
     return head
+
+
+def _holds_line(head: bytes) -> bool:
+    begun = head.lstrip()
+    return b"\n" in begun or b"\r" in begun
 
 
 def _header(head: bytes, delimiter: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from embedclf.errors import DataError
 from embedclf.faults import nearest
-from embedclf.sources import Wanted, from_texts, open_source
+from embedclf.sources import open_source
 from embedclf.tokenizer import UNKNOWN
 
 if TYPE_CHECKING:
@@ -73,6 +73,24 @@ class Explanation:
     """What stands between two tokens: a blank, or nothing between characters."""
 
     @property
+    def standing(self) -> str:
+        """Whether the label is predicted, in words."""
+        return "prediction" if self.prediction else "not predicted"
+
+    @property
+    def method(self) -> str:
+        """How contributions were found, and what is missing in their sum, in words."""
+        how = f"integrated gradients over {self.pieces:,} pieces" if self.pieces else "exact"
+        return f"{how}; the sum misses the logit by {abs(self.error):.0e}"
+
+    @property
+    def strengths(self) -> list[float]:
+        """What each token added, as a share between -1 and 1 of what the strongest did."""
+        added = [token.contribution for token in self.tokens]
+        most = max(map(abs, added), default=0.0) or 1.0
+        return [contribution / most for contribution in added]
+
+    @property
     def unknown(self) -> float:
         """What unknown tokens added."""
         return sum(token.contribution for token in self.tokens if not token.known)
@@ -82,22 +100,25 @@ class Explanation:
         """By how much the sum misses the logit."""
         return self.bias + self.padding + sum(t.contribution for t in self.tokens) - self.logit
 
-    def strongest(self, most: int) -> list[tuple[str, int, float]]:
-        """Each token, how often it stands there and what it added, the strongest first.
+    def summands(self, most: int) -> list[tuple[str, int | None, float]]:
+        """What the logit is the sum of: a name, how often it stands there, and what it added.
 
-        Behind so many of them all others are one, `other tokens`.
+        Tokens come first, the strongest of them in front; behind so many of them all others are
+        one, `other tokens`. Padding, if it counts, and the bias follow.
         """
         sums: dict[str, tuple[int, float]] = {}
         for token in self.tokens:
             name = token.token if token.known else f"{token.token} (unknown)"
             times, total = sums.get(name, (0, 0.0))
             sums[name] = times + 1, total + token.contribution
-        ranked = [(name, *sum_) for name, sum_ in sums.items()]
-        ranked.sort(key=lambda row: -abs(row[2]))
-        if others := ranked[most:]:
-            rest = ("other tokens", sum(row[1] for row in others), sum(row[2] for row in others))
-            return [*ranked[:most], rest]
-        return ranked
+        rows: list[tuple[str, int | None, float]] = [(name, *sum_) for name, sum_ in sums.items()]
+        rows.sort(key=lambda row: -abs(row[2]))
+        if others := rows[most:]:
+            times = sum(row[1] or 0 for row in others)
+            rows = [*rows[:most], ("other tokens", times, sum(row[2] for row in others))]
+        if self.padding:
+            rows.append(("padding", None, self.padding))
+        return [*rows, ("bias", None, self.bias)]
 
 
 @contextmanager
@@ -109,14 +130,12 @@ def explain_run(
     Raises:
         DataError: The table cannot be read.
     """
-    wanted = Wanted(None, held=True, added=())
     with ExitStack() as stack:
+        texts: Iterable[str] = given if not isinstance(given, Path) else ()
         if isinstance(given, Path):
-            config = run.config().data
-            source = stack.enter_context(open_source(given, config, form, wanted))
-        else:
-            source = from_texts(given, wanted)
-        texts = (str(text) for batch in source.batches for text in batch.texts.to_pylist())
+            opened = open_source(given, run.config().data, form, None)
+            source = stack.enter_context(opened)
+            texts = (text for batch in source.batches for text in batch.texts.to_pylist())
         yield explain(run.classifier(), texts, label)
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
-from embedclf.columns import text_column
+from embedclf.batches import BATCH_ROWS, BLOCK_BYTES, NOTHING, Batch, Part
+from embedclf.columns import join_columns, text_column
 from embedclf.delimited import read_head
 from embedclf.errors import DataError
-from embedclf.textfiles import BATCH_ROWS, BLOCK_BYTES, Part, TextFile, Utf8Stream, one_line
+from embedclf.textfiles import TextFile, Utf8Stream, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-RECORD = "{record}"
-"""The column that holds whole records, where they are wanted as they stand."""
+    from embedclf.formats import Kind
 
 
 @dataclass(frozen=True)
@@ -27,69 +28,96 @@ class JsonLines:
 
     file: TextFile
     columns: tuple[str, ...]
+    kind: ClassVar[Kind] = "jsonl"
 
-    def parts(
-        self,
-        wanted: Sequence[str],
-        *,
-        kept: Sequence[str] = (),
-        reserved: Sequence[str] | None = None,
-    ) -> Iterator[Part]:
-        """Read columns as text; raises DataError with file and line.
+    def parts(self, wanted: Sequence[str]) -> Iterator[Part]:
+        """Read some columns as text; raises DataError with file and line."""
+        for records, share in self._records():
+            rows = []
+            for number, _, record in records:
+                self._refuse_new_keys(number, record)
+                rows.append([self._text(number, column, record) for column in wanted])
+            columns = [text_column(column) for column in zip(*rows, strict=True)]
+            yield pa.RecordBatch.from_arrays(columns, [*wanted]), share
 
-        Args:
-            wanted: Keys that each record must have, none of them a list or an object.
-            kept: More of them, behind the first; lists and objects are JSON.
-            reserved: Keys that no record may have. Each record then follows in `RECORD` as it
-                stands, and may have other keys than the first.
+    def batches(
+        self, text: Sequence[str], *, target: Kind, reserved: Sequence[str]
+    ) -> Iterator[Batch]:
+        """Read the texts, and the records as they stand, or their cells as text for other tables.
+
+        Raises:
+            DataError: A record cannot be read, has a reserved key, or, where cells are text, other
+                keys than the first.
         """
-        records = reserved is not None
-        names = [*wanted, *kept, *([RECORD] if records else [])]
+        for records, share in self._records():
+            texts, lines, rows = [], [], []
+            for number, line, record in records:
+                for key in reserved:
+                    if key in record:
+                        raise DataError(f"{self.file.name}:{number}: {taken(key)}")
+                texts.append([self._text(number, column, record) for column in text])
+                if target == "jsonl":
+                    lines.append(line.decode("utf-8-sig").strip())
+                else:
+                    self._refuse_new_keys(number, record)
+                    rows.append([self._cell(number, column, record) for column in self.columns])
+            columns = [text_column(column) for column in zip(*rows, strict=True)]
+            yield Batch(
+                join_columns([text_column(column) for column in zip(*texts, strict=True)]),
+                pa.RecordBatch.from_arrays(columns, self.columns) if columns else NOTHING,
+                text_column(lines) if lines else None,
+                share,
+            )
+
+    def places(self, rows: Sequence[int]) -> list[str]:
+        """Where rows, in ascending order, stand: `file:line`."""
+        with self.file.open() as stream:
+            lines = list(itertools.islice(numbered_lines(stream), rows[-1] + 1))
+        return [f"{self.file.name}:{lines[row][0]}" for row in rows]
+
+    def _records(self) -> Iterator[tuple[list[tuple[int, bytes, dict[str, Any]]], float]]:
+        """Records with their lines, in batches."""
         with self.file.open() as stream:
             for lines in _chunks(numbered_lines(stream)):
-                rows = []
-                for number, line in lines:
-                    record = parse_record(self.file.name, number, line)
-                    self._check_keys(number, record, reserved)
-                    cells = [self._cell(number, column, record) for column in wanted]
-                    cells += [self._cell(number, column, record, line) for column in kept]
-                    rows.append([*cells, line.decode("utf-8-sig").strip()] if records else cells)
-                columns = [text_column(column) for column in zip(*rows, strict=True)]
-                yield pa.RecordBatch.from_arrays(columns, names), stream.share
+                records = [
+                    (number, line, parse_record(self.file.name, number, line))
+                    for number, line in lines
+                ]
+                yield records, stream.share
 
-    def lines(self) -> Iterator[int]:
-        """The line of each record."""
-        with self.file.open() as stream:
-            yield from (number for number, _ in numbered_lines(stream))
-
-    def _check_keys(
-        self, number: int, record: dict[str, Any], reserved: Sequence[str] | None
-    ) -> None:
-        for key in record if reserved is None else ():
+    def _refuse_new_keys(self, number: int, record: dict[str, Any]) -> None:
+        for key in record:
             if key not in self.columns:
                 raise DataError(
                     f"{self.file.name}:{number}: key {key!r} is not in the first record; give all "
                     "records the same keys"
                 )
-        for key in reserved or ():
-            if key in record:
-                raise DataError(f"{self.file.name}:{number}: {taken(key)}")
 
-    def _cell(self, number: int, column: str, record: dict[str, Any], line: bytes = b"") -> str:
-        """A cell as text; a list or an object as the JSON of its line, where that is given."""
-        if column not in record:
-            raise DataError(f"{self.file.name}:{number}: no key {column!r}; give it, or null")
-        given = record[column]
-        if isinstance(given, list | dict):
-            if line:
-                return json.dumps(json.loads(line.decode("utf-8-sig"))[column], ensure_ascii=False)
+    def _text(self, number: int, column: str, record: dict[str, Any]) -> str:
+        if isinstance(given := record.get(column), list | dict):
             raise DataError(
                 f"{self.file.name}:{number}: {column!r} holds a {type(given).__name__}; "
                 "write it as text"
             )
+        return self._cell(number, column, record)
+
+    def _cell(self, number: int, column: str, record: dict[str, Any]) -> str:
+        """A cell as text: a string itself, null the empty one, all else JSON."""
+        if column not in record:
+            raise DataError(f"{self.file.name}:{number}: no key {column!r}; give it, or null")
+        given = record[column]
         if given is None:
             return ""
-        return given if isinstance(given, str) else json.dumps(given)
+        try:
+            return given if isinstance(given, str) else _as_json(given)
+        except RecursionError as error:
+            raise DataError(f"{self.file.name}:{number}: {column!r} is nested too deep") from error
+
+
+class _Number(str):
+    """A number as it is written."""
+
+    __slots__ = ()
 
 
 def open_jsonlines(file: TextFile) -> JsonLines:
@@ -110,14 +138,20 @@ def taken(column: str) -> str:
 
 def numbered_lines(stream: Utf8Stream | io.BytesIO) -> Iterator[tuple[int, bytes]]:
     """Numbered lines that hold something, parted by line feeds alone."""
-    rest, number = b"", 1
+    begun: list[bytes] = []
+    number = 1
     while chunk := stream.read(BLOCK_BYTES):
-        *lines, rest = (rest + chunk).split(b"\n")
+        first, *others = chunk.split(b"\n")
+        begun.append(first)
+        if not others:
+            continue
+        *lines, last = [b"".join(begun), *others]
+        begun = [last]
         for line in lines:
             if line.strip():
                 yield number, line
             number += 1
-    if rest.strip():
+    if (rest := b"".join(begun)).strip():
         yield number, rest
 
 
@@ -125,7 +159,7 @@ def parse_record(name: str, number: int, line: bytes) -> dict[str, Any]:
     """A record whose numbers are kept as they are written."""
     try:
         decoded = line.decode("utf-8-sig")
-        record = json.loads(decoded, parse_int=str, parse_float=str, parse_constant=str)
+        record = json.loads(decoded, parse_int=_Number, parse_float=_Number, parse_constant=_Number)
         json.dumps(record, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise DataError(
@@ -149,3 +183,15 @@ def _chunks(lines: Iterator[tuple[int, bytes]]) -> Iterator[list[tuple[int, byte
             held, size = [], 0
     if held:
         yield held
+
+
+def _as_json(value: Any) -> str:
+    """A parsed value as JSON, its numbers as they were written."""
+    if isinstance(value, _Number):
+        return value
+    if isinstance(value, list):
+        return f"[{', '.join(map(_as_json, value))}]"
+    if isinstance(value, dict):
+        pairs = (f"{_as_json(key)}: {_as_json(cell)}" for key, cell in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    return json.dumps(value, ensure_ascii=False)

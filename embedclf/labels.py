@@ -115,6 +115,13 @@ class Labels:
         decisions: Targets = (probabilities >= THRESHOLD).astype(np.int32)
         return decisions[:, 0] if self.task == "binary" else decisions
 
+    def ranked(self, probabilities: Probabilities) -> Targets:
+        """(n, labels) ids of all labels, the likeliest first; of a binary task the decided one."""
+        if self.task == "binary":
+            decided = self.decide(probabilities)
+            return np.stack([decided, 1 - decided], axis=1)
+        return np.argsort(-probabilities, axis=1, kind="stable").astype(np.int32)
+
     def shares(self, probabilities: Probabilities) -> Probabilities:
         """The probability of each label, (n, labels), from those of the outputs."""
         if self.task != "binary":

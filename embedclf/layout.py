@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WIDTH = 100
+_PICTURES = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
+_PICTURES |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
 NONE = "–"  # noqa: RUF001 - the typographer's dash for a cell without a value
 
 
@@ -67,3 +69,8 @@ def percent(share: float) -> str:
 def shortened(text: str, most: int = 400) -> str:
     """A text cut to so many letters, the cut marked."""
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def visible(text: str) -> str:
+    """A text whose control characters are shown by their pictures, and do nothing."""
+    return text.translate(_PICTURES)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
+
+from embedclf.formats import InputFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +57,7 @@ def form_options(command: F) -> F:
 input_format_option = click.option(
     "--input-format",
     "kind",
-    type=click.Choice(["lines", "csv", "tsv", "jsonl", "parquet"]),
+    type=click.Choice(get_args(InputFormat)),
     help="What the file is; else its ending tells, and standard input is lines.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

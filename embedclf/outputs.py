@@ -8,40 +8,43 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from embedclf.atomic import draft_file
-from embedclf.columns import decimal_column, numbers_of, text_column
+from embedclf.batches import BLOCK_BYTES
 from embedclf.errors import DataError
-from embedclf.jsonlines import RECORD
-from embedclf.tables import Kind, suffix_of
+from embedclf.formats import Kind, is_packed, suffix_of
+from embedclf.rendering import Csv, Json, objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-DECIMALS = 6
-"""Of every probability and share that is written."""
-_FORMULA = r"^[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
-_NUMBER = r"^[+-]?[0-9]+([.,][0-9]+)*([eE][+-]?[0-9]+)?$"
+_HELD_BYTES = 1 << 24
+_GROUP_BYTES = 1 << 25
 
 
 class Output(Protocol):
     """Takes scored rows, batch by batch."""
 
-    def render(self, rows: pa.RecordBatch) -> Any:
-        """Turn rows into what can be written; threads may do so at once."""
+    def render(self, rows: pa.RecordBatch, records: pa.Array | None) -> Any:
+        """Turn rows into what can be written; threads may do so at once.
+
+        Args:
+            rows: (n,) what is kept of them and what was added.
+            records: (n,) JSON records as they stand, which `rows` are added to.
+        """
 
     def write(self, rendered: Any) -> None:
         """Write it; the order of calls is the order of rows."""
 
     def flush(self) -> None:
-        """Let readers have what was written."""
+        """Let readers have what was written, as far as the kind of table allows."""
 
 
 @contextmanager
@@ -73,10 +76,43 @@ def open_output(
                     yield output
             else:
                 delimiter = "\t" if suffix_of(path) == ".tsv" else ","
-                packed = path.suffix.lower() == ".gz"
-                yield _Lines(file, _format(kind, delimiter, columns, safe=safe), packed=packed)
+                form = _format(kind, delimiter, columns, safe=safe)
+                yield _Lines(file, form, packed=is_packed(path))
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def open_object(name: str, run: str) -> Iterator[Output]:
+    """Print rows as a list in one JSON object, once all of them are there.
+
+    Args:
+        name: Of the list.
+        run: What the object names as `run`.
+    """
+    with whole_output() as file:
+        output = _Object(file)
+        opening = {"run": run, name: []}
+        file.write(json.dumps(opening, ensure_ascii=False).removesuffix("]}").encode())
+        yield output
+        file.write(b"\n]}\n")
+
+
+@contextmanager
+def whole_output() -> Iterator[IO[bytes]]:
+    """Hold what is written, on disk where it is much, and print it when the block ends well."""
+    with tempfile.SpooledTemporaryFile(_HELD_BYTES) as file:
+        yield file
+        file.seek(0)
+        while chunk := file.read(BLOCK_BYTES):
+            write_all(sys.stdout.buffer, chunk)
+
+
+def write_all(file: IO[bytes], content: bytes | memoryview) -> None:
+    """Write all of it, also to a file without a buffer, which may take less at once."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 @dataclass(frozen=True)
@@ -85,10 +121,11 @@ class Held:
 
     rows: list[dict[str, Any]] = field(default_factory=list)
 
-    def render(self, rows: pa.RecordBatch) -> list[dict[str, Any]]:
-        """Rows as dictionaries; JSON records with what was added to them."""
+    def render(self, rows: pa.RecordBatch, records: pa.Array | None) -> list[dict[str, Any]]:
+        """Rows as dictionaries."""
+        del records  # texts have none
         plain: list[dict[str, Any]] = rows.to_pylist()
-        return [{**json.loads(row.pop(RECORD, "{}")), **row} for row in plain]
+        return plain
 
     def write(self, rendered: list[dict[str, Any]]) -> None:
         """Keep rows."""
@@ -101,106 +138,81 @@ class Held:
 class _Lines:
     """Rows as lines of text; packed, each batch is a member of a gzip file of its own."""
 
-    def __init__(self, file: IO[bytes], form: _Csv | _Json, *, packed: bool = False) -> None:
+    def __init__(self, file: IO[bytes], form: Csv | Json, *, packed: bool = False) -> None:
         self._file, self._form, self._packed = file, form, packed
         self.write(self._pack(form.header))
 
-    def render(self, rows: pa.RecordBatch) -> bytes | memoryview:
-        return self._pack(self._form.lines(rows))
+    def render(self, rows: pa.RecordBatch, records: pa.Array | None) -> bytes | memoryview:
+        return self._pack(self._form.lines(rows, records))
 
     def write(self, rendered: bytes | memoryview) -> None:
-        self._file.write(rendered)
+        write_all(self._file, rendered)
 
     def flush(self) -> None:
         self._file.flush()
 
     def _pack(self, content: bytes | memoryview) -> bytes | memoryview:
-        return gzip.compress(content, mtime=0) if self._packed else content
+        return gzip.compress(content, mtime=0) if self._packed and len(content) else content
 
 
-def _format(kind: Kind, delimiter: str, columns: Sequence[str], *, safe: bool) -> _Csv | _Json:
-    return _Json() if kind == "jsonl" else _Csv(delimiter, columns, safe=safe)
+class _Object:
+    """Rows as the elements of a JSON list."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._before = b"\n"
+
+    def render(self, rows: pa.RecordBatch, records: pa.Array | None) -> bytes:
+        return ",\n".join(objects(rows, records)).encode()
+
+    def write(self, rendered: bytes) -> None:
+        if rendered:
+            self._file.write(self._before + rendered)
+            self._before = b",\n"
+
+    def flush(self) -> None:
+        """The object is printed when it is whole."""
 
 
-class _Json:
-    header = b""
-
-    def lines(self, rows: pa.RecordBatch) -> bytes:
-        return "".join(map(self._line, rows.to_pylist())).encode()
-
-    def _line(self, row: dict[str, Any]) -> str:
-        """A record as it stands with the rest behind it, or the rest alone."""
-        begun = row.pop(RECORD, "{}").removesuffix("}").rstrip()
-        added = json.dumps(row, ensure_ascii=False, default=str).removeprefix("{")
-        return f"{begun}{'' if begun == '{' else ', '}{added}\n"
-
-
-class _Csv:
-    """RFC 4180: a cell stands in quotes where it must, or wherever it is text if made safe."""
-
-    def __init__(self, delimiter: str, columns: Sequence[str], *, safe: bool) -> None:
-        self._safe = safe
-        self._delimiter, self._end, self._quote, self._nothing, self._apostrophe = text_column(
-            [delimiter, "\n", '"', "", "'"]
-        )
-        self._needing = f'["\\r\\n{delimiter}]'
-        self.header = self._joined([text_column([column]) for column in columns])
-
-    def lines(self, rows: pa.RecordBatch) -> bytes | memoryview:
-        return self._joined(rows.columns) if rows.num_rows else b""
-
-    def _joined(self, columns: Sequence[pa.Array]) -> memoryview:
-        """All rows as one piece of memory: that of an Arrow column of lines."""
-        *cells, last = map(self._cells, columns)
-        ended = pc.binary_join_element_wise(last, self._end, self._nothing)
-        lines = pc.binary_join_element_wise(*cells, ended, self._delimiter)
-        _, offsets, content = lines.buffers()
-        return memoryview(content)[: memoryview(offsets).cast("i")[len(lines)]]
-
-    def _cells(self, column: pa.Array) -> pa.Array:
-        if column.type == pa.float64():
-            return decimal_column(numbers_of(column), DECIMALS)
-        if column.type == pa.bool_():
-            return column.cast(pa.string())
-        if self._safe:
-            return self._quoted(self._neutralised(column))
-        needing = pc.match_substring_regex(column, self._needing)
-        return pc.if_else(needing, self._quoted(column), column) if needing.true_count else column
-
-    def _quoted(self, column: pa.Array) -> pa.Array:
-        doubled = pc.replace_substring(column, '"', '""')
-        return pc.binary_join_element_wise(self._quote, doubled, self._quote, self._nothing)
-
-    def _neutralised(self, column: pa.Array) -> pa.Array:
-        """An apostrophe before each cell that begins as a formula does and is no number (OWASP)."""
-        number = pc.match_substring_regex(column, _NUMBER)
-        formula = pc.and_not(pc.match_substring_regex(column, _FORMULA), number)
-        marked = pc.binary_join_element_wise(self._apostrophe, column, self._nothing)
-        return pc.if_else(formula, marked, column)
+def _format(kind: Kind, delimiter: str, columns: Sequence[str], *, safe: bool) -> Csv | Json:
+    return Json() if kind == "jsonl" else Csv(delimiter, columns, safe=safe)
 
 
 class _Parquet:
+    """Rows are held until they fill a row group."""
+
     def __init__(self, file: Any) -> None:
         self._file = file
         self._writer: Any = None
+        self._held: list[pa.RecordBatch] = []
 
     def __enter__(self) -> _Parquet:
         return self
 
-    def __exit__(self, *raised: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
+        if kind is None:
+            self._write_group()
         if self._writer is not None:
             self._writer.close()
 
-    def render(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+    def render(self, rows: pa.RecordBatch, records: pa.Array | None) -> pa.RecordBatch:
+        del records  # go into JSON alone
         return rows
 
     def write(self, rendered: pa.RecordBatch) -> None:
-        from pyarrow import parquet
-
-        if self._writer is None:
-            self._writer = parquet.ParquetWriter(self._file, rendered.schema)
-        if rendered.num_rows:
-            self._writer.write_batch(rendered)
+        self._held.append(rendered)
+        if sum(batch.nbytes for batch in self._held) >= _GROUP_BYTES:
+            self._write_group()
 
     def flush(self) -> None:
-        """Row groups are written when they are full."""
+        """A row group is written when it is full."""
+
+    def _write_group(self) -> None:
+        from pyarrow import parquet
+
+        group = pa.Table.from_batches(self._held)
+        if self._writer is None:
+            self._writer = parquet.ParquetWriter(self._file, group.schema)
+        if group.num_rows:
+            self._writer.write_table(group)
+        self._held = []

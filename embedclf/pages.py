@@ -56,36 +56,30 @@ def explanations(run: str, told: Iterable[Explanation]) -> Iterator[str]:
 
 
 def _article(told: Explanation) -> str:
-    what = "prediction" if told.prediction else "not predicted"
-    strongest = max((abs(token.contribution) for token in told.tokens), default=0.0) or 1.0
-    text = told.separator.join(_mark(token, strongest) for token in told.tokens)
+    marks = map(_mark, told.tokens, told.strengths)
     cut = f" <small>… {told.cut:,} more tokens were cut</small>" if told.cut else ""
-    how = f"integrated gradients over {told.pieces:,} pieces" if told.pieces else "exact"
     return (
         f"<article>\n<h2>{escape(told.label)} {score(told.probability)} "
-        f'<small>{what}</small></h2>\n<p class="text" dir="auto">{text}{cut}</p>\n'
-        f"{_table(told)}\n<p><small>{how}; the sum misses the logit by "
-        f"{abs(told.error):.0e}</small></p>\n</article>\n"
+        f"<small>{told.standing}</small></h2>\n"
+        f'<p class="text" dir="auto">{told.separator.join(marks)}{cut}</p>\n'
+        f"{_table(told)}\n<p><small>{told.method}</small></p>\n</article>\n"
     )
 
 
-def _mark(token: Token, strongest: float) -> str:
-    side = "for" if token.contribution > 0 else "against"
+def _mark(token: Token, strength: float) -> str:
+    side = "for" if strength > 0 else "against"
     known = "" if token.known else " unknown"
-    strength = 0.75 * abs(token.contribution) / strongest
     return (
-        f'<mark class="{side}{known}" style="--strength:{strength:.2f}" '
+        f'<mark class="{side}{known}" style="--strength:{0.75 * abs(strength):.2f}" '
         f'title="{token.contribution:+.4f}">{escape(token.token)}</mark>'
     )
 
 
 def _table(told: Explanation) -> str:
-    rows = [(name, f"{times:,}", total) for name, times, total in told.strongest(_STRONGEST)]
-    if told.padding:
-        rows.append(("padding", "", told.padding))
-    rows += [("bias", "", told.bias), ("logit", "", told.logit)]
+    rows = [*told.summands(_STRONGEST), ("logit", None, told.logit)]
     cells = "\n".join(
-        f"<tr><td>{escape(name)}</td><td>{times}</td><td>{total:+.4f}</td></tr>"
+        f"<tr><td>{escape(name)}</td><td>{'' if times is None else f'{times:,}'}</td>"
+        f"<td>{total:+.4f}</td></tr>"
         for name, times, total in rows
     )
     return (

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embedclf.columns import empty_batch, text_column
+from embedclf.batches import BATCH_ROWS, BLOCK_BYTES, Batch, Part
+from embedclf.columns import empty_batch, join_columns, text_column
 from embedclf.errors import DataError
-from embedclf.textfiles import BATCH_ROWS, BLOCK_BYTES, Part, one_line
+from embedclf.textfiles import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from embedclf.formats import Kind
 
 
 @dataclass(frozen=True)
@@ -25,46 +28,79 @@ class Parquet:
     path: Path
     name: str
     columns: tuple[str, ...]
+    kind: ClassVar[Kind] = "parquet"
 
-    def parts(self, wanted: Sequence[str], *, typed: Sequence[str] = ()) -> Iterator[Part]:
-        """Read some columns as text, and behind them some in their own types.
+    def parts(self, wanted: Sequence[str]) -> Iterator[Part]:
+        """Read some columns as text.
 
         Raises:
             DataError: The file cannot be read, or a column cannot be text.
         """
+        for rows, share in self._rows(wanted):
+            columns = [self._as_text(rows, column) for column in wanted]
+            yield pa.RecordBatch.from_arrays(columns, [*wanted]), share
+
+    def batches(
+        self, text: Sequence[str], *, target: Kind, reserved: Sequence[str]
+    ) -> Iterator[Batch]:
+        """Read all columns in their types, or as text for CSV, and the texts; raises as `parts`."""
+        del reserved  # names stand for all rows
+        for rows, share in self._rows(self.columns):
+            kept = rows
+            if target == "delimited":
+                columns = [self._as_text(rows, column) for column in self.columns]
+                kept = pa.RecordBatch.from_arrays(columns, self.columns)
+            texts = join_columns([self._as_text(rows, column) for column in text])
+            yield Batch(texts, kept, share=share)
+
+    def places(self, rows: Sequence[int]) -> list[str]:
+        """Where rows stand: their numbers, from 1."""
+        return [f"{self.name}: row {row + 1}" for row in rows]
+
+    def _rows(self, columns: Sequence[str]) -> Iterator[Part]:
+        """Columns in their types; the first batch is empty and tells these where no other comes."""
         from pyarrow import parquet
 
-        columns = list(dict.fromkeys([*wanted, *typed]))
         read = 0
         try:
             with parquet.ParquetFile(self.path) as file:
                 total = max(1, file.metadata.num_rows)
-                none = empty_batch(pa.schema([file.schema_arrow.field(name) for name in columns]))
+                fields = [file.schema_arrow.field(column) for column in columns]
+                none = empty_batch(pa.schema(fields, file.schema_arrow.metadata))
                 for rows in itertools.chain([none], file.iter_batches(BATCH_ROWS, columns=columns)):
-                    arrays = [_as_text(rows.column(column)) for column in wanted]
-                    arrays += [rows.column(column) for column in typed]
-                    batch = pa.RecordBatch.from_arrays(arrays, [*wanted, *typed])
+                    rows.validate(full=True)
                     read += len(rows)
-                    yield from ((piece, read / total) for piece in _pieces(batch))
-        except pa.ArrowNotImplementedError as error:
-            raise DataError(f"{self.name}: a column is not text: {one_line(error)}") from error
+                    yield from ((piece, read / total) for piece in _pieces(rows))
         except (pa.ArrowInvalid, OSError) as error:
             raise DataError(f"{self.name}: unreadable Parquet: {one_line(error)}") from error
 
+    def _as_text(self, rows: pa.RecordBatch, column: str) -> pa.Array:
+        """Cells as text; null is the empty one."""
+        try:
+            cells = rows.column(column).cast(pa.string())
+        except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+            raise DataError(
+                f"{self.name}: column {column!r} cannot be text: {one_line(error)}"
+            ) from error
+        return pc.coalesce(cells, text_column([""])[0])
+
 
 def open_parquet(path: Path, name: str) -> Parquet:
-    """The table; raises DataError where it is not Parquet."""
+    """The table.
+
+    Raises:
+        DataError: It is not Parquet, or two columns have one name.
+    """
     from pyarrow import parquet
 
     try:
-        return Parquet(path, name, tuple(parquet.read_schema(path).names))
+        columns = tuple(parquet.read_schema(path).names)
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{name}: not Parquet: {one_line(error)}") from error
-
-
-def _as_text(column: pa.Array) -> pa.Array:
-    """Cells as text; null is the empty one."""
-    return pc.coalesce(column.cast(pa.string()), text_column([""])[0])
+    for column in columns:
+        if columns.count(column) > 1:
+            raise DataError(f"{name}: two columns are named {column!r}; rename one")
+    return Parquet(path, name, columns)
 
 
 def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -17,18 +18,24 @@ import pyarrow.compute as pc
 
 from embedclf.columns import decimal_column, number_column, text_column
 from embedclf.errors import DataError
-from embedclf.outputs import DECIMALS, Held, open_output
+from embedclf.outputs import Held, open_object, open_output
+from embedclf.rendering import DECIMALS
 from embedclf.sources import Form, Wanted, from_texts, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
+    from contextlib import AbstractContextManager
 
+    from embedclf.batches import Batch
     from embedclf.classifier import Classifier
     from embedclf.labels import Labels, Probabilities
     from embedclf.outputs import Output
     from embedclf.run import Run
-    from embedclf.sources import Batch, Source
+    from embedclf.sources import Source
+
+
+_PROBABILITY_OF = "probability_"
 
 
 @dataclass(frozen=True)
@@ -55,12 +62,11 @@ class Predictor:
     def added(self) -> tuple[str, ...]:
         """The columns that stand behind those of the source."""
         every = self.classifier.labels.names if self.all_probabilities else ()
-        ranks = range(1, self.best + 1)
         return (
             "prediction",
             "probability",
-            *(f"probability_{name}" for name in every),
-            *(name for rank in ranks for name in (f"best_{rank}", f"best_{rank}_probability")),
+            *(f"{_PROBABILITY_OF}{name}" for name in every),
+            *(name for rank in range(1, self.best + 1) for name in _rank_columns(rank)),
             "truncated",
             "unknown_share",
         )
@@ -71,31 +77,32 @@ class Predictor:
         The prediction is the likelier label, or of several labels those with a probability of 0.5
         or more, none of them the empty text. Its probability is a number, of several labels text.
         """
-        encoding = self.classifier.tokenizer.encode(batch.texts)
+        tokenizer, labels = self.classifier.tokenizer, self.classifier.labels
+        encoding = tokenizer.encode(batch.texts)
         probabilities = self.classifier.score(encoding.ids)
-        labels = self.classifier.labels
         every = labels.shares(probabilities)  # (n, labels)
-        columns = [*self._decided(probabilities, every)]
+        columns = self._decided(probabilities, every)
         if self.all_probabilities:
             columns += [_numbers(share) for share in every.T]
-        order = np.argsort(-every, axis=1, kind="stable")[:, : self.best]  # (n, best)
-        for rank in order.T:
-            shares = np.take_along_axis(every, rank[:, None], axis=1)[:, 0]
-            columns += [_names(labels, rank), _numbers(shares)]
-        truncated = encoding.lengths > self.classifier.tokenizer.sequence_length
+        if self.best:
+            for ids in labels.ranked(probabilities)[:, : self.best].T:
+                columns += [_names(labels, ids), _numbers(_of(every, ids))]
+        truncated = encoding.lengths > tokenizer.sequence_length
         unknown = encoding.unknown / np.maximum(encoding.lengths, 1)
         columns += [number_column(truncated.astype(np.uint8)).cast(pa.bool_()), _numbers(unknown)]
-        return pa.RecordBatch.from_arrays(
-            [*batch.rows.columns, *columns], [*batch.rows.schema.names, *self.added]
-        )
+        fields = [
+            pa.field(name, column.type) for name, column in zip(self.added, columns, strict=True)
+        ]
+        kept = batch.rows.schema
+        schema = pa.schema([*kept, *fields], kept.metadata)
+        return pa.RecordBatch.from_arrays([*batch.rows.columns, *columns], schema=schema)
 
     def _decided(self, probabilities: Probabilities, every: Probabilities) -> list[pa.Array]:
         """Predicted labels, and their probabilities."""
         labels = self.classifier.labels
         decided = labels.decide(probabilities)
         if labels.task != "multilabel":
-            shares = np.take_along_axis(every, decided[:, None], axis=1)[:, 0]
-            return [_names(labels, decided), _numbers(shares)]
+            return [_names(labels, decided), _numbers(_of(every, decided))]
         rows, columns = np.nonzero(decided)
         offsets = np.searchsorted(rows, np.arange(len(decided) + 1)).astype(np.int32)
         return [
@@ -112,6 +119,8 @@ class Request:
     """How to read the rows."""
     output: Path | None = None
     """Where they go: a table, or standard output."""
+    as_objects: bool = False
+    """Whether they are printed as one JSON object instead."""
     held: bool = False
     """Whether they are kept in memory instead."""
     safe: bool = False
@@ -148,25 +157,44 @@ def predict(
         DataError: The rows cannot be read or written, or have a column that is to be added.
     """
     predictor = _predictor(run, request)
-    wanted = Wanted(request.output, request.held, predictor.added)
+    as_objects = request.as_objects or request.held
+    wanted = Wanted(request.output, as_objects, predictor.added)
+    held = Held()
     with ExitStack() as stack:
         if isinstance(given, Path):
-            source = stack.enter_context(
-                open_source(given, run.config().data, request.form, wanted)
-            )
+            opened = open_source(given, run.config().data, request.form, wanted)
+            source = stack.enter_context(opened)
         else:
             source = from_texts(given, wanted)
-        if request.safe and source.target != "delimited":
-            raise DataError("--safe-csv goes with CSV and TSV; other tables run no formulas")
         tell(source)
-        held = Held()
-        output: Output = held
-        if not request.held:
-            columns = (*source.columns, *predictor.added)
-            output = stack.enter_context(
-                open_output(request.output, source.target, columns, safe=request.safe)
-            )
+        if request.held:
+            output: Output = held
+        else:
+            output = stack.enter_context(_open(run, request, source, predictor.added))
         return Predicted(_pass_on(predictor, source, output, tell), held.rows)
+
+
+def ranked(row: dict[str, Any]) -> list[tuple[str, float]]:
+    """Labels of a row with their probabilities, the best if they were wanted, else every one."""
+    best = []
+    for rank in itertools.count(1):
+        name, probability = _rank_columns(rank)
+        if name not in row:
+            break
+        best.append((row[name], row[probability]))
+    starts = (name for name in row if name.startswith(_PROBABILITY_OF))
+    return best or [(name.removeprefix(_PROBABILITY_OF), row[name]) for name in starts]
+
+
+def _open(
+    run: Run, request: Request, source: Source, added: tuple[str, ...]
+) -> AbstractContextManager[Output]:
+    if request.safe and source.target != "delimited":
+        raise DataError("--safe-csv goes with CSV and TSV; other tables run no formulas")
+    if request.as_objects:
+        return open_object("predictions", str(run.path))
+    columns = (*source.columns, *added)
+    return open_output(request.output, source.target, columns, safe=request.safe)
 
 
 def _predictor(run: Run, request: Request) -> Predictor:
@@ -184,7 +212,7 @@ def _pass_on(
 ) -> int:
     """Score and render batches on all cores while others are read and written, in order.
 
-    So many batches are held at once as there are cores, and no more.
+    Twice as many batches as there are cores are held at the most.
     """
     cores = os.cpu_count() or 1
     waiting: deque[Future[tuple[Any, Progress]]] = deque()
@@ -192,7 +220,7 @@ def _pass_on(
 
     def work(batch: Batch) -> tuple[Any, Progress]:
         rows = predictor.score(batch)
-        return output.render(rows), Progress(rows.num_rows, batch.share)
+        return output.render(rows, batch.records), Progress(rows.num_rows, batch.share)
 
     def write_down_to(most: int) -> None:
         nonlocal count
@@ -202,18 +230,28 @@ def _pass_on(
             count += done.rows
             tell(Progress(count, done.share))
 
-    with ThreadPoolExecutor(cores) as pool:
-        try:
-            for batch in source.batches:
-                waiting.append(pool.submit(work, batch))
-                write_down_to(0 if batch.pause else cores)
-                if batch.pause:
-                    output.flush()
-            write_down_to(0)
-        finally:
-            pool.shutdown(cancel_futures=True)
-    output.flush()
+    pool = ThreadPoolExecutor(cores)
+    try:
+        for batch in source.batches:
+            waiting.append(pool.submit(work, batch))
+            write_down_to(0 if batch.pause else 2 * cores - 1)
+            if batch.pause:
+                output.flush()
+        write_down_to(0)
+        output.flush()
+    finally:
+        pool.shutdown(cancel_futures=True)
     return count
+
+
+def _rank_columns(rank: int) -> tuple[str, str]:
+    return f"best_{rank}", f"best_{rank}_probability"
+
+
+def _of(every: Probabilities, ids: npt.NDArray[np.integer]) -> Probabilities:
+    """(n,) the probabilities of one label a row."""
+    shares: Probabilities = np.take_along_axis(every, ids[:, None], axis=1)[:, 0]
+    return shares
 
 
 def _names(labels: Labels, ids: npt.NDArray[np.integer]) -> pa.Array:

@@ -1,22 +1,14 @@
-"""Progress on standard error: a bar, plain lines, or nothing; and how far a prediction is."""
+"""Progress on standard error: a bar, plain lines, or nothing."""
 
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from embedclf.prediction import Progress
-
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from embedclf.sources import Source
-
-_PLAIN_SECONDS = 5.0
-"""Between two plain lines of a prediction."""
 
 
 class Display:
@@ -77,38 +69,8 @@ class Display:
             return
         if self._task is None:
             self._bar.start()
-            self._task = self._bar.add_task("", total=total, told="")
-        self._bar.update(self._task, completed=done, told=told)
-
-
-class Counter:
-    """Tells how rows are read and how many have been scored."""
-
-    def __init__(self, display: Display) -> None:
-        """Begin to count.
-
-        Args:
-            display: Where to tell.
-        """
-        self._display = display
-        self._began = time.perf_counter()
-        self._next = _PLAIN_SECONDS
-
-    def __call__(self, told: Source | Progress) -> None:
-        """Tell one thing."""
-        if isinstance(told, Progress):
-            self._count(told)
-        elif told.form:
-            self._display.say(told.form)
-
-    def _count(self, done: Progress) -> None:
-        seconds = time.perf_counter() - self._began
-        line = f"{done.rows:,} rows  {done.rows / max(seconds, 1e-9):,.0f} rows/s"
-        self._display.move(line, done.share or 0.0, 1.0 if done.share else None)
-        if self._display.plain and seconds >= self._next:
-            self._next = seconds + _PLAIN_SECONDS
-            left = f"  {seconds / done.share - seconds:,.0f} s left" if done.share else ""
-            self._display.say(line + left)
+            self._task = self._bar.add_task("", total=None, told="")
+        self._bar.update(self._task, completed=done, total=total, told=told)
 
 
 def _new_bar(before_time: str) -> Any:

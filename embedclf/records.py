@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedclf.textfiles import BLOCK_BYTES
+from embedclf.batches import BLOCK_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

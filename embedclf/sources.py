@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import io
 import select
-import shutil
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from embedclf.batches import BATCH_ROWS, BLOCK_BYTES, NOTHING, Batch
 from embedclf.columns import join_columns, text_column
 from embedclf.errors import DataError
+from embedclf.formats import KINDS, InputFormat, Kind, is_packed, suffix_of, target_kind
 from embedclf.jsonlines import taken
-from embedclf.tables import KINDS, Kind, Table, open_table, suffix_of, target_kind
-from embedclf.textfiles import BATCH_ROWS, BLOCK_BYTES, lookup
+from embedclf.tables import Table, open_table
+from embedclf.textfiles import lookup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from embedclf.config import DataConfig
 
-InputFormat = Literal["lines", "csv", "tsv", "jsonl", "parquet"]
-
-_PATIENCE = 0.02
-"""Seconds to wait for more lines before those that are there are scored."""
+_PATIENCE, _MOST_PATIENCE = 0.02, 0.2
+"""Seconds of silence, or since the oldest of them came, after which lines are scored."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +43,19 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Rows to score."""
+class Wanted:
+    """What is wanted of rows beside their texts."""
 
-    texts: pa.Array
-    """(n,) strings."""
-    rows: pa.RecordBatch
-    """(n,) what is kept of them."""
-    share: float | None
-    """How much of the source has been read by then, between 0 and 1, where that is known."""
-    pause: bool = False
-    """Whether nothing more can be read at the moment."""
+    output: Path | None
+    """The file they go to; None is standard output."""
+    as_objects: bool
+    """Whether they become JSON objects, whatever the output."""
+    added: tuple[str, ...]
+    """Columns that will be added to them, so that none may be there."""
+
+    def target(self, source: Kind) -> Kind:
+        """The kind of table that rows of a source go to."""
+        return "jsonl" if self.as_objects else target_kind(self.output, source)
 
 
 @dataclass(frozen=True)
@@ -66,22 +69,6 @@ class Source:
     batches: Iterator[Batch]
     form: str = ""
     """How a table is read, in words."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What is wanted of rows."""
-
-    output: Path | None
-    """The file they go to; None is standard output."""
-    held: bool
-    """Whether they are kept in memory instead."""
-    added: tuple[str, ...]
-    """Columns that will be added to them, so that none may be there."""
-
-    def target(self, source: Kind) -> Kind:
-        """The kind of table that rows of a source go to."""
-        return "jsonl" if self.held else target_kind(self.output, source)
 
 
 def from_texts(texts: Sequence[str], wanted: Wanted) -> Source:
@@ -98,16 +85,18 @@ def from_texts(texts: Sequence[str], wanted: Wanted) -> Source:
 
 
 @contextmanager
-def open_source(path: Path, config: DataConfig, form: Form, wanted: Wanted) -> Iterator[Source]:
+def open_source(
+    path: Path, config: DataConfig, form: Form, wanted: Wanted | None
+) -> Iterator[Source]:
     """Open what is to be scored: a table, or lines; `-` is standard input.
 
-    A table on standard input is first copied into a temporary file.
+    A table in a pipe is first copied into a temporary file.
 
     Args:
         path: The file.
         config: Names the text columns, and how to read a table where `form` does not.
         form: How to read it; by its ending, and standard input as lines, when it does not tell.
-        wanted: Of its rows.
+        wanted: Of its rows; None wants their texts alone.
 
     Raises:
         DataError: It cannot be read, lacks a text column, or has one that is to be added.
@@ -115,61 +104,71 @@ def open_source(path: Path, config: DataConfig, form: Form, wanted: Wanted) -> I
     standard = str(path) == "-"
     name = "standard input" if standard else str(path)
     if form.kind == "lines" or (standard and form.kind is None):
+        if form.delimiter is not None:
+            raise DataError(f"{name}: lines have no --delimiter; name a table by --input-format")
         with _opened(path, standard=standard) as stream:
-            lines = _line_batches(stream, name, form.encoding)
-            yield Source(("text",), wanted.target("delimited"), lines)
+            target = wanted.target("delimited") if wanted else "delimited"
+            yield Source(("text",), target, _line_batches(stream, name, form.encoding))
         return
     if not standard and not path.exists():
-        raise DataError(f"{path}: no such file; a text to classify goes behind -t")
+        hint = "a text to classify goes behind -t" if wanted else "name a table"
+        raise DataError(f"{path}: no such file; {hint}")
     if form.kind is None and suffix_of(path) not in KINDS and not path.is_dir():
         raise DataError(
             f"{path}: its ending tells no kind of table, as {', '.join(KINDS)} do; "
             "name one by --input-format, lines perhaps"
         )
-    with _stored(path, form, standard=standard) as file:
-        yield _table_source(_open_table(file, name, config, form), config.text_columns, wanted)
+    with _stored(path, name, form, standard=standard) as file:
+        table = _open_table(file, name, config, form)
+        yield _of_table(table, config.text_columns, wanted)
 
 
 def _open_table(file: Path, name: str, config: DataConfig, form: Form) -> Table:
+    delimiter = "\t" if form.delimiter is None and form.kind == "tsv" else form.delimiter
     return open_table(
         file,
         config.text_columns,
-        delimiter=form.delimiter or ("\t" if form.kind == "tsv" else config.delimiter),
-        encoding=form.encoding or config.encoding,
+        delimiter=config.delimiter if delimiter is None else delimiter,
+        encoding=config.encoding if form.encoding is None else form.encoding,
         suffix=f".{form.kind}" if form.kind else None,
         name=name,
     )
 
 
-def _table_source(table: Table, text: list[str], wanted: Wanted) -> Source:
+def _of_table(table: Table, text: list[str], wanted: Wanted | None) -> Source:
+    form = f"{table.name}: read as {table.form}"
+    if wanted is None:
+        batches = (
+            Batch(join_columns(part.columns), NOTHING, share=share)
+            for part, share in table.parts(text)
+        )
+        return Source((), "delimited", batches, form)
     for column in wanted.added:
         if column in table.columns:
             raise DataError(f"{table.name}:1: {taken(column)}")
-
     target = wanted.target(table.kind)
-
-    def batches() -> Iterator[Batch]:
-        for part, share in table.whole_parts(text, target=target, reserved=wanted.added):
-            names = part.schema.names[len(text) :]
-            kept = pa.RecordBatch.from_arrays(part.columns[len(text) :], names)
-            yield Batch(join_columns(part.columns[: len(text)]), kept, share)
-
-    return Source(table.columns, target, batches(), f"{table.name}: read as {table.form}")
+    rows = table.batches(text, target=target, reserved=wanted.added)
+    return Source(table.columns, target, rows, form)
 
 
 @contextmanager
-def _stored(path: Path, form: Form, *, standard: bool) -> Iterator[Path]:
+def _stored(path: Path, name: str, form: Form, *, standard: bool) -> Iterator[Path]:
     """A file that can be read more than once; a pipe is copied into one."""
     if not standard and (path.is_file() or path.is_dir()):
         yield path
         return
-    suffix = f".{form.kind}" if form.kind else "".join(path.suffixes)
-    with (
-        tempfile.NamedTemporaryFile(suffix=suffix) as file,
-        _opened(path, standard=standard) as stream,
-    ):
-        shutil.copyfileobj(stream, file, BLOCK_BYTES)
-        file.flush()
+    suffix = f".{form.kind}" if form.kind else suffix_of(path)
+    with tempfile.NamedTemporaryFile(suffix=suffix) as file:
+        with _opened(path, standard=standard) as stream:
+            while chunk := _read(stream, name):
+                try:
+                    file.write(chunk)
+                    file.flush()
+                except OSError as error:
+                    raise DataError(
+                        f"{tempfile.gettempdir()}: cannot hold a copy of {name}: "
+                        f"{error.strerror}; name another folder in TMPDIR"
+                    ) from error
         yield Path(file.name)
 
 
@@ -181,57 +180,79 @@ def _opened(path: Path, *, standard: bool) -> Iterator[Any]:
         yield sys.stdin.buffer
         return
     try:
-        stream = path.open("rb")
+        file = path.open("rb")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    with stream:
-        yield stream
+    with file:
+        yield gzip.GzipFile(fileobj=file) if is_packed(path) else file
+
+
+def _read(stream: Any, name: str) -> bytes:
+    """What is there of a stream, `BLOCK_BYTES` at most."""
+    try:
+        chunk: bytes = stream.read1(BLOCK_BYTES)
+    except (OSError, EOFError) as error:
+        raise DataError(f"{name}: cannot be read: {error}") from error
+    return chunk
 
 
 def _line_batches(stream: Any, name: str, encoding: str | None) -> Iterator[Batch]:
-    """Texts ended by line feeds alone, as they come."""
+    """Texts ended by line feeds alone, as they come; the last batch is empty."""
     encoding = encoding or "utf-8"
     try:
         lookup(encoding)
     except LookupError as error:
         raise DataError(f"--encoding {encoding}: unknown; see Python's codecs") from error
     decoder = codecs.getincrementaldecoder(encoding)()
-    rest, number = "", 1
-    for chunk, pause in _chunks(stream):
+    number, begun = 1, [""]
+    for chunk, pause in _chunks(stream, name):
         try:
-            decoded = rest + decoder.decode(chunk, final=not chunk)
+            first, *others = decoder.decode(chunk, final=not chunk).split("\n")
         except UnicodeDecodeError as error:
             before = error.object[: error.start].decode(encoding, errors="replace")
-            number += (rest + before).count("\n")
+            number += before.count("\n")
             raise DataError(f"{name}:{number}: not {encoding}; name its --encoding") from error
         except UnicodeError as error:
             raise DataError(f"{name}:{number}: not {encoding}: {error}") from error
-        *lines, rest = decoded.split("\n")
-        if not chunk and rest:
-            lines.append(rest)
-        if number == 1 and lines:
-            lines[0] = lines[0].removeprefix("\ufeff")
+        begun.append(first)
+        lines = []
+        if others or not chunk:
+            *lines, last = ["".join(begun), *others]
+            begun = [last]
+            if not chunk and last:
+                lines.append(last)
+        try:
+            yield from _of_many_lines(lines, first=number == 1, pause=pause)
+        except UnicodeEncodeError as error:
+            raise DataError(f"{name}:{number}: half of a surrogate pair; see --encoding") from error
         number += len(lines)
-        for start in range(0, max(len(lines), pause), BATCH_ROWS):  # a pause is told in any case
-            batch = [line.removesuffix("\r") for line in lines[start : start + BATCH_ROWS]]
-            last = start + BATCH_ROWS >= len(lines)
-            yield _of_lines(text_column(batch), pause=pause and last)
 
 
-def _chunks(stream: Any) -> Iterator[tuple[bytes, bool]]:
-    """Bytes of about `BLOCK_BYTES`, fewer where no more come for now; none at the end."""
+def _of_many_lines(lines: list[str], *, first: bool, pause: bool) -> Iterator[Batch]:
+    """Batches of lines; a pause is told in any case."""
+    if first and lines:
+        lines[0] = lines[0].removeprefix("\ufeff")
+    for start in range(0, max(len(lines), pause), BATCH_ROWS):
+        batch = [line.removesuffix("\r") for line in lines[start : start + BATCH_ROWS]]
+        last = start + BATCH_ROWS >= len(lines)
+        yield _of_lines(text_column(batch), pause=pause and last)
+
+
+def _chunks(stream: Any, name: str) -> Iterator[tuple[bytes, bool]]:
+    """Bytes of about `BLOCK_BYTES`, and whether they have to wait no longer; none at the end."""
     held: list[bytes] = []
-    size = 0
-    while chunk := stream.read1(BLOCK_BYTES):
+    size, oldest = 0, 0.0
+    while chunk := _read(stream, name):
+        oldest = oldest if held else time.monotonic()
         held.append(chunk)
         size += len(chunk)
-        pause = not _more_comes(stream)
+        pause = not _more_comes(stream) or time.monotonic() - oldest > _MOST_PATIENCE
         if pause or size >= BLOCK_BYTES:
             yield b"".join(held), pause
             held, size = [], 0
     if held:
         yield b"".join(held), False
-    yield b"", False
+    yield b"", True
 
 
 def _more_comes(stream: Any) -> bool:
@@ -244,4 +265,4 @@ def _more_comes(stream: Any) -> bool:
 
 
 def _of_lines(texts: pa.Array, *, pause: bool = False) -> Batch:
-    return Batch(texts, pa.RecordBatch.from_arrays([texts], ["text"]), None, pause)
+    return Batch(texts, pa.RecordBatch.from_arrays([texts], ["text"]), pause=pause)

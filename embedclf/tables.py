@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from embedclf.delimited import DELIMITERS, Delimited, checked_delimiter, open_delimited
 from embedclf.errors import DataError
+from embedclf.formats import KINDS, kind_of, suffix_of
 from embedclf.jsonlines import JsonLines, open_jsonlines
 from embedclf.parquet import Parquet, open_parquet
 from embedclf.textfiles import open_text
@@ -18,17 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from embedclf.textfiles import Part, TextFile
-
-Kind = Literal["delimited", "jsonl", "parquet"]
-
-KINDS: dict[str, Kind] = {
-    ".csv": "delimited",
-    ".tsv": "delimited",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-}
+    from embedclf.batches import Batch, Part
+    from embedclf.formats import Kind
+    from embedclf.textfiles import TextFile
 
 
 @dataclass(frozen=True)
@@ -42,10 +34,14 @@ class Table:
     path: Path
     name: str
     """What messages call it."""
-    kind: Kind
     reader: Delimited | JsonLines | Parquet
     form: str
     """How it is read, in words: `comma, utf-8 (detected)`."""
+
+    @property
+    def kind(self) -> Kind:
+        """What it is."""
+        return self.reader.kind
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -58,38 +54,27 @@ class Table:
         return pa.Table.from_batches((batch for batch, _ in self.parts(columns)), schema=schema)
 
     def parts(self, columns: Sequence[str]) -> Iterator[Part]:
-        """Read the given columns, in order, in batches of text of about 2 MiB.
+        """Read the given columns, in order, in batches of text.
 
         Raises:
             DataError: A row cannot be read; file and line stand in front.
         """
-        if isinstance(self.reader, Delimited):
-            return self.reader.parts([self.columns.index(column) for column in columns])
         return self.reader.parts(columns)
 
-    def whole_parts(
+    def batches(
         self, text: Sequence[str], *, target: Kind, reserved: Sequence[str]
-    ) -> Iterator[Part]:
-        """Read the columns of the text and, behind them, rows as a table of `target` can keep them.
+    ) -> Iterator[Batch]:
+        """Read texts, and all columns as a table of another kind can keep them; raises as `parts`.
 
-        JSON records go into JSON lines as they stand, in one column `RECORD`; Parquet columns go
-        into Parquet and JSON lines in their types. All other cells are text.
+        JSON records go into JSON lines as they stand, Parquet columns into Parquet and JSON lines
+        in their types. All other cells are text.
 
         Args:
-            text: Columns of the text.
+            text: Columns of the text; several are joined by a blank.
             target: The kind of table that the rows go to.
             reserved: Keys that no JSON record may have.
         """
-        if isinstance(self.reader, Delimited):
-            at = [self.columns.index(column) for column in text]
-            return self.reader.parts([*at, *range(len(self.columns))])
-        if isinstance(self.reader, JsonLines):
-            if target == "jsonl":
-                return self.reader.parts(text, reserved=reserved)
-            return self.reader.parts(text, kept=self.columns)
-        if target == "delimited":
-            return self.reader.parts([*text, *self.columns])
-        return self.reader.parts(text, typed=self.columns)
+        return self.reader.batches(text, target=target, reserved=reserved)
 
     def places(self, rows: Sequence[int]) -> list[str]:
         """Tell where rows stand, as `file:line`.
@@ -97,10 +82,7 @@ class Table:
         Args:
             rows: Ascending; they count from 0, the header left out.
         """
-        if isinstance(self.reader, Parquet):
-            return [f"{self.name}: row {row + 1}" for row in rows]
-        lines = list(itertools.islice(self.reader.lines(), rows[-1] + 1))
-        return [f"{self.name}:{lines[row]}" for row in rows]
+        return self.reader.places(rows)
 
 
 def open_table(
@@ -127,67 +109,33 @@ def open_table(
         DataError: The file is missing, empty, of an unknown kind, or lacks a column.
     """
     name = name or str(path)
-    suffix = suffix or (kind_of(path) and suffix_of(path))
+    if suffix is None:
+        kind_of(path)
+        suffix = suffix_of(path)
     if not path.is_file():
         fault = "is a folder" if path.is_dir() else "no such file"
         raise DataError(f"{name}: {fault}; name a table")
-    kind = KINDS[suffix]
-    if kind == "parquet":
-        table = Table(path, name, kind, open_parquet(path, name), "Parquet")
+    if KINDS[suffix] == "parquet":
+        table = Table(path, name, open_parquet(path, name), "Parquet")
     else:
         table = _open_text(open_text(path, name, encoding), suffix, required, delimiter)
-        given = kind == "delimited" and delimiter and encoding
-        if kind == "delimited" and not given:
+        if table.kind == "delimited" and not (delimiter and encoding):
             table = replace(table, form=f"{table.form} (detected)")
     _check_columns(table, required)
     return table
-
-
-def kind_of(path: Path) -> Kind:
-    """The kind of table that a file's name tells.
-
-    Raises:
-        DataError: The ending is unknown.
-    """
-    kind = KINDS.get(suffix_of(path))
-    if kind is None or (kind == "parquet" and path.suffix.lower() == ".gz"):
-        raise DataError(
-            f"{path}: unknown kind of table; known are {', '.join(KINDS)}, all but the last in "
-            ".gz too"
-        )
-    return kind
-
-
-def target_kind(path: Path | None, source: Kind) -> Kind:
-    """The kind of table that rows of another are written to; standard output keeps JSON lines.
-
-    Raises:
-        DataError: The ending of the path is unknown.
-    """
-    if path is None:
-        return "jsonl" if source == "jsonl" else "delimited"
-    return kind_of(path)
-
-
-def suffix_of(path: Path) -> str:
-    """The ending of a name in small letters, what comes before `.gz` where it is that."""
-    suffix = path.suffix.lower()
-    return path.with_suffix("").suffix.lower() if suffix == ".gz" else suffix
 
 
 def _open_text(
     file: TextFile, suffix: str, required: Sequence[str], delimiter: str | None
 ) -> Table:
     if KINDS[suffix] == "jsonl":
-        return Table(
-            file.path, file.name, "jsonl", open_jsonlines(file), f"JSON lines, {file.encoding}"
-        )
+        return Table(file.path, file.name, open_jsonlines(file), f"JSON lines, {file.encoding}")
     marks = sorted(DELIMITERS, key=lambda mark: mark != "\t" or suffix != ".tsv")
     if delimiter is not None:
         marks = [checked_delimiter(delimiter, file.name)]
     reader = open_delimited(file, required, marks)
     told = DELIMITERS.get(reader.delimiter, repr(reader.delimiter))
-    return Table(file.path, file.name, "delimited", reader, f"{told}, {file.encoding}")
+    return Table(file.path, file.name, reader, f"{told}, {file.encoding}")
 
 
 def _check_columns(table: Table, required: Sequence[str]) -> None:

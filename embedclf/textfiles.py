@@ -9,19 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from embedclf.batches import BLOCK_BYTES
 from embedclf.errors import DataError
+from embedclf.formats import is_packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-BLOCK_BYTES = 1 << 21
-"""Bytes that are read at once, and about the bytes of a batch of rows."""
-BATCH_ROWS = 1 << 13
-"""Most rows of a batch."""
-
-Part = tuple[pa.RecordBatch, float]
-"""Rows in a batch, and the share of their file that has been read by then, between 0 and 1."""
 
 _NOT_OF_FILES = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
 _MARKS = (
@@ -68,12 +62,17 @@ class TextFile:
                 read or is not in that encoding; the line stands in front.
         """
         try:
-            with pa.OSFile(str(self.path)) as stored:
-                yield Utf8Stream(_decoded(_unpacked(stored, self.path), self.encoding), stored)
+            codec = lookup(self.encoding)
         except LookupError as error:
             raise DataError(
                 f"{self.name}: unknown encoding {self.encoding!r}; see Python's codecs"
             ) from error
+        try:
+            with pa.OSFile(str(self.path)) as stored:
+                stream = _unpacked(stored, self.path)
+                if codec != "utf-8":
+                    stream = pa.transcoding_input_stream(stream, self.encoding, "utf-8")
+                yield Utf8Stream(stream, stored)
         except UnicodeError as error:
             raise self.undecodable() or DataError(f"{self.name}: {error}") from error
         except OSError as error:
@@ -150,9 +149,4 @@ def one_line(error: Exception) -> str:
 
 
 def _unpacked(stored: Any, path: Path) -> Any:
-    return pa.CompressedInputStream(stored, "gzip") if path.suffix.lower() == ".gz" else stored
-
-
-def _decoded(stream: Any, encoding: str) -> Any:
-    codec = lookup(encoding)
-    return stream if codec == "utf-8" else pa.transcoding_input_stream(stream, encoding, "utf-8")
+    return pa.CompressedInputStream(stored, "gzip") if is_packed(path) else stored

@@ -38,6 +38,12 @@ RESERVED = ("", " ")
 _CHUNK_BYTES = 1 << 21
 _CHUNK_ROWS = 1 << 14
 _CODE_POINTS = 0x110000
+_TEXT_KINDS = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    pa.types.is_null,
+)
 
 
 @dataclass(frozen=True)
@@ -95,23 +101,9 @@ class Tokenizer:
         """Turn texts into ids, in order.
 
         Raises:
-            TypeError: One string is given instead of several.
+            TypeError: One string is given instead of several, or something is no string.
         """
-        if isinstance(texts, str):
-            raise TypeError("one text is given; put it into a list")
-        if isinstance(texts, list | tuple):
-            texts = pa.chunked_array(
-                [
-                    text_column(texts[i : i + _CHUNK_ROWS])
-                    for i in range(0, len(texts), _CHUNK_ROWS)
-                ],
-                pa.string(),
-            )
-        elif not isinstance(texts, pa.ChunkedArray | pa.Array):
-            texts = pa.array(texts, pa.string())
-        if texts.type != pa.string():
-            texts = texts.cast(pa.string())
-        parts = _map_chunks(self._encode_chunk, texts)
+        parts = _map_chunks(self._encode_chunk, _column_of(texts))
         if not parts:
             none = np.zeros(0, np.int32)
             return Encoding(np.zeros((0, self.sequence_length), np.int32), none, none)
@@ -190,6 +182,27 @@ class Tokenizer:
         ids = np.full(_CODE_POINTS, UNKNOWN, np.int32)
         ids[[ord(token) for token in self.tokens]] = np.arange(len(RESERVED), self.rows)
         return ids
+
+
+def _column_of(
+    texts: pa.ChunkedArray | pa.Array | Iterable[str | None],
+) -> pa.ChunkedArray | pa.Array:
+    """Texts as a column of strings."""
+    if isinstance(texts, str | bytes | dict) or getattr(texts, "ndim", 1) != 1:
+        raise TypeError(f"texts must be one column of strings, not a {type(texts).__name__}")
+    if isinstance(texts, list | tuple):
+        starts = range(0, len(texts), _CHUNK_ROWS)
+        parts = [text_column(texts[start : start + _CHUNK_ROWS]) for start in starts]
+        return pa.chunked_array(parts, pa.string())
+    if not isinstance(texts, pa.ChunkedArray | pa.Array):
+        try:
+            texts = pa.array(texts, from_pandas=True)
+        except pa.ArrowException as error:
+            raise TypeError("texts must be strings or None, all of them") from error
+    kind = texts.type.value_type if pa.types.is_dictionary(texts.type) else texts.type
+    if not any(is_kind(kind) for is_kind in _TEXT_KINDS):
+        raise TypeError(f"texts must be strings, not {kind}")
+    return texts if texts.type == pa.string() else texts.cast(pa.string())
 
 
 def normalize(texts: pa.ChunkedArray | pa.Array, *, lowercase: bool) -> pa.ChunkedArray | pa.Array:

@@ -13,8 +13,8 @@ import embedclf
 PACKAGE = Path(embedclf.__file__).parent
 
 LAYERS = [
-    {"errors", "columns"},
-    {"words"},
+    {"errors", "columns", "batches"},
+    {"words", "formats"},
     {"yamlfile", "faults"},
     {"config"},
     {"textfiles"},
@@ -29,14 +29,15 @@ LAYERS = [
     {"history", "classifier", "backend"},
     {"network"},
     {"run"},
+    {"rendering"},
     {"sources", "outputs"},
     {"evaluation", "explanation", "prediction", "description", "fitting"},
     {"training"},
     {"layout"},
     {"report"},
     {"answers", "pages", "progress"},
-    {"talk"},
-    {"boundary", "options"},
+    {"talk", "tally"},
+    {"boundary", "console", "options"},
     {"cli"},
     {"__main__"},
 ]

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -128,6 +130,53 @@ def test_empty_null_and_unknown_texts_have_a_defined_answer(
     assert np.isfinite(unknown).all()
     assert ((empty >= 0) & (empty <= 1)).all()
     assert classifier.predict_proba([]).shape == (0, classifier.labels.outputs)
+
+
+def test_columns_of_strings_are_texts_whoever_made_them(runs: dict[str, Run]) -> None:
+    classifier = runs["binary"].classifier()
+    texts = ["great hotel, it was great", "awful film"]
+    expected = classifier.predict_proba(texts)
+    for column in (
+        tuple(texts),
+        iter(texts),
+        np.array(texts),
+        np.array(texts, object),
+        pd.Series(texts),
+        pd.Series(texts, dtype="category"),
+        pa.array(texts),
+        pa.chunked_array([texts]),
+        pa.array(texts, pa.large_string()),
+        pa.array(texts).dictionary_encode(),
+    ):
+        assert (classifier.predict_proba(column) == expected).all()
+    missing = classifier.predict_proba(pd.Series(["great", None, float("nan")]))
+    assert (missing[1:] == classifier.predict_proba(["", ""])).all()
+    assert classifier.predict_proba(np.array([None, float("nan")], object)).shape == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "one text",
+        b"bytes",
+        {"text": 1},
+        [1],
+        ["a", float("nan")],
+        np.array([1.5]),
+        np.array([b"a"]),
+        np.array([["a"]]),
+        np.array(["a", 1], object),
+        pd.Series([1, 2]),
+        pd.DataFrame({"text": ["a"]}),
+        pa.array([1, 2]),
+        pa.array([b"a"]),
+        pa.array([True]),
+    ],
+    ids=str,
+)
+def test_what_is_no_column_of_strings_is_refused(runs: dict[str, Run], column: Any) -> None:
+    with pytest.raises(TypeError, match="must be"):
+        runs["binary"].classifier().predict_proba(column)
 
 
 def test_a_run_is_loaded_by_its_path(runs: dict[str, Run]) -> None:

@@ -25,7 +25,7 @@ def config(**values: Any) -> DataConfig:
 def labelled(texts: list[str], labels: list[str] | None = None) -> LabelledTexts:
     path = Path("memory.csv")
     reader = Delimited(TextFile(path, "memory.csv"), ",", ("text", "label"))
-    table = Table(path, "memory.csv", "delimited", reader, "comma, utf-8")
+    table = Table(path, "memory.csv", reader, "comma, utf-8")
     columns = (pa.chunked_array([pa.array(labels or texts, pa.string())]),)
     chunk = pa.chunked_array([pa.array(texts, pa.string())])
     return LabelledTexts(table, chunk, columns, np.arange(len(texts)))

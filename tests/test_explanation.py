@@ -183,11 +183,27 @@ def test_a_table_of_texts_is_explained(
     done = invoke("explain", "--file", table, "--run", run, "--html", page)
     assert done.stderr == f"{page}: written\n"
     assert page.read_text(encoding="utf-8").count("<article>") == 2
+    assert invoke("explain", "--file", table, "--run", run, "--html", "-").stdout == (
+        page.read_text(encoding="utf-8")
+    )
+    hint = invoke("explain", table, "--run", run).stderr
+    assert hint == f"{table}: taken as a text; --file takes the file of that name\n"
     plain = invoke("explain", "--file", table, "--run", run).stdout
     assert "\x1b" not in plain
     assert plain.count("the sum misses the logit") == 2
     text = invoke("explain", "--file", "-", "--run", run, text="heat and great\n").stdout
     assert text.startswith("heat  ")
+
+
+def test_a_bad_row_leaves_no_half_an_object(
+    runs: dict[str, Run], tmp_path: Path, invoke: Invoke
+) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"text": "great"}\n' * 9000 + "{\n", encoding="utf-8")
+    for command in (("explain", "--file", path), ("predict", path)):
+        done = invoke(*command, "--run", runs["binary"].path, "--json", status=1)
+        assert done.stdout == ""
+        assert "in.jsonl:9001: not JSON" in done.stderr
 
 
 def test_wrong_requests_are_refused(runs: dict[str, Run], tmp_path: Path, invoke: Invoke) -> None:

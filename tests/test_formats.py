@@ -39,10 +39,17 @@ def test_a_kept_run_predicts_the_same(run: Path) -> None:
 
 @pytest.mark.parametrize("run", RUNS, ids=name)
 def test_a_kept_run_is_read_by_every_command(run: Path, invoke: Invoke) -> None:
-    assert invoke("explain", "great b", "--run", run).stdout
-    assert invoke("predict", "-t", "great b", "--run", run).stdout
-    assert "memory" in invoke("summary", run).stdout
-    assert Run.open(run).metrics()["validation"]["rows"] > 0
+    record = Run.open(run).record
+    labels = set(record["labels"])
+    (found,) = json.loads(invoke("predict", "-t", "great b", "--run", run, "--json").stdout)[
+        "predictions"
+    ]
+    assert set(filter(None, found["prediction"].split("|"))) <= labels
+    told = json.loads(invoke("explain", "great b", "--run", run, "--json").stdout)
+    for one in told["explanations"]:
+        assert one["label"] in labels
+        assert abs(one["error"]) <= 1e-5
+    assert json.loads(invoke("summary", run, "--json").stdout)["parameters"] == record["parameters"]
 
 
 def test_a_kept_run_names_no_folder_of_the_machine_that_made_it() -> None:

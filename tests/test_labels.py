@@ -58,7 +58,7 @@ def test_several_labels_in_a_cell_are_trimmed_and_counted_once() -> None:
 def test_a_column_a_label_is_multi_label() -> None:
     path = Path("memory.csv")
     reader = Delimited(TextFile(path, "memory.csv"), ",", ("text", "p", "q"))
-    table = Table(path, "memory.csv", "delimited", reader, "comma, utf-8")
+    table = Table(path, "memory.csv", reader, "comma, utf-8")
     columns = (["1", "0", "TRUE"], ["0", "0", "1"])
     rows = LabelledTexts(
         table,

@@ -112,6 +112,8 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "truncated.csv": (b"text,truncated\na,1\n", ":1: column 'truncated' is there already"),
     "cut.csv.gz": (gzip.compress(b"id,text\n" + b"1,a\n" * 9999)[:-20], "cannot be read"),
     "not-packed.csv.gz": (b"id,text\n", "cannot be read"),
+    "packed.csv": (gzip.compress(b"id,text\n"), "packed by gzip; give it a name in .gz"),
+    "no-mark.csv": ("id,text\n1,a\n".encode("utf-16-le") * 9, "every other byte is 0: UTF-16"),
     "workbook.csv": (b"PK\x03\x04\x14\x00\n\xee\x90", "a zip archive, such as a workbook"),
     "picture.csv": (b"\x89PNG\r\n\x1a\n\x00\x00", ":1: byte 0x89 is not utf-8"),
     "half-surrogate.jsonl": (b'{"text": "\\ud800"}\n', ":1: half of a surrogate pair"),

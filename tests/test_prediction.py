@@ -7,10 +7,14 @@ import gzip
 import io
 import json
 import math
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +25,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from embedclf.batches import Batch
 from embedclf.classifier import Classifier
 from embedclf.columns import text_column
 from embedclf.labels import Labels
+from embedclf.outputs import write_all
 from embedclf.prediction import Predictor
-from embedclf.sources import Batch
+from embedclf.sources import _line_batches
 from embedclf.tables import open_table
 from embedclf.tokenizer import Tokenizer
 from embedclf.weights import Weights
@@ -153,7 +159,7 @@ def test_parquet_columns_keep_their_types(run: Run, tmp_path: Path, invoke: Invo
         assert back.schema.field("probability").type == pa.float64()
         assert back.schema.field("truncated").type == pa.bool_()
     told = invoke("predict", tmp_path / "two.parquet", "--run", run.path, "-o", "-", status=1)
-    assert "two.parquet: a column is not text" in told.stderr
+    assert "two.parquet: column 'deep' cannot be text" in told.stderr
 
 
 def test_duplicate_columns_are_kept_where_they_can_be(
@@ -269,9 +275,192 @@ def test_lines_are_answered_as_they_come(run: Run) -> None:
 def test_progress_is_told_in_plain_lines(
     run: Run, table: Path, tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("embedclf.progress._PLAIN_SECONDS", 0.0)
+    monkeypatch.setattr("embedclf.tally._PLAIN_SECONDS", 0.0)
     done = invoke("predict", table, "--run", run.path, "-o", tmp_path / "o.csv", "--progress=plain")
     assert re.search(r"^5 rows  [\d,]+ rows/s  0 s left$", done.stderr, re.MULTILINE)
+
+
+def test_a_bar_is_shown_on_a_terminal(run: Run, table: Path) -> None:
+    pty = pytest.importorskip("pty")
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "embedclf", "predict", str(table), "--run", str(run.path)]
+    subprocess.run(
+        [*command, "-o", str(table.parent / "o.csv")],
+        stderr=follower,
+        check=True,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(follower)
+    shown = os.read(leader, 1 << 16).decode()
+    os.close(leader)
+    assert re.search(r"5 rows {2}[\d,]+ rows/s", shown)
+    assert shown.splitlines()[-1].endswith("o.csv: 5 rows written")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_pipe_as_output_gets_the_rows(run: Run, table: Path, invoke: Invoke) -> None:
+    pipe = table.parent / "out.csv"
+    os.mkfifo(pipe)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    invoke("predict", table, "--run", run.path, "-o", pipe)
+    reader.join()
+    assert got[0].startswith(b"id,text,note,prediction,")
+    assert not pipe.is_file()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_request_to_end_leaves_no_draft(run: Run, tmp_path: Path, number: str) -> None:
+    wanted = getattr(signal, number)
+    command = [sys.executable, "-m", "embedclf", "predict", "-", "--run", str(run.path)]
+    with subprocess.Popen(
+        [*command, "-o", "out.csv"],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    ) as process:
+        while not list(tmp_path.iterdir()) and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(wanted)
+        assert process.wait() == 128 + wanted
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_lines_are_an_empty_table(run: Run, tmp_path: Path, invoke: Invoke) -> None:
+    for name in ("e.parquet", "e.csv", "e.csv.gz", "e.jsonl"):
+        invoke("predict", "-", "--run", run.path, "-o", tmp_path / name, text="")
+    assert parquet.read_table(tmp_path / "e.parquet").schema.names == ["text", *ADDED]
+    assert open_table(tmp_path / "e.csv.gz", ["text", *ADDED]).read(["text"]).num_rows == 0
+    assert (tmp_path / "e.jsonl").read_bytes() == b""
+    told = json.loads(invoke("predict", "-", "--run", run.path, "--json", text="").stdout)
+    assert told == {"run": str(run.path), "predictions": []}
+
+
+def test_packed_lines_are_unpacked(run: Run, tmp_path: Path, invoke: Invoke) -> None:
+    path = tmp_path / "lines.txt.gz"
+    args = ("predict", path, "--run", run.path, "--input-format", "lines")
+    path.write_bytes(gzip.compress(b"great hotel\nawful film\n"))
+    assert len(invoke(*args).stdout.splitlines()) == 3
+    path.write_bytes(gzip.compress(b"great hotel\n" * 99)[:-12])
+    assert f"embedclf: {path}: cannot be read" in invoke(*args, status=1).stderr
+
+
+def test_how_a_file_is_read_says_nothing_of_texts_and_lines(run: Run, invoke: Invoke) -> None:
+    for command in (("predict", "-t", "x"), ("explain", "x")):
+        for option in (("--delimiter", ";"), ("--encoding", "utf-8"), ("--input-format", "csv")):
+            told = invoke(*command, *option, "--run", run.path, status=2).stderr
+            assert "tell how a file is read; texts are none" in told
+    args = ("predict", "-", "--input-format", "csv", "--delimiter", "", "--run", run.path)
+    assert "must be one ASCII character" in invoke(*args, text="text\n", status=1).stderr
+    told = invoke("predict", "-", "--delimiter", ";", "--run", run.path, text="a", status=1).stderr
+    assert told == (
+        "embedclf: standard input: lines have no --delimiter; name a table by --input-format\n"
+    )
+
+
+def test_numbers_of_json_stay_as_they_are_written(run: Run, tmp_path: Path, invoke: Invoke) -> None:
+    long = "9" * 5000
+    path = tmp_path / "in.jsonl"
+    path.write_text(f'{{"text": "a", "n": {long}, "deep": [1.50, 1e400, {{"a": 1E2}}]}}\n')
+    told = invoke("predict", path, "--run", run.path, "--json").stdout
+    assert f'"n": {long}, "deep": [1.50, 1e400, {{"a": 1E2}}], "prediction"' in told
+    invoke("predict", path, "--run", run.path, "-o", tmp_path / "out.csv")
+    assert csv_rows(tmp_path / "out.csv")[1][1:3] == [long, '[1.50, 1e400, {"a": 1E2}]']
+
+
+def test_what_json_lacks_is_null_or_text(run: Run, tmp_path: Path, invoke: Invoke) -> None:
+    path, out = tmp_path / "in.parquet", tmp_path / "out.jsonl"
+    far = pa.array([3 * 10**17], pa.int64()).cast(pa.timestamp("us"))
+    columns = {"text": ["a"], "x": [float("nan")], "deep": [[1.0, float("inf")]], "at": far}
+    parquet.write_table(pa.table(columns), path)
+    invoke("predict", path, "--run", run.path, "-o", out)
+    (row,) = map(json.loads, out.read_text(encoding="utf-8").splitlines())
+    assert (row["x"], row["deep"]) == (None, [1.0, None])
+    assert isinstance(row["at"], str)
+
+
+def test_parquet_that_is_no_table_of_text_is_refused(
+    run: Run, tmp_path: Path, invoke: Invoke
+) -> None:
+    path = tmp_path / "in.parquet"
+    bad = pa.StringArray.from_buffers(
+        1, pa.py_buffer(np.array([0, 1], np.int32)), pa.py_buffer(b"\xff")
+    )
+    good = pa.array(["a"])
+    for arrays, names, fault in (
+        ([bad], ["text"], "unreadable Parquet: In column 0: Invalid: Invalid UTF8 sequence"),
+        ([good, bad], ["text", "x"], "unreadable Parquet: In column 1: Invalid: Invalid UTF8"),
+        ([good, good, good], ["text", "x", "x"], "two columns are named 'x'; rename one"),
+    ):
+        parquet.write_table(pa.Table.from_arrays(arrays, names), path)
+        for out in ("o.csv", "o.jsonl", "o.parquet"):
+            args = ("predict", path, "--run", run.path, "-o", tmp_path / out)
+            assert fault in invoke(*args, status=1).stderr
+            assert not (tmp_path / out).exists()
+
+
+def test_parquet_keeps_what_its_schema_says(run: Run, tmp_path: Path, invoke: Invoke) -> None:
+    path, out = tmp_path / "in.parquet", tmp_path / "out.parquet"
+    field = pa.field("text", pa.string(), nullable=False, metadata={"is": "a text"})
+    schema = pa.schema([field], metadata={"made": "here"})
+    parquet.write_table(pa.table({"text": ["a"] * 20_000}, schema=schema), path)
+    invoke("predict", path, "--run", run.path, "-o", out)
+    back = parquet.ParquetFile(out)
+    assert back.schema_arrow.metadata[b"made"] == b"here"
+    assert not back.schema_arrow.field("text").nullable
+    assert back.schema_arrow.field("text").metadata[b"is"] == b"a text"
+    assert back.num_row_groups == 1
+
+
+def test_lines_are_not_kept_waiting_by_more_that_come() -> None:
+    reader, writer = os.pipe()
+    answered = threading.Event()
+    lines = 0
+
+    def speak() -> None:
+        nonlocal lines
+        while not answered.wait(0.005) and lines < 4000:
+            os.write(writer, b"a line\n")
+            lines += 1
+        os.close(writer)
+
+    speaker = threading.Thread(target=speak)
+    speaker.start()
+    with open(reader, "rb") as stream:
+        batch = next(_line_batches(stream, "lines", None))
+        answered.set()
+        speaker.join()
+    assert batch.pause
+    assert 0 < len(batch.texts) <= lines < 4000
+
+
+def test_half_a_line_does_not_hold_back_whole_ones() -> None:
+    reader, writer = os.pipe()
+    with open(reader, "rb") as stream, open(writer, "wb", buffering=0) as pipe:
+        batches = _line_batches(stream, "lines", None)
+        pipe.write(b"whole\n")
+        assert next(batches).pause
+        pipe.write(b"half")
+        half = next(batches)
+        assert (len(half.texts), half.pause) == (0, True)
+
+
+def test_all_is_written_to_a_file_that_takes_little_at_once() -> None:
+    class Narrow(io.BytesIO):
+        def write(self, content: Any) -> int:
+            return super().write(bytes(content[:3]))
+
+    file = Narrow()
+    write_all(file, b"ten bytes!")
+    assert file.getvalue() == b"ten bytes!"
+
+
+def test_control_characters_do_nothing_to_a_terminal(run: Run, invoke: Invoke) -> None:
+    told = invoke("predict", "-t", "a\x1b[31m\x9b\nb", "--run", run.path).stdout
+    assert told.splitlines()[-1].endswith("a\u241b[31m\ufffd\u240ab")
 
 
 def test_more_labels_than_there_are_cannot_be_the_best(run: Run, invoke: Invoke) -> None:
@@ -293,6 +482,9 @@ def test_undecodable_input_is_named_with_its_line(run: Run, invoke: Invoke) -> N
     told = invoke("predict", "-", "--run", run.path, text=b"a\n\xff\n", status=1).stderr
     assert told == ("embedclf: standard input:2: not utf-8; name its --encoding\n")
     invoke("predict", "-", "--run", run.path, "--encoding", "latin-1", text=b"a\n\xff\n")
+    args = ("predict", "-", "--run", run.path, "--encoding", "utf-7")
+    told = invoke(*args, text=b"+2AA-\n", status=1).stderr
+    assert told == "embedclf: standard input:1: half of a surrogate pair; see --encoding\n"
     told = invoke("predict", "-", "--run", run.path, "--encoding", "x", text=b"a", status=1).stderr
     assert "--encoding x: unknown" in told
 
@@ -407,7 +599,7 @@ def predictor(task: Any, logits: list[list[float]], **wanted: Any) -> Predictor:
 
 def scored(predictor: Predictor, *texts: str) -> list[dict[str, Any]]:
     column = text_column(texts)
-    batch = Batch(column, pa.RecordBatch.from_arrays([column], ["text"]), None)
+    batch = Batch(column, pa.RecordBatch.from_arrays([column], ["text"]))
     rows: list[dict[str, Any]] = predictor.score(batch).to_pylist()
     return rows
 
@@ -455,6 +647,11 @@ def test_every_probability_and_the_best_are_added_on_wish() -> None:
         "unknown_share",
     ]
     assert list(row.values())[3:9] == [0.75, 0.25, "a", 0.75, "b", 0.25]
+
+
+def test_the_best_label_of_a_tie_is_the_prediction() -> None:
+    (row,) = scored(predictor("binary", [[0.0]], best=2), "w0")
+    assert (row["prediction"], row["best_1"], row["best_2"]) == ("b", "b", "a")
 
 
 def test_cut_and_unknown_texts_are_told() -> None:

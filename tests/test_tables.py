@@ -202,7 +202,7 @@ def test_parquet_cells_are_text_and_nulls_empty(tmp_path: Path) -> None:
     parquet.write_table(pa.table(columns), path)
     assert read(path) == [("a", "1"), ("", "2")]
     assert open_table(path, ["text"]).places([1]) == [f"{path}: row 2"]
-    with pytest.raises(DataError, match="a column is not text"):
+    with pytest.raises(DataError, match="column 'list' cannot be text"):
         open_table(path, ["list"]).read(["list"])
 
 

@@ -1,0 +1,45 @@
+"""What commands print and say, and the run they use."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from embedclf.run import Run
+
+
+def open_run(path: Path | None) -> Run:
+    """The run that is named, or the newest, which is then told, beside damaged ones."""
+    from embedclf.run import Run, open_newest
+
+    if path is not None:
+        return Run.open(path)
+    run, faults = open_newest()
+    for fault in faults:
+        say(f"passed over: {fault}")
+    say(f"run: {run.path}")
+    return run
+
+
+def print_parts(parts: Iterable[str]) -> None:
+    """Print as it comes, in colours where the terminal has them and NO_COLOR is not set."""
+    color = False if os.environ.get("NO_COLOR") else None
+    for part in parts:
+        click.echo(part, nl=False, color=color)
+
+
+def say(text: str, *, only_verbose: bool = False) -> None:
+    """Tell something on standard error, where that is not unwanted."""
+    if not flag("quiet") and (flag("verbose") or not only_verbose):
+        click.echo(text, err=True)
+
+
+def flag(name: str) -> bool:
+    """Whether -q (quiet) or -v (verbose) was given."""
+    return bool(click.get_current_context().meta.get(name))
