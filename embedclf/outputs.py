@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _HELD_BYTES = 1 << 24
-_GROUP_BYTES = 1 << 25
+_GROUP_BYTES = 1 << 23
 
 
 class Output(Protocol):
