@@ -63,9 +63,8 @@ def open_output(
     Raises:
         DataError: The folder cannot be written to, or a kind of table cannot hold the columns.
     """
-    if kind != "delimited" and len(set(columns)) < len(columns):
-        twice = next(name for name in columns if list(columns).count(name) > 1)
-        raise DataError(f"two columns are named {twice!r}; rename one, or write CSV")
+    if kind != "delimited":
+        _refuse_twins(columns, path)
     if path is None:
         yield _Lines(sys.stdout.buffer, _format(kind, ",", columns, safe=safe))
         return
@@ -83,13 +82,18 @@ def open_output(
 
 
 @contextmanager
-def open_object(name: str, run: str) -> Iterator[Output]:
+def open_object(name: str, run: str, columns: Sequence[str]) -> Iterator[Output]:
     """Print rows as a list in one JSON object, once all of them are there.
 
     Args:
         name: Of the list.
         run: What the object names as `run`.
+        columns: Of the rows that will come.
+
+    Raises:
+        DataError: Two columns have one name.
     """
+    _refuse_twins(columns, None)
     with whole_output() as file:
         output = _Object(file)
         opening = {"run": run, name: []}
@@ -172,6 +176,15 @@ class _Object:
 
     def flush(self) -> None:
         """The object is printed when it is whole."""
+
+
+def _refuse_twins(columns: Sequence[str], path: Path | None) -> None:
+    for column in columns:
+        if columns.count(column) > 1:
+            raise DataError(
+                f"{path or 'standard output'}: two columns would be named {column!r}; rename one, "
+                "or write CSV"
+            )
 
 
 def _format(kind: Kind, delimiter: str, columns: Sequence[str], *, safe: bool) -> Csv | Json:

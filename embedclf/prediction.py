@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from embedclf.run import Run
     from embedclf.sources import Source
 
-
 _PROBABILITY_OF = "probability_"
 
 
@@ -191,9 +190,9 @@ def _open(
 ) -> AbstractContextManager[Output]:
     if request.safe and source.target != "delimited":
         raise DataError("--safe-csv goes with CSV and TSV; other tables run no formulas")
-    if request.as_objects:
-        return open_object("predictions", str(run.path))
     columns = (*source.columns, *added)
+    if request.as_objects:
+        return open_object("predictions", str(run.path), columns)
     return open_output(request.output, source.target, columns, safe=request.safe)
 
 

@@ -171,7 +171,9 @@ def test_duplicate_columns_are_kept_where_they_can_be(
     assert told.splitlines()[1].startswith("1,great,2,pos,")
     for name in ("out.jsonl", "out.parquet"):
         told = invoke("predict", path, "--run", run.path, "-o", tmp_path / name, status=1).stderr
-        assert "two columns are named 'a'; rename one, or write CSV" in told
+        assert f"{name}: two columns would be named 'a'; rename one, or write CSV" in told
+    told = invoke("predict", path, "--run", run.path, "--json", status=1).stderr
+    assert "standard output: two columns would be named 'a'" in told
 
 
 FORMULAS = ["=1+1", "+cmd|'/c calc'!A0", "-1+2", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1"]
