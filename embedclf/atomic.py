@@ -6,15 +6,14 @@ import errno
 import os
 import shutil
 import stat
-import tempfile
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedclf.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 
 DRAFT = ".draft-"
@@ -29,14 +28,13 @@ def draft_folder(parent: Path) -> Iterator[Path]:
         OSError: The parent cannot be made or written to.
     """
     made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
-    folder = None
+    folder = parent / f"{DRAFT}{_chance()}"  # known before it is there, so that Ctrl-C loses none
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=DRAFT, dir=parent))
+        folder.mkdir()
         yield folder
     finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):  # those that hold something stay
             for empty in made:
                 empty.rmdir()
@@ -51,7 +49,6 @@ def publish_folder(draft: Path, target: Path) -> bool:
     for file in draft.rglob("*"):
         _sync(file)
     _sync(draft)
-    draft.chmod(0o777 & ~_umask())
     if target.exists():
         return False
     try:
@@ -80,15 +77,14 @@ def draft_file(target: Path, mode: str = "wb", **options: Any) -> Iterator[Any]:
         return
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
-    mode_bits = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    draft = Path(name)
+    draft = target.with_name(f".{target.name}.{_chance()}")
     try:
-        with open(handle, mode, **options) as file:
+        with draft.open(mode.replace("w", "x"), **options) as file:
+            if target.exists():
+                draft.chmod(stat.S_IMODE(target.stat().st_mode))
             yield file
             file.flush()
             os.fsync(file.fileno())
-        draft.chmod(mode_bits)
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
@@ -107,15 +103,14 @@ def write_text(target: Path, parts: Iterable[str]) -> None:
         raise DataError(f"{target}: cannot be written: {error.strerror}") from error
 
 
+def _chance() -> str:
+    """A part of a name that nothing else has."""
+    return os.urandom(8).hex()
+
+
 def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

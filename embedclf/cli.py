@@ -218,7 +218,7 @@ def explain(
 ) -> None:
     """Tell what each token of a text added to the logit of its prediction.
 
-    Exact for a linear network and for max pooling; integrated gradients with hidden layers.
+    Exact without hidden layers; with them integrated gradients.
     """
     from embedclf import answers, explanation, pages
     from embedclf.outputs import whole_output

@@ -1,11 +1,10 @@
 """Explanations: what each token of a text added to the logit of a label.
 
-Where the network is linear but for its output, and with max pooling, what a token adds is exact.
-With hidden layers it is the integrated gradient (Sundararajan, Taly and Yan, Axiomatic Attribution
-for Deep Networks, 2017, section 3) along the straight line from vectors of zeros to those of the
-text. Pooling and the first dense layer then move on a straight line too, and the network behind
-them is linear but for where a ReLU bends: between the bends the gradient is constant, so that its
-mean is no approximation.
+Without hidden layers what a token adds is exact. With them it is the integrated gradient
+(Sundararajan, Taly and Yan, Axiomatic Attribution for Deep Networks, 2017, section 3) along the
+straight line from vectors of zeros to those of the text. Pooling and the first dense layer then
+move on a straight line too, and the network behind them is linear but for where a ReLU bends:
+between the bends the gradient is constant, so that its mean is no approximation.
 """
 
 from __future__ import annotations
