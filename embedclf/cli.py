@@ -28,7 +28,7 @@ from embedclf.options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from embedclf.formats import InputFormat
+    from embedclf.kinds import InputFormat
     from embedclf.sources import Form
 
 

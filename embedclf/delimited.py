@@ -18,7 +18,7 @@ from embedclf.textfiles import TextFile, is_utf8, one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from embedclf.formats import Kind
+    from embedclf.kinds import Kind
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _NO_TEXT = {

@@ -19,7 +19,7 @@ from embedclf.textfiles import TextFile, Utf8Stream, one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from embedclf.formats import Kind
+    from embedclf.kinds import Kind
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from embedclf.formats import InputFormat
+from embedclf.kinds import InputFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable

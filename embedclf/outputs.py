@@ -18,7 +18,7 @@ import pyarrow as pa
 from embedclf.atomic import draft_file
 from embedclf.batches import BLOCK_BYTES
 from embedclf.errors import DataError
-from embedclf.formats import Kind, is_packed, suffix_of
+from embedclf.kinds import Kind, is_packed, suffix_of
 from embedclf.rendering import Csv, Json, objects
 
 if TYPE_CHECKING:

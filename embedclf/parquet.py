@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from embedclf.formats import Kind
+    from embedclf.kinds import Kind
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ import pyarrow as pa
 from embedclf.batches import BATCH_ROWS, BLOCK_BYTES, NOTHING, Batch
 from embedclf.columns import join_columns, text_column
 from embedclf.errors import DataError
-from embedclf.formats import KINDS, InputFormat, Kind, is_packed, suffix_of, target_kind
 from embedclf.jsonlines import taken
+from embedclf.kinds import KINDS, InputFormat, Kind, is_packed, suffix_of, target_kind
 from embedclf.tables import Table, open_table
 from embedclf.textfiles import lookup
 

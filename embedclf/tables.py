@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from embedclf.delimited import DELIMITERS, Delimited, checked_delimiter, open_delimited
 from embedclf.errors import DataError
-from embedclf.formats import KINDS, kind_of, suffix_of
 from embedclf.jsonlines import JsonLines, open_jsonlines
+from embedclf.kinds import KINDS, kind_of, suffix_of
 from embedclf.parquet import Parquet, open_parquet
 from embedclf.textfiles import open_text
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from embedclf.batches import Batch, Part
-    from embedclf.formats import Kind
+    from embedclf.kinds import Kind
     from embedclf.textfiles import TextFile
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from embedclf.batches import BLOCK_BYTES
 from embedclf.errors import DataError
-from embedclf.formats import is_packed
+from embedclf.kinds import is_packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

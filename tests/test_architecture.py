@@ -14,7 +14,7 @@ PACKAGE = Path(embedclf.__file__).parent
 
 LAYERS = [
     {"errors", "columns", "batches"},
-    {"words", "formats"},
+    {"words", "kinds"},
     {"yamlfile", "faults"},
     {"config"},
     {"textfiles"},
