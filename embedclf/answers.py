@@ -28,9 +28,10 @@ def predictions(rows: Sequence[dict[str, Any]]) -> str:
     table = new_table(*titles, numbers=(1, len(titles) - 2))
     for row in rows:
         share = row["probability"]
-        cells = [row["prediction"] or NONE, _share(share)]
+        cells = [visible(row["prediction"]) or NONE, _share(share)]
         if several:
-            cells.append(", ".join(f"{name} {score(share)}" for name, share in ranked(row)))
+            shares = (f"{visible(name)} {score(share)}" for name, share in ranked(row))
+            cells.append(", ".join(shares))
         cut = " (cut)" if row["truncated"] else ""
         table.add_row(*cells, percent(row["unknown_share"]), f"{visible(row['text'])}{cut}")
     return rendered(table)
@@ -53,7 +54,7 @@ def explanations_json(run: str, told: Iterable[Explanation]) -> Iterator[str]:
 
 def _explanation(told: Explanation) -> str:
     lines = [
-        f"{told.label}  {score(told.probability)}  ({told.standing})",
+        f"{visible(told.label)}  {score(told.probability)}  ({told.standing}, text {told.row:,})",
         "",
         _coloured(told),
         "",

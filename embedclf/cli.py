@@ -225,9 +225,11 @@ def explain(
 
     if bool(texts) == (file is not None) or (as_json and html):
         raise click.UsageError("Give one of TEXT and --file; not both --html and --json.")
+    if html is not None and str(html) != "-" and html.suffix.lower() not in {".html", ".htm"}:
+        raise click.UsageError(f"--html {html}: a page has a name in .html.")
     form = _form(texts, kind, delimiter, encoding)
     for text in texts:
-        if os.path.exists(text):
+        if text == "-" or os.path.exists(text):
             say(f"{text}: taken as a text; --file takes the file of that name")
     run = open_run(path)
     with explanation.explain_run(run, file or texts, form, label) as told:

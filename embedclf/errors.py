@@ -16,6 +16,12 @@ class ConfigError(EmbedclfError):
     status = 2
 
 
+class RequestError(EmbedclfError):
+    """Options that do not go together, or not with the run."""
+
+    status = 2
+
+
 class DataError(EmbedclfError):
     """A table that cannot be read as labelled texts."""
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from embedclf.errors import DataError
+from embedclf.errors import RequestError
 from embedclf.faults import nearest
 from embedclf.sources import open_source
 from embedclf.tokenizer import UNKNOWN
@@ -50,6 +50,8 @@ class Token:
 class Explanation:
     """Why a text has its probability of a label: bias + padding + tokens = logit."""
 
+    row: int
+    """The number of the text, from 1."""
     text: str
     prediction: bool
     """Whether the label is predicted."""
@@ -146,17 +148,17 @@ def explain(
     A text of several predicted labels has an explanation for each, one of none for the likeliest.
 
     Raises:
-        DataError: There is no such label.
+        RequestError: There is no such label.
     """
     names = classifier.labels.names
     if label is not None and label not in names:
         near = nearest(label, names)
-        hint = f"did you mean {near!r}?" if near else f"there are {', '.join(names)}"
-        raise DataError(f"label {label!r}: the run knows no such label; {hint}")
+        hint = f"did you mean {near!r}?" if near else f"there are {', '.join(map(repr, names))}"
+        raise RequestError(f"label {label!r}: the run knows no such label; {hint}")
     return (
         one
-        for batch in _batches(texts)
-        for scored in _score(classifier, batch)
+        for first, batch in _batches(texts)
+        for scored in _score(classifier, batch, first)
         for one in _explain(classifier, scored, label)
     )
 
@@ -165,6 +167,7 @@ def explain(
 class _Scored:
     """A text as the network reads and scores it."""
 
+    row: int
     text: str
     tokens: list[str]
     ids: npt.NDArray[np.int32]  # (sequence_length,)
@@ -173,13 +176,15 @@ class _Scored:
     predicted: list[int]
 
 
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    remaining = iter(texts)
+def _batches(texts: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """Texts in batches, each with the number of its first."""
+    remaining, first = iter(texts), 1
     while batch := list(itertools.islice(remaining, _BATCH_ROWS)):
-        yield batch
+        yield first, batch
+        first += len(batch)
 
 
-def _score(classifier: Classifier, texts: list[str]) -> Iterator[_Scored]:
+def _score(classifier: Classifier, texts: list[str], first: int) -> Iterator[_Scored]:
     labels, several = classifier.labels, classifier.labels.task == "multilabel"
     ids = classifier.tokenizer.encode(texts).ids
     logits = classifier.weights.logits(ids)
@@ -187,6 +192,7 @@ def _score(classifier: Classifier, texts: list[str]) -> Iterator[_Scored]:
     decided = labels.decide(probabilities)
     for row, tokens in enumerate(classifier.tokenizer.split(texts)):
         yield _Scored(
+            first + row,
             texts[row],
             tokens,
             ids[row],
@@ -208,6 +214,7 @@ def _explain(classifier: Classifier, scored: _Scored, label: str | None) -> Iter
         slope, pieces = _mean_slope(weights, added, output)
         given = sign * (added.astype(np.float64) @ slope)  # (sequence_length,)
         yield Explanation(
+            row=scored.row,
             text=scored.text,
             prediction=number in scored.predicted,
             label=labels.names[number],

@@ -159,7 +159,13 @@ def parse_record(name: str, number: int, line: bytes) -> dict[str, Any]:
     """A record whose numbers are kept as they are written."""
     try:
         decoded = line.decode("utf-8-sig")
-        record = json.loads(decoded, parse_int=_Number, parse_float=_Number, parse_constant=_Number)
+        record = json.loads(
+            decoded,
+            parse_int=_Number,
+            parse_float=_Number,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_as_dict,
+        )
         json.dumps(record, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise DataError(
@@ -183,6 +189,19 @@ def _chunks(lines: Iterator[tuple[int, bytes]]) -> Iterator[list[tuple[int, byte
             held, size = [], 0
     if held:
         yield held
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON; write null")
+
+
+def _as_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"key {twice!r} is there twice; rename one")
+    return record
 
 
 def _as_json(value: Any) -> str:

@@ -60,7 +60,7 @@ def _article(told: Explanation) -> str:
     cut = f" <small>… {told.cut:,} more tokens were cut</small>" if told.cut else ""
     return (
         f"<article>\n<h2>{escape(told.label)} {score(told.probability)} "
-        f"<small>{told.standing}</small></h2>\n"
+        f"<small>{told.standing}, text {told.row:,}</small></h2>\n"
         f'<p class="text" dir="auto">{told.separator.join(marks)}{cut}</p>\n'
         f"{_table(told)}\n<p><small>{told.method}</small></p>\n</article>\n"
     )

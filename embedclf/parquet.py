@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -48,7 +49,7 @@ class Parquet:
         for rows, share in self._rows(self.columns):
             kept = rows
             if target == "delimited":
-                columns = [self._as_text(rows, column) for column in self.columns]
+                columns = [self._as_cells(rows, column) for column in self.columns]
                 kept = pa.RecordBatch.from_arrays(columns, self.columns)
             texts = join_columns([self._as_text(rows, column) for column in text])
             yield Batch(texts, kept, share=share)
@@ -73,6 +74,13 @@ class Parquet:
                     yield from ((piece, read / total) for piece in _pieces(rows))
         except (pa.ArrowInvalid, OSError) as error:
             raise DataError(f"{self.name}: unreadable Parquet: {one_line(error)}") from error
+
+    def _as_cells(self, rows: pa.RecordBatch, column: str) -> pa.Array:
+        """Cells as text; lists and the like are JSON."""
+        if not pa.types.is_nested(rows.column(column).type):
+            return self._as_text(rows, column)
+        cells = rows.column(column).to_pylist()
+        return text_column([json.dumps(cell, ensure_ascii=False, default=str) for cell in cells])
 
     def _as_text(self, rows: pa.RecordBatch, column: str) -> pa.Array:
         """Cells as text; null is the empty one."""

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embedclf.columns import decimal_column, number_column, text_column
-from embedclf.errors import DataError
+from embedclf.errors import RequestError
 from embedclf.outputs import Held, open_object, open_output
 from embedclf.rendering import DECIMALS
 from embedclf.sources import Form, Wanted, from_texts, open_source
@@ -154,6 +154,7 @@ def predict(
 
     Raises:
         DataError: The rows cannot be read or written, or have a column that is to be added.
+        RequestError: More labels are wanted than there are, or what a kind of table has not.
     """
     predictor = _predictor(run, request)
     as_objects = request.as_objects or request.held
@@ -189,7 +190,7 @@ def _open(
     run: Run, request: Request, source: Source, added: tuple[str, ...]
 ) -> AbstractContextManager[Output]:
     if request.safe and source.target != "delimited":
-        raise DataError("--safe-csv goes with CSV and TSV; other tables run no formulas")
+        raise RequestError("--safe-csv goes with CSV and TSV; other tables run no formulas")
     columns = (*source.columns, *added)
     if request.as_objects:
         return open_object("predictions", str(run.path), columns)
@@ -200,7 +201,7 @@ def _predictor(run: Run, request: Request) -> Predictor:
     classifier = run.classifier()
     labels = len(classifier.labels.names)
     if request.best > labels:
-        raise DataError(f"-k {request.best}: {run.path} knows {labels} labels; ask for fewer")
+        raise RequestError(f"-k {request.best}: {run.path} knows {labels} labels; ask for fewer")
     several = classifier.labels.task == "multilabel"
     separator = (several and run.config().data.label_separator) or "|"
     return Predictor(classifier, separator, request.all_probabilities, request.best)

@@ -36,7 +36,7 @@ def objects(rows: pa.RecordBatch, records: pa.Array | None) -> Iterator[str]:
     """Rows as JSON objects: the record as it stands with the rest behind it, or the rest alone."""
     try:
         plain = pa.RecordBatch.from_arrays(
-            [_plain(column) for column in rows.columns], rows.schema.names
+            list(map(_plain, rows.schema.names, rows.columns)), rows.schema.names
         ).to_pylist()
     except (ValueError, OverflowError, pa.ArrowException) as error:
         raise DataError(f"a cell cannot be JSON: {one_line(error)}; write Parquet") from error
@@ -49,26 +49,20 @@ def objects(rows: pa.RecordBatch, records: pa.Array | None) -> Iterator[str]:
             yield f"{record.removesuffix('}').rstrip()}, {added.removeprefix('{')}"
 
 
-def _plain(column: pa.Array) -> pa.Array:
+def _plain(name: str, column: pa.Array) -> pa.Array:
     """Times and decimals as text, which Python's own types hold fewer of than Arrow's."""
-    kind = column.type
-    exotic = pa.types.is_temporal(kind) or pa.types.is_decimal(kind)
-    return column.cast(pa.string()) if exotic else column
+    kind, types = column.type, pa.types
+    if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
+        raise DataError(f"column {name!r} holds bytes, which JSON cannot; write Parquet")
+    return column.cast(pa.string()) if types.is_temporal(kind) or types.is_decimal(kind) else column
 
 
 def _dumped(value: Any) -> str:
     """A value as JSON, which has no NaN and no infinity: they become null."""
     try:
-        return json.dumps(value, ensure_ascii=False, default=_other, allow_nan=False)
+        return json.dumps(value, ensure_ascii=False, default=str, allow_nan=False)
     except ValueError:
-        return json.dumps(_finite(value), ensure_ascii=False, default=_other, allow_nan=False)
-
-
-def _other(value: Any) -> str:
-    """Times within lists and the like; bytes are no text."""
-    if isinstance(value, bytes):
-        raise DataError("a cell of bytes cannot be JSON; write Parquet")
-    return str(value)
+        return json.dumps(_finite(value), ensure_ascii=False, default=str, allow_nan=False)
 
 
 def _finite(value: Any) -> Any:

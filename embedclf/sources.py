@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from embedclf.batches import BATCH_ROWS, BLOCK_BYTES, NOTHING, Batch
-from embedclf.columns import join_columns, text_column
-from embedclf.errors import DataError
+from embedclf.batches import BATCH_ROWS, BLOCK_BYTES, Batch
+from embedclf.columns import text_column
+from embedclf.errors import DataError, RequestError
 from embedclf.jsonlines import taken
 from embedclf.kinds import KINDS, InputFormat, Kind, is_packed, suffix_of, target_kind
 from embedclf.tables import Table, open_table
@@ -105,7 +105,7 @@ def open_source(
     name = "standard input" if standard else str(path)
     if form.kind == "lines" or (standard and form.kind is None):
         if form.delimiter is not None:
-            raise DataError(f"{name}: lines have no --delimiter; name a table by --input-format")
+            raise RequestError("lines have no --delimiter; name a table by --input-format")
         with _opened(path, standard=standard) as stream:
             target = wanted.target("delimited") if wanted else "delimited"
             yield Source(("text",), target, _line_batches(stream, name, form.encoding))
@@ -114,7 +114,7 @@ def open_source(
         hint = "a text to classify goes behind -t" if wanted else "name a table"
         raise DataError(f"{path}: no such file; {hint}")
     if form.kind is None and suffix_of(path) not in KINDS and not path.is_dir():
-        raise DataError(
+        raise RequestError(
             f"{path}: its ending tells no kind of table, as {', '.join(KINDS)} do; "
             "name one by --input-format, lines perhaps"
         )
@@ -138,11 +138,7 @@ def _open_table(file: Path, name: str, config: DataConfig, form: Form) -> Table:
 def _of_table(table: Table, text: list[str], wanted: Wanted | None) -> Source:
     form = f"{table.name}: read as {table.form}"
     if wanted is None:
-        batches = (
-            Batch(join_columns(part.columns), NOTHING, share=share)
-            for part, share in table.parts(text)
-        )
-        return Source((), "delimited", batches, form)
+        return Source((), "jsonl", table.batches(text, target="jsonl", reserved=()), form)
     for column in wanted.added:
         if column in table.columns:
             raise DataError(f"{table.name}:1: {taken(column)}")
@@ -202,7 +198,7 @@ def _line_batches(stream: Any, name: str, encoding: str | None) -> Iterator[Batc
     try:
         lookup(encoding)
     except LookupError as error:
-        raise DataError(f"--encoding {encoding}: unknown; see Python's codecs") from error
+        raise RequestError(f"--encoding {encoding}: unknown; see Python's codecs") from error
     decoder = codecs.getincrementaldecoder(encoding)()
     number, begun = 1, [""]
     for chunk, pause in _chunks(stream, name):

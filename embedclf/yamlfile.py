@@ -15,6 +15,8 @@ Keys = tuple[str, ...]
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
+_INDICATORS = "|>#,&*!%@`?:-"
+
 
 class YamlError(Exception):
     """Text that is not a YAML mapping of sections; line and column count from 1."""
@@ -74,9 +76,13 @@ def parse(text: str) -> Document:
 def parse_value(text: str) -> Any:
     """Read one YAML value, as it would stand behind a key; nothing at all is null.
 
+    One sign that YAML keeps for itself, such as a bar, is that sign.
+
     Raises:
         YamlError: The text is not YAML.
     """
+    if len(text) == 1 and text in _INDICATORS:
+        return text
     node = _compose(text)
     return None if node is None else _construct(node, (), Document({}), ())
 

@@ -121,6 +121,14 @@ def test_a_bad_override_is_named(tmp_path: Path, override: str, fault: str) -> N
     assert fault in refused(write(tmp_path, "data: {train: a.csv}\nseed: 1\n"), override)
 
 
+@pytest.mark.parametrize("sign", list("|>#,&*!%@`?:-"))
+def test_one_sign_that_yaml_keeps_for_itself_is_that_sign(tmp_path: Path, sign: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("data: {train: a.csv}\n", encoding="utf-8")
+    loaded = load_config(path, [f"data.label_separator={sign}"])
+    assert loaded.data.label_separator == sign
+
+
 def test_faults_of_overrides_come_at_once_too(tmp_path: Path) -> None:
     told = refused(write(tmp_path, "data: {train: a.csv}\n"), "foo", "seed=x", "model=[")
     assert [line.partition(":")[0] for line in told.splitlines()] == [

@@ -122,6 +122,7 @@ def test_the_prediction_is_explained_unless_a_label_is_named(runs: dict[str, Run
 
 
 TOLD = Explanation(
+    row=1,
     text="Good, zyx good & <b>bad</b>",
     prediction=True,
     label="a <b>",
@@ -145,7 +146,7 @@ TOLD = Explanation(
 
 def test_explanations_are_shown_to_people(golden: Callable[[str, str], None]) -> None:
     many = tuple(Token(f"t{number:02}", True, 0.01 * number) for number in range(20))
-    other = Explanation("", False, "b", 0.5, 1.9, 0.0, 0.0, many, 0, 128, "")
+    other = Explanation(2, "", False, "b", 0.5, 1.9, 0.0, 0.0, many, 0, 128, "")
     shown = "".join(answers.explanations([TOLD, other]))
     golden("explain.txt", shown)
     assert "\x1b[30;48;5;75mgood\x1b[0m" in shown
@@ -179,6 +180,7 @@ def test_a_table_of_texts_is_explained(
     table = write_csv(tmp_path / "in.csv", ["title", "body"], rows)
     told = json.loads(invoke("explain", "--file", table, "--run", run, "--json").stdout)
     assert [one["text"] for one in told["explanations"]] == [" ".join(row) for row in rows]
+    assert [one["row"] for one in told["explanations"]] == [1, 2]
     page = tmp_path / "page.html"
     done = invoke("explain", "--file", table, "--run", run, "--html", page)
     assert done.stderr == f"{page}: written\n"
@@ -206,12 +208,24 @@ def test_a_bad_row_leaves_no_half_an_object(
         assert "in.jsonl:9001: not JSON" in done.stderr
 
 
+def test_records_of_all_sorts_are_explained(
+    runs: dict[str, Run], tmp_path: Path, invoke: Invoke
+) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"text": "great", "n": [1]}\n{"new": 1, "text": "awful"}\n', encoding="utf-8")
+    run = runs["binary"].path
+    told = json.loads(invoke("explain", "--file", path, "--run", run, "--json").stdout)
+    assert [one["text"] for one in told["explanations"]] == ["great", "awful"]
+
+
 def test_wrong_requests_are_refused(runs: dict[str, Run], tmp_path: Path, invoke: Invoke) -> None:
     run = runs["binary"].path
+    told = invoke("explain", "a", "--run", run, "--html", "x.csv", status=2).stderr
+    assert "--html x.csv: a page has a name in .html; see" in told
     for args in ([], ["a", "--file", "x.csv"], ["a", "--json", "--html", "x.html"]):
         told = invoke("explain", *args, "--run", run, status=2).stderr
         assert told.startswith("embedclf: Give one of TEXT and --file")
-    told = invoke("explain", "a", "--label", "poss", "--run", run, status=1).stderr
+    told = invoke("explain", "a", "--label", "poss", "--run", run, status=2).stderr
     assert told == "embedclf: label 'poss': the run knows no such label; did you mean 'pos'?\n"
     page = tmp_path / "no" / "x.html"
     told = invoke("explain", "a", "--run", run, "--html", page, status=1).stderr

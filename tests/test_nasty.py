@@ -118,6 +118,8 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "picture.csv": (b"\x89PNG\r\n\x1a\n\x00\x00", ":1: byte 0x89 is not utf-8"),
     "half-surrogate.jsonl": (b'{"text": "\\ud800"}\n', ":1: half of a surrogate pair"),
     "deep.jsonl": (b'{"text": ' + b"[" * 100_000 + b"\n", ":1: not JSON"),
+    "twice.jsonl": (b'{"text": "a", "text": "b"}\n', ":1: not JSON: key 'text' is there twice"),
+    "nan.jsonl": (b'{"text": "a", "n": NaN}\n', ":1: not JSON: NaN is no number of JSON"),
     "bare.jsonl": (b'"text"\n', ":1: not a JSON object"),
     "list.jsonl": (b'{"text": ["a"]}\n', ":1: 'text' holds a list"),
     "not.parquet": (b"PAR1 no PAR1", "not Parquet"),
