@@ -40,7 +40,8 @@ def rendered(table: Any, *, colours: bool = False) -> str:
         emoji=False,
         highlight=False,
     ).print(table)
-    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+    lines = [line.rstrip() for line in stream.getvalue().rstrip("\n").split("\n")]
+    return "\n".join(lines if colours else map(visible, lines))
 
 
 def listing(entries: Sequence[tuple[str, str]]) -> str:
@@ -51,7 +52,7 @@ def listing(entries: Sequence[tuple[str, str]]) -> str:
     lines = []
     for name, text in entries:
         parts = wrap(text, WIDTH - width, break_on_hyphens=False, break_long_words=False)
-        first, *others = parts or [""]
+        first, *others = map(visible, parts or [""])
         lines += [f"{name:<{width}}{first}", *(" " * width + other for other in others)]
     return "\n".join(lines)
 

@@ -176,16 +176,18 @@ def _hold_out(source: LabelledTexts, config: Config) -> tuple[LabelledTexts, Lab
         return source, read_labelled(config.data.validation, config.data)
     labels = Labels.fit(source, config.data)
     targets, _ = labels.encode(source, config.data)
+    keys = pc.utf8_trim_whitespace(normalize(source.texts, lowercase=True))
     held_out = split(
-        pc.utf8_trim_whitespace(normalize(source.texts, lowercase=True)),
+        keys,
         labels.strata(targets),
         fraction=config.data.validation,
         seed=config.seed,
     )
     if not held_out.any():
         raise DataError(
-            f"{config.data.train}: {len(source)} rows leave none to validate on; add rows, raise "
-            "data.validation, or name a file there"
+            f"{config.data.train}: {len(source):,} rows of {pc.count_distinct(keys).as_py():,} "
+            "different texts leave none to validate on, as equal texts stay together; add texts, "
+            "raise data.validation, or name a file there"
         )
     train = replace(source.take(~held_out), skipped=source.skipped)
     return train, source.take(held_out)

@@ -374,6 +374,16 @@ def test_a_full_disk_is_one_line(project: Path) -> None:
             assert last == "embedclf: standard output: No space left on device"
 
 
+def test_labels_do_nothing_to_a_terminal(workplace: Path, invoke: Invoke) -> None:
+    rows = [(text, label.replace("pos", "\x1b[31mpos")) for text, label in reviews(60)]
+    write_csv(workplace / "binary.csv", ["text", "label"], rows)
+    overrides = ("-s", "data.test=null", "-s", "training.epochs=1")
+    trained = invoke("train", "binary.yaml", *overrides)
+    for told in (trained.output, invoke("evaluate").output, invoke("predict", "-t", "a").output):
+        assert "\x1b" not in told
+    assert "\u241b[31mpos" in trained.stderr
+
+
 @pytest.mark.usefixtures("runs")
 def test_a_reader_that_goes_away_is_no_news(project: Path, tmp_path: Path) -> None:
     rows = [(text, "x") for text, _ in reviews(200)] * 500

@@ -147,7 +147,7 @@ def test_validation_labels_without_training_rows_are_refused(workplace: Path) ->
 def test_too_few_rows_to_validate_on_are_refused(workplace: Path) -> None:
     write_csv(workplace / "few.csv", ["text", "label"], [("a", "x"), ("b", "y")])
     config = load_config(workplace / "binary.yaml", ["data.train=few.csv", "data.test=null"])
-    with pytest.raises(DataError, match=r"2 rows leave none to validate on"):
+    with pytest.raises(DataError, match=r"2 rows of 2 different texts leave none to validate on"):
         prepare(config)
 
 
