@@ -207,8 +207,7 @@ def _column_of(
 
 def normalize(texts: pa.ChunkedArray | pa.Array, *, lowercase: bool) -> pa.ChunkedArray | pa.Array:
     """Make texts alike that read alike: composed (NFC), one kind of apostrophe, one case."""
-    if texts.null_count:  # copies all texts
-        texts = pc.coalesce(texts, text_column([""])[0])
+    texts = pc.coalesce(texts, text_column([""])[0])
     texts = pc.utf8_normalize(texts, "NFC")
     if lowercase:
         texts = pc.utf8_lower(texts)
