@@ -43,13 +43,10 @@ def explanations(told: Iterable[Explanation]) -> Iterator[str]:
         yield ("\n\n" if number else "") + _explanation(one) + "\n"
 
 
-def explanations_json(run: str, told: Iterable[Explanation]) -> Iterator[str]:
-    """The same for programs, as parts of one JSON object."""
-    yield f'{{"run": {json.dumps(run, ensure_ascii=False)}, "explanations": ['
-    for number, one in enumerate(told):
-        values = asdict(one) | {"unknown": one.unknown, "error": one.error}
-        yield ("," if number else "") + "\n" + json.dumps(values, ensure_ascii=False)
-    yield "]}\n"
+def explanation_json(told: Explanation) -> str:
+    """The same for programs: an element of a JSON list."""
+    values = asdict(told) | {"unknown": told.unknown, "error": told.error}
+    return json.dumps(values, ensure_ascii=False)
 
 
 def _explanation(told: Explanation) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -11,6 +12,7 @@ BLOCK_BYTES = 1 << 21
 BATCH_ROWS = 1 << 13
 """Most rows of a batch."""
 
+Rows = TypeVar("Rows", pa.Array, pa.RecordBatch)
 Part = tuple[pa.RecordBatch, float]
 """Columns of text, and the share of their file that has been read by then, between 0 and 1."""
 
@@ -29,6 +31,12 @@ class Batch:
     """How much of the source has been read by then, between 0 and 1, where that is known."""
     pause: bool = False
     """Whether nothing more can be read at the moment."""
+
+
+def in_pieces(rows: Rows) -> list[Rows]:
+    """Cut rows into pieces of about `BLOCK_BYTES` and `BATCH_ROWS` at the most; none of no rows."""
+    most = min(BATCH_ROWS, max(1, len(rows) * BLOCK_BYTES // max(1, rows.nbytes)))
+    return [rows.slice(start, most) for start in range(0, len(rows), most)]
 
 
 NOTHING = pa.RecordBatch.from_arrays([], [])

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from embedclf import __version__
-from embedclf.atomic import write_text
 from embedclf.boundary import Boundary
 from embedclf.console import flag, open_run, print_parts, say
 from embedclf.errors import ConfigError
@@ -221,25 +220,29 @@ def explain(
     Exact without hidden layers; with them integrated gradients.
     """
     from embedclf import answers, explanation, pages
-    from embedclf.outputs import whole_output
+    from embedclf.atomic import write_text
+    from embedclf.outputs import open_object, whole_output
 
     if bool(texts) == (file is not None) or (as_json and html):
         raise click.UsageError("Give one of TEXT and --file; not both --html and --json.")
-    if html is not None and str(html) != "-" and html.suffix.lower() not in {".html", ".htm"}:
+    printed = str(html) == "-"
+    if html is not None and not printed and html.suffix.lower() not in {".html", ".htm"}:
         raise click.UsageError(f"--html {html}: a page has a name in .html.")
     form = _form(texts, kind, delimiter, encoding)
-    for text in texts:
-        if text == "-" or os.path.exists(text):
-            say(f"{text}: taken as a text; --file takes the file of that name")
+    for text in filter(_names_file, texts):
+        say(f"{text}: taken as a text; --file takes the file of that name")
     run = open_run(path)
     with explanation.explain_run(run, file or texts, form, label) as told:
-        if html is not None and str(html) != "-":
+        if as_json:
+            with open_object("explanations", str(run.path)) as output:
+                for one in told:
+                    output.write(answers.explanation_json(one).encode())
+        elif printed:
+            with whole_output() as whole:
+                whole.writelines(map(str.encode, pages.explanations(str(run.path), told)))
+        elif html is not None:
             write_text(html, pages.explanations(str(run.path), told))
             say(f"{html}: written")
-        elif as_json or html is not None:
-            parts = answers.explanations_json if as_json else pages.explanations
-            with whole_output() as whole:
-                whole.writelines(map(str.encode, parts(str(run.path), told)))
         else:
             print_parts(answers.explanations(told))
 
@@ -301,6 +304,10 @@ def _form(
             "--input-format, --delimiter and --encoding tell how a file is read; texts are none."
         )
     return Form(kind, delimiter, encoding)
+
+
+def _names_file(text: str) -> bool:
+    return text == "-" or os.path.exists(text)
 
 
 def _show_tensorflow(show: bool) -> None:

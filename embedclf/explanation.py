@@ -132,11 +132,13 @@ def explain_run(
         DataError: The table cannot be read.
     """
     with ExitStack() as stack:
-        texts: Iterable[str] = given if not isinstance(given, Path) else ()
+        texts: Iterable[str]
         if isinstance(given, Path):
             opened = open_source(given, run.config().data, form, None)
             source = stack.enter_context(opened)
             texts = (text for batch in source.batches for text in batch.texts.to_pylist())
+        else:
+            texts = given
         yield explain(run.classifier(), texts, label)
 
 

@@ -166,7 +166,8 @@ def parse_record(name: str, number: int, line: bytes) -> dict[str, Any]:
             parse_constant=_refuse_constant,
             object_pairs_hook=_as_dict,
         )
-        json.dumps(record, ensure_ascii=False).encode()
+        if b"\\u" in line:  # nothing else makes half of a surrogate pair out of UTF-8
+            json.dumps(record, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise DataError(
             f"{name}:{number}: half of a surrogate pair; write whole characters"

@@ -82,13 +82,13 @@ def open_output(
 
 
 @contextmanager
-def open_object(name: str, run: str, columns: Sequence[str]) -> Iterator[Output]:
-    """Print rows as a list in one JSON object, once all of them are there.
+def open_object(name: str, run: str, columns: Sequence[str] = ()) -> Iterator[Output]:
+    """Print elements as a list in one JSON object, once all of them are there.
 
     Args:
         name: Of the list.
         run: What the object names as `run`.
-        columns: Of the rows that will come.
+        columns: Of the rows that will come, where the elements are rows.
 
     Raises:
         DataError: Two columns have one name.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embedclf.batches import BATCH_ROWS, BLOCK_BYTES, Batch, Part
+from embedclf.batches import BATCH_ROWS, Batch, Part, in_pieces
 from embedclf.columns import empty_batch, join_columns, text_column
 from embedclf.errors import DataError
 from embedclf.textfiles import one_line
@@ -71,7 +71,7 @@ class Parquet:
                 for rows in itertools.chain([none], file.iter_batches(BATCH_ROWS, columns=columns)):
                     rows.validate(full=True)
                     read += len(rows)
-                    yield from ((piece, read / total) for piece in _pieces(rows))
+                    yield from ((piece, read / total) for piece in in_pieces(rows) or [rows])
         except (pa.ArrowInvalid, OSError) as error:
             raise DataError(f"{self.name}: unreadable Parquet: {one_line(error)}") from error
 
@@ -109,9 +109,3 @@ def open_parquet(path: Path, name: str) -> Parquet:
         if columns.count(column) > 1:
             raise DataError(f"{name}: two columns are named {column!r}; rename one")
     return Parquet(path, name, columns)
-
-
-def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """A batch in pieces of about `BLOCK_BYTES`."""
-    rows = max(1, len(batch) * BLOCK_BYTES // max(1, batch.nbytes))
-    yield from (batch.slice(start, rows) for start in range(0, max(1, len(batch)), rows))

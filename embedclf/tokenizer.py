@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from embedclf.batches import BATCH_ROWS, in_pieces
 from embedclf.columns import number_column, numbers_of, text_column
 from embedclf.words import split_words
 
@@ -35,8 +36,6 @@ PADDING, UNKNOWN = 0, 1
 RESERVED = ("", " ")
 """What stands for padding and unknown in a list of tokens; no token can be either."""
 
-_CHUNK_BYTES = 1 << 21
-_CHUNK_ROWS = 1 << 14
 _CODE_POINTS = 0x110000
 _TEXT_KINDS = (
     pa.types.is_string,
@@ -191,8 +190,8 @@ def _column_of(
     if isinstance(texts, str | bytes | dict) or getattr(texts, "ndim", 1) != 1:
         raise TypeError(f"texts must be one column of strings, not a {type(texts).__name__}")
     if isinstance(texts, list | tuple):
-        starts = range(0, len(texts), _CHUNK_ROWS)
-        parts = [text_column(texts[start : start + _CHUNK_ROWS]) for start in starts]
+        starts = range(0, len(texts), BATCH_ROWS)
+        parts = [text_column(texts[start : start + BATCH_ROWS]) for start in starts]
         return pa.chunked_array(parts, pa.string())
     if not isinstance(texts, pa.ChunkedArray | pa.Array):
         try:
@@ -243,16 +242,10 @@ def _is_space() -> npt.NDArray[np.bool_]:
 
 
 def _map_chunks(work: Callable[[pa.Array], T], texts: pa.ChunkedArray | pa.Array) -> list[T]:
-    """Do a work on chunks of rows, on all cores, in order."""
+    """Do a work on chunks of rows, on all cores, in order; each looks the vocabulary up anew."""
     whole = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
-    chunks = [chunk for array in whole for chunk in _chunks(array)]
+    chunks = [chunk for array in whole for chunk in in_pieces(array)]
     if len(chunks) <= 1:
         return [work(chunk) for chunk in chunks]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(work, chunks))
-
-
-def _chunks(texts: pa.Array) -> list[pa.Array]:
-    """Texts in parts of about `_CHUNK_BYTES`; the vocabulary is looked up anew for each."""
-    rows = min(_CHUNK_ROWS, max(1, len(texts) * _CHUNK_BYTES // max(1, texts.nbytes)))
-    return [texts.slice(start, rows) for start in range(0, len(texts), rows)]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedclf import tokenizer as room
+from embedclf import batches as room
 from embedclf.config import TextConfig
 from embedclf.tokenizer import Tokenizer
 
@@ -90,7 +90,7 @@ def test_a_vocabulary_does_not_depend_on_order_or_chunks(
     shuffled = texts[:]
     seed.shuffle(shuffled)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room, "_CHUNK_ROWS", 3)
+        patch.setattr(room, "BATCH_ROWS", 3)
         assert fit(texts, unit=unit) == fit(shuffled, unit=unit)
 
 
@@ -115,7 +115,7 @@ def test_a_tokenizer_survives_json_and_encodes_as_before(
 def test_rows_are_encoded_alike_alone_and_together(unit: str, texts: list[str | None]) -> None:
     learned = fit(texts, unit=unit)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room, "_CHUNK_ROWS", 2)
+        patch.setattr(room, "BATCH_ROWS", 2)
         together = learned.encode(texts).ids.tolist()
     assert together == [learned.encode([text]).ids[0].tolist() for text in texts]
 
