@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,10 +62,14 @@ with quiet():
     import keras
     import tensorflow as tf
 
+    with suppress(RuntimeError):  # TensorFlow runs already, in another's program
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+
 OutOfMemory = tf.errors.ResourceExhaustedError
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
-__all__ = ["Device", "OutOfMemory", "keras", "quiet", "start"]
+__all__ = ["Device", "OutOfMemory", "keras", "quiet", "start", "tf"]
 
 
 def start(device: str, seed: int) -> Device:

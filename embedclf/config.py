@@ -95,8 +95,7 @@ class DataConfig(Section):
         description="Encoding of a text table; null is UTF-8 unless a byte-order mark tells.",
     )
     skip_invalid: bool = Field(
-        False,
-        description="Drop rows whose label is empty instead of refusing the table.",
+        False, description="Drop rows whose label is empty instead of refusing the table."
     )
 
     @property
@@ -170,9 +169,12 @@ class TrainingConfig(Section):
     )
     batch_size: Count = Field(32, description="Rows of one step.")
     optimizer: Literal["adam", "adagrad", "sgd", "rmsprop"] = Field(
-        "adam", description="Rule of the steps, with Keras's defaults."
+        "adam", description="Rule of the steps, with Keras's constants."
     )
     learning_rate: Number = Field(0.001, gt=0, description="Size of the steps.")
+    schedule: Literal["constant", "linear"] = Field(
+        "constant", description="Of the learning rate: it stays, or falls to 0 over all epochs."
+    )
     class_weight: ClassWeight = Field(
         "none",
         description="Weight of the rows of each label: none, balanced, or {label: weight}.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,21 +11,26 @@ import numpy as np
 from embedclf.backend import OutOfMemory, keras
 from embedclf.errors import TrainingError
 from embedclf.history import Epoch, History, Step
-from embedclf.labels import THRESHOLD
+from embedclf.losses import Totals
+from embedclf.network import weights_of
 from embedclf.preparation import sample_weights
+from embedclf.steps import Steps
+from embedclf.updates import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
     from pathlib import Path
 
     from embedclf.config import TrainingConfig
+    from embedclf.data import Rows
     from embedclf.labels import Labels
+    from embedclf.losses import Floats, Goals
     from embedclf.preparation import Part, Prepared
+    from embedclf.steps import Block
 
-_STEPS_PER_CALL = 16
-"""Steps that TensorFlow runs before Python looks again."""
-_VALIDATION_ROWS = 1024
-"""Rows of a step without learning."""
+_BLOCK_ROWS = 8192
+"""About the rows that TensorFlow trains on before Python looks again."""
 
 
 def fit(
@@ -39,7 +45,7 @@ def fit(
     Ctrl-C ends the training after the best epoch so far, if there is one.
 
     Args:
-        network: Uncompiled; it stays so, since another model over its layers is compiled.
+        network: As `network.build` makes it.
         prepared: The rows; the training loss is weighted by class, the validation loss is not.
         tell: Called every few steps and at each epoch's end.
         tensorboard: Folder for TensorBoard's log.
@@ -48,149 +54,167 @@ def fit(
         TrainingError: The loss is no longer a number.
         KeyboardInterrupt: Ctrl-C before the first epoch was finished.
     """
-    config = prepared.config.training
-    trainer = _compile(network, prepared)
-    epochs: list[Epoch] = []
-    keeper = _keeper(config)
-    callbacks = [_reporter(epochs, prepared, tell), keeper]
-    if tensorboard is not None:
-        callbacks.append(keras.callbacks.TensorBoard(str(tensorboard), write_graph=False))
+    log = _log(network, prepared.config.training, tensorboard)
+    fitting = _Fitting(network, prepared, tell)
     ended = "all_epochs"
     try:
-        _run(trainer, prepared, callbacks)
+        log.on_train_begin()
+        for epoch in fitting.epochs():
+            log.on_epoch_end(epoch.epoch - 1, epoch.logs())
+        log.on_train_end()
     except OutOfMemory as error:
         raise MemoryError("the device has too little") from error
     except KeyboardInterrupt:
-        if keeper.best_weights is None:
+        if not fitting.finished:
             raise KeyboardInterrupt("no epoch was finished, so nothing is kept") from None
-        trainer.set_weights(keeper.best_weights)
         ended = "interrupted"
     else:
-        if len(epochs) < config.epochs:
+        if len(fitting.finished) < prepared.config.training.epochs:
             ended = "early_stopping"
+    fitting.restore_best()
     score_name = prepared.labels.score_name
-    return History(tuple(epochs), score_name, best_epoch=keeper.best_epoch + 1, ended=ended)
+    return History(tuple(fitting.finished), score_name, best_epoch=fitting.best, ended=ended)
 
 
-def _keeper(config: TrainingConfig) -> Any:
-    """A Keras callback that keeps the weights of the best epoch and ends after too many worse."""
-    return keras.callbacks.EarlyStopping(
-        monitor="val_loss",
-        mode="min",
-        patience=config.early_stopping or config.epochs,
-        restore_best_weights=True,
+def _log(network: Any, config: TrainingConfig, folder: Path | None) -> Any:
+    """TensorBoard's callback, if it is wanted, on a compiled model over the layers of the network.
+
+    It writes the optimizer's learning rate among the scores.
+    """
+    if folder is None:
+        return keras.callbacks.CallbackList()
+    twin = keras.Model(network.inputs, network.outputs)
+    twin.compile(config.optimizer)
+    twin.optimizer.learning_rate = config.learning_rate
+    return keras.callbacks.CallbackList(
+        [keras.callbacks.TensorBoard(str(folder), write_graph=False)], model=twin
     )
 
 
-def _run(trainer: Any, prepared: Prepared, callbacks: list[Any]) -> None:
-    config, labels = prepared.config.training, prepared.labels
-    train, validation = prepared.train, prepared.validation
-    trainer.fit(
-        train.encoding.ids,
-        _shaped(train, labels),
-        sample_weight=_weights(prepared),
-        validation_data=(validation.encoding.ids, _shaped(validation, labels)),
-        validation_batch_size=max(config.batch_size, _VALIDATION_ROWS),
-        batch_size=config.batch_size,
-        epochs=config.epochs,
-        callbacks=callbacks,
-        verbose=0,
-    )
+class _Fitting:
+    """A training under way."""
+
+    def __init__(
+        self, network: Any, prepared: Prepared, tell: Callable[[Step | Epoch], None]
+    ) -> None:
+        self.finished: list[Epoch] = []
+        self._network = network
+        self._config = prepared.config
+        self._task = prepared.labels.task
+        self._train, self._validation = prepared.train, prepared.validation
+        self._goals = goals(prepared.train, prepared.labels)
+        self._validation_goals = goals(prepared.validation, prepared.labels)
+        self._weights = cell_weights(prepared)
+        self._steps = Steps(network, self._config)
+        self._tell = tell
+        self._best_weights: list[Floats] = []
+
+    @property
+    def best(self) -> int:
+        """The epoch of lowest validation loss, the first of equal ones."""
+        return min(self.finished, key=lambda epoch: epoch.val_loss).epoch
+
+    def epochs(self) -> Iterator[Epoch]:
+        """Train epoch after epoch until the validation loss has been worse for too long."""
+        config = self._config.training
+        patience = config.early_stopping or config.epochs
+        with ThreadPoolExecutor(1) as helper:
+            for number in range(len(self.finished) + 1, config.epochs + 1):
+                began = time.perf_counter()
+                trained = self._train_epoch(number, helper)
+                seconds = time.perf_counter() - began
+                self._finish(number, trained, began, seconds)
+                yield self.finished[-1]
+                if number - self.best >= patience:
+                    return
+
+    def restore_best(self) -> None:
+        """Give the network the weights of the best epoch."""
+        self._network.set_weights(self._best_weights)
+
+    def _finish(self, number: int, trained: Totals, began: float, seconds: float) -> None:
+        validated = Totals(self._task)
+        logits = weights_of(self._network, self._config.model.pooling).logits(
+            self._validation.encoding.ids
+        )
+        validated.add(logits, self._validation_goals, np.ones((len(logits), 1), np.float32))
+        if not np.isfinite([trained.loss, validated.loss]).all():
+            raise TrainingError(
+                f"epoch {number}: the loss is no longer a number (training {trained.loss}, "
+                f"validation {validated.loss}); lower training.learning_rate"
+            )
+        self.finished.append(
+            Epoch(
+                epoch=number,
+                seconds=time.perf_counter() - began,
+                rows_per_second=len(self._train) / max(seconds, 1e-9),
+                loss=trained.loss,
+                score=trained.score,
+                val_loss=validated.loss,
+                val_score=validated.score,
+            )
+        )
+        if self.best == number:
+            self._best_weights = self._network.get_weights()
+        self._tell(self.finished[-1])
+
+    def _train_epoch(self, number: int, helper: ThreadPoolExecutor) -> Totals:
+        """Take the steps of an epoch.
+
+        While TensorFlow works on a block of rows, the helper lays out the next and counts the last.
+        """
+        batch_size, rows = self._config.training.batch_size, len(self._train)
+        order = np.random.default_rng([self._config.seed, number]).permutation(rows)
+        size = batch_size * max(1, _BLOCK_ROWS // batch_size)
+        starts = range(0, rows, size)
+        totals, began = Totals(self._task), time.perf_counter()
+        laid = helper.submit(self._block, order, 0, size)
+        counted: Future[float] | None = None
+        for start in starts:
+            block = laid.result()
+            if start + size < rows:
+                laid = helper.submit(self._block, order, start + size, size)
+            logits = self._steps(block)
+            done = min(start + size, rows)
+            loss = 0.0 if counted is None else counted.result()
+            counted = helper.submit(self._count, totals, logits, order[start : start + size])
+            seconds = time.perf_counter() - began
+            self._tell(Step(number, self._config.training.epochs, done, rows, loss, seconds))
+        return totals
+
+    def _block(self, order: Rows, start: int, size: int) -> Block:
+        """Lay out the rows of an epoch from one on."""
+        rows = order[start : start + size]
+        ids, goals = self._train.encoding.ids[rows], self._goals[rows]
+        return self._steps.block(ids, goals, self._weights[rows], self._rates(start, len(rows)))
+
+    def _count(self, totals: Totals, logits: Floats, rows: Rows) -> float:
+        """Add the logits of some rows up; returns the loss by now."""
+        return totals.add(logits, self._goals[rows], self._weights[rows])
+
+    def _rates(self, start: int, rows: int) -> Floats:
+        """(steps,) rates of the steps over some rows of the epoch that is under way."""
+        config = self._config.training
+        steps = -(-len(self._train) // config.batch_size)
+        first = len(self.finished) * steps + start // config.batch_size
+        numbers = np.arange(first, first + -(-rows // config.batch_size))
+        left = 1.0 - numbers / (steps * config.epochs) if config.schedule == "linear" else 1.0
+        factor = RULES[config.optimizer].factor(numbers + 1.0)
+        return (config.learning_rate * left * factor).astype(np.float32)
 
 
-def _compile(network: Any, prepared: Prepared) -> Any:
-    """A compiled model over the layers of the network."""
-    config = prepared.config.training
-    steps = -(-len(prepared.train) // config.batch_size)
-    trainer = keras.Model(network.inputs, network.outputs)
-    trainer.compile(
-        optimizer=_optimizer(config),
-        loss=_loss(prepared.labels),
-        metrics=[_metric(prepared.labels)],
-        jit_compile=False,
-        steps_per_execution=min(_STEPS_PER_CALL, steps),
-    )
-    return trainer
-
-
-def _weights(prepared: Prepared) -> Any:
-    """Weights of the loss's cells: (n, outputs), (n, 1), or None."""
-    weights = sample_weights(
-        prepared.train.targets, prepared.labels, prepared.config.training.class_weight
-    )
-    if weights is None or prepared.labels.task != "binary":
-        return weights
-    return weights[:, None]
-
-
-def _metric(labels: Labels) -> Any:
-    if labels.task == "multilabel":
-        return keras.metrics.F1Score("micro", threshold=THRESHOLD, name="score")
-    kinds = {
-        "binary": keras.metrics.BinaryAccuracy,
-        "multiclass": keras.metrics.SparseCategoricalAccuracy,
-    }
-    return kinds[labels.task](name="score")
-
-
-def _loss(labels: Labels) -> Any:
-    """The loss of each cell, unreduced, so that a weight may stand for a row or for a cell."""
-    if labels.task == "multiclass":
-        return keras.losses.sparse_categorical_crossentropy
-    return keras.ops.binary_crossentropy
-
-
-def _shaped(part: Part, labels: Labels) -> Any:
+def goals(part: Part, labels: Labels) -> Goals:
     """Targets as the loss wants them: (n,) class ids, or (n, outputs) of 0 and 1."""
     if labels.task == "multiclass":
         return part.targets
     return part.targets.reshape(len(part), labels.outputs).astype(np.float32)
 
 
-def _optimizer(config: TrainingConfig) -> Any:
-    optimizers = {
-        "adam": keras.optimizers.Adam,
-        "adagrad": keras.optimizers.Adagrad,
-        "sgd": keras.optimizers.SGD,
-        "rmsprop": keras.optimizers.RMSprop,
-    }
-    return optimizers[config.optimizer](learning_rate=config.learning_rate)
-
-
-def _reporter(epochs: list[Epoch], prepared: Prepared, tell: Callable[[Step | Epoch], None]) -> Any:
-    """A Keras callback that tells steps and epochs and collects the epochs."""
-    config, rows = prepared.config.training, len(prepared.train)
-    began = trained = time.perf_counter()  # of the epoch, and of its last step
-
-    def begin(_epoch: int, _logs: Any) -> None:
-        nonlocal began
-        began = time.perf_counter()
-
-    def step(batch: int, logs: Any) -> None:
-        nonlocal trained
-        trained = time.perf_counter()
-        done = min((batch + 1) * config.batch_size, rows)
-        loss = float(logs["loss"])
-        tell(Step(len(epochs) + 1, config.epochs, done, rows, loss, trained - began))
-
-    def end(epoch: int, logs: Any) -> None:
-        if not np.isfinite([logs["loss"], logs["val_loss"]]).all():
-            raise TrainingError(
-                f"epoch {epoch + 1}: the loss is no longer a number (training {logs['loss']}, "
-                f"validation {logs['val_loss']}); lower training.learning_rate"
-            )
-        finished = Epoch(
-            epoch=epoch + 1,
-            seconds=time.perf_counter() - began,
-            rows_per_second=rows / max(trained - began, 1e-9),
-            loss=float(logs["loss"]),
-            score=float(logs["score"]),
-            val_loss=float(logs["val_loss"]),
-            val_score=float(logs["val_score"]),
-        )
-        epochs.append(finished)
-        tell(finished)
-
-    return keras.callbacks.LambdaCallback(
-        on_epoch_begin=begin, on_epoch_end=end, on_train_batch_end=step
-    )
+def cell_weights(prepared: Prepared) -> Floats:
+    """Weights of the training loss's cells: (n, 1) a row, or (n, outputs) a cell."""
+    rows = len(prepared.train)
+    class_weight = prepared.config.training.class_weight
+    weights = sample_weights(prepared.train.targets, prepared.labels, class_weight)
+    if weights is None:
+        return np.broadcast_to(np.float32(1.0), (rows, 1))
+    return weights.reshape(rows, -1)

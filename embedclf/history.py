@@ -39,6 +39,11 @@ class Epoch:
     val_loss: float
     val_score: float
 
+    def logs(self) -> dict[str, float]:
+        """Losses and scores, as Keras's callbacks name them."""
+        names = ("loss", "score", "val_loss", "val_score")
+        return {name: getattr(self, name) for name in names}
+
 
 @dataclass(frozen=True)
 class History:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedclf.backend import OutOfMemory, keras
 from embedclf.tokenizer import PADDING
+from embedclf.weights import Weights
 
 if TYPE_CHECKING:
     from embedclf.config import ModelConfig
@@ -78,6 +79,12 @@ def layers(network: Any) -> tuple[Layer, ...]:
         )
         for layer in network.layers
     )
+
+
+def weights_of(network: Any, pooling: str) -> Weights:
+    """What a network has learned by now, for scoring without Keras."""
+    embedding, *others = network.get_weights()
+    return Weights.of(pooling, embedding, tuple(zip(others[::2], others[1::2], strict=True)))
 
 
 def _pool(pooling: str, vectors: Any, ids: Any) -> Any:

@@ -35,6 +35,11 @@ class Weights:
     """(positions, vocabulary, units): what a token adds to each unit of the first dense layer, at
     each position with flatten, wherever with average; None where gathering vectors is as good."""
 
+    @classmethod
+    def of(cls, pooling: str, embedding: Floats, dense: tuple[Layer, ...]) -> Weights:
+        """Join the weights of layers, folded where that pays."""
+        return cls(pooling, embedding, dense, _fold(pooling, embedding, dense[0][0]))
+
     def logits(self, ids: TokenIds) -> Floats:
         """Score token ids (n, sequence_length): logits (n, outputs)."""
         width = (self.embedding if self.folded is None else self.folded).shape[-1]
@@ -144,8 +149,7 @@ def read_weights(model: bytes, pooling: str) -> Weights:
 
         kernels = [variables("dense" if k == 0 else f"dense_{k}") for k in range(dense)]
         embedding = variables("embedding")[0]
-    stack = tuple((kernel, bias) for kernel, bias in kernels)
-    return Weights(pooling, embedding, stack, _fold(pooling, embedding, stack[0][0]))
+    return Weights.of(pooling, embedding, tuple((kernel, bias) for kernel, bias in kernels))
 
 
 def folds(pooling: str, shape: tuple[int, int, int], embedding_dim: int) -> bool:

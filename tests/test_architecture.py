@@ -27,8 +27,8 @@ LAYERS = [
     {"tokenizer"},
     {"preparation", "weights"},
     {"history", "classifier", "backend"},
-    {"network"},
-    {"run"},
+    {"network", "losses", "updates", "kernels"},
+    {"run", "steps"},
     {"rendering"},
     {"sources", "outputs"},
     {"evaluation", "explanation", "prediction", "description", "fitting"},
@@ -103,10 +103,11 @@ def test_keras_and_tensorflow_are_imported_in_one_room() -> None:
     assert users == {"backend"}
 
 
-def test_only_network_fitting_training_and_description_start_tensorflow() -> None:
-    starters = {"embedclf.backend", "embedclf.network", "embedclf.fitting"}
+def test_only_rooms_of_the_network_and_its_training_start_tensorflow() -> None:
+    inner = {"network", "updates", "kernels", "steps", "fitting"}
+    starters = {f"embedclf.{room}" for room in {"backend", *inner}}
     users = {room for room in rooms() if imports(room) & starters}
-    assert users == {"network", "fitting", "training", "description"}
+    assert users == {*inner, "training", "description"}
     assert not imports("training", top_only=True) & starters
     assert not imports("description", top_only=True) & starters
 

@@ -15,6 +15,8 @@ from embedclf.errors import TrainingError
 from embedclf.history import Epoch, Step
 from embedclf.labels import Labels
 from embedclf.preparation import Prepared, prepare, sample_weights
+from embedclf.steps import Steps
+from embedclf.updates import RULES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -195,3 +197,95 @@ def test_ctrl_c_in_the_first_epoch_leaves_nothing_to_keep(project: Path) -> None
     net = build(ready)
     with pytest.raises(KeyboardInterrupt):
         fitting.fit(net, ready, tell=interrupt_in(1))
+
+
+WAYS = {
+    "flatten, projected": ("binary", []),
+    "flatten, gathered": ("binary", ["model.embedding_dim=4", "model.hidden_units=[5]"]),
+    "flatten, wide": ("multiclass", ["model.pooling=flatten", "model.hidden_units=[]"]),
+    "average, projected": ("multiclass", ["model.hidden_units=[]"]),
+    "average, gathered": ("multiclass", ["model.embedding_dim=2", "model.hidden_units=[]"]),
+    "average, hidden": ("multiclass", []),
+    "max": ("multilabel", []),
+    "max, hidden": ("multilabel", ["model.hidden_units=[7, 3]"]),
+    "weights": ("multilabel", ["training.class_weight=balanced"]),
+}
+
+
+def summed(kind: Any) -> Any:
+    """Keras's optimizer on the gradient of a row as defined: the sum over the row's occurrences.
+
+    Left alone, Keras squares the gradient of each occurrence and adds the squares.
+    """
+
+    class Summed(kind):  # type: ignore[misc]
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            tf = backend.tf
+            if isinstance(gradient, tf.IndexedSlices):
+                gradient = tf.math.unsorted_segment_sum(
+                    gradient.values, gradient.indices, variable.shape[0]
+                )
+            super().update_step(gradient, variable, learning_rate)
+
+    return Summed
+
+
+def fitted_by_keras(net: Any, ready: Prepared, steps: int) -> list[np.ndarray[Any, Any]]:
+    """The weights after as many steps of Keras's own `fit` over the first rows."""
+    keras = backend.keras
+    config = ready.config.training
+    twin = keras.models.clone_model(net)
+    twin.set_weights(net.get_weights())
+    loss = {
+        "multiclass": keras.losses.sparse_categorical_crossentropy,
+    }.get(ready.labels.task, keras.ops.binary_crossentropy)
+    kind = type(keras.optimizers.get(config.optimizer))
+    twin.compile(summed(kind)(config.learning_rate), loss, jit_compile=False)
+    rows = slice(0, steps * config.batch_size)
+    weights = sample_weights(ready.train.targets, ready.labels, config.class_weight)
+    goals = fitting.goals(ready.train, ready.labels)[rows]
+    twin.fit(
+        ready.train.encoding.ids[rows],
+        goals,
+        sample_weight=None if weights is None else weights[rows].reshape(goals.shape),
+        batch_size=config.batch_size,
+        shuffle=False,
+        verbose=0,
+    )
+    return list(twin.get_weights())
+
+
+def fitted_here(net: Any, ready: Prepared, steps: int) -> list[np.ndarray[Any, Any]]:
+    """The weights after as many of our steps."""
+    config = ready.config.training
+    rows = slice(0, steps * config.batch_size)
+    goals = fitting.goals(ready.train, ready.labels)[rows]
+    weights = fitting.cell_weights(ready)[rows]
+    rates = config.learning_rate * RULES[config.optimizer].factor(np.arange(1.0, steps + 1))
+    own = Steps(net, ready.config)
+    own(own.block(ready.train.encoding.ids[rows], goals, weights, rates.astype(np.float32)))
+    return list(net.get_weights())
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("optimizer", "steps"), [("sgd", 5), ("adagrad", 5), ("adam", 1), ("rmsprop", 1)]
+)
+def test_steps_are_those_of_keras(project: Path, way: str, optimizer: str, steps: int) -> None:
+    """Adam and RMSprop are lazy from the second step on: rows not in a batch stand still."""
+    task, overrides = WAYS[way]
+    ready = prepared(
+        project,
+        task,
+        "model.dropout=0",
+        f"training.learning_rate={0.5 if steps > 1 else 0.01}",
+        f"training.optimizer={optimizer}",
+        *overrides,
+    )
+    net = build(ready)
+    before = net.get_weights()
+    expected = fitted_by_keras(net, ready, steps=steps)
+    given = fitted_here(net, ready, steps=steps)
+    assert max(np.abs(a - b).max() for a, b in zip(before, given, strict=True)) > 1e-3
+    for one, other in zip(given, expected, strict=True):
+        assert np.abs(one - other).max() <= 1e-5

@@ -1,0 +1,72 @@
+"""Logits and targets → the loss and the score that an epoch tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Goals = npt.NDArray[np.int32] | Floats
+"""What logits (n, outputs) should have been: (n,) class ids, or (n, outputs) of 0 and 1."""
+
+
+@dataclass
+class Totals:
+    """Losses and hits, added up over rows."""
+
+    task: str
+    _loss: float = 0.0
+    _cells: int = 0
+    _hits: float = 0.0
+    _chances: float = 0.0
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy of the loss's cells: one a row, or one a row and output."""
+        return self._loss / max(self._cells, 1)
+
+    @property
+    def score(self) -> float:
+        """Accuracy, or micro F1 where rows have several labels, at a threshold of 0.5."""
+        return self._hits / max(self._chances, 1.0)
+
+    def add(self, logits: Floats, goals: Goals, weights: Floats) -> float:
+        """Count some rows.
+
+        Args:
+            logits: (n, outputs).
+            goals: What they should have been.
+            weights: (n, 1) or (n, outputs) of the loss's cells.
+
+        Returns:
+            The loss by now.
+        """
+        with np.errstate(all="ignore"):  # a loss that is no number is told by its epoch
+            losses = _losses(logits, goals)
+            self._loss += float((losses * weights).sum())
+        self._cells += losses.size
+        hits, chances = self._hits_of(logits, goals)
+        self._hits += hits
+        self._chances += chances
+        return self.loss
+
+    def _hits_of(self, logits: Floats, goals: Goals) -> tuple[float, float]:
+        if self.task == "multiclass":
+            return float(np.count_nonzero(logits.argmax(axis=1) == goals)), len(goals)
+        given, right = logits >= 0.0, goals > 0.0
+        if self.task == "binary":
+            return float(np.count_nonzero(given == right)), len(goals)
+        return float(np.count_nonzero(given & right)), (given.sum() + right.sum()) / 2
+
+
+def _losses(logits: Floats, goals: Goals) -> Floats:
+    """Cross-entropy after a softmax (n, 1), or after sigmoids (n, outputs)."""
+    if goals.ndim == 1:
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        chosen = shifted[np.arange(len(goals)), goals.astype(np.intp)]
+        total: Floats = np.log(np.exp(shifted).sum(axis=1)) - chosen
+        return total[:, None]
+    cells: Floats = np.maximum(logits, 0.0) - logits * goals + np.log1p(np.exp(-np.abs(logits)))
+    return cells
