@@ -1,5 +1,6 @@
 """`python -m embedclf`, and the command `embedclf`."""
 
+import os
 import sys
 
 
@@ -10,7 +11,22 @@ def run() -> None:
 
         main(prog_name="embedclf")
     except KeyboardInterrupt:
-        sys.exit(130)
+        _leave(130)
+    except SystemExit as end:
+        if not isinstance(end.code, int | None):
+            raise
+        _leave(end.code or 0)
+
+
+def _leave(status: int) -> None:
+    """End now: TensorFlow takes 0.7 s to take itself down, for nothing."""
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except OSError:
+        status = status or 1
+    os._exit(status)
 
 
 if __name__ == "__main__":

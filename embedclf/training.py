@@ -6,9 +6,10 @@ import platform
 import signal
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
+from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,7 @@ def train(
     """
     run.refuse_taken(output)
     clock = _Clock()
+    _import_ahead()
     prepared = prepare(config)
     tell(prepared)
     clock.lap("prepare")
@@ -104,6 +106,16 @@ def train(
             record = _circumstances(prepared, device, history)
             measured = {"parameters": int(net.count_params()), "parity": parity}
             return draft.publish(record | measured | {"seconds": clock.laps}, name, output)
+
+
+def _import_ahead() -> None:
+    """Let another thread import TensorFlow while this one prepares the rows."""
+
+    def load() -> None:
+        with suppress(Exception):  # it is told where the import is needed
+            import_module("embedclf.fitting")
+
+    threading.Thread(target=load, name="import").start()
 
 
 @contextmanager
