@@ -53,6 +53,11 @@ def number_column(numbers: npt.NDArray[np.integer | np.floating]) -> pa.Array:
     return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(numbers)])
 
 
+def mask_column(mask: npt.NDArray[np.bool_]) -> pa.BooleanArray:
+    """Make a column of true and false, to filter by."""
+    return number_column(mask.view(np.uint8)).cast(pa.bool_())
+
+
 def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
     """Columns of a schema without rows."""
     return pa.RecordBatch.from_arrays([pa.nulls(0, kind) for kind in schema.types], schema=schema)

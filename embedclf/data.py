@@ -1,92 +1,181 @@
-"""Labelled texts: read, checked, split."""
+"""Labelled texts: read in batches, checked, split."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embedclf.columns import join_columns
+from embedclf.columns import join_columns, mask_column, numbers_of, text_column
 from embedclf.errors import DataError
+from embedclf.pools import in_order
 from embedclf.tables import Table, open_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from embedclf.config import DataConfig
+    from embedclf.fingerprints import Fingerprints
+
+    Made = TypeVar("Made")
 
 Rows = npt.NDArray[np.int64]  # (n,) positions in a table or a set of rows
+Mask = npt.NDArray[np.bool_]  # (n,)
 SHOWN = 5
 """How many places a fault in many rows names."""
 
 
 @dataclass(frozen=True)
-class LabelledTexts:
-    """Texts beside what their label columns hold, in the order of the table."""
+class LabelColumn:
+    """What a label column holds: each different cell once, and which of them each row has."""
+
+    cells: pa.StringArray
+    """(different,) some of which no row may have."""
+    codes: npt.NDArray[np.int32]
+    """(n,)"""
+
+    def used(self) -> pa.StringArray:
+        """The cells that a row has."""
+        return self.cells.filter(
+            mask_column(np.bincount(self.codes, minlength=len(self.cells)) > 0)
+        )
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """What is kept in memory of labelled texts: all but the texts, in the order of the table."""
 
     table: Table
-    texts: pa.ChunkedArray  # (n,) strings
-    labels: tuple[pa.ChunkedArray, ...]  # a column each: (n,) strings
-    rows: Rows  # (n,) positions in the table, where invalid rows were dropped
+    labels: tuple[LabelColumn, ...]
+    rows: Rows
+    """(n,) positions in the table, where invalid rows were dropped."""
     skipped: int = 0
     """Invalid rows of the table that were dropped."""
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self.rows)
 
-    def take(self, rows: npt.NDArray[np.bool_] | Rows) -> LabelledTexts:
-        """The rows under a mask, or at positions."""
-        at = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
-        return LabelledTexts(
-            self.table,
-            self.texts.take(pa.array(at)),
-            tuple(column.take(pa.array(at)) for column in self.labels),
-            self.rows[at],
-        )
-
-    def places(self, rows: Sequence[int] | Rows) -> str:
-        """Name where the first of some rows stand, and how many more there are."""
-        shown = [int(self.rows[row]) for row in rows[:SHOWN]]
-        first, *others = self.table.places(shown)
-        rest = [place.rpartition(":")[2].strip() for place in others]
-        more = f" and {len(rows) - SHOWN:,} more" if len(rows) > SHOWN else ""
-        return ", ".join([first, *rest]) + more
+    def take(self, mask: Mask) -> LabelledRows:
+        """The rows under a mask."""
+        labels = tuple(LabelColumn(column.cells, column.codes[mask]) for column in self.labels)
+        return LabelledRows(self.table, labels, self.rows[mask])
 
 
-def read_labelled(path: Path, config: DataConfig) -> LabelledTexts:
-    """Read the text and label columns of a table and check each label.
+def read_labelled(
+    path: Path,
+    config: DataConfig,
+    work: Callable[[pa.Array], Made],
+    take: Callable[[Made], object],
+    *,
+    only: Mask | None = None,
+) -> LabelledRows:
+    """Read a table in batches, check each label, and pass the texts on.
 
     Args:
         path: The table; `config` says how to read it.
         config: Columns, separator, delimiter, encoding, and whether invalid rows are dropped.
+        work: Done on the texts (rows,) of each batch, on all cores.
+        take: Called with what was made of them, in order; no text is kept.
+        only: Which of the valid rows to read; None is all.
 
     Raises:
         DataError: The table cannot be read, has no rows, or holds invalid labels (empty, or no 0
             or 1 in a column of them) and `skip_invalid` is off.
     """
-    text_columns, label_columns = config.text_columns, config.label_columns
-    columns = list(dict.fromkeys([*text_columns, *label_columns]))
-    table = open_table(path, columns, delimiter=config.delimiter, encoding=config.encoding)
-    cells = table.read(columns)
-    if not cells.num_rows:
-        raise DataError(f"{path}: a header and no rows; it needs labelled texts")
-    labelled = LabelledTexts(
-        table,
-        join_columns([cells[column] for column in text_columns]),
-        tuple(cells[column] for column in label_columns),
-        np.arange(cells.num_rows),
-    )
-    return _drop_invalid(labelled, config)
+    reader = _Reader(path, config)
+    texts = reader.texts() if only is None else _under(only, reader.texts())
+    for made in in_order(work, texts):
+        take(made)
+    return reader.rows() if only is None else reader.rows().take(only)
+
+
+def read_labels(path: Path, config: DataConfig) -> LabelledRows:
+    """Read a table for its labels alone; raises as `read_labelled` does."""
+    return read_labelled(path, config, len, lambda _length: None)
+
+
+class _Reader:
+    """Reads a table once: gives its texts away and keeps the rest."""
+
+    def __init__(self, path: Path, config: DataConfig) -> None:
+        self._config = config
+        self._columns = list(dict.fromkeys([*config.text_columns, *config.label_columns]))
+        self._table = open_table(
+            path, self._columns, delimiter=config.delimiter, encoding=config.encoding
+        )
+        self._labels: list[list[pa.DictionaryArray]] = [[] for _ in config.label_columns]
+        self._valid: list[Mask] = []
+
+    def texts(self) -> Iterator[pa.Array]:
+        """The texts of valid rows, batch by batch."""
+        for batch, _ in self._table.parts(self._columns):
+            valid = np.ones(len(batch), np.bool_)
+            for held, name in zip(self._labels, self._config.label_columns, strict=True):
+                encoded = batch[name].dictionary_encode()
+                held.append(encoded)
+                valid &= self._are_valid(encoded.dictionary)[numbers_of(encoded.indices)]
+            self._valid.append(valid)
+            texts = join_columns([batch[name] for name in self._config.text_columns])
+            yield texts if valid.all() else texts.filter(mask_column(valid))
+
+    def rows(self) -> LabelledRows:
+        """What was kept, once all texts are read."""
+        path = self._table.path
+        valid = np.concatenate(self._valid) if self._valid else np.zeros(0, np.bool_)
+        if not len(valid):
+            raise DataError(f"{path}: a header and no rows; it needs labelled texts")
+        invalid = np.flatnonzero(~valid)
+        if len(invalid) and not self._config.skip_invalid:
+            several = isinstance(self._config.label, list)
+            fault = "a label column holds neither 0 nor 1" if several else "empty label"
+            raise DataError(
+                f"{places(self._table, invalid)}: {fault}; mend the rows, "
+                "or drop them with data.skip_invalid: true"
+            )
+        if not valid.any():
+            raise DataError(f"{path}: no row has a valid label")
+        labels = []
+        for parts in self._labels:
+            whole = pa.chunked_array(parts).unify_dictionaries().combine_chunks()
+            labels.append(LabelColumn(whole.dictionary, numbers_of(whole.indices)[valid]))
+        return LabelledRows(self._table, tuple(labels), np.flatnonzero(valid), len(invalid))
+
+    def _are_valid(self, cells: pa.StringArray) -> Mask:
+        if isinstance(self._config.label, list):
+            flags = text_column(["0", "1", "false", "true"])
+            mask = pc.is_in(pc.utf8_lower(cells), flags)
+        else:
+            if (separator := self._config.label_separator) is not None:
+                cells = pc.replace_substring(cells, separator, "")
+            mask = pc.not_equal(pc.utf8_trim_whitespace(cells), text_column([""])[0])
+        return numbers_of(mask).view(np.bool_)
+
+
+def _under(mask: Mask, batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
+    start = 0
+    for texts in batches:
+        kept = mask[start : start + len(texts)]
+        start += len(texts)
+        if kept.any():
+            yield texts.filter(mask_column(kept))
+
+
+def places(table: Table, rows: Sequence[int] | Rows) -> str:
+    """Name where the first of some rows of a table stand, and how many more there are."""
+    first, *others = table.places([int(row) for row in rows[:SHOWN]])
+    rest = [place.rpartition(":")[2].strip() for place in others]
+    more = f" and {len(rows) - SHOWN:,} more" if len(rows) > SHOWN else ""
+    return ", ".join([first, *rest]) + more
 
 
 def split(
-    keys: pa.ChunkedArray, strata: npt.NDArray[np.int64], *, fraction: float, seed: int
+    keys: Fingerprints, strata: npt.NDArray[np.int64], *, fraction: float, seed: int
 ) -> npt.NDArray[np.bool_]:
     """Choose the rows to hold out: stratified, seeded, equal keys on one side.
 
@@ -95,7 +184,7 @@ def split(
     chance, as long as they fit into what is left of the share.
 
     Args:
-        keys: (n,) strings; rows with the same one belong together.
+        keys: (n,) numbers; rows with the same one belong together.
         strata: (n,) the stratum of each row; a group belongs to the rarest among its rows.
         fraction: Share of the rows to hold out, between 0 and 1.
         seed: Source of chance.
@@ -103,15 +192,14 @@ def split(
     Returns:
         (n,) True for the rows held out.
     """
-    encoded = keys.dictionary_encode()
-    groups = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])  # (n,)
-    sizes = np.bincount(groups)
+    _, groups, sizes = np.unique(keys, return_inverse=True, return_counts=True)
     _, numbered, rows = np.unique(strata, return_inverse=True, return_counts=True)
     by_rarity = np.lexsort((rows[numbered], groups))
     _, first = np.unique(groups[by_rarity], return_index=True)
     stratum = numbered[by_rarity][first]  # (groups,)
     rng = np.random.default_rng(seed)
     room = _quotas(np.bincount(stratum, sizes, len(rows)), fraction, rng).tolist()
+    left = sum(room)
     held_out = np.zeros(len(sizes), np.bool_)
     order = rng.permutation(len(sizes))
     for group, of, size in zip(
@@ -120,6 +208,9 @@ def split(
         if size <= room[of]:
             held_out[group] = True
             room[of] -= size
+            left -= size
+            if not left:
+                break
     mask: npt.NDArray[np.bool_] = held_out[groups]
     return mask
 
@@ -143,34 +234,3 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _drop_invalid(labelled: LabelledTexts, config: DataConfig) -> LabelledTexts:
-    several = isinstance(config.label, list)
-    masks = [
-        _is_flag(column) if several else _is_label(column, config.label_separator)
-        for column in labelled.labels
-    ]
-    keep = np.logical_and.reduce([mask.to_numpy() for mask in masks])
-    invalid = np.flatnonzero(~keep)
-    if not len(invalid):
-        return labelled
-    if not config.skip_invalid:
-        fault = "a label column holds neither 0 nor 1" if several else "empty label"
-        raise DataError(
-            f"{labelled.places(invalid)}: {fault}; mend the rows, "
-            "or drop them with data.skip_invalid: true"
-        )
-    if not keep.any():
-        raise DataError(f"{labelled.table.path}: no row has a valid label")
-    return replace(labelled.take(keep), skipped=len(invalid))
-
-
-def _is_label(column: pa.ChunkedArray, separator: str | None) -> pa.ChunkedArray:
-    if separator is not None:
-        column = pc.replace_substring(column, separator, "")
-    return pc.not_equal(pc.utf8_trim_whitespace(column), "")
-
-
-def _is_flag(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.is_in(pc.utf8_lower(column), pa.array(["0", "1", "false", "true"]))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from embedclf.config import load_config
-from embedclf.data import read_labelled
+from embedclf.data import read_labels
 from embedclf.labels import Labels
 from embedclf.weights import folds
 
@@ -47,7 +47,7 @@ def describe_config(path: Path, overrides: Iterable[str] = ()) -> Description:
         DataError: The training table cannot be read.
     """
     config = load_config(path, overrides)
-    labels = Labels.fit(read_labelled(config.data.train, config.data), config.data)
+    labels = Labels.fit(read_labels(config.data.train, config.data), config.data)
     return _describe(config, labels, config.text.vocabulary_size, None)
 
 

@@ -12,11 +12,11 @@ import numpy.typing as npt
 from embedclf.config import near
 from embedclf.data import read_labelled, sha256
 from embedclf.errors import RunError
-from embedclf.preparation import encode, validation_rows
+from embedclf.preparation import held_out
 
 if TYPE_CHECKING:
     from embedclf.config import Config
-    from embedclf.data import LabelledTexts
+    from embedclf.data import Mask
     from embedclf.labels import Labels, Probabilities, Targets
     from embedclf.run import Run
 
@@ -139,21 +139,23 @@ def evaluate_run(
     form = {"delimiter": delimiter, "encoding": encoding}
     given = {key: value for key, value in form.items() if value is not None}
     config = config.model_copy(update={"data": config.data.model_copy(update=given)})
+    only = None
     if table is not None:
-        rows, labelled = str(near(table)), read_labelled(table, config.data)
+        rows = str(near(table))
     elif config.data.test is not None:
-        rows = f"test rows of {near(config.data.test)}"
-        labelled = read_labelled(config.data.test, config.data)
+        table, rows = config.data.test, f"test rows of {near(config.data.test)}"
     else:
-        rows, labelled = _validation(run, config)
-    part = encode(labelled, classifier.labels, classifier.tokenizer, config)
-    probabilities = classifier.score(part.encoding.ids)
-    evaluation = evaluate(classifier.labels, part.targets, probabilities, part.unknown_labels)
+        table, only = _validation(run, config)
+        rows = f"validation rows of {near(table)}"
+    scored: list[Probabilities] = []
+    labelled = read_labelled(table, config.data, classifier.predict_proba, scored.append, only=only)
+    targets, unknown = classifier.labels.encode(labelled, config.data)
+    evaluation = evaluate(classifier.labels, targets, np.concatenate(scored), unknown)
     return Scored(rows, labelled.table.form, labelled.skipped, evaluation)
 
 
-def _validation(run: Run, config: Config) -> tuple[str, LabelledTexts]:
-    """The validation rows of a run, if its tables are what they were."""
+def _validation(run: Run, config: Config) -> tuple[Path, Mask | None]:
+    """The table of a run's validation rows, if it is what it was, and which they are."""
     held = config.data.validation
     table, part = (held, "validation") if isinstance(held, Path) else (config.data.train, "train")
     if table.is_file() and sha256(table) != run.record["data"][part]["sha256"]:
@@ -161,7 +163,7 @@ def _validation(run: Run, config: Config) -> tuple[str, LabelledTexts]:
             f"{table}: has changed since {run.path} was trained, so its validation rows are "
             "unknown; name a table with --data"
         )
-    return f"validation rows of {near(table)}", validation_rows(config)
+    return table, None if isinstance(held, Path) else held_out(config)
 
 
 def _decision_scores(labels: Labels, targets: Targets, decided: Targets) -> Scores:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from embedclf.columns import text_column
 from embedclf.errors import RequestError
 from embedclf.faults import nearest
 from embedclf.sources import open_source
@@ -188,15 +189,16 @@ def _batches(texts: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
 
 def _score(classifier: Classifier, texts: list[str], first: int) -> Iterator[_Scored]:
     labels, several = classifier.labels, classifier.labels.task == "multilabel"
-    ids = classifier.tokenizer.encode(texts).ids
+    tokens = classifier.tokenizer.cut(text_column(texts))
+    ids = classifier.tokenizer.encode_tokens(tokens).ids
     logits = classifier.weights.logits(ids)
     probabilities = classifier.activate(logits)
     decided = labels.decide(probabilities)
-    for row, tokens in enumerate(classifier.tokenizer.split(texts)):
+    for row, of_text in enumerate(tokens.to_lists()):
         yield _Scored(
             first + row,
             texts[row],
-            tokens,
+            of_text,
             ids[row],
             logits[row],
             labels.shares(probabilities[row : row + 1])[0],

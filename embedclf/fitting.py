@@ -134,9 +134,7 @@ class _Fitting:
 
     def _finish(self, number: int, trained: Totals, began: float, seconds: float) -> None:
         validated = Totals(self._task)
-        logits = weights_of(self._network, self._config.model.pooling).logits(
-            self._validation.encoding.ids
-        )
+        logits = weights_of(self._network, self._config.model.pooling).logits(self._validation.ids)
         validated.add(logits, self._validation_goals, np.ones((len(logits), 1), np.float32))
         if not np.isfinite([trained.loss, validated.loss]).all():
             raise TrainingError(
@@ -185,7 +183,7 @@ class _Fitting:
     def _block(self, order: Rows, start: int, size: int) -> Block:
         """Lay out the rows of an epoch from one on."""
         rows = order[start : start + size]
-        ids, goals = self._train.encoding.ids[rows], self._goals[rows]
+        ids, goals = self._train.ids[rows], self._goals[rows]
         return self._steps.block(ids, goals, self._weights[rows], self._rates(start, len(rows)))
 
     def _count(self, totals: Totals, logits: Floats, rows: Rows) -> float:

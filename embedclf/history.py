@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -68,12 +67,13 @@ class History:
 
         names = [field.name for field in fields(Epoch)]
         frame = pd.DataFrame([asdict(epoch) for epoch in self.epochs], columns=names)
-        return frame.rename(
-            columns={"score": self.score_name, "val_score": f"val_{self.score_name}"}
-        )
+        return frame.rename(columns=self._renamed)
 
     def to_csv(self) -> str:
         """The table as CSV text."""
-        stream = io.StringIO()
-        self.frame().to_csv(stream, index=False, lineterminator="\n", float_format="%.6g")
-        return stream.getvalue()
+        names = [self._renamed(field.name) for field in fields(Epoch)]
+        rows = [[format(value, ".6g") for value in astuple(epoch)] for epoch in self.epochs]
+        return "".join(",".join(row) + "\n" for row in [names, *rows])
+
+    def _renamed(self, name: str) -> str:
+        return name.replace("score", self.score_name) if name.endswith("score") else name

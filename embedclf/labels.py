@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,11 +10,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from embedclf.columns import mask_column, number_column, numbers_of, text_column
 from embedclf.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from embedclf.config import DataConfig
-    from embedclf.data import LabelledTexts
+    from embedclf.data import LabelColumn, LabelledRows
 
 Task = Literal["binary", "multiclass", "multilabel"]
 Targets = npt.NDArray[np.int32]
@@ -50,7 +52,7 @@ class Labels:
         return "micro_f1" if self.task == "multilabel" else "accuracy"
 
     @classmethod
-    def fit(cls, labelled: LabelledTexts, config: DataConfig) -> Labels:
+    def fit(cls, labelled: LabelledRows, config: DataConfig) -> Labels:
         """Learn the labels of training rows; they are in code point order.
 
         Raises:
@@ -59,7 +61,7 @@ class Labels:
         if isinstance(config.label, list):
             flags = _flags(labelled)
             return cls("multilabel", tuple(config.label), tuple(flags.sum(axis=0).tolist()))
-        cells = labelled.labels[0]
+        cells = labelled.labels[0].used()
         if config.label_separator is not None:
             cells = _parts(cells, config.label_separator)[1]
         names = tuple(sorted(cells.unique().to_pylist()))
@@ -74,7 +76,7 @@ class Labels:
         rows = targets.sum(axis=0) if task == "multilabel" else np.bincount(targets)
         return cls(task, names, tuple(rows.tolist()))
 
-    def encode(self, labelled: LabelledTexts, config: DataConfig) -> tuple[Targets, dict[str, int]]:
+    def encode(self, labelled: LabelledRows, config: DataConfig) -> tuple[Targets, dict[str, int]]:
         """Turn label cells into targets.
 
         Returns:
@@ -82,18 +84,22 @@ class Labels:
         """
         if isinstance(config.label, list):
             return _flags(labelled), {}
-        cells = labelled.labels[0].combine_chunks()
+        column = labelled.labels[0]
+        rows = np.bincount(column.codes, minlength=len(column.cells))  # of each different cell
         if config.label_separator is None:
-            ids = pc.index_in(cells, value_set=pa.array(self.names, pa.string()))
-            unknown = Counter(cells.filter(pc.is_null(ids)).to_pylist())
-            return ids.fill_null(-1).to_numpy().astype(np.int32), dict(sorted(unknown.items()))
-        rows, parts = _parts(cells, config.label_separator)
-        others = sorted(set(parts.unique().to_pylist()) - set(self.names))
-        ids = pc.index_in(parts, value_set=pa.array([*self.names, *others], pa.string()))
-        targets = np.zeros((len(cells), len(self.names) + len(others)), np.int32)
-        targets[rows, ids.to_numpy()] = 1
-        carried: list[int] = targets[:, len(self.names) :].sum(axis=0).tolist()
-        return targets, dict(zip(others, carried, strict=True))
+            ids = numbers_of(_found(column.cells, self.names))
+            cells = column.cells.to_pylist()
+            others_of_cells = np.flatnonzero((ids < 0) & (rows > 0)).tolist()
+            unknown = {cells[code]: int(rows[code]) for code in others_of_cells}
+            return ids[column.codes], dict(sorted(unknown.items()))
+        of, parts = _parts(column.cells, config.label_separator)
+        used = parts.filter(mask_column(rows[of] > 0))
+        others = sorted(set(used.to_pylist()) - set(self.names))
+        found = numbers_of(_found(parts, [*self.names, *others]))
+        targets = np.zeros((len(column.cells), len(self.names) + len(others)), np.int32)
+        targets[of[found >= 0], found[found >= 0]] = 1
+        carried: list[int] = (rows @ targets[:, len(self.names) :]).tolist()
+        return targets[column.codes], dict(zip(others, carried, strict=True))
 
     def strata(self, targets: Targets) -> npt.NDArray[np.int64]:
         """(n,) the stratum of each row: its label; of several, the one rarest in these rows.
@@ -138,20 +144,27 @@ class Labels:
         return cls(values["task"], tuple(values["names"]), tuple(values["counts"]))
 
 
-def _flags(labelled: LabelledTexts) -> Targets:
+def _flags(labelled: LabelledRows) -> Targets:
     """(n, labels) of 0 and 1 from a column a label."""
-    true = pa.array(["1", "true"])
-    columns = [pc.is_in(pc.utf8_lower(column), true).to_numpy() for column in labelled.labels]
-    return np.stack(columns, axis=1).astype(np.int32)
+    true = text_column(["1", "true"])
+
+    def flags(column: LabelColumn) -> Targets:
+        of_cells = numbers_of(pc.is_in(pc.utf8_lower(column.cells), true))
+        return of_cells.astype(np.int32)[column.codes]
+
+    return np.stack([flags(column) for column in labelled.labels], axis=1)
 
 
-def _parts(
-    cells: pa.Array | pa.ChunkedArray, separator: str
-) -> tuple[npt.NDArray[np.int64], pa.Array]:
-    """Split cells of several labels: the row of each part, and the parts, trimmed, none empty."""
-    whole = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
-    split = pc.split_pattern(whole, separator)
+def _found(cells: pa.Array, names: Sequence[str]) -> pa.Array:
+    """(n,) the number of each cell among names, -1 where it is none of them."""
+    none = number_column(np.array([-1], np.int32))[0]
+    return pc.coalesce(pc.index_in(cells, value_set=text_column(names)), none)
+
+
+def _parts(cells: pa.Array, separator: str) -> tuple[npt.NDArray[np.int64], pa.Array]:
+    """Split cells of several labels: the cell of each part, and the parts, trimmed, none empty."""
+    split = pc.split_pattern(cells, separator)
     parts = pc.utf8_trim_whitespace(split.flatten())
-    rows = np.repeat(np.arange(len(whole)), pc.list_value_length(split).to_numpy())
-    kept = pc.not_equal(parts, "")
-    return rows[kept.to_numpy(zero_copy_only=False)], parts.filter(kept)
+    of = np.repeat(np.arange(len(cells)), numbers_of(pc.list_value_length(split)))
+    kept = numbers_of(pc.not_equal(parts, text_column([""])[0])).view(np.bool_)
+    return of[kept], parts.filter(mask_column(kept))

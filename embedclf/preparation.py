@@ -2,45 +2,63 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 
 from embedclf.config import FILES, near
-from embedclf.data import LabelledTexts, read_labelled, sha256, split
+from embedclf.data import LabelledRows, read_labelled, sha256, split
 from embedclf.errors import ConfigError, DataError
 from embedclf.faults import nearest
+from embedclf.fingerprints import Fingerprints, fingerprints
 from embedclf.labels import Labels, Targets
-from embedclf.tokenizer import Encoding, Tokenizer, normalize
+from embedclf.pools import in_order
+from embedclf.scratch import IdsFile, TokensFile
+from embedclf.tokenizer import TokenIds, Tokenizer
+from embedclf.tokens import Tokens, cut, normalize
 
 if TYPE_CHECKING:
-    from embedclf.config import Config
+    from collections.abc import Callable, Iterator
+
+    import pyarrow as pa
+
+    from embedclf.config import Config, DataConfig
+    from embedclf.data import Mask
 
 SampleWeights = npt.NDArray[np.float32]  # (n,), or (n, labels) for several labels a row
+_LOOKED_UP = 64
+"""Parts whose tokens are looked up together."""
 
 
 @dataclass(frozen=True)
 class Part:
     """The rows of one purpose: training, validation or test."""
 
-    labelled: LabelledTexts
-    encoding: Encoding
+    rows: LabelledRows
+    ids: TokenIds
+    """(n, sequence_length), on disk."""
     targets: Targets
     unknown_labels: dict[str, int]
     """Labels that no training row has, with their number of rows."""
+    tokens: int
+    """Of all texts, before they were cut."""
+    unknown: int
+    """Tokens that are not in the vocabulary."""
+    cut: int
+    """Texts that have more tokens than ids."""
 
     def __len__(self) -> int:
-        return len(self.labelled)
+        return len(self.rows)
 
     def facts(self, labels: Labels) -> dict[str, Any]:
         """What there is to know about the rows, as plain values; shares are between 0 and 1."""
-        lengths = self.encoding.lengths
-        tokens = int(lengths.sum())
         several = labels.task == "multilabel"
         counts = (
             self.targets.sum(axis=0)[: len(labels.names)]
@@ -48,16 +66,16 @@ class Part:
             else np.bincount(self.targets[self.targets >= 0], minlength=len(labels.names))
         )
         return {
-            "path": str(self.labelled.table.path),
-            "sha256": sha256(self.labelled.table.path),
-            "form": self.labelled.table.form,
+            "path": str(self.rows.table.path),
+            "sha256": sha256(self.rows.table.path),
+            "form": self.rows.table.form,
             "rows": len(self),
-            "rows_skipped": self.labelled.skipped,
+            "rows_skipped": self.rows.skipped,
             "labels": dict(zip(labels.names, counts.tolist(), strict=True)),
             "unknown_labels": self.unknown_labels,
-            "tokens": tokens,
-            "share_of_texts_cut": float(np.mean(lengths > self.encoding.ids.shape[1])),
-            "share_of_tokens_unknown": int(self.encoding.unknown.sum()) / max(tokens, 1),
+            "tokens": self.tokens,
+            "share_of_texts_cut": self.cut / len(self),
+            "share_of_tokens_unknown": self.unknown / max(self.tokens, 1),
         }
 
 
@@ -84,47 +102,35 @@ class Prepared:
         }
 
 
-def prepare(config: Config) -> Prepared:
+def prepare(config: Config, folder: Path | None = None) -> Prepared:
     """Read, check, split and encode everything that a config names.
 
-    The vocabulary and the labels are learned from training rows alone.
+    The vocabulary and the labels are learned from training rows alone. No text is kept: tokens and
+    ids go to scratch files.
+
+    Args:
+        config: The config.
+        folder: Where the scratch files are; None is where the system has room for such files.
 
     Raises:
         DataError: A table cannot be used, or the split leaves nothing to validate on.
         ConfigError: A file is not there, or `class_weight` names a label that no training row has.
     """
     _check_files(config)
-    source = read_labelled(config.data.train, config.data)
-    train, validation = _hold_out(source, config)
-    test = read_labelled(config.data.test, config.data) if config.data.test else None
-    labels = Labels.fit(train, config.data)
-    _check_class_weight(labels, config)
-    tokenizer = Tokenizer.fit(train.texts, config.text)
-    if not tokenizer.tokens:
-        raise DataError(f"{config.data.train}: no text holds a token; see text.unit and data.text")
-    prepared = Prepared(
-        config,
-        labels,
-        tokenizer,
-        encode(train, labels, tokenizer, config),
-        encode(validation, labels, tokenizer, config),
-        encode(test, labels, tokenizer, config) if test else None,
+    with ExitStack() as stack:
+        return _prepare(config, lambda: stack.enter_context(TemporaryFile(dir=folder)))
+
+
+def held_out(config: Config) -> Mask:
+    """(n,) True for the rows of the training table that training holds out; raises as `prepare`."""
+    numbers: list[Fingerprints] = []
+    rows = read_labelled(
+        config.data.train,
+        config.data,
+        lambda texts: fingerprints(_cut(texts, config)),
+        numbers.append,
     )
-    _check_validation(prepared.validation, labels)
-    return prepared
-
-
-def validation_rows(config: Config) -> LabelledTexts:
-    """The rows that training holds out, read anew; raises as `prepare` does."""
-    if isinstance(config.data.validation, Path):
-        return read_labelled(config.data.validation, config.data)
-    return _hold_out(read_labelled(config.data.train, config.data), config)[1]
-
-
-def encode(labelled: LabelledTexts, labels: Labels, tokenizer: Tokenizer, config: Config) -> Part:
-    """Turn labelled texts into ids and targets."""
-    targets, unknown = labels.encode(labelled, config.data)
-    return Part(labelled, tokenizer.encode(labelled.texts), targets, unknown)
+    return _hold_out(rows, np.concatenate(numbers), config)
 
 
 def sample_weights(
@@ -170,27 +176,107 @@ def _check_files(config: Config) -> None:
         raise ConfigError("\n".join(lines))
 
 
-def _hold_out(source: LabelledTexts, config: Config) -> tuple[LabelledTexts, LabelledTexts]:
+def _prepare(config: Config, new_file: Callable[[], IO[bytes]]) -> Prepared:
+    tokens, numbers = TokensFile(new_file()), list[Fingerprints]()
+
+    def work(texts: pa.Array) -> tuple[Tokens, Fingerprints]:
+        cut_texts = _cut(texts, config)
+        return cut_texts, fingerprints(cut_texts)
+
+    def take(made: tuple[Tokens, Fingerprints]) -> None:
+        tokens.append(made[0])
+        numbers.append(made[1])
+
+    rows = read_labelled(config.data.train, config.data, work, take)
+    _check_tokens(tokens.count, config)
+    held_out = _hold_out(rows, np.concatenate(numbers), config)
+    train = replace(rows.take(~held_out), skipped=rows.skipped)
+    labels = Labels.fit(train, config.data)
+    _check_class_weight(labels, config)
+    counted = in_order(lambda part: part[0].count(~part[1]), _beside(tokens.parts(), held_out))
+    tokenizer = Tokenizer.fit(counted, config.text)
+    _check_tokens(len(tokenizer.tokens), config)
+    encoder = _Encoder(tokenizer, labels, config.data, new_file)
+    ids, held_out_ids = encoder.encode(_beside(tokens.parts(), held_out))
+    validation, test = config.data.validation, config.data.test
+    prepared = Prepared(
+        config,
+        labels,
+        tokenizer,
+        encoder.part(train, ids),
+        encoder.read(validation)
+        if isinstance(validation, Path)
+        else encoder.part(rows.take(held_out), held_out_ids),
+        encoder.read(test) if test else None,
+    )
+    _check_validation(prepared.validation, labels)
+    return prepared
+
+
+def _cut(texts: pa.Array, config: Config) -> Tokens:
+    return cut(normalize(texts, lowercase=config.text.lowercase), config.text.unit)
+
+
+def _hold_out(rows: LabelledRows, keys: Fingerprints, config: Config) -> Mask:
     """Part training rows from validation rows."""
     if isinstance(config.data.validation, Path):
-        return source, read_labelled(config.data.validation, config.data)
-    labels = Labels.fit(source, config.data)
-    targets, _ = labels.encode(source, config.data)
-    keys = pc.utf8_trim_whitespace(normalize(source.texts, lowercase=True))
-    held_out = split(
-        keys,
-        labels.strata(targets),
-        fraction=config.data.validation,
-        seed=config.seed,
-    )
-    if not held_out.any():
+        return np.zeros(len(rows), np.bool_)
+    labels = Labels.fit(rows, config.data)
+    targets, _ = labels.encode(rows, config.data)
+    mask = split(keys, labels.strata(targets), fraction=config.data.validation, seed=config.seed)
+    if not mask.any():
         raise DataError(
-            f"{config.data.train}: {len(source):,} rows of {pc.count_distinct(keys).as_py():,} "
+            f"{config.data.train}: {len(rows):,} rows of {len(np.unique(keys)):,} "
             "different texts leave none to validate on, as equal texts stay together; add texts, "
             "raise data.validation, or name a file there"
         )
-    train = replace(source.take(~held_out), skipped=source.skipped)
-    return train, source.take(held_out)
+    return mask
+
+
+def _beside(parts: Iterator[Tokens], mask: Mask) -> Iterator[tuple[Tokens, Mask]]:
+    """Parts of the texts, each with its share of a mask over all."""
+    start = 0
+    for part in parts:
+        end = start + len(part.ends)
+        yield part, mask[start:end]
+        start = end
+
+
+@dataclass(frozen=True)
+class _Encoder:
+    """Turns texts into the ids, and rows into the targets, of parts."""
+
+    tokenizer: Tokenizer
+    labels: Labels
+    config: DataConfig
+    new_file: Callable[[], IO[bytes]]
+
+    def new(self) -> IdsFile:
+        return IdsFile(self.new_file(), self.tokenizer.rows, self.tokenizer.sequence_length)
+
+    def encode(self, parts: Iterator[tuple[Tokens, Mask]]) -> tuple[IdsFile, IdsFile]:
+        """Write the ids of texts outside a mask, and of those under it."""
+        outside, under = self.new(), self.new()
+        while group := list(islice(parts, _LOOKED_UP)):
+            ids = self.tokenizer.look_up([tokens.dictionary for tokens, _ in group])
+            pairs = ((tokens, of) for (tokens, _), of in zip(group, ids, strict=True))
+            laid = in_order(lambda pair: self.tokenizer.lay_out(*pair), pairs)
+            for (_, mask), encoding in zip(group, laid, strict=True):
+                outside.append(encoding.take(~mask))
+                under.append(encoding.take(mask))
+        return outside, under
+
+    def read(self, path: Path) -> Part:
+        """The part that a table of its own holds."""
+        tokens = TokensFile(self.new_file())
+        rows = read_labelled(path, self.config, self.tokenizer.cut, tokens.append)
+        ids, _ = self.encode(_beside(tokens.parts(), np.zeros(len(rows), np.bool_)))
+        return self.part(rows, ids)
+
+    def part(self, rows: LabelledRows, file: IdsFile) -> Part:
+        targets, unknown = self.labels.encode(rows, self.config)
+        lost = (file.tokens, file.unknown, file.cut)
+        return Part(rows, file.mapped(), targets, unknown, *lost)
 
 
 def _check_class_weight(labels: Labels, config: Config) -> None:
@@ -202,6 +288,11 @@ def _check_class_weight(labels: Labels, config: Config) -> None:
             raise ConfigError(f"training.class_weight: no training row has label {name!r}; {hint}")
 
 
+def _check_tokens(count: int, config: Config) -> None:
+    if not count:
+        raise DataError(f"{config.data.train}: no text holds a token; see text.unit and data.text")
+
+
 def _check_validation(validation: Part, labels: Labels) -> None:
     """A validation loss needs labels that the network knows."""
     if not validation.unknown_labels:
@@ -210,6 +301,6 @@ def _check_validation(validation: Part, labels: Labels) -> None:
     near = nearest(name, labels.names)
     hint = f"did you mean {near!r}?" if near else "add training rows of it, or take it out"
     raise DataError(
-        f"{validation.labelled.table.path}: {rows:,} rows carry label {name!r}, which no training "
+        f"{validation.rows.table.path}: {rows:,} rows carry label {name!r}, which no training "
         f"row has ({len(validation.unknown_labels)} such labels in all); {hint}"
     )

@@ -71,12 +71,13 @@ def train(
     """
     run.refuse_taken(output)
     clock = _Clock()
-    _import_ahead()
-    prepared = prepare(config)
-    tell(prepared)
-    clock.lap("prepare")
     _open_log(tensorboard)
     with run.draft(output) as draft:
+        _import_ahead()
+        prepared = prepare(config, draft.path)
+        tell(prepared)
+        clock.lap("prepare")
+
         from embedclf import backend, fitting, network
 
         device = backend.start(config.training.device, config.seed)
@@ -171,7 +172,7 @@ def _measure(prepared: Prepared, classifier: Classifier, net: Any) -> tuple[floa
     Raises:
         TrainingError: The difference is above `PARITY`.
     """
-    ids = prepared.validation.encoding.ids
+    ids = prepared.validation.ids
     probabilities = classifier.score(ids)
     expected = net.predict(ids, batch_size=1024, verbose=0)
     parity = float(np.abs(expected - probabilities).max())
@@ -182,7 +183,7 @@ def _measure(prepared: Prepared, classifier: Classifier, net: Any) -> tuple[floa
         )
     metrics = {"validation": _evaluate(prepared.validation, prepared.labels, probabilities)}
     if prepared.test is not None:
-        probabilities = classifier.score(prepared.test.encoding.ids)
+        probabilities = classifier.score(prepared.test.ids)
         metrics["test"] = _evaluate(prepared.test, prepared.labels, probabilities)
     return parity, metrics
 

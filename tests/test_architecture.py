@@ -13,8 +13,10 @@ import embedclf
 PACKAGE = Path(embedclf.__file__).parent
 
 LAYERS = [
-    {"errors", "columns", "batches"},
-    {"words", "kinds"},
+    {"errors", "columns", "batches", "pools"},
+    {"words", "kinds", "vocabularies"},
+    {"tokens"},
+    {"fingerprints"},
     {"yamlfile", "faults"},
     {"config"},
     {"textfiles"},
@@ -25,6 +27,7 @@ LAYERS = [
     {"atomic", "data"},
     {"labels"},
     {"tokenizer"},
+    {"scratch"},
     {"preparation", "weights"},
     {"history", "classifier", "backend"},
     {"network", "losses", "updates", "kernels"},

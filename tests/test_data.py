@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,38 +10,50 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedclf.config import DataConfig
-from embedclf.data import LabelledTexts, read_labelled, split
+from embedclf.data import LabelColumn, LabelledRows, read_labelled, split
 from embedclf.delimited import Delimited
 from embedclf.errors import DataError
 from embedclf.tables import Table
 from embedclf.textfiles import TextFile
 from tests.conftest import write_csv
 
+if TYPE_CHECKING:
+    from embedclf.fingerprints import Fingerprints
+
 
 def config(**values: Any) -> DataConfig:
     return DataConfig.model_validate({"train": "unused.csv", **values})
 
 
-def labelled(texts: list[str], labels: list[str] | None = None) -> LabelledTexts:
+def column(cells: list[str]) -> LabelColumn:
+    encoded = pa.array(cells, pa.string()).dictionary_encode()
+    return LabelColumn(encoded.dictionary, encoded.indices.to_numpy())
+
+
+def labelled(*columns: list[str]) -> LabelledRows:
     path = Path("memory.csv")
     reader = Delimited(TextFile(path, "memory.csv"), ",", ("text", "label"))
     table = Table(path, "memory.csv", reader, "comma, utf-8")
-    columns = (pa.chunked_array([pa.array(labels or texts, pa.string())]),)
-    chunk = pa.chunked_array([pa.array(texts, pa.string())])
-    return LabelledTexts(table, chunk, columns, np.arange(len(texts)))
+    return LabelledRows(table, tuple(map(column, columns)), np.arange(len(columns[0])))
+
+
+def read(path: Path, data: DataConfig) -> tuple[LabelledRows, list[str]]:
+    """The rows and the texts of a table."""
+    texts: list[str] = []
+    return read_labelled(path, data, pa.Array.to_pylist, texts.extend), texts
 
 
 def test_several_text_columns_are_joined_by_a_blank(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "t.csv", ["a", "b", "label"], [("x", "y", "1"), ("", "z", "2")])
-    rows = read_labelled(path, config(text=["b", "a"]))
-    assert rows.texts.to_pylist() == ["y x", "z "]
+    _, texts = read(path, config(text=["b", "a"]))
+    assert texts == ["y x", "z "]
 
 
 def test_rows_with_an_empty_label_are_refused_with_their_lines(tmp_path: Path) -> None:
     rows = [("a\nb", "1"), *[("c", " ")] * 7, ("d", "2")]
     path = write_csv(tmp_path / "t.csv", ["text", "label"], rows)
     with pytest.raises(DataError) as caught:
-        read_labelled(path, config())
+        read(path, config())
     assert str(caught.value) == (
         f"{path}:4, 5, 6, 7, 8 and 2 more: empty label; mend the rows, "
         "or drop them with data.skip_invalid: true"
@@ -50,41 +62,40 @@ def test_rows_with_an_empty_label_are_refused_with_their_lines(tmp_path: Path) -
 
 def test_rows_with_an_empty_label_are_dropped_on_request(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "t.csv", ["text", "label"], [("a", ""), ("b", "1"), ("c", "")])
-    rows = read_labelled(path, config(skip_invalid=True))
-    assert rows.texts.to_pylist() == ["b"]
+    rows, texts = read(path, config(skip_invalid=True))
+    assert texts == ["b"]
     assert rows.skipped == 2
     assert rows.rows.tolist() == [1]
     path = write_csv(tmp_path / "u.csv", ["text", "label"], [("a", "")])
     with pytest.raises(DataError, match="no row has a valid label"):
-        read_labelled(path, config(skip_invalid=True))
+        read(path, config(skip_invalid=True))
 
 
 def test_columns_of_flags_hold_0_and_1_alone(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "t.csv", ["text", "p", "q"], [("a", "0", "1"), ("b", "yes", "1")])
     with pytest.raises(DataError, match=r"t\.csv:3: a label column holds neither 0 nor 1"):
-        read_labelled(path, config(label=["p", "q"]))
+        read(path, config(label=["p", "q"]))
 
 
 def test_a_header_without_rows_is_refused(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "t.csv", ["text", "label"], [])
     with pytest.raises(DataError, match="a header and no rows"):
-        read_labelled(path, config())
+        read(path, config())
 
 
 def test_a_cell_of_separators_alone_is_an_empty_label(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "t.csv", ["text", "label"], [("a", "x|y"), ("b", " | ")])
     with pytest.raises(DataError, match=r"t\.csv:3: empty label"):
-        read_labelled(path, config(label_separator="|"))
+        read(path, config(label_separator="|"))
 
 
 KEYS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 3)), min_size=1, max_size=200)
 
 
-def chunked(keys: list[Any]) -> pa.ChunkedArray:
-    """Keys in two chunks, as large tables have them."""
-    middle = len(keys) // 2
-    words = [str(key) for key in keys]
-    return pa.chunked_array([words[:middle], words[middle:]], pa.string())
+def numbered(keys: list[Any]) -> Fingerprints:
+    """The keys as numbers, as large as those of texts."""
+    different = np.unique([str(key) for key in keys], return_inverse=True)[1]
+    return different.astype(np.uint64) << np.uint64(50)
 
 
 @given(rows=KEYS, fraction=st.floats(0.01, 0.99), seed=st.integers(0, 9))
@@ -93,9 +104,9 @@ def test_a_split_is_complete_repeatable_and_parts_no_equal_keys(
 ) -> None:
     keys = np.array([key for key, _ in rows])
     strata = np.array([stratum for _, stratum in rows])
-    chosen = split(chunked(keys.tolist()), strata, fraction=fraction, seed=seed)
+    chosen = split(numbered(keys.tolist()), strata, fraction=fraction, seed=seed)
     assert chosen.shape == (len(rows),)
-    again = split(chunked(keys.tolist()), strata, fraction=fraction, seed=seed)
+    again = split(numbered(keys.tolist()), strata, fraction=fraction, seed=seed)
     assert (chosen == again).all()
     assert not set(keys[chosen]) & set(keys[~chosen])
 
@@ -109,7 +120,7 @@ def test_a_split_of_distinct_texts_gives_each_stratum_its_share(
     sizes: list[int], fraction: float, seed: int
 ) -> None:
     strata = np.repeat(np.arange(len(sizes)), sizes)
-    chosen = split(chunked([*range(len(strata))]), strata, fraction=fraction, seed=seed)
+    chosen = split(numbered([*range(len(strata))]), strata, fraction=fraction, seed=seed)
     held_out = np.bincount(strata, chosen)
     assert (held_out < np.array(sizes)).all()
     assert (np.abs(held_out - fraction * np.array(sizes)) <= 1 + 1e-9).all()
@@ -120,7 +131,7 @@ def test_a_split_of_distinct_texts_gives_each_stratum_its_share(
 @pytest.mark.parametrize(("strata", "rows"), [(10, 2), (2, 4), (100, 4)])
 def test_half_of_small_strata_is_half(strata: int, rows: int) -> None:
     labels = np.repeat(np.arange(strata), rows)
-    chosen = split(chunked([*range(len(labels))]), labels, fraction=0.5, seed=1)
+    chosen = split(numbered([*range(len(labels))]), labels, fraction=0.5, seed=1)
     assert (np.bincount(labels, chosen) == rows / 2).all()
 
 
@@ -128,14 +139,14 @@ def test_half_of_small_strata_is_half(strata: int, rows: int) -> None:
 def test_the_share_is_one_of_rows_however_large_the_groups(equal: int, distinct: int) -> None:
     keys = [*["again"] * equal, *range(distinct)]
     for seed in range(10):
-        chosen = split(chunked(keys), np.zeros(1000, np.int64), fraction=0.1, seed=seed)
+        chosen = split(numbered(keys), np.zeros(1000, np.int64), fraction=0.1, seed=seed)
         assert chosen.sum() == 100
 
 
 def test_small_groups_of_equal_texts_are_as_likely_held_out_as_single_ones() -> None:
     keys = [*range(400), *np.repeat(np.arange(400, 500), 6)]
     zeros = np.zeros(len(keys), np.int64)
-    chosen = [split(chunked(keys), zeros, fraction=0.1, seed=seed) for seed in range(50)]
+    chosen = [split(numbered(keys), zeros, fraction=0.1, seed=seed) for seed in range(50)]
     singles, groups = (
         np.mean([one[part] for one in chosen]) for part in (slice(400), slice(400, None))
     )
@@ -147,13 +158,13 @@ def test_a_label_that_only_a_repeated_text_has_stays_in_training() -> None:
     keys = [*range(40), 3]
     strata = np.array([0] * 20 + [2] * 20 + [1])
     for seed in range(60):
-        assert not split(chunked(keys), strata, fraction=0.1, seed=seed)[-1]
+        assert not split(numbered(keys), strata, fraction=0.1, seed=seed)[-1]
 
 
 def test_another_seed_splits_otherwise() -> None:
     zeros = np.zeros(100, np.int64)
     first, second = (
-        split(chunked([*range(100)]), zeros, fraction=0.3, seed=seed) for seed in (1, 2)
+        split(numbered([*range(100)]), zeros, fraction=0.3, seed=seed) for seed in (1, 2)
     )
     assert (first != second).any()
     assert first.sum() == second.sum() == 30

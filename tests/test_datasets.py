@@ -71,7 +71,9 @@ def test_equal_texts_of_a_large_table_stay_on_one_side() -> None:
     config = Config.model_validate({"data": {"train": train}, "text": {"unit": "character"}})
     ready = prepare(config)
     parts = (ready.train, ready.validation)
-    first, second = ({t.strip().lower() for t in p.labelled.texts.to_pylist()} for p in parts)
+    with train.open(encoding="utf-8", newline="") as file:
+        texts = [row["text"].strip().lower() for row in csv.DictReader(file)]
+    first, second = ({texts[row] for row in part.rows.rows.tolist()} for part in parts)
     assert not first & second
     share = len(ready.validation) / (len(ready.train) + len(ready.validation))
     assert share == pytest.approx(0.1, abs=0.005)

@@ -38,7 +38,7 @@ def build(ready: Prepared) -> Any:
 
 def losses(net: Any, ready: Prepared) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Cross-entropy of each training cell, by hand, and the weights of the cells."""
-    probabilities = np.asarray(net(ready.train.encoding.ids), np.float64)
+    probabilities = np.asarray(net(ready.train.ids), np.float64)
     targets = ready.train.targets
     if ready.labels.task == "multiclass":
         cells = -np.log(probabilities[np.arange(len(targets)), targets])
@@ -127,7 +127,7 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_training(project: Path) ->
     assert len(history.epochs) == history.best_epoch + 2
     best = min(epoch.val_loss for epoch in history.epochs)
     assert history.epochs[history.best_epoch - 1].val_loss == best
-    probabilities = np.asarray(net(ready.validation.encoding.ids), np.float64)[:, 0]
+    probabilities = np.asarray(net(ready.validation.ids), np.float64)[:, 0]
     targets = ready.validation.targets
     loss = -np.log(np.clip(np.where(targets == 1, probabilities, 1 - probabilities), 1e-7, 1))
     assert loss.mean() == pytest.approx(best, rel=1e-3, abs=1e-6)
@@ -245,7 +245,7 @@ def fitted_by_keras(net: Any, ready: Prepared, steps: int) -> list[np.ndarray[An
     weights = sample_weights(ready.train.targets, ready.labels, config.class_weight)
     goals = fitting.goals(ready.train, ready.labels)[rows]
     twin.fit(
-        ready.train.encoding.ids[rows],
+        ready.train.ids[rows],
         goals,
         sample_weight=None if weights is None else weights[rows].reshape(goals.shape),
         batch_size=config.batch_size,
@@ -263,7 +263,7 @@ def fitted_here(net: Any, ready: Prepared, steps: int) -> list[np.ndarray[Any, A
     weights = fitting.cell_weights(ready)[rows]
     rates = config.learning_rate * RULES[config.optimizer].factor(np.arange(1.0, steps + 1))
     own = Steps(net, ready.config)
-    own(own.block(ready.train.encoding.ids[rows], goals, weights, rates.astype(np.float32)))
+    own(own.block(ready.train.ids[rows], goals, weights, rates.astype(np.float32)))
     return list(net.get_weights())
 
 

@@ -1,29 +1,23 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedclf.data import LabelledTexts
-from embedclf.delimited import Delimited
 from embedclf.errors import DataError
 from embedclf.labels import Labels
-from embedclf.tables import Table
-from embedclf.textfiles import TextFile
 from tests.test_data import config, labelled
 
 
 def fit(cells: list[str], **data: Any) -> Labels:
-    return Labels.fit(labelled(["t"] * len(cells), cells), config(**data))
+    return Labels.fit(labelled(cells), config(**data))
 
 
 def encode(labels: Labels, cells: list[str], **data: Any) -> tuple[list[Any], dict[str, int]]:
-    targets, unknown = labels.encode(labelled(["t"] * len(cells), cells), config(**data))
+    targets, unknown = labels.encode(labelled(cells), config(**data))
     return targets.tolist(), unknown
 
 
@@ -56,16 +50,7 @@ def test_several_labels_in_a_cell_are_trimmed_and_counted_once() -> None:
 
 
 def test_a_column_a_label_is_multi_label() -> None:
-    path = Path("memory.csv")
-    reader = Delimited(TextFile(path, "memory.csv"), ",", ("text", "p", "q"))
-    table = Table(path, "memory.csv", reader, "comma, utf-8")
-    columns = (["1", "0", "TRUE"], ["0", "0", "1"])
-    rows = LabelledTexts(
-        table,
-        pa.chunked_array([["t"] * 3]),
-        tuple(pa.chunked_array([column]) for column in columns),
-        np.arange(3),
-    )
+    rows = labelled(["1", "0", "TRUE"], ["0", "0", "1"])
     data = config(label=["p", "q"])
     labels = Labels.fit(rows, data)
     assert (labels.task, labels.names, labels.counts) == ("multilabel", ("p", "q"), (2, 1))

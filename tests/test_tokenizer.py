@@ -4,14 +4,17 @@ import json
 import unicodedata
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from embedclf import batches as room
+from embedclf.batches import in_pieces
 from embedclf.config import TextConfig
 from embedclf.tokenizer import Tokenizer
+from embedclf.tokens import cut, normalize
 
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 TEXTS = st.lists(st.one_of(st.none(), ANY_TEXT), max_size=30)
@@ -19,7 +22,9 @@ TEXTS = st.lists(st.one_of(st.none(), ANY_TEXT), max_size=30)
 
 def fit(texts: list[str | None], **text: Any) -> Tokenizer:
     config = TextConfig.model_validate({"sequence_length": 5, **text})
-    return Tokenizer.fit(pa.array(texts, pa.string()), config)
+    pieces = in_pieces(pa.array(texts, pa.string()))
+    parts = [cut(normalize(one, lowercase=config.lowercase), config.unit) for one in pieces]
+    return Tokenizer.fit([part.count(np.ones(len(part.ends), bool)) for part in parts], config)
 
 
 def tokens(text: str, **config: Any) -> list[str]:

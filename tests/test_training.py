@@ -211,8 +211,7 @@ def test_twins_of_another_unicode_form_stay_on_one_side(workplace: Path) -> None
     flags = ["data.train=twins.csv", "data.test=null", "data.validation=0.3"]
     ready = prepare(load_config(workplace / "binary.yaml", flags))
     first, second = (
-        {row % 100 for row in part.labelled.rows.tolist()}
-        for part in (ready.train, ready.validation)
+        {row % 100 for row in part.rows.rows.tolist()} for part in (ready.train, ready.validation)
     )
     assert not first & second
 

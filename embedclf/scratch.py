@@ -1,0 +1,101 @@
+"""Scratch files: what is too much for memory, written once and mapped.
+
+The system may drop their pages and read them again, so that they are no burden on memory. A
+`tempfile.TemporaryFile` has no name, so that nothing of it is left whatever happens; it may be
+closed when it is mapped.
+"""
+
+from __future__ import annotations
+
+import mmap
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from embedclf.columns import number_column, numbers_of
+from embedclf.tokens import Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from embedclf.tokenizer import Encoding, TokenIds
+
+_TOKENS = pa.schema(
+    [
+        ("dictionary", pa.list_(pa.string())),
+        ("codes", pa.list_(pa.int32())),
+        ("ends", pa.list_(pa.int64())),
+    ]
+)
+
+
+class TokensFile:
+    """Texts cut into tokens, part by part, while the vocabulary is not known yet."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        """Begin with an empty file."""
+        self._file = file
+        self._stream = pa.ipc.new_stream(file, _TOKENS)
+        self.count = 0
+        """Tokens of all texts."""
+
+    def append(self, tokens: Tokens) -> None:
+        """Write the next part."""
+        self.count += len(tokens.codes)
+        columns = (tokens.dictionary, number_column(tokens.codes), number_column(tokens.ends))
+        lists = [_one_list(column) for column in columns]
+        self._stream.write_batch(pa.RecordBatch.from_arrays(lists, schema=_TOKENS))
+
+    def parts(self) -> Iterator[Tokens]:
+        """Read all parts, in order; none can be written any more."""
+        self._stream.close()
+        self._file.flush()
+        mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        for part in pa.ipc.open_stream(pa.py_buffer(mapped)):
+            dictionary, codes, ends = (column.flatten() for column in part.columns)
+            yield Tokens(dictionary, numbers_of(codes), numbers_of(ends))
+
+
+class IdsFile:
+    """Token ids of many texts, and what was lost when the texts became ids."""
+
+    def __init__(self, file: IO[bytes], rows: int, sequence_length: int) -> None:
+        """Begin with an empty file.
+
+        Args:
+            file: The file.
+            rows: Of the vocabulary; up to 65,536 an id takes two bytes.
+            sequence_length: Ids of a text.
+        """
+        self._file = file
+        self._kind = np.dtype(np.uint16 if rows <= 1 << 16 else np.int32)
+        self._length = sequence_length
+        self._texts = 0
+        self.tokens = 0
+        self.unknown = 0
+        """Tokens that are not in the vocabulary."""
+        self.cut = 0
+        """Texts that have more tokens than ids."""
+
+    def append(self, encoding: Encoding) -> None:
+        """Write the next texts."""
+        self._file.write(encoding.ids.astype(self._kind).data)
+        self._texts += len(encoding.ids)
+        self.tokens += int(encoding.lengths.sum(dtype=np.int64))
+        self.unknown += int(encoding.unknown.sum(dtype=np.int64))
+        self.cut += int(np.count_nonzero(encoding.lengths > self._length))
+
+    def mapped(self) -> TokenIds:
+        """All ids (texts, sequence_length), read from the file when they are used."""
+        self._file.flush()
+        shape = (self._texts, self._length)
+        if not self._texts:
+            return np.zeros(shape, self._kind)
+        return np.memmap(self._file, self._kind, "r", shape=shape)
+
+
+def _one_list(column: pa.Array) -> pa.ListArray:
+    edges: npt.NDArray[np.int32] = np.array([0, len(column)], np.int32)
+    return pa.ListArray.from_arrays(number_column(edges), column)
