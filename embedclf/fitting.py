@@ -178,6 +178,8 @@ class _Fitting:
             counted = helper.submit(self._count, totals, logits, order[start : start + size])
             seconds = time.perf_counter() - began
             self._tell(Step(number, self._config.training.epochs, done, rows, loss, seconds))
+        if counted is not None:
+            counted.result()
         return totals
 
     def _block(self, order: Rows, start: int, size: int) -> Block:

@@ -67,7 +67,6 @@ class Part:
         )
         return {
             "path": str(self.rows.table.path),
-            "sha256": sha256(self.rows.table.path),
             "form": self.rows.table.form,
             "rows": len(self),
             "rows_skipped": self.rows.skipped,
@@ -93,13 +92,24 @@ class Prepared:
     @cached_property
     def facts(self) -> dict[str, Any]:
         """What there is to know before training, as plain values."""
-        parts = {"train": self.train, "validation": self.validation, "test": self.test}
         return {
             "task": self.labels.task,
             "labels": list(self.labels.names),
             "vocabulary": self.tokenizer.rows,
-            "data": {name: part.facts(self.labels) for name, part in parts.items() if part},
+            "data": {name: part.facts(self.labels) for name, part in self.parts.items()},
         }
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """The parts there are, by name."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of the table of each part."""
+        paths = {name: part.rows.table.path for name, part in self.parts.items()}
+        of_paths = {path: sha256(path) for path in set(paths.values())}
+        return {name: of_paths[path] for name, path in paths.items()}
 
 
 def prepare(config: Config, folder: Path | None = None) -> Prepared:
