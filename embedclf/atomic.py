@@ -62,10 +62,13 @@ def publish_folder(draft: Path, target: Path) -> bool:
 
 
 @contextmanager
-def draft_file(target: Path, mode: str = "wb", **options: Any) -> Iterator[Any]:
+def draft_file(
+    target: Path, mode: str = "wb", *, durable: bool = True, **options: Any
+) -> Iterator[Any]:
     """Open a hidden file beside `target` that takes its place when the block ends well.
 
-    A pipe or a device is written to itself.
+    A pipe or a device is written to itself. Unless it is to be durable, a loss of power may take
+    what was written; the end of a process does not.
 
     Raises:
         OSError: The folder, or the file that is there, cannot be written to.
@@ -84,7 +87,8 @@ def draft_file(target: Path, mode: str = "wb", **options: Any) -> Iterator[Any]:
                 draft.chmod(stat.S_IMODE(target.stat().st_mode))
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)

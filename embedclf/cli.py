@@ -62,6 +62,7 @@ def check(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
 @override_option
 @click.option("-o", "--output", type=FILE, help="The run's folder; nothing may be there yet.")
 @progress_option
+@click.option("--resume", is_flag=True, help="Go on with one that was killed.")
 @click.option("--tensorboard", type=FILE, help="Also write TensorBoard's log into this folder.")
 @tf_logs_option
 @json_option
@@ -71,6 +72,7 @@ def train(
     overrides: tuple[str, ...],
     output: Path | None,
     progress: str,
+    resume: bool,
     tensorboard: Path | None,
     tf_logs: bool,
     as_json: bool,
@@ -93,6 +95,7 @@ def train(
             output=output,
             tell=Talk(settings, display),
             tensorboard=tensorboard,
+            resume=resume,
         )
     say(report.circumstances(run.record), only_verbose=True)
     click.echo(report.trained_json(run) if as_json else report.trained(run))

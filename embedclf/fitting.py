@@ -10,7 +10,7 @@ import numpy as np
 
 from embedclf.backend import OutOfMemory, keras
 from embedclf.errors import TrainingError
-from embedclf.history import Epoch, History, Step
+from embedclf.history import Epoch, History, Resumed, Step
 from embedclf.losses import Totals
 from embedclf.network import weights_of
 from embedclf.preparation import sample_weights
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
+    from embedclf.checkpoints import Checkpoint
     from embedclf.config import TrainingConfig
     from embedclf.data import Rows
     from embedclf.labels import Labels
@@ -37,8 +38,9 @@ def fit(
     network: Any,
     prepared: Prepared,
     *,
-    tell: Callable[[Step | Epoch], None],
+    tell: Callable[[Resumed | Step | Epoch], None],
     tensorboard: Path | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> History:
     """Fit a network; it holds the weights of the epoch of lowest validation loss afterwards.
 
@@ -49,13 +51,15 @@ def fit(
         prepared: The rows; the training loss is weighted by class, the validation loss is not.
         tell: Called every few steps and at each epoch's end.
         tensorboard: Folder for TensorBoard's log.
+        checkpoint: Where to keep how far it is, and to go on from if that is wanted.
 
     Raises:
         TrainingError: The loss is no longer a number.
+        RunError: The checkpoint is damaged.
         KeyboardInterrupt: Ctrl-C before the first epoch was finished.
     """
     log = _log(network, prepared.config.training, tensorboard)
-    fitting = _Fitting(network, prepared, tell)
+    fitting = _Fitting(network, prepared, tell, checkpoint)
     ended = "all_epochs"
     try:
         log.on_train_begin()
@@ -95,9 +99,14 @@ class _Fitting:
     """A training under way."""
 
     def __init__(
-        self, network: Any, prepared: Prepared, tell: Callable[[Step | Epoch], None]
+        self,
+        network: Any,
+        prepared: Prepared,
+        tell: Callable[[Resumed | Step | Epoch], None],
+        checkpoint: Checkpoint | None,
     ) -> None:
         self.finished: list[Epoch] = []
+        self._checkpoint = checkpoint
         self._network = network
         self._config = prepared.config
         self._task = prepared.labels.task
@@ -108,6 +117,7 @@ class _Fitting:
         self._steps = Steps(network, self._config)
         self._tell = tell
         self._best_weights: list[Floats] = []
+        self._load()
 
     @property
     def best(self) -> int:
@@ -116,21 +126,45 @@ class _Fitting:
 
     def epochs(self) -> Iterator[Epoch]:
         """Train epoch after epoch until the validation loss has been worse for too long."""
-        config = self._config.training
-        patience = config.early_stopping or config.epochs
         with ThreadPoolExecutor(1) as helper:
-            for number in range(len(self.finished) + 1, config.epochs + 1):
+            while not self._ended():
+                number = len(self.finished) + 1
                 began = time.perf_counter()
                 trained = self._train_epoch(number, helper)
                 seconds = time.perf_counter() - began
                 self._finish(number, trained, began, seconds)
                 yield self.finished[-1]
-                if number - self.best >= patience:
-                    return
+                self._save()
 
     def restore_best(self) -> None:
         """Give the network the weights of the best epoch."""
         self._network.set_weights(self._best_weights)
+
+    def _load(self) -> None:
+        """Take up what the checkpoint holds, if that is wanted and there is one."""
+        if self._checkpoint is None or not self._checkpoint.resumes:
+            return
+        loaded = self._checkpoint.load()
+        if loaded is not None:
+            self.finished, values, self._best_weights = loaded
+            for variable, value in zip(self._variables, values, strict=True):
+                variable.assign(value)
+        self._tell(Resumed(len(self.finished)))
+
+    def _save(self) -> None:
+        if self._checkpoint is not None and not self._ended():
+            self._checkpoint.save(self.finished, self._variables, self._best_weights)
+
+    @property
+    def _variables(self) -> list[Any]:
+        """All that changes from step to step: weights, the optimizer's sums, dropout's chance."""
+        return [*self._network.variables, *self._steps.state]
+
+    def _ended(self) -> bool:
+        config = self._config.training
+        patience = config.early_stopping or config.epochs
+        epochs = len(self.finished)
+        return epochs == config.epochs or (epochs > 0 and epochs - self.best >= patience)
 
     def _finish(self, number: int, trained: Totals, began: float, seconds: float) -> None:
         validated = Totals(self._task)

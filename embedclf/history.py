@@ -10,6 +10,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Resumed:
+    """A training that goes on."""
+
+    epochs: int
+    """Finished before; 0 where there was nothing to resume."""
+
+
+@dataclass(frozen=True)
 class Step:
     """A moment within an epoch."""
 

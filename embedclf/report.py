@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from embedclf.config import Config
     from embedclf.description import Description
     from embedclf.evaluation import Evaluation, Scored
-    from embedclf.history import Epoch
+    from embedclf.history import Epoch, Resumed
     from embedclf.run import Run
 
 _ENDS = {
@@ -64,6 +64,12 @@ def prepared(facts: dict[str, Any], config: Config) -> str:
 def device(told: Device) -> str:
     """What the training runs on."""
     return listing([("device", f"{told.kind} {told.name}, {told.cores} cores")])
+
+
+def resumed(told: Resumed) -> str:
+    """Where a training goes on."""
+    what = f"after epoch {told.epochs}" if told.epochs else "nothing to resume: from the beginning"
+    return listing([("goes on", what)])
 
 
 def epoch(told: Epoch, epochs: int, score_name: str) -> str:

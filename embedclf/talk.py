@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from embedclf import report
-from embedclf.history import Epoch, Step
+from embedclf.history import Epoch, Resumed, Step
 from embedclf.preparation import Prepared
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class Talk:
             self._display.say(report.prepared(told.facts, self._config))
         elif isinstance(told, Step):
             self._step(told)
+        elif isinstance(told, Resumed):
+            self._display.say(report.resumed(told))
         elif isinstance(told, Epoch):
             self._last = f"  val_{self._score_name} {told.val_score:.4f}"
             epochs = self._config.training.epochs

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedclf import __version__, run
+from embedclf.checkpoints import Checkpoint, identity
 from embedclf.config import dump_config
 from embedclf.errors import TrainingError
 from embedclf.evaluation import evaluate
@@ -30,12 +31,12 @@ if TYPE_CHECKING:
     from embedclf.backend import Device
     from embedclf.classifier import Classifier
     from embedclf.config import Config
-    from embedclf.history import Epoch, History, Step
+    from embedclf.history import Epoch, History, Resumed, Step
     from embedclf.labels import Labels, Probabilities
     from embedclf.preparation import Part
     from embedclf.tokenizer import TokenIds
 
-    Told = Prepared | Device | Step | Epoch
+    Told = Prepared | Device | Resumed | Step | Epoch
 
 PARITY = 1e-5
 """Most that NumPy and Keras may differ in a probability."""
@@ -51,6 +52,7 @@ def train(
     output: Path | None = None,
     tell: Callable[[Told], None] = lambda _told: None,
     tensorboard: Path | None = None,
+    resume: bool = False,
 ) -> run.Run:
     """Train a classifier and leave a run.
 
@@ -62,6 +64,8 @@ def train(
         output: The run's path instead; nothing may be there.
         tell: Called with what was prepared, the device, each step and each epoch.
         tensorboard: Folder for TensorBoard's log.
+        resume: Whether to go on with a training of the same config, tables and versions that was
+            killed, from its last checkpoint; the weights become those of an unbroken one.
 
     Returns:
         The finished run; its `record["ended"]` tells what ended the training.
@@ -96,7 +100,13 @@ def train(
             rows=prepared.tokenizer.rows,
             sequence_length=config.text.sequence_length,
         )
-        history = fitting.fit(net, prepared, tell=tell, tensorboard=tensorboard)
+        checkpoint = Checkpoint(
+            draft.path.parent, lambda: identity(config, hashes.result()), resumes=resume
+        )
+        with _dropped_on_fault(checkpoint):
+            history = fitting.fit(
+                net, prepared, tell=tell, tensorboard=tensorboard, checkpoint=checkpoint
+            )
         clock.lap("fit")
 
         with _uninterrupted():
@@ -112,7 +122,10 @@ def train(
 
             record = _circumstances(prepared, hashes.result(), device, history)
             measured = {"parameters": int(net.count_params()), "parity": parity}
-            return draft.publish(record | measured | {"seconds": clock.laps}, name, output)
+            seconds = clock.laps | {"checkpoints": round(checkpoint.seconds, 3)}
+            finished = draft.publish(record | measured | {"seconds": seconds}, name, output)
+            checkpoint.remove()
+            return finished
 
 
 @contextmanager
@@ -140,6 +153,16 @@ def _uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _dropped_on_fault(checkpoint: Checkpoint) -> Iterator[None]:
+    """Keep no checkpoint of a training that would fail again."""
+    try:
+        yield
+    except TrainingError:
+        checkpoint.remove()
+        raise
 
 
 class _Clock:

@@ -30,7 +30,7 @@ LAYERS = [
     {"scratch"},
     {"preparation", "weights"},
     {"history", "classifier", "backend"},
-    {"network", "losses", "updates", "kernels"},
+    {"network", "losses", "updates", "kernels", "checkpoints"},
     {"run", "steps"},
     {"rendering"},
     {"sources", "outputs"},

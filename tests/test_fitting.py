@@ -121,7 +121,7 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_training(project: Path) ->
         "training.learning_rate=0.5",
     )
     net = build(ready)
-    told: list[Step | Epoch] = []
+    told: list[Any] = []
     history = fitting.fit(net, ready, tell=told.append)
     assert history.ended == "early_stopping"
     assert len(history.epochs) == history.best_epoch + 2

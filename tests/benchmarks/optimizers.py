@@ -1,0 +1,167 @@
+"""Choose the default optimizer, learning rate and schedule: the way to the best validation loss.
+
+Each candidate trains two networks (flatten and average) on each public set in EMBEDCLF_DATASETS;
+only validation rows are looked at. Two figures a candidate, over all sets: how far the lowest
+validation loss lies above the lowest that any candidate reaches there (mean), and how long it takes
+to come within 2 % of that lowest, beside the candidate that is quickest there (median; a set where
+it never does counts as infinitely long).
+
+    EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.optimizers
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+from embedclf.config import Config
+from tests.benchmarks.processes import datasets
+
+if TYPE_CHECKING:
+    from embedclf.history import Epoch
+    from embedclf.preparation import Prepared
+
+LENGTHS = {
+    "sst2_glue": 20,
+    "ag_news": 60,
+    "trec": 20,
+    "sms_spam": 40,
+    "banking77": 20,
+    "waimai_10k_zh": 80,
+    "goemotions_multilabel": 30,
+    "imdb": 400,
+}
+NETWORKS = {
+    "flatten": {"pooling": "flatten", "embedding_dim": 32},
+    "average": {"pooling": "average", "embedding_dim": 32},
+}
+NEAR = 1.02
+
+
+class Candidate(NamedTuple):
+    """What is compared."""
+
+    optimizer: str
+    learning_rate: float
+    schedule: str
+
+
+CANDIDATES = [
+    *(
+        Candidate("adam", rate, schedule)
+        for rate in (0.001, 0.003, 0.01, 0.02)
+        for schedule in ("constant", "linear")
+    ),
+    Candidate("rmsprop", 0.003, "constant"),
+    Candidate("adagrad", 0.1, "constant"),
+    Candidate("adagrad", 0.5, "constant"),
+    Candidate("sgd", 1.0, "linear"),
+    Candidate("sgd", 10.0, "linear"),
+]
+
+
+def main() -> None:
+    """Train everything, print a row for each candidate."""
+    curves = {
+        (network, name, candidate): epochs
+        for network in NETWORKS
+        for name in LENGTHS
+        if (datasets() / name / "train.csv").is_file()
+        for candidate, epochs in measure(network, name).items()
+    }
+    print(f"| optimizer | rate | schedule | {' | '.join(heading(name) for name in NETWORKS)} |")
+    print(f"|---|---|---|{'---|' * 2 * len(NETWORKS)}")
+    for candidate in CANDIDATES:
+        cells = [cell for network in NETWORKS for cell in figures(curves, network, candidate)]
+        print(
+            f"| {candidate.optimizer} | {candidate.learning_rate} | {candidate.schedule} |", end=""
+        )
+        print(f" {' | '.join(cells)} |")
+
+
+def heading(network: str) -> str:
+    """The columns of a network."""
+    return f"{network}: loss above the lowest | time to within 2 %"
+
+
+def measure(network: str, name: str) -> dict[Candidate, tuple[Epoch, ...]]:
+    """The epochs of each candidate on a set."""
+    from embedclf.preparation import prepare
+
+    folder = datasets() / name
+    ready = prepare(
+        Config.model_validate(
+            {
+                "data": {
+                    "train": folder / "train.csv",
+                    "label_separator": "|" if "multilabel" in name else None,
+                },
+                "text": {
+                    "vocabulary_size": 20_000,
+                    "sequence_length": LENGTHS[name],
+                    "unit": "character" if name.endswith("_zh") else "word",
+                },
+                "model": NETWORKS[network],
+            }
+        )
+    )
+    curves = {}
+    for candidate in CANDIDATES:
+        curves[candidate] = fit(ready, candidate)
+        best = min(epoch.val_loss for epoch in curves[candidate])
+        print(network, name, *candidate, f"{best:.4f}", file=sys.stderr, flush=True)
+    return curves
+
+
+def fit(ready: Prepared, candidate: Candidate) -> tuple[Epoch, ...]:
+    """Train one network."""
+    from dataclasses import replace
+
+    from embedclf import backend, fitting, network
+    from embedclf.errors import TrainingError
+
+    training = ready.config.training.model_copy(update=candidate._asdict())
+    ready = replace(ready, config=ready.config.model_copy(update={"training": training}))
+    backend.start("cpu", ready.config.seed)
+    net = network.build(
+        ready.config.model,
+        ready.labels,
+        rows=ready.tokenizer.rows,
+        sequence_length=ready.config.text.sequence_length,
+    )
+    try:
+        return fitting.fit(net, ready, tell=lambda _: None).epochs
+    except TrainingError:
+        return ()
+
+
+def figures(
+    curves: dict[tuple[str, str, Candidate], tuple[Epoch, ...]], network: str, candidate: Candidate
+) -> list[str]:
+    """The two figures of a candidate and a network."""
+    above, times = [], []
+    for name in {name for of, name, _ in curves if of == network}:
+        there = [curves[network, name, one] for one in CANDIDATES]
+        lowest = min(epoch.val_loss for epochs in there for epoch in epochs)
+        own = curves[network, name, candidate]
+        above.append(min((epoch.val_loss for epoch in own), default=math.inf) / lowest - 1)
+        quickest = min(until(epochs, NEAR * lowest) for epochs in there)
+        times.append(until(own, NEAR * lowest) / quickest)
+    middle = statistics.median(times)
+    return [f"{statistics.mean(above):.1%}", f"{middle:.1f} ×" if middle < math.inf else "never"]
+
+
+def until(epochs: tuple[Epoch, ...], loss: float) -> float:
+    """Seconds until a validation loss is reached."""
+    seconds = 0.0
+    for epoch in epochs:
+        seconds += epoch.seconds
+        if epoch.val_loss <= loss:
+            return seconds
+    return math.inf
+
+
+if __name__ == "__main__":
+    main()
