@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format golden bench bench-predict clean
+.PHONY: help demo test check format golden bench bench-sets bench-optimizers bench-predict clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -31,8 +31,14 @@ format: $(VENV)/installed-dev ## Format the code and mend what can be mended
 golden: $(VENV)/installed-dev ## Rewrite tests/golden from what is printed now; read the diff
 	$(BIN)/pytest -q --golden
 
-bench: $(VENV)/installed ## Measure the public data sets in EMBEDCLF_DATASETS: the README's table
+bench: $(VENV)/installed ## Time train beside its peers on sets in EMBEDCLF_DATASETS, and its growth
+	$(BIN)/python -m tests.benchmarks.training
+
+bench-sets: $(VENV)/installed ## Train, evaluate, predict on all public sets in EMBEDCLF_DATASETS
 	$(BIN)/python -m tests.benchmarks.public_sets
+
+bench-optimizers: $(VENV)/installed ## Compare optimizers and rates on sets in EMBEDCLF_DATASETS
+	$(BIN)/python -m tests.benchmarks.optimizers
 
 bench-predict: $(VENV)/installed ## Time predict beside its peers on IMDB in EMBEDCLF_DATASETS
 	$(BIN)/python -m tests.benchmarks.prediction

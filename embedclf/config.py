@@ -171,7 +171,7 @@ class TrainingConfig(Section):
     optimizer: Literal["adam", "adagrad", "sgd", "rmsprop"] = Field(
         "adam", description="Rule of the steps, with Keras's constants."
     )
-    learning_rate: Number = Field(0.001, gt=0, description="Size of the steps.")
+    learning_rate: Number = Field(0.003, gt=0, description="Size of the steps.")
     schedule: Literal["constant", "linear"] = Field(
         "constant", description="Of the learning rate: it stays, or falls to 0 over all epochs."
     )

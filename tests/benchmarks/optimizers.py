@@ -3,7 +3,7 @@
 Each candidate trains two networks (flatten and average) on each public set in EMBEDCLF_DATASETS;
 only validation rows are looked at. Two figures a candidate, over all sets: how far the lowest
 validation loss lies above the lowest that any candidate reaches there (mean), and how long it takes
-to come within 2 % of that lowest, beside the candidate that is quickest there (median; a set where
+to come within 5 % of that lowest, beside the candidate that is quickest there (median; a set where
 it never does counts as infinitely long).
 
     EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.optimizers
@@ -37,7 +37,7 @@ NETWORKS = {
     "flatten": {"pooling": "flatten", "embedding_dim": 32},
     "average": {"pooling": "average", "embedding_dim": 32},
 }
-NEAR = 1.02
+NEAR = 1.05
 
 
 class Candidate(NamedTuple):
@@ -49,16 +49,11 @@ class Candidate(NamedTuple):
 
 
 CANDIDATES = [
-    *(
-        Candidate("adam", rate, schedule)
-        for rate in (0.001, 0.003, 0.01, 0.02)
-        for schedule in ("constant", "linear")
-    ),
-    Candidate("rmsprop", 0.003, "constant"),
-    Candidate("adagrad", 0.1, "constant"),
+    *(Candidate("adam", rate, "constant") for rate in (0.001, 0.002, 0.003, 0.005, 0.01)),
+    *(Candidate("adam", rate, "linear") for rate in (0.003, 0.01, 0.02)),
+    Candidate("rmsprop", 0.001, "constant"),
     Candidate("adagrad", 0.5, "constant"),
-    Candidate("sgd", 1.0, "linear"),
-    Candidate("sgd", 10.0, "linear"),
+    Candidate("sgd", 0.3, "constant"),
 ]
 
 
@@ -75,15 +70,13 @@ def main() -> None:
     print(f"|---|---|---|{'---|' * 2 * len(NETWORKS)}")
     for candidate in CANDIDATES:
         cells = [cell for network in NETWORKS for cell in figures(curves, network, candidate)]
-        print(
-            f"| {candidate.optimizer} | {candidate.learning_rate} | {candidate.schedule} |", end=""
-        )
-        print(f" {' | '.join(cells)} |")
+        told = map(str, (*candidate, *cells))
+        print(f"| {' | '.join(told)} |")
 
 
 def heading(network: str) -> str:
     """The columns of a network."""
-    return f"{network}: loss above the lowest | time to within 2 %"
+    return f"{network}: loss above the lowest | time to within 5 %"
 
 
 def measure(network: str, name: str) -> dict[Candidate, tuple[Epoch, ...]]:
@@ -110,7 +103,7 @@ def measure(network: str, name: str) -> dict[Candidate, tuple[Epoch, ...]]:
     curves = {}
     for candidate in CANDIDATES:
         curves[candidate] = fit(ready, candidate)
-        best = min(epoch.val_loss for epoch in curves[candidate])
+        best = min((epoch.val_loss for epoch in curves[candidate]), default=math.inf)
         print(network, name, *candidate, f"{best:.4f}", file=sys.stderr, flush=True)
     return curves
 

@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 
 PEERS = Path(__file__).with_name("peers.py")
 CONFIG = Path(__file__).parents[2] / "configs" / "imdb.yaml"
-FLATTEN = ("model.pooling=flatten", "model.embedding_dim=16", "model.dropout=0.5")
+FLATTEN = (
+    "model.pooling=flatten",
+    "model.dropout=0.5",
+    "training.learning_rate=0.001",
+    "training.epochs=10",
+)
 SENTENCE = "The plot was not bad at all."
 ROUNDS = 5
 

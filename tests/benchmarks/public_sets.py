@@ -48,13 +48,16 @@ class Case:
 
 FLATTEN = (
     "model.pooling=flatten",
-    "model.embedding_dim=16",
     "model.dropout=0.5",
     "training.learning_rate=0.001",
+    "training.epochs=10",
+    "training.schedule=constant",
 )
 CASES = [
     Case("IMDB, average", "imdb", "imdb"),
     Case("IMDB, flatten", "imdb", "imdb", overrides=FLATTEN),
+    Case("NSMC", "nsmc", "nsmc_korean_binary"),
+    Case("arXiv titles", "arxiv", "arxiv_title_primary"),
     Case("SST-2", "sst2", "sst2_glue", test="dev.csv"),
     Case("TREC", "trec", "trec"),
     Case("SMS Spam", "sms-spam", "sms_spam"),

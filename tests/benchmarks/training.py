@@ -1,0 +1,209 @@
+"""Time `embedclf train` beside what one would use instead, and how its cost grows; print tables.
+
+Whole processes in turn, from a CSV to a model on disk, medians of three rounds. Each row of the
+first table is a way to a classifier; its accuracy on the test table is measured apart. fastText's
+time has two parts, the conversion of the table and the training. The second table is about training
+alone: rows a second while a network is fitted, the classic one with its defaults everywhere. The
+third tells how a step's time grows with each size.
+
+The folder of the sets is named by EMBEDCLF_DATASETS; sets that are not there and peers that are not
+installed are skipped by name. Two tables of one's own, with the columns `text` and `label`, go
+through the same comparison with the config that follows them.
+
+    EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.training
+    python -m tests.benchmarks.training TRAIN.csv TEST.csv CONFIG.yaml
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.benchmarks import sweep
+from tests.benchmarks.processes import Finished, datasets, embedclf, median_seconds, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PEERS = Path(__file__).with_name("peers.py")
+CONFIGS = Path(__file__).parents[2] / "configs"
+ROUNDS = 3
+CLASSIC = {"vocabulary_size": 10_000, "sequence_length": 10, "embedding_dim": 128, "epochs": 3}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A table to learn from, one to be tested on, and our config."""
+
+    name: str
+    train: Path
+    test: Path
+    config: Path
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way from a table to a classifier."""
+
+    name: str
+    train: Callable[[], list[Finished]]
+    """More than one process where one writes what another reads."""
+    accuracy: Callable[[], float]
+
+
+def main(given: list[str]) -> None:
+    """Compare on the sets, or on two tables of one's own."""
+    if given:
+        train, test, config = (Path(one) for one in given)
+        compare([Task(train.stem, train, test, config)])
+        return
+    tasks = []
+    for title, folder, settings in (
+        ("IMDB", "imdb", "imdb"),
+        ("arXiv titles", "arxiv_title_primary", "arxiv"),
+        ("NSMC", "nsmc_korean_binary", "nsmc"),
+    ):
+        place = datasets() / folder
+        if (place / "train.csv").is_file():
+            files = (place / "train.csv", place / "test.csv", CONFIGS / f"{settings}.yaml")
+            tasks.append(Task(title, *files))
+        else:
+            print(f"skipped: {title}: no {place}", file=sys.stderr)
+    compare(tasks)
+    print()
+    classic(datasets() / "sst2_glue")
+    print()
+    sweep.main()
+
+
+def compare(tasks: list[Task]) -> None:
+    """A row for each task and way."""
+    print("| set | way | from table to model | in fastText's time | memory | test accuracy |")
+    print("|---|---|---|---|---|---|")
+    for task in tasks:
+        with tempfile.TemporaryDirectory() as name:
+            ways = ways_of(task, Path(name))
+            rounds = [[together(way.train()) for way in ways] for _ in range(ROUNDS)]
+            times = [median_seconds([one[at] for one in rounds]) for at in range(len(ways))]
+            base = times[1] if ways[1].name == "fastText" else None
+            for at, (way, seconds) in enumerate(zip(ways, times, strict=True)):
+                ratio = f"{seconds / base:.2f}" if base else "–"
+                memory = max(one[at].megabytes for one in rounds)
+                cells = (task.name, way.name, f"{seconds:.1f} s", ratio, f"{memory:,.0f} MB")
+                print(f"| {' | '.join(cells)} | {way.accuracy():.4f} |", flush=True)
+
+
+def ways_of(task: Task, folder: Path) -> list[Way]:
+    """Ours first, then fastText, if it is there, then the others."""
+    ways = [ours(task, folder)]
+    if shutil.which("fasttext") is None:
+        print("skipped: fastText: no command fasttext", file=sys.stderr)
+    else:
+        ways.append(fasttext(task, folder))
+    told: dict[str, float] = {}
+
+    def tfidf() -> list[Finished]:
+        done = peer("tfidf-accuracy", task.train, task.test)
+        told["accuracy"] = float(done.stdout)
+        return [done]
+
+    tfidf_way = Way("scikit-learn, TF-IDF and logistic regression", tfidf, lambda: told["accuracy"])
+    return [*ways, tfidf_way]
+
+
+def ours(task: Task, folder: Path) -> Way:
+    """`embedclf train`."""
+    made = folder / "run"
+
+    def train() -> list[Finished]:
+        shutil.rmtree(made, ignore_errors=True)
+        tables = ("-s", f"data.train={task.train}", "-s", "data.test=null")
+        return [embedclf("train", task.config, *tables, "-o", made, "-q")]
+
+    def accuracy() -> float:
+        told = embedclf("evaluate", "--run", made, "--data", task.test, "--json", "-q").stdout
+        return float(json.loads(told)["scores"]["accuracy"])
+
+    return Way("embedclf", train, accuracy)
+
+
+def fasttext(task: Task, folder: Path) -> Way:
+    """fastText with ten dimensions and all cores, else its defaults."""
+    lines, model = folder / "lines.txt", folder / "fasttext"
+
+    def train() -> list[Finished]:
+        converted = peer("fasttext-lines", task.train, lines)
+        options = ("-dim", 10, "-thread", os.cpu_count(), "-verbose", 0)
+        return [
+            converted,
+            run("fasttext", "supervised", "-input", lines, "-output", model, *options),
+        ]
+
+    def accuracy() -> float:
+        peer("fasttext-lines", task.test, lines)
+        told = run("fasttext", "test", f"{model}.bin", lines).stdout
+        return float(dict(line.split() for line in told.splitlines())["P@1"])
+
+    return Way("fastText", train, accuracy)
+
+
+def classic(place: Path) -> None:
+    """Rows a second of the classic network, here and in Keras's `fit`."""
+    if not (place / "train.csv").is_file():
+        print(f"skipped: SST-2: no {place}", file=sys.stderr)
+        return
+    tables = (place / "train.csv", place / "dev.csv")
+    rounds = [(own_classic(*tables), keras_classic(*tables)) for _ in range(ROUNDS)]
+    speeds = [statistics.median(one[at]["rows_per_second"] for one in rounds) for at in (0, 1)]
+    scores = [statistics.median(one[at]["accuracy"] for one in rounds) for at in (0, 1)]
+    print("| SST-2, the classic network | rows a second | in Keras's | validation accuracy |")
+    print("|---|---|---|---|")
+    for name, speed, score in zip(("embedclf", "Keras's `fit`"), speeds, scores, strict=True):
+        print(f"| {name} | {speed:,.0f} | {speed / speeds[1]:.1f} × | {score:.4f} |")
+
+
+def own_classic(train: Path, validation: Path) -> dict[str, float]:
+    """Best validation accuracy, and rows a second over all epochs, validation included."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "run"
+        config = Path(folder) / "classic.yaml"
+        config.write_text(f"data: {{train: {train}, validation: {validation}}}\n", encoding="utf-8")
+        epochs = ("-s", f"training.epochs={CLASSIC['epochs']}")
+        told = embedclf("train", config, *epochs, "-o", made, "-q", "--json")
+        record = json.loads((made / "run.json").read_text(encoding="utf-8"))
+        del told
+        rows = record["data"]["train"]["rows"] * record["epochs"]
+        metrics = json.loads((made / "metrics.json").read_text(encoding="utf-8"))
+        return {
+            "rows_per_second": rows / record["seconds"]["fit"],
+            "accuracy": metrics["validation"]["scores"]["accuracy"],
+        }
+
+
+def keras_classic(train: Path, validation: Path) -> dict[str, float]:
+    """The same in the way of tutorials."""
+    told: dict[str, float] = json.loads(
+        peer("keras-classic", train, validation, *CLASSIC.values()).stdout
+    )
+    return told
+
+
+def together(parts: list[Finished]) -> Finished:
+    """Processes one behind the other as one."""
+    return Finished("", sum(part.seconds for part in parts), max(part.megabytes for part in parts))
+
+
+def peer(*args: Any) -> Finished:
+    """Run a script of the peers."""
+    return run(sys.executable, PEERS, *args)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
