@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from embedclf.network import Layer
     from embedclf.run import Run
 
-_SLOTS = {"adam": 2, "adagrad": 1, "rmsprop": 1, "sgd": 0}
-"""Numbers that an optimizer keeps for each parameter."""
-
 
 @dataclass(frozen=True)
 class Description:
@@ -59,6 +56,7 @@ def describe_run(run: Run) -> Description:
 
 def _describe(config: Config, labels: Labels, rows: int, run: Run | None) -> Description:
     from embedclf import backend, network
+    from embedclf.updates import RULES
 
     backend.start("cpu", config.seed)
     net = network.build(
@@ -66,13 +64,13 @@ def _describe(config: Config, labels: Labels, rows: int, run: Run | None) -> Des
     )
     layers = network.layers(net)
     meanings = [_meaning(layer, config, labels, bound=run is None) for layer in layers]
-    parameters = net.count_params()
+    parameters, rule = net.count_params(), RULES[config.training.optimizer]
     return Description(
         network.table(net),
         layers,
         tuple(meanings),
         parameters,
-        _memory(parameters, config.training.optimizer),
+        _memory(parameters, config.training.optimizer, len(rule.begin)),
         _scoring(config, labels, rows),
         run,
     )
@@ -94,13 +92,12 @@ def _scoring(config: Config, labels: Labels, rows: int) -> str:
     )
 
 
-def _memory(parameters: int, optimizer: str) -> str:
-    slots = _SLOTS[optimizer]
-    size, in_training = _size(4 * parameters), _size(4 * parameters * (2 + slots))
+def _memory(parameters: int, optimizer: str, sums: int) -> str:
+    size, in_training = _size(4 * parameters), _size(4 * parameters * (2 + sums))
     return (
         f"{parameters:,} parameters of 4 bytes are {size} (Keras counts 1,048,576 bytes as a "
-        f"MB); in training, with a gradient and {optimizer}'s {slots} numbers for each, "
-        f"{in_training}."
+        f"MB); in training, with those of the best epoch and {optimizer}'s {sums} numbers for "
+        f"each, {in_training}."
     )
 
 

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from embedclf.preparation import Part, Prepared
     from embedclf.steps import Block
 
-_BLOCK_ROWS = 8192
-"""About the rows that TensorFlow trains on before Python looks again."""
+_FIRST_ROWS, _MOST_ROWS = 1 << 13, 1 << 16
+"""About the rows that TensorFlow trains on before Python looks again: first, and at the most."""
+_CALL_SECONDS = 0.1
+"""Where it takes less than that, it gets more rows, since Python costs a few milliseconds."""
 
 
 def fit(
@@ -115,6 +117,8 @@ class _Fitting:
         self._validation_goals = goals(prepared.validation, prepared.labels)
         self._weights = cell_weights(prepared)
         self._steps = Steps(network, self._config)
+        batch_size = self._config.training.batch_size
+        self._block_rows = batch_size * max(1, _FIRST_ROWS // batch_size)
         self._tell = tell
         self._best_weights: list[Floats] = []
         self._load()
@@ -195,30 +199,37 @@ class _Fitting:
 
         While TensorFlow works on a block of rows, the helper lays out the next and counts the last.
         """
-        batch_size, rows = self._config.training.batch_size, len(self._train)
+        rows, totals, began = len(self._train), Totals(self._task), time.perf_counter()
         order = np.random.default_rng([self._config.seed, number]).permutation(rows)
-        size = batch_size * max(1, _BLOCK_ROWS // batch_size)
-        starts = range(0, rows, size)
-        totals, began = Totals(self._task), time.perf_counter()
-        laid = helper.submit(self._block, order, 0, size)
+        laid = helper.submit(self._block, order, 0)
         counted: Future[float] | None = None
-        for start in starts:
+        done, loss = 0, 0.0
+        while done < rows:
             block = laid.result()
-            if start + size < rows:
-                laid = helper.submit(self._block, order, start + size, size)
-            logits = self._steps(block)
-            done = min(start + size, rows)
-            loss = 0.0 if counted is None else counted.result()
-            counted = helper.submit(self._count, totals, logits, order[start : start + size])
+            of = order[done : done + len(block.targets)]
+            done += len(of)
+            if done < rows:
+                laid = helper.submit(self._block, order, done)
+            logits = self._take(block)
+            loss = loss if counted is None else counted.result()
+            counted = helper.submit(self._count, totals, logits, of)
             seconds = time.perf_counter() - began
             self._tell(Step(number, self._config.training.epochs, done, rows, loss, seconds))
         if counted is not None:
             counted.result()
         return totals
 
-    def _block(self, order: Rows, start: int, size: int) -> Block:
+    def _take(self, block: Block) -> Floats:
+        """Take the steps of a block; later ones get more rows where that took little time."""
+        began = time.perf_counter()
+        logits = self._steps(block)
+        if time.perf_counter() - began < _CALL_SECONDS:
+            self._block_rows = min(2 * self._block_rows, max(_MOST_ROWS, self._block_rows))
+        return logits
+
+    def _block(self, order: Rows, start: int) -> Block:
         """Lay out the rows of an epoch from one on."""
-        rows = order[start : start + size]
+        rows = order[start : start + self._block_rows]
         ids, goals = self._train.ids[rows], self._goals[rows]
         return self._steps.block(ids, goals, self._weights[rows], self._rates(start, len(rows)))
 

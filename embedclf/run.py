@@ -115,9 +115,9 @@ class Draft:
         """Write a file of the run as UTF-8."""
         (self.path / name).write_text(content, encoding="utf-8", newline="\n")
 
-    def write_json(self, name: str, values: Any) -> None:
-        """Write plain values as JSON, every code point as itself."""
-        self.write(name, json.dumps(values, ensure_ascii=False, indent=1) + "\n")
+    def write_json(self, name: str, values: Any, *, indent: int | None = 1) -> None:
+        """Write plain values as JSON, every code point as itself; without indent it is quick."""
+        self.write(name, json.dumps(values, ensure_ascii=False, indent=indent) + "\n")
 
     def publish(self, record: dict[str, Any], name: str, output: Path | None) -> Run:
         """Record every file's SHA-256 and give the run its place.

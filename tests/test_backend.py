@@ -55,3 +55,43 @@ def test_the_device_is_told() -> None:
     assert device.kind == "cpu"
     assert device.name
     assert device.cores >= 1
+
+
+def test_python_s_own_lines_are_shown_meanwhile() -> None:
+    code = """
+import os, sys
+from embedclf import backend
+with backend.quiet():
+    os.write(2, b"noise\\n")
+    print("a fact", file=sys.stderr)
+print("another", file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "a fact\nanother\n"
+
+
+def test_what_keras_does_not_need_is_not_imported_but_can_be_later() -> None:
+    code = """
+import gc, sys
+from embedclf import backend
+assert gc.isenabled()
+told = [name for name in ("matplotlib", "pandas", "scipy", "sklearn") if name in sys.modules]
+import pandas, sklearn.metrics
+print(told, backend.keras.ops.add(1, 2).numpy())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[] 3\n"
+
+
+def test_only_the_thread_that_imports_keras_does_without() -> None:
+    code = """
+import threading
+importing = threading.Thread(target=__import__, args=("embedclf.backend",))
+importing.start()
+import pandas, sklearn.metrics
+importing.join()
+from embedclf.backend import keras
+print(pandas.Series([1]).sum())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"

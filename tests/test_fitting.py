@@ -289,3 +289,61 @@ def test_steps_are_those_of_keras(project: Path, way: str, optimizer: str, steps
     assert max(np.abs(a - b).max() for a, b in zip(before, given, strict=True)) > 1e-3
     for one, other in zip(given, expected, strict=True):
         assert np.abs(one - other).max() <= 1e-5
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "rmsprop", "adam"])
+def test_rows_that_no_batch_uses_stand_still(project: Path, optimizer: str) -> None:
+    ready = prepared(project, "multiclass", f"training.optimizer={optimizer}")
+    net = build(ready)
+    before = net.get_layer("embedding").get_weights()[0]
+    rows = slice(0, 4 * ready.config.training.batch_size)
+    fitted_here(net, ready, steps=4)
+    moved = (net.get_layer("embedding").get_weights()[0] != before).any(axis=1)
+    used = np.unique(ready.train.ids[rows])
+    unused = np.setdiff1d(np.arange(len(before)), used)
+    assert len(unused) > 10
+    assert not moved[unused].any()
+    assert moved[used[used > 0]].all()
+
+
+def test_adam_is_lazy_by_its_formula(project: Path) -> None:
+    ready = prepared(project, "binary", "training.batch_size=1", "training.learning_rate=0.01")
+    net = build(ready)
+    kernel = net.get_layer("output").get_weights()[0].reshape(6, 8)
+    rows = net.get_layer("embedding").get_weights()[0]
+    token = int(ready.train.ids[0, 0])
+    fitted_here(net, ready, steps=1)
+    after = net.get_layer("embedding").get_weights()[0]
+    places = np.flatnonzero(ready.train.ids[0] == token)
+    direction = np.sign(kernel[places].sum(axis=0)) * (1 if ready.train.targets[0] else -1)
+    assert after[token] - rows[token] == pytest.approx(0.01 * direction, rel=1e-3)
+
+
+def test_a_step_is_a_function_that_a_strategy_runs(project: Path) -> None:
+    tf = backend.tf
+    ready = prepared(project, "binary")
+    strategy = tf.distribute.OneDeviceStrategy("/cpu:0")
+    with strategy.scope():
+        net = build(ready)
+        own = Steps(net, ready.config)
+    twin = build(ready)
+    twin.set_weights(net.get_weights())
+    size = ready.config.training.batch_size
+    goals, weights = fitting.goals(ready.train, ready.labels)[:size], np.ones((size, 1), np.float32)
+    block = own.block(ready.train.ids[:size], goals, weights, np.full(1, 0.001, np.float32))
+    arguments = [tf.constant(one) for one in (block.tokens, block.segments)]
+    arguments += [tf.constant(block.targets), tf.constant(block.weights), tf.constant(0.001)]
+    tf.function(lambda: strategy.run(own.step, arguments))()
+    Steps(twin, ready.config)(block)
+    for one, other in zip(net.get_weights(), twin.get_weights(), strict=True):
+        assert np.abs(one - other).max() <= 1e-6
+
+
+def test_a_linear_schedule_ends_at_nothing(project: Path) -> None:
+    flags = ["training.epochs=3", "training.learning_rate=0.5", "training.schedule=linear"]
+    ready = prepared(project, "binary", *flags, "training.optimizer=sgd")
+    fit_under_way = fitting._Fitting(build(ready), ready, lambda _: None, None)
+    steps = -(-len(ready.train) // ready.config.training.batch_size)
+    rates = fit_under_way._rates(0, len(ready.train))
+    assert len(rates) == steps
+    assert rates == pytest.approx(0.5 * (1 - np.arange(steps) / (3 * steps)))

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embedclf.config import load_config
+from embedclf.preparation import prepare
+from embedclf.scratch import IdsFile, TokensFile
+from embedclf.tokenizer import Encoding
+from embedclf.tokens import cut
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PARTS = st.lists(st.lists(st.text("ab c", max_size=9), max_size=5), max_size=4)
+
+
+@pytest.mark.parametrize("unit", ["word", "character"])
+@given(parts=PARTS)
+def test_tokens_are_read_as_they_were_written(unit: str, parts: list[list[str]]) -> None:
+    written = [cut(pa.array(texts, pa.string()), unit) for texts in parts]
+    with TemporaryFile() as file:
+        tokens = TokensFile(file)
+        for part in written:
+            tokens.append(part)
+        for _ in range(2):
+            read = [part.to_lists() for part in tokens.parts()]
+            assert read == [part.to_lists() for part in written]
+        assert tokens.count == sum(len(part.codes) for part in written)
+
+
+@pytest.mark.parametrize(("rows", "kind"), [(1 << 16, np.uint16), ((1 << 16) + 1, np.int32)])
+def test_ids_take_two_bytes_where_the_vocabulary_allows(rows: int, kind: type) -> None:
+    ids = np.array([[rows - 1, 0], [2, 1]], np.int32)
+    encoding = Encoding(ids, np.array([1, 5], np.int32), np.array([0, 3], np.int32))
+    with TemporaryFile() as file:
+        written = IdsFile(file, rows, 2)
+        written.append(encoding)
+        written.append(encoding.take(np.array([False, True])))
+        mapped = written.mapped()
+    assert isinstance(mapped, np.memmap)
+    assert mapped.dtype == kind
+    assert mapped.tolist() == [[rows - 1, 0], [2, 1], [2, 1]]
+    assert (written.tokens, written.unknown, written.cut) == (11, 6, 2)
+
+
+def test_no_text_no_ids() -> None:
+    with TemporaryFile() as file:
+        assert IdsFile(file, 10, 3).mapped().shape == (0, 3)
+
+
+def test_preparation_leaves_nothing_in_its_folder(project: Path, tmp_path: Path) -> None:
+    ready = prepare(load_config(project / "binary.yaml"), tmp_path)
+    assert isinstance(ready.train.ids, np.memmap)
+    assert not list(tmp_path.iterdir())
