@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format golden bench bench-sets bench-optimizers bench-predict clean
+.PHONY: help demo test check format golden bench bench-memory bench-sets bench-optimizers bench-predict clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -33,6 +33,9 @@ golden: $(VENV)/installed-dev ## Rewrite tests/golden from what is printed now; 
 
 bench: $(VENV)/installed ## Time train beside its peers on sets in EMBEDCLF_DATASETS, and its growth
 	$(BIN)/python -m tests.benchmarks.training
+
+bench-memory: $(VENV)/installed ## Measure the memory of train for 100,000 and 1,000,000 rows
+	$(BIN)/python -m tests.benchmarks.memory
 
 bench-sets: $(VENV)/installed ## Train, evaluate, predict on all public sets in EMBEDCLF_DATASETS
 	$(BIN)/python -m tests.benchmarks.public_sets

@@ -62,7 +62,7 @@ def check(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
 @override_option
 @click.option("-o", "--output", type=FILE, help="The run's folder; nothing may be there yet.")
 @progress_option
-@click.option("--resume", is_flag=True, help="Go on with one that was killed.")
+@click.option("--resume", is_flag=True, help="Go on with a training that was killed.")
 @click.option("--tensorboard", type=FILE, help="Also write TensorBoard's log into this folder.")
 @tf_logs_option
 @json_option

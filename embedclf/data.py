@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Rows = npt.NDArray[np.int64]  # (n,) positions in a table or a set of rows
 Mask = npt.NDArray[np.bool_]  # (n,)
+_AT_ONCE = 1 << 14
 SHOWN = 5
 """How many places a fault in many rows names."""
 
@@ -201,10 +202,7 @@ def split(
     room = _quotas(np.bincount(stratum, sizes, len(rows)), fraction, rng).tolist()
     left = sum(room)
     held_out = np.zeros(len(sizes), np.bool_)
-    order = rng.permutation(len(sizes))
-    for group, of, size in zip(
-        order.tolist(), stratum[order].tolist(), sizes[order].tolist(), strict=True
-    ):
+    for group, of, size in _one_by_one(rng.permutation(len(sizes)), stratum, sizes):
         if size <= room[of]:
             held_out[group] = True
             room[of] -= size
@@ -213,6 +211,13 @@ def split(
                 break
     mask: npt.NDArray[np.bool_] = held_out[groups]
     return mask
+
+
+def _one_by_one(order: Rows, *columns: npt.NDArray[Any]) -> Iterator[tuple[int, ...]]:
+    """Each position of an order with what columns hold there, as Python's numbers: some at once."""
+    for start in range(0, len(order), _AT_ONCE):
+        part = order[start : start + _AT_ONCE]
+        yield from zip(part.tolist(), *(column[part].tolist() for column in columns), strict=True)
 
 
 def _quotas(

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from embedclf.preparation import Part, Prepared
     from embedclf.steps import Block
 
-_FIRST_ROWS, _MOST_ROWS = 1 << 13, 1 << 16
-"""About the rows that TensorFlow trains on before Python looks again: first, and at the most."""
+_FIRST_IDS, _MOST_IDS = 1 << 17, 1 << 20
+"""About the ids that TensorFlow trains on before Python looks again: first, and at the most."""
 _CALL_SECONDS = 0.1
-"""Where it takes less than that, it gets more rows, since Python costs a few milliseconds."""
+"""Where it takes less than that, it gets more, since Python costs a few milliseconds."""
 
 
 def fit(
@@ -117,8 +117,7 @@ class _Fitting:
         self._validation_goals = goals(prepared.validation, prepared.labels)
         self._weights = cell_weights(prepared)
         self._steps = Steps(network, self._config)
-        batch_size = self._config.training.batch_size
-        self._block_rows = batch_size * max(1, _FIRST_ROWS // batch_size)
+        self._block_rows = self._rows_of(_FIRST_IDS)
         self._tell = tell
         self._best_weights: list[Floats] = []
         self._load()
@@ -224,8 +223,14 @@ class _Fitting:
         began = time.perf_counter()
         logits = self._steps(block)
         if time.perf_counter() - began < _CALL_SECONDS:
-            self._block_rows = min(2 * self._block_rows, max(_MOST_ROWS, self._block_rows))
+            self._block_rows = min(2 * self._block_rows, self._rows_of(_MOST_IDS))
         return logits
+
+    def _rows_of(self, ids: int) -> int:
+        """Rows of whole batches, at least one, that have about as many ids."""
+        batch_size, length = self._config.training.batch_size, self._train.ids.shape[1]
+        batches: int = ids // (length * batch_size)
+        return batch_size * max(1, batches)
 
     def _block(self, order: Rows, start: int) -> Block:
         """Lay out the rows of an epoch from one on."""

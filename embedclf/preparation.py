@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from embedclf.config import FILES, near
 from embedclf.data import LabelledRows, read_labelled, sha256, split
@@ -26,8 +27,6 @@ from embedclf.tokens import Tokens, cut, normalize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    import pyarrow as pa
 
     from embedclf.config import Config, DataConfig
     from embedclf.data import Mask
@@ -128,7 +127,9 @@ def prepare(config: Config, folder: Path | None = None) -> Prepared:
     """
     _check_files(config)
     with ExitStack() as stack:
-        return _prepare(config, lambda: stack.enter_context(TemporaryFile(dir=folder)))
+        prepared = _prepare(config, lambda: stack.enter_context(TemporaryFile(dir=folder)))
+    pa.default_memory_pool().release_unused()
+    return prepared
 
 
 def held_out(config: Config) -> Mask:

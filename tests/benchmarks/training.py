@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 PEERS = Path(__file__).with_name("peers.py")
 CONFIGS = Path(__file__).parents[2] / "configs"
 ROUNDS = 3
-CLASSIC = {"vocabulary_size": 10_000, "sequence_length": 10, "embedding_dim": 128, "epochs": 3}
+CLASSIC = {"vocabulary_size": 10_000, "sequence_length": 10, "embedding_dim": 128, "epochs": 5}
 
 
 @dataclass(frozen=True)
