@@ -25,6 +25,8 @@ LEAST = {
     "SMS Spam": 0.97,
     "GoEmotions": 0.35,
     "Waimai, characters": 0.86,
+    "NSMC": 0.87,
+    "arXiv titles": 0.46,
 }
 """Test scores that each set must reach; IMDB as its config stands, the others in a few epochs."""
 FEWER_EPOCHS = {"SST-2": 2, "TREC": 5, "SMS Spam": 8, "GoEmotions": 4, "Waimai, characters": 5}

@@ -148,6 +148,9 @@ def test_null_patience_never_stops_early_but_keeps_the_best(project: Path) -> No
     history = fitting.fit(build(ready), ready, tell=lambda _: None)
     assert history.ended == "all_epochs"
     assert len(history.epochs) == 12
+    header, *rows = history.to_csv().splitlines()
+    assert header.split(",") == [*history.frame().columns]
+    assert len(rows) == len(history.frame()) == 12
     best = min(epoch.val_loss for epoch in history.epochs)
     assert history.epochs[history.best_epoch - 1].val_loss == best
 
