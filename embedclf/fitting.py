@@ -211,7 +211,7 @@ class _Fitting:
                 laid = helper.submit(self._block, order, done)
             logits = self._take(block)
             loss = loss if counted is None else counted.result()
-            counted = helper.submit(self._count, totals, logits, of)
+            counted = helper.submit(totals.add, logits, block.targets, self._weights[of])
             seconds = time.perf_counter() - began
             self._tell(Step(number, self._config.training.epochs, done, rows, loss, seconds))
         if counted is not None:
@@ -237,10 +237,6 @@ class _Fitting:
         rows = order[start : start + self._block_rows]
         ids, goals = self._train.ids[rows], self._goals[rows]
         return self._steps.block(ids, goals, self._weights[rows], self._rates(start, len(rows)))
-
-    def _count(self, totals: Totals, logits: Floats, rows: Rows) -> float:
-        """Add the logits of some rows up; returns the loss by now."""
-        return totals.add(logits, self._goals[rows], self._weights[rows])
 
     def _rates(self, start: int, rows: int) -> Floats:
         """(steps,) rates of the steps over some rows of the epoch that is under way."""

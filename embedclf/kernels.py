@@ -40,22 +40,10 @@ def kernel(network: Any, pooling: str) -> Callable[[Any, Any, Batch], Any]:
         them, and the batch → logits (rows, outputs).
     """
     ways = _Ways.of(network, pooling)
-    numbers = (ways.length if pooling == "flatten" else 1) * ways.output.units
-    if projects(pooling, linear=not ways.above, numbers=numbers, embedding_dim=ways.width):
+    numbers = (ways.length if pooling == "flatten" else 1) * ways.output.units  # of a projected row
+    if pooling != "max" and not ways.above and numbers < ways.width:
         return ways.projected_means if pooling == "average" else ways.projected_places
     return ways.means if pooling == "average" else ways.gathered
-
-
-def projects(pooling: str, *, linear: bool, numbers: int, embedding_dim: int) -> bool:
-    """Whether rows are multiplied by the output's weights before they are gathered.
-
-    Args:
-        pooling: Of the network.
-        linear: Whether nothing but the output layer follows the pooling.
-        numbers: What a row becomes: outputs, with flatten times positions.
-        embedding_dim: Numbers of a row.
-    """
-    return linear and pooling != "max" and numbers < embedding_dim
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,28 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
     from concurrent.futures import Future
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
 
-def in_order(work: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[Made]:
-    """Do a work on each item, on all cores; at most twice as many as there are are held.
+def in_order(
+    work: Callable[[Given], Made],
+    items: Iterable[Given],
+    *,
+    settles: Callable[[Given], bool] = lambda _item: False,
+) -> Generator[Made]:
+    """Do a work on each item, on all cores; at most twice as many items as cores are held.
 
     The items are taken in the thread that asks for results. Threads are enough, since Arrow and
     NumPy release Python's interpreter lock.
+
+    Args:
+        work: What to do.
+        items: On what.
+        settles: Whether all results up to an item's are to be given before the next is taken.
     """
     cores = os.cpu_count() or 1
     waiting: deque[Future[Made]] = deque()
@@ -27,7 +37,8 @@ def in_order(work: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[
     try:
         for item in items:
             waiting.append(pool.submit(work, item))
-            if len(waiting) >= 2 * cores:
+            most = 0 if settles(item) else 2 * cores - 1
+            while len(waiting) > most:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,15 +13,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embedclf.columns import decimal_column, number_column, text_column
+from embedclf.columns import decimal_column, mask_column, number_column, text_column
 from embedclf.errors import RequestError
 from embedclf.outputs import Held, open_object, open_output
+from embedclf.pools import in_order
 from embedclf.rendering import DECIMALS
 from embedclf.sources import Form, Wanted, from_texts, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from concurrent.futures import Future
     from contextlib import AbstractContextManager
 
     from embedclf.batches import Batch
@@ -88,7 +85,7 @@ class Predictor:
                 columns += [_names(labels, ids), _numbers(_of(every, ids))]
         truncated = encoding.lengths > tokenizer.sequence_length
         unknown = encoding.unknown / np.maximum(encoding.lengths, 1)
-        columns += [number_column(truncated.astype(np.uint8)).cast(pa.bool_()), _numbers(unknown)]
+        columns += [mask_column(truncated), _numbers(unknown)]
         fields = [
             pa.field(name, column.type) for name, column in zip(self.added, columns, strict=True)
         ]
@@ -210,37 +207,22 @@ def _predictor(run: Run, request: Request) -> Predictor:
 def _pass_on(
     predictor: Predictor, source: Source, output: Output, tell: Callable[[Progress], None]
 ) -> int:
-    """Score and render batches on all cores while others are read and written, in order.
+    """Score and render batches on all cores while others are read and written, in order."""
 
-    Twice as many batches as there are cores are held at the most.
-    """
-    cores = os.cpu_count() or 1
-    waiting: deque[Future[tuple[Any, Progress]]] = deque()
-    count = 0
-
-    def work(batch: Batch) -> tuple[Any, Progress]:
+    def work(batch: Batch) -> tuple[Any, Progress, bool]:
         rows = predictor.score(batch)
-        return output.render(rows, batch.records), Progress(rows.num_rows, batch.share)
+        rendered = output.render(rows, batch.records)
+        return rendered, Progress(rows.num_rows, batch.share), batch.pause
 
-    def write_down_to(most: int) -> None:
-        nonlocal count
-        while len(waiting) > most:
-            rendered, done = waiting.popleft().result()
+    count = 0
+    with closing(in_order(work, source.batches, settles=lambda batch: batch.pause)) as scored:
+        for rendered, done, pause in scored:
             output.write(rendered)
             count += done.rows
             tell(Progress(count, done.share))
-
-    pool = ThreadPoolExecutor(cores)
-    try:
-        for batch in source.batches:
-            waiting.append(pool.submit(work, batch))
-            write_down_to(0 if batch.pause else 2 * cores - 1)
-            if batch.pause:
+            if pause:
                 output.flush()
-        write_down_to(0)
-        output.flush()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    output.flush()
     return count
 
 

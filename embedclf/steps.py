@@ -52,7 +52,7 @@ class Steps:
 
         Args:
             network: As `network.build` makes it.
-            config: Tells its pooling, the optimizer, the batch size, and whether rows weigh.
+            config: Tells its pooling, the optimizer and the batch size.
         """
         self._batch_size = config.training.batch_size
         self._length = network.input_shape[1]

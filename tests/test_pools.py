@@ -26,7 +26,7 @@ def test_items_are_taken_as_results_are_asked_for() -> None:
     results = in_order(lambda number: number, items())
     assert next(results) == 0
     assert len(taken) < 1_000
-    results.close()  # type: ignore[attr-defined]
+    results.close()
 
 
 def test_an_error_ends_it_where_it_happens() -> None:

@@ -18,14 +18,21 @@ import tempfile
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tests.benchmarks.processes import Finished, datasets, embedclf, median_seconds, run
+from tests.benchmarks.processes import (
+    Finished,
+    datasets,
+    embedclf,
+    median_seconds,
+    peer,
+    run,
+    together,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PEERS = Path(__file__).with_name("peers.py")
 CONFIG = Path(__file__).parents[2] / "configs" / "imdb.yaml"
 FLATTEN = (
     "model.pooling=flatten",
@@ -62,11 +69,6 @@ def main() -> None:
         print_times(ways, rounds)
         print()
         print_memory(folder)
-
-
-def together(parts: list[Finished]) -> Finished:
-    """Processes one behind the other as one."""
-    return Finished("", sum(part.seconds for part in parts), max(part.megabytes for part in parts))
 
 
 def embedclf_ways(imdb: Path, folder: Path) -> list[Way]:
@@ -127,11 +129,6 @@ def fasttext_way(imdb: Path, folder: Path) -> Way:
         return run("fasttext", "predict-prob", f"{model}.bin", "-", stdin=f"{SENTENCE}\n")
 
     return Way("fastText", table, sentence)
-
-
-def peer(*args: Any) -> Finished:
-    """Run a script of the peers."""
-    return run(sys.executable, PEERS, *args)
 
 
 def print_times(ways: list[Way], rounds: dict[tuple[str, str], list[Finished]]) -> None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+PEERS = Path(__file__).with_name("peers.py")
+
+
 @dataclass(frozen=True)
 class Finished:
     """A process that ended well."""
@@ -57,6 +60,16 @@ def run(*command: Any, stdin: str = "") -> Finished:
 def embedclf(*args: Any, stdin: str = "") -> Finished:
     """Run `embedclf` with this Python."""
     return run(sys.executable, "-m", "embedclf", *args, stdin=stdin)
+
+
+def peer(*args: Any) -> Finished:
+    """Run a script of the peers."""
+    return run(sys.executable, PEERS, *args)
+
+
+def together(parts: Sequence[Finished]) -> Finished:
+    """Processes one behind the other as one."""
+    return Finished("", sum(part.seconds for part in parts), max(part.megabytes for part in parts))
 
 
 def median_seconds(finished: Sequence[Finished]) -> float:

@@ -27,15 +27,22 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.benchmarks import sweep
-from tests.benchmarks.processes import Finished, datasets, embedclf, median_seconds, run
+from tests.benchmarks.processes import (
+    Finished,
+    datasets,
+    embedclf,
+    median_seconds,
+    peer,
+    run,
+    together,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PEERS = Path(__file__).with_name("peers.py")
 CONFIGS = Path(__file__).parents[2] / "configs"
 ROUNDS = 3
 CLASSIC = {"vocabulary_size": 10_000, "sequence_length": 10, "embedding_dim": 128, "epochs": 5}
@@ -209,16 +216,6 @@ def keras_classic(train: Path, validation: Path) -> dict[str, float]:
         peer("keras-classic", train, validation, *CLASSIC.values()).stdout
     )
     return told
-
-
-def together(parts: list[Finished]) -> Finished:
-    """Processes one behind the other as one."""
-    return Finished("", sum(part.seconds for part in parts), max(part.megabytes for part in parts))
-
-
-def peer(*args: Any) -> Finished:
-    """Run a script of the peers."""
-    return run(sys.executable, PEERS, *args)
 
 
 if __name__ == "__main__":
