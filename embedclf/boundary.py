@@ -35,6 +35,8 @@ class Boundary(click.Group):
             raise
         except click.UsageError as error:
             self._refuse(ctx, error)
+        except OSError as error:  # help that has nowhere to go
+            self._give_up(ctx, error)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a user's mistake never shows a traceback."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from embedclf.config import Config
+    from embedclf.schema import Config
 
 Arrays = list[npt.NDArray[Any]]
 

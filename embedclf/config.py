@@ -1,200 +1,20 @@
-"""The config: its schema, and how a file with overrides becomes one."""
+"""Configs: a file with overrides becomes one, and one becomes a file."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import ValidationError
 
 from embedclf.errors import ConfigError
 from embedclf.faults import Fault, describe
+from embedclf.schema import FILES, Config
 from embedclf.yamlfile import Document, YamlError, parse, parse_value, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-FILES = ("train", "validation", "test")
-"""The keys of `data` that name a file, when they hold a string."""
-
-
-def _instead(expected: str) -> WrapValidator:
-    """One sentence in place of pydantic's error for each member of a union."""
-
-    def validate(given: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-        try:
-            return handler(given)
-        except ValidationError as error:
-            raise PydanticCustomError(
-                "expected", "must be {expected}", {"expected": expected}
-            ) from error
-
-    return WrapValidator(validate)
-
-
-Count = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Column = Annotated[str, Field(min_length=1)]
-Columns = Annotated[
-    Column | Annotated[list[Column], Field(min_length=1)],
-    _instead("a column's name (in quotes where it is a number) or a list of names"),
-]
-LabelColumns = Annotated[
-    Column | Annotated[list[Column], Field(min_length=2)],
-    _instead("a column's name (in quotes where it is a number) or a list of two names or more"),
-]
-Fraction = Annotated[float, Field(gt=0, lt=1, strict=True)]
-ClassWeight = Annotated[
-    Literal["none", "balanced"] | dict[str, Annotated[Number, Field(gt=0)]],
-    _instead("none, balanced, or a mapping of labels to weights above 0"),
-]
-
-
-class Section(BaseModel):
-    """What all sections share: unknown keys are refused, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DataConfig(Section):
-    """Where the labelled texts are."""
-
-    train: Path = Field(description="Table of training rows: csv, tsv, jsonl or parquet; .gz too.")
-    validation: Annotated[Fraction | Path, _instead("a fraction between 0 and 1, or a file")] = (
-        Field(
-            0.1,
-            description="Share of the training rows to hold out (stratified, seeded, equal texts "
-            "on one side), or a table of its own.",
-        )
-    )
-    test: Path | None = Field(None, description="Table that is scored once, after training.")
-    text: Columns = Field("text", description="Column of the text; several are joined by a blank.")
-    label: LabelColumns = Field(
-        "label",
-        description="Column of the label, or several columns of 0 and 1: one a label.",
-    )
-    label_separator: Annotated[str, Field(min_length=1)] | None = Field(
-        None,
-        description="What parts several labels in one cell; makes the task multi-label.",
-    )
-    delimiter: Annotated[str, Field(min_length=1, max_length=2)] | None = Field(
-        None, description="What parts the columns of a text table; null detects it."
-    )
-    encoding: str | None = Field(
-        None,
-        description="Encoding of a text table; null is UTF-8 unless a byte-order mark tells.",
-    )
-    skip_invalid: bool = Field(
-        False, description="Drop rows whose label is empty instead of refusing the table."
-    )
-
-    @property
-    def text_columns(self) -> list[str]:
-        """The columns of the text, be it one or several."""
-        return [self.text] if isinstance(self.text, str) else self.text
-
-    @property
-    def label_columns(self) -> list[str]:
-        """The columns of the labels, be it one or several."""
-        return [self.label] if isinstance(self.label, str) else self.label
-
-    @model_validator(mode="after")
-    def _columns_have_one_part_each(self) -> DataConfig:
-        if self.label_separator is not None and isinstance(self.label, list):
-            raise PydanticCustomError(
-                "both", "label_separator goes with one label column, not with a list of them"
-            )
-        columns = [*self.text_columns, *self.label_columns]
-        twice = next((column for column in columns if columns.count(column) > 1), None)
-        if twice is not None:
-            raise PydanticCustomError(
-                "both", "column {column} is named twice among text and label", {"column": twice}
-            )
-        return self
-
-
-class TextConfig(Section):
-    """How a text becomes token ids."""
-
-    unit: Literal["word", "character"] = Field(
-        "word", description="Token: a word, or a character for scripts without blanks."
-    )
-    lowercase: bool = Field(True, description="Whether upper and lower case are one.")
-    vocabulary_size: Annotated[int, Field(strict=True, ge=3, le=10_000_000)] = Field(
-        10_000, description="Most rows of the embedding; padding and unknown take two."
-    )
-    sequence_length: Annotated[int, Field(strict=True, ge=1, le=100_000)] = Field(
-        10, description="Tokens of a text: shorter texts are padded, longer ones cut."
-    )
-
-
-class ModelConfig(Section):
-    """The network between token ids and probabilities."""
-
-    embedding_dim: Annotated[int, Field(strict=True, ge=1, le=10_000)] = Field(
-        128, description="Numbers that stand for one token."
-    )
-    pooling: Literal["flatten", "average", "max"] = Field(
-        "flatten",
-        description="How the vectors of a text become one: flatten keeps positions.",
-    )
-    hidden_units: list[Annotated[int, Field(strict=True, ge=1, le=100_000)]] = Field(
-        default=[], description="Units of each hidden layer (ReLU) before the output."
-    )
-    dropout: Number = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="Share dropped in training: after pooling and hidden layers.",
-    )
-
-
-class TrainingConfig(Section):
-    """How the network is fitted."""
-
-    epochs: Count = Field(10, description="Most passes over the training rows.")
-    early_stopping: Count | None = Field(
-        3,
-        description="Epochs without a better validation loss before it stops; null never stops.",
-    )
-    batch_size: Count = Field(32, description="Rows of one step.")
-    optimizer: Literal["adam", "adagrad", "sgd", "rmsprop"] = Field(
-        "adam", description="Rule of the steps, with Keras's constants."
-    )
-    learning_rate: Number = Field(0.003, gt=0, description="Size of the steps.")
-    schedule: Literal["constant", "linear"] = Field(
-        "constant", description="Of the learning rate: it stays, or falls to 0 over all epochs."
-    )
-    class_weight: ClassWeight = Field(
-        "none",
-        description="Weight of the rows of each label: none, balanced, or {label: weight}.",
-    )
-    device: Literal["auto", "cpu", "gpu"] = Field(
-        "auto", description="Where to train; gpu fails where there is none."
-    )
-
-
-class Config(Section):
-    """A whole config: what `embedclf train` needs to know."""
-
-    data: DataConfig = Field(description="Where the labelled texts are.")
-    text: TextConfig = Field(TextConfig(), description="How a text becomes token ids.")
-    model: ModelConfig = Field(ModelConfig(), description="The network.")
-    training: TrainingConfig = Field(TrainingConfig(), description="How it is fitted.")
-    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = Field(
-        42,
-        description="Source of all randomness: split, first weights, order of rows, dropout.",
-    )
 
 
 def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
@@ -256,15 +76,6 @@ def dump_config(config: Config, directory: Path) -> str:
         if isinstance(file, Path):
             sections["data"][key] = Path(os.path.relpath(file, directory.absolute())).as_posix()
     return write(sections)
-
-
-def json_schema() -> dict[str, Any]:
-    """Describe the config as a JSON schema, for editors that complete and check YAML."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Config.model_json_schema(),
-        "title": "embedclf config",
-    }
 
 
 def _override(

@@ -43,3 +43,9 @@ def say(text: str, *, only_verbose: bool = False) -> None:
 def flag(name: str) -> bool:
     """Whether -q (quiet) or -v (verbose) was given."""
     return bool(click.get_current_context().meta.get(name))
+
+
+def show_tensorflow(show: bool) -> None:
+    """Ask for TensorFlow's log before it is imported."""
+    if show:
+        os.environ["EMBEDCLF_TF_LOGS"] = "1"

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from embedclf.config import DataConfig
     from embedclf.fingerprints import Fingerprints
+    from embedclf.schema import DataConfig
 
     Made = TypeVar("Made")
 

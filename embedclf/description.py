@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from embedclf.config import Config
     from embedclf.network import Layer
     from embedclf.run import Run
+    from embedclf.schema import Config
 
 
 @dataclass(frozen=True)

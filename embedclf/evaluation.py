@@ -15,10 +15,10 @@ from embedclf.errors import RunError
 from embedclf.preparation import held_out
 
 if TYPE_CHECKING:
-    from embedclf.config import Config
     from embedclf.data import Mask
     from embedclf.labels import Labels, Probabilities, Targets
     from embedclf.run import Run
+    from embedclf.schema import Config
 
 Scores = dict[str, float | None]
 """Each between 0 and 1, but log_loss ≥ 0; None where the rows do not define it."""

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from embedclf.checkpoints import Checkpoint
-    from embedclf.config import TrainingConfig
     from embedclf.data import Rows
     from embedclf.labels import Labels
     from embedclf.losses import Floats, Goals
     from embedclf.preparation import Part, Prepared
+    from embedclf.schema import TrainingConfig
     from embedclf.steps import Block
 
 _FIRST_IDS, _MOST_IDS = 1 << 17, 1 << 20

@@ -16,8 +16,8 @@ from embedclf.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from embedclf.config import DataConfig
     from embedclf.data import LabelColumn, LabelledRows
+    from embedclf.schema import DataConfig
 
 Task = Literal["binary", "multiclass", "multilabel"]
 Targets = npt.NDArray[np.int32]

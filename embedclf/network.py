@@ -10,8 +10,8 @@ from embedclf.tokenizer import PADDING
 from embedclf.weights import Weights
 
 if TYPE_CHECKING:
-    from embedclf.config import ModelConfig
     from embedclf.labels import Labels
+    from embedclf.schema import ModelConfig
 
 
 def build(config: ModelConfig, labels: Labels, *, rows: int, sequence_length: int) -> Any:

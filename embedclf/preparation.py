@@ -14,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from embedclf.config import FILES, near
+from embedclf.config import near
 from embedclf.data import LabelledRows, read_labelled, sha256, split
 from embedclf.errors import ConfigError, DataError
 from embedclf.faults import nearest
 from embedclf.fingerprints import Fingerprints, fingerprints
 from embedclf.labels import Labels, Targets
 from embedclf.pools import in_order
+from embedclf.schema import FILES
 from embedclf.scratch import IdsFile, TokensFile
 from embedclf.tokenizer import TokenIds, Tokenizer
 from embedclf.tokens import Tokens, cut, normalize
@@ -28,8 +29,8 @@ from embedclf.tokens import Tokens, cut, normalize
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from embedclf.config import Config, DataConfig
     from embedclf.data import Mask
+    from embedclf.schema import Config, DataConfig
 
 SampleWeights = npt.NDArray[np.float32]  # (n,), or (n, labels) for several labels a row
 _LOOKED_UP = 64

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from embedclf.backend import Device
-    from embedclf.config import Config
     from embedclf.description import Description
     from embedclf.evaluation import Evaluation, Scored
     from embedclf.history import Epoch, Resumed
     from embedclf.run import Run
+    from embedclf.schema import Config
 
 _ENDS = {
     "all_epochs": "all epochs done",

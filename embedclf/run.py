@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from embedclf.classifier import Classifier
-    from embedclf.config import Config
+    from embedclf.schema import Config
 
 FORMAT = 1
 """Version of the directory's form; a run of a later one is refused."""

@@ -27,7 +27,7 @@ from embedclf.textfiles import lookup
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from embedclf.config import DataConfig
+    from embedclf.schema import DataConfig
 
 _PATIENCE, _MOST_PATIENCE = 0.02, 0.2
 """Seconds of silence, or since the oldest of them came, after which lines are scored."""

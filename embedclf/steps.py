@@ -19,7 +19,7 @@ from embedclf.tokenizer import PADDING
 from embedclf.updates import RULES, Updater
 
 if TYPE_CHECKING:
-    from embedclf.config import Config
+    from embedclf.schema import Config
     from embedclf.tokenizer import TokenIds
 
 Integers = npt.NDArray[np.int32]

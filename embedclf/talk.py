@@ -9,8 +9,8 @@ from embedclf.history import Epoch, Resumed, Step
 from embedclf.preparation import Prepared
 
 if TYPE_CHECKING:
-    from embedclf.config import Config
     from embedclf.progress import Display
+    from embedclf.schema import Config
     from embedclf.training import Told
 
 

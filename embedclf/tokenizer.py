@@ -19,7 +19,7 @@ from embedclf.vocabularies import most_frequent
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from embedclf.config import TextConfig
+    from embedclf.schema import TextConfig
     from embedclf.tokens import Counted, Tokens
 
 TokenIds = npt.NDArray[np.int32]  # (n, sequence_length)

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
     from embedclf.backend import Device
     from embedclf.classifier import Classifier
-    from embedclf.config import Config
     from embedclf.history import Epoch, History, Resumed, Step
     from embedclf.labels import Labels, Probabilities
     from embedclf.preparation import Part
+    from embedclf.schema import Config
     from embedclf.tokenizer import TokenIds
 
     Told = Prepared | Device | Resumed | Step | Epoch

@@ -18,6 +18,7 @@ LAYERS = [
     {"tokens"},
     {"fingerprints"},
     {"yamlfile", "faults"},
+    {"schema"},
     {"config"},
     {"textfiles"},
     {"records", "parquet"},
@@ -41,6 +42,7 @@ LAYERS = [
     {"answers", "pages", "progress"},
     {"talk", "tally"},
     {"boundary", "console", "options"},
+    {"data_commands", "run_commands", "text_commands"},
     {"cli"},
     {"__main__"},
 ]
@@ -50,7 +52,11 @@ HEAVY = {"tensorflow", "keras"}
 LIGHT_ROOMS = {
     "boundary",
     "cli",
+    "data_commands",
+    "run_commands",
+    "text_commands",
     "layout",
+    "schema",
     "config",
     "errors",
     "report",

@@ -16,8 +16,8 @@ import embedclf
 from embedclf import network
 from embedclf.backend import keras
 from embedclf.classifier import Classifier
-from embedclf.config import ModelConfig
 from embedclf.labels import Labels, Task
+from embedclf.schema import ModelConfig
 from embedclf.tokenizer import Tokenizer
 from embedclf.weights import read_weights
 

@@ -364,7 +364,7 @@ def test_a_kill_leaves_no_half_run(workplace: Path, invoke: Invoke) -> None:
 @pytest.mark.usefixtures("runs")
 def test_a_full_disk_is_one_line(project: Path) -> None:
     with Path("/dev/full").open("w") as full:
-        for args in (["predict", "binary.csv"], ["evaluate"], ["runs"], ["schema"]):
+        for args in (["predict", "binary.csv"], ["evaluate"], ["runs"], ["schema"], ["--help"]):
             command = [sys.executable, "-m", "embedclf", *args]
             done = subprocess.run(
                 command, cwd=project, stdout=full, stderr=subprocess.PIPE, text=True, check=False

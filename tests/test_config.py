@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedclf.config import Config, dump_config, json_schema, load_config
+from embedclf.config import dump_config, load_config
 from embedclf.errors import ConfigError
+from embedclf.schema import Config, json_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable

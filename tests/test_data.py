@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedclf.config import DataConfig
 from embedclf.data import LabelColumn, LabelledRows, read_labelled, split
 from embedclf.delimited import Delimited
 from embedclf.errors import DataError
+from embedclf.schema import DataConfig
 from embedclf.tables import Table
 from embedclf.textfiles import TextFile
 from tests.conftest import write_csv

@@ -64,8 +64,8 @@ def test_a_public_set_is_learned(case: Case, tmp_path: Path, invoke: Invoke) -> 
 
 
 def test_equal_texts_of_a_large_table_stay_on_one_side() -> None:
-    from embedclf.config import Config
     from embedclf.preparation import prepare
+    from embedclf.schema import Config
 
     train = datasets() / "nsmc_korean_binary" / "train.csv"
     if not train.is_file():

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from embedclf.cli import main
-from embedclf.config import json_schema, load_config
+from embedclf.config import load_config
+from embedclf.schema import json_schema
 from tests.conftest import ROOT, Invoke, masked
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from embedclf import answers, pages
 from embedclf.backend import keras
 from embedclf.classifier import Classifier
-from embedclf.config import ModelConfig
 from embedclf.explanation import Explanation, Token, explain
 from embedclf.labels import Labels, Task
+from embedclf.schema import ModelConfig
 from embedclf.tokenizer import Tokenizer
 from embedclf.weights import read_weights
 from tests.conftest import Invoke, write_csv

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from embedclf import batches as room
 from embedclf.batches import in_pieces
-from embedclf.config import TextConfig
+from embedclf.schema import TextConfig
 from embedclf.tokenizer import Tokenizer
 from embedclf.tokens import cut, normalize
 

@@ -16,7 +16,7 @@ import statistics
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from embedclf.config import Config
+from embedclf.schema import Config
 from tests.benchmarks.processes import datasets
 
 if TYPE_CHECKING:

@@ -56,8 +56,8 @@ def step_times(pooling: str, variants: list[dict[str, int]]) -> list[float]:
 def taker(pooling: str, sizes: dict[str, int]) -> Callable[[], float]:
     """What takes a block of steps and returns the seconds of one."""
     from embedclf import backend, network
-    from embedclf.config import Config
     from embedclf.labels import Labels
+    from embedclf.schema import Config
     from embedclf.steps import Steps
 
     backend.start("cpu", 0)
