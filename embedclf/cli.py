@@ -18,7 +18,7 @@ from embedclf.options import (
     talk_options,
     tf_logs_option,
 )
-from embedclf.run_commands import evaluate, runs, summary
+from embedclf.run_commands import compare, evaluate, runs, summary, threshold
 from embedclf.text_commands import explain, predict
 
 if TYPE_CHECKING:
@@ -88,5 +88,5 @@ def schema() -> None:
     click.echo(report.to_json(json_schema()))
 
 
-for command in (check, evaluate, explain, predict, runs, summary):
+for command in (check, compare, evaluate, explain, predict, runs, summary, threshold):
     main.add_command(command)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -33,8 +33,8 @@ SHOWN = 5
 
 
 @dataclass(frozen=True)
-class LabelColumn:
-    """What a label column holds: each different cell once, and which of them each row has."""
+class CellColumn:
+    """What a column holds: each different cell once, and which of them each row has."""
 
     cells: pa.StringArray
     """(different,) some of which no row may have."""
@@ -47,25 +47,32 @@ class LabelColumn:
             mask_column(np.bincount(self.codes, minlength=len(self.cells)) > 0)
         )
 
+    def take(self, mask: Mask) -> CellColumn:
+        """The rows under a mask."""
+        return CellColumn(self.cells, self.codes[mask])
+
 
 @dataclass(frozen=True)
 class LabelledRows:
     """What is kept in memory of labelled texts: all but the texts, in the order of the table."""
 
     table: Table
-    labels: tuple[LabelColumn, ...]
+    labels: tuple[CellColumn, ...]
     rows: Rows
     """(n,) positions in the table, where invalid rows were dropped."""
     skipped: int = 0
     """Invalid rows of the table that were dropped."""
+    beside: dict[str, CellColumn] = field(default_factory=dict)
+    """Other columns that were asked for."""
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def take(self, mask: Mask) -> LabelledRows:
         """The rows under a mask."""
-        labels = tuple(LabelColumn(column.cells, column.codes[mask]) for column in self.labels)
-        return LabelledRows(self.table, labels, self.rows[mask])
+        labels = tuple(column.take(mask) for column in self.labels)
+        beside = {name: column.take(mask) for name, column in self.beside.items()}
+        return LabelledRows(self.table, labels, self.rows[mask], beside=beside)
 
 
 def read_labelled(
@@ -75,6 +82,7 @@ def read_labelled(
     take: Callable[[Made], object],
     *,
     only: Mask | None = None,
+    beside: Sequence[str] = (),
 ) -> LabelledRows:
     """Read a table in batches, check each label, and pass the texts on.
 
@@ -84,12 +92,13 @@ def read_labelled(
         work: Done on the texts (rows,) of each batch, on all cores.
         take: Called with what was made of them, in order; no text is kept.
         only: Which of the valid rows to read; None is all.
+        beside: Other columns whose cells are wanted.
 
     Raises:
-        DataError: The table cannot be read, has no rows, or holds invalid labels (empty, or no 0
-            or 1 in a column of them) and `skip_invalid` is off.
+        DataError: The table cannot be read, lacks a column, has no rows, or holds invalid labels
+            (empty, or no 0 or 1 in a column of them) and `skip_invalid` is off.
     """
-    reader = _Reader(path, config)
+    reader = _Reader(path, config, beside)
     texts = reader.texts() if only is None else _under(only, reader.texts())
     for made in in_order(work, texts):
         take(made)
@@ -104,13 +113,17 @@ def read_labels(path: Path, config: DataConfig) -> LabelledRows:
 class _Reader:
     """Reads a table once: gives its texts away and keeps the rest."""
 
-    def __init__(self, path: Path, config: DataConfig) -> None:
+    def __init__(self, path: Path, config: DataConfig, beside: Sequence[str]) -> None:
         self._config = config
-        self._columns = list(dict.fromkeys([*config.text_columns, *config.label_columns]))
-        self._table = open_table(
-            path, self._columns, delimiter=config.delimiter, encoding=config.encoding
-        )
+        needed = list(dict.fromkeys([*config.text_columns, *config.label_columns]))
+        self._table = open_table(path, needed, delimiter=config.delimiter, encoding=config.encoding)
+        self._columns = list(dict.fromkeys([*needed, *beside]))
+        for column in beside:
+            if self._table.columns.count(column) != 1:
+                there = ", ".join(map(repr, self._table.columns))
+                raise DataError(f"{path}:1: not one column {column!r}; there are {there}")
         self._labels: list[list[pa.DictionaryArray]] = [[] for _ in config.label_columns]
+        self._beside: dict[str, list[pa.DictionaryArray]] = {column: [] for column in beside}
         self._valid: list[Mask] = []
 
     def texts(self) -> Iterator[pa.Array]:
@@ -122,6 +135,8 @@ class _Reader:
                 held.append(encoded)
                 valid &= self._are_valid(encoded.dictionary)[numbers_of(encoded.indices)]
             self._valid.append(valid)
+            for name, cells in self._beside.items():
+                cells.append(batch[name].dictionary_encode())
             texts = join_columns([batch[name] for name in self._config.text_columns])
             yield texts if valid.all() else texts.filter(mask_column(valid))
 
@@ -141,11 +156,13 @@ class _Reader:
             )
         if not valid.any():
             raise DataError(f"{path}: no row has a valid label")
-        labels = []
-        for parts in self._labels:
-            whole = pa.chunked_array(parts).unify_dictionaries().combine_chunks()
-            labels.append(LabelColumn(whole.dictionary, numbers_of(whole.indices)[valid]))
-        return LabelledRows(self._table, tuple(labels), np.flatnonzero(valid), len(invalid))
+        return LabelledRows(
+            self._table,
+            tuple(_whole(parts).take(valid) for parts in self._labels),
+            np.flatnonzero(valid),
+            len(invalid),
+            {name: _whole(parts).take(valid) for name, parts in self._beside.items()},
+        )
 
     def _are_valid(self, cells: pa.StringArray) -> Mask:
         if isinstance(self._config.label, list):
@@ -156,6 +173,12 @@ class _Reader:
                 cells = pc.replace_substring(cells, separator, "")
             mask = pc.not_equal(pc.utf8_trim_whitespace(cells), text_column([""])[0])
         return numbers_of(mask).view(np.bool_)
+
+
+def _whole(parts: list[pa.DictionaryArray]) -> CellColumn:
+    """A column out of its batches."""
+    whole = pa.chunked_array(parts).unify_dictionaries().combine_chunks()
+    return CellColumn(whole.dictionary, numbers_of(whole.indices))
 
 
 def _under(mask: Mask, batches: Iterator[pa.Array]) -> Iterator[pa.Array]:

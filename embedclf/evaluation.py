@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from embedclf.config import near
-from embedclf.data import read_labelled, sha256
-from embedclf.errors import RunError
-from embedclf.preparation import held_out
+from embedclf.measures import BRIEF, OF_PROBABILITIES, Predicted, measure, of_labels
 
 if TYPE_CHECKING:
-    from embedclf.data import Mask
-    from embedclf.labels import Labels, Probabilities, Targets
-    from embedclf.run import Run
-    from embedclf.schema import Config
+    from collections.abc import Sequence
 
-Scores = dict[str, float | None]
-"""Each between 0 and 1, but log_loss ≥ 0; None where the rows do not define it."""
+    from embedclf.labels import Labels, Probabilities, Targets
+    from embedclf.measures import Scores
+    from embedclf.run import Run
 
 
 @dataclass(frozen=True)
@@ -71,164 +64,63 @@ def evaluate(
     targets: Targets,
     probabilities: Probabilities,
     unknown_labels: dict[str, int] | None = None,
+    names: Sequence[str] = (),
 ) -> Evaluation:
-    """Score probabilities against targets at a threshold of 0.5 (or the likeliest label).
+    """Score probabilities against targets at the labels' thresholds (or the likeliest label).
 
-    Log loss and ROC AUC are over the rows whose label is known, all else over all rows; macro and
-    weighted F1 are means over the known labels.
+    What is measured of probabilities is so over the rows whose label is known, all else over all
+    rows; macro and weighted means are over the known labels.
 
     Args:
         labels: Of the classifier.
         targets: (n,) with -1 for an unknown label, or (n, labels), unknown ones behind the known.
         probabilities: (n, outputs).
         unknown_labels: Labels that the classifier does not know, with their rows.
+        names: What to measure; `measures.BRIEF` when empty.
     """
-    decided = labels.decide(probabilities)
-    top = int(np.argmax(labels.counts))
-    several = labels.task == "multilabel"
-    if several:  # an unknown label is never given
-        decided = np.pad(decided, ((0, 0), (0, targets.shape[1] - decided.shape[1])))
-    guess = np.zeros_like(decided)
-    guess[..., top if several else slice(None)] = 1 if several else top
+    names = names or BRIEF[labels.task]
+    predicted = given(labels, targets, probabilities)
+    label_scores = [
+        LabelScores(name, int(rows), *shares)
+        for name, (rows, *shares) in zip(labels.names, of_labels(predicted).tolist(), strict=True)
+    ]
     return Evaluation(
         rows=len(targets),
-        scores={
-            **_decision_scores(labels, targets, decided),
-            **_probability_scores(labels, targets, probabilities),
-        },
-        majority=_decision_scores(labels, targets, guess),
-        majority_label=labels.names[top],
-        labels=_label_scores(labels, targets, decided),
-        confusion=_confusion(labels, targets, decided),
+        scores=measure(predicted, names),
+        majority=_guessed(labels, targets, names),
+        majority_label=labels.names[int(np.argmax(labels.counts))],
+        labels=tuple(label_scores),
+        confusion=_confusion(labels, targets, predicted.decided),
         unknown_labels=unknown_labels or {},
     )
 
 
-@dataclass(frozen=True)
-class Scored:
-    """An evaluation, and the rows it is of."""
-
-    rows: str
-    """What they are, in words."""
-    form: str
-    """How their table was read."""
-    skipped: int
-    evaluation: Evaluation
+def given(labels: Labels, targets: Targets, probabilities: Probabilities) -> Predicted:
+    """Rows with the decisions that probabilities lead to; no unknown label is ever given."""
+    decided = labels.decide(probabilities)
+    if labels.task == "multilabel":
+        decided = np.pad(decided, ((0, 0), (0, targets.shape[1] - decided.shape[1])))
+    return Predicted(labels, targets, probabilities, decided)
 
 
-def evaluate_run(
-    run: Run,
-    table: Path | None = None,
-    *,
-    delimiter: str | None = None,
-    encoding: str | None = None,
-) -> Scored:
-    """Score a run on labelled rows.
+def guess(labels: Labels, targets: Targets) -> Predicted:
+    """Rows that all get the commonest label, with the probabilities that training rows have."""
+    top, several = int(np.argmax(labels.counts)), labels.task == "multilabel"
+    decided = np.zeros_like(targets)
+    decided[..., top if several else slice(None)] = 1 if several else top
+    shares = np.array(labels.counts[-labels.outputs :]) / sum(labels.counts)
+    probabilities = np.tile(shares.astype(np.float32), (len(targets), 1))
+    return Predicted(labels, targets, probabilities, decided)
 
-    Args:
-        run: The run.
-        table: The rows; None takes the config's test table, or the rows held out for validation.
-        delimiter: Of the table, where it is not as the config says.
-        encoding: Likewise.
 
-    Raises:
-        DataError: The table cannot be used.
-        RunError: A table has changed, so that the held-out rows are not to be had.
+def _guessed(labels: Labels, targets: Targets, names: Sequence[str]) -> Scores:
+    """The scores of always giving the commonest label, with its share in training.
+
+    With several labels a row the shares are not known, and neither is what is measured of them.
     """
-    config, classifier = run.config(), run.classifier()
-    form = {"delimiter": delimiter, "encoding": encoding}
-    given = {key: value for key, value in form.items() if value is not None}
-    config = config.model_copy(update={"data": config.data.model_copy(update=given)})
-    only = None
-    if table is not None:
-        rows = str(near(table))
-    elif config.data.test is not None:
-        table, rows = config.data.test, f"test rows of {near(config.data.test)}"
-    else:
-        table, only = _validation(run, config)
-        rows = f"validation rows of {near(table)}"
-    scored: list[Probabilities] = []
-    labelled = read_labelled(table, config.data, classifier.predict_proba, scored.append, only=only)
-    targets, unknown = classifier.labels.encode(labelled, config.data)
-    evaluation = evaluate(classifier.labels, targets, np.concatenate(scored), unknown)
-    return Scored(rows, labelled.table.form, labelled.skipped, evaluation)
-
-
-def _validation(run: Run, config: Config) -> tuple[Path, Mask | None]:
-    """The table of a run's validation rows, if it is what it was, and which they are."""
-    held = config.data.validation
-    table, part = (held, "validation") if isinstance(held, Path) else (config.data.train, "train")
-    if table.is_file() and sha256(table) != run.record["data"][part]["sha256"]:
-        raise RunError(
-            f"{table}: has changed since {run.path} was trained, so its validation rows are "
-            "unknown; name a table with --data"
-        )
-    return table, None if isinstance(held, Path) else held_out(config)
-
-
-def _decision_scores(labels: Labels, targets: Targets, decided: Targets) -> Scores:
-    from sklearn import metrics
-
-    every = {"labels": range(len(labels.names)), "zero_division": 0.0}
-    if labels.task == "multilabel":
-        return {
-            "micro_f1": float(
-                metrics.f1_score(targets, decided, average="micro", zero_division=0.0)
-            ),
-            "macro_f1": float(metrics.f1_score(targets, decided, average="macro", **every)),
-            "subset_accuracy": float(metrics.accuracy_score(targets, decided)),
-        }
-    scores: Scores = {"accuracy": float(metrics.accuracy_score(targets, decided))}
-    if labels.task == "multiclass":
-        for average in ("macro", "weighted"):
-            f1 = metrics.f1_score(targets, decided, average=average, **every)
-            scores[f"{average}_f1"] = float(f1)
-        return scores
-    for name in ("precision", "recall", "f1"):
-        score = getattr(metrics, f"{name}_score")
-        value = score(targets == 1, decided == 1, zero_division=0.0)
-        scores[name] = float(value)
-    return scores
-
-
-def _probability_scores(labels: Labels, targets: Targets, probabilities: Probabilities) -> Scores:
-    from sklearn import metrics
-
-    tiny = np.finfo(np.float32).eps
-    likely = np.clip(probabilities.astype(np.float64), tiny, 1 - tiny)
-    if labels.task == "multilabel":
-        cells = np.where(targets[:, : likely.shape[1]] == 1, likely, 1 - likely)
-        return {"log_loss": _mean(-np.log(cells))}
-    known = targets >= 0
-    if labels.task == "multiclass":
-        of_target = np.take_along_axis(likely, np.maximum(targets, 0)[:, None], axis=1)[:, 0]
-        return {"log_loss": _mean(-np.log(of_target[known]))}
-    one, ranks = likely[:, 0], probabilities[known, 0]
-    both = len(np.unique(targets[known])) == 2
-    return {
-        "roc_auc": float(metrics.roc_auc_score(targets[known], ranks)) if both else None,
-        "log_loss": _mean(-np.log(np.where(targets == 1, one, 1 - one)[known])),
-    }
-
-
-def _mean(losses: npt.NDArray[np.float64]) -> float | None:
-    return float(losses.mean()) if losses.size else None
-
-
-def _label_scores(labels: Labels, targets: Targets, decided: Targets) -> tuple[LabelScores, ...]:
-    from sklearn.metrics import precision_recall_fscore_support
-
-    columns = precision_recall_fscore_support(
-        targets,
-        decided,
-        labels=range(len(labels.names)),
-        average=None,
-        zero_division=0.0,
-    )
-    return tuple(
-        LabelScores(name, int(rows), float(precision), float(recall), float(f1))
-        for name, precision, recall, f1, rows in zip(labels.names, *columns, strict=True)
-    )
+    several = labels.task == "multilabel"
+    scores = measure(guess(labels, targets), names)
+    return {name: None if several and name in OF_PROBABILITIES else scores[name] for name in names}
 
 
 def _confusion(

@@ -192,7 +192,7 @@ def _score(classifier: Classifier, texts: list[str], first: int) -> Iterator[_Sc
     tokens = classifier.tokenizer.cut(text_column(texts))
     ids = classifier.tokenizer.encode_tokens(tokens).ids
     logits = classifier.weights.logits(ids)
-    probabilities = classifier.activate(logits)
+    probabilities = classifier.calibrated(classifier.activate(logits))
     decided = labels.decide(probabilities)
     for row, of_text in enumerate(tokens.to_lists()):
         yield _Scored(

@@ -11,9 +11,8 @@ import numpy as np
 from embedclf.backend import OutOfMemory, keras
 from embedclf.errors import TrainingError
 from embedclf.history import Epoch, History, Resumed, Step
-from embedclf.losses import Totals
+from embedclf.losses import Totals, sample_weights
 from embedclf.network import weights_of
-from embedclf.preparation import sample_weights
 from embedclf.steps import Steps
 from embedclf.updates import RULES
 

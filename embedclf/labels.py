@@ -16,7 +16,7 @@ from embedclf.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from embedclf.data import LabelColumn, LabelledRows
+    from embedclf.data import CellColumn, LabelledRows
     from embedclf.schema import DataConfig
 
 Task = Literal["binary", "multiclass", "multilabel"]
@@ -40,6 +40,9 @@ class Labels:
     names: tuple[str, ...]
     counts: tuple[int, ...]
     """Training rows of each label."""
+    thresholds: tuple[float, ...] = ()
+    """(outputs,) probabilities from which on a label is given; 0.5 each where there are none. Of a
+    binary task it is that of the positive label; a softmax has none."""
 
     @property
     def outputs(self) -> int:
@@ -113,13 +116,29 @@ class Labels:
         present = targets[:, rarest_first] == 1
         return np.where(present.any(axis=1), present.argmax(axis=1), len(self.names))
 
+    def present(self, targets: Targets) -> npt.NDArray[np.bool_]:
+        """(n, outputs) whether what each output stands for is true of each row."""
+        if self.task == "multilabel":
+            present: npt.NDArray[np.bool_] = targets[:, : len(self.names)] == 1
+        else:
+            stood_for = np.arange(len(self.names))[-self.outputs :]
+            present = targets[:, None] == stood_for
+        return present
+
     def decide(self, probabilities: Probabilities) -> Targets:
         """Turn probabilities (n, outputs) into decisions of the shape of targets."""
         if self.task == "multiclass":
             best: Targets = probabilities.argmax(axis=1).astype(np.int32)
             return best
-        decisions: Targets = (probabilities >= THRESHOLD).astype(np.int32)
+        thresholds = np.array(self.thresholds or (THRESHOLD,))
+        decisions: Targets = (probabilities >= thresholds).astype(np.int32)
         return decisions[:, 0] if self.task == "binary" else decisions
+
+    def named(self, given: npt.NDArray[np.int32]) -> tuple[str, ...]:
+        """The names of the known labels in a row of targets or decisions."""
+        if self.task == "multilabel":
+            return tuple(self.names[at] for at in np.flatnonzero(given[: len(self.names)] == 1))
+        return () if given < 0 else (self.names[int(given)],)
 
     def ranked(self, probabilities: Probabilities) -> Targets:
         """(n, labels) ids of all labels, the likeliest first; of a binary task the decided one."""
@@ -148,7 +167,7 @@ def _flags(labelled: LabelledRows) -> Targets:
     """(n, labels) of 0 and 1 from a column a label."""
     true = text_column(["1", "true"])
 
-    def flags(column: LabelColumn) -> Targets:
+    def flags(column: CellColumn) -> Targets:
         of_cells = numbers_of(pc.is_in(pc.utf8_lower(column.cells), true))
         return of_cells.astype(np.int32)[column.codes]
 

@@ -1,11 +1,15 @@
-"""Logits and targets → the loss and the score that an epoch tells."""
+"""Logits and targets → the loss and the score that an epoch tells, and the weight of each row."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from embedclf.labels import Labels, Targets
 
 Floats = npt.NDArray[np.float32]
 Goals = npt.NDArray[np.int32] | Floats
@@ -59,6 +63,35 @@ class Totals:
         if self.task == "binary":
             return float(np.count_nonzero(given == right)), len(goals)
         return float(np.count_nonzero(given & right)), (given.sum() + right.sum()) / 2
+
+
+def sample_weights(
+    targets: Targets, labels: Labels, class_weight: str | dict[str, float]
+) -> Floats | None:
+    """The weight of each row in the loss; of each cell where a row has several labels.
+
+    `balanced` gives each class the same total weight, n / (classes · rows of the class) a row
+    (King and Zeng, Logistic Regression in Rare Events Data, 2001). With several labels each is a
+    binary task of its own: both of its sides get the same total weight, and a weight given for a
+    label counts where the label is present.
+
+    Returns:
+        (n,), for several labels a row (n, labels), or None when all weights are one.
+    """
+    if class_weight == "none":
+        return None
+    several = labels.task == "multilabel"
+    if isinstance(class_weight, dict):
+        given = np.array([class_weight.get(name, 1.0) for name in labels.names])
+        weights = np.where(targets == 1, given, 1.0) if several else given[targets]
+    elif several:
+        present = targets.sum(axis=0)  # (labels,)
+        absent = len(targets) - present
+        weights = len(targets) / (2 * np.maximum(np.where(targets == 1, present, absent), 1))
+    else:
+        rows = np.bincount(targets, minlength=len(labels.names))
+        weights = (len(targets) / (len(labels.names) * np.maximum(rows, 1)))[targets]
+    return weights.astype(np.float32)
 
 
 def _losses(logits: Floats, goals: Goals) -> Floats:

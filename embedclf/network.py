@@ -12,6 +12,7 @@ from embedclf.weights import Weights
 if TYPE_CHECKING:
     from embedclf.labels import Labels
     from embedclf.schema import ModelConfig
+    from embedclf.weights import Floats
 
 
 def build(config: ModelConfig, labels: Labels, *, rows: int, sequence_length: int) -> Any:
@@ -85,6 +86,12 @@ def weights_of(network: Any, pooling: str) -> Weights:
     """What a network has learned by now, for scoring without Keras."""
     embedding, *others = network.get_weights()
     return Weights.of(pooling, embedding, tuple(zip(others[::2], others[1::2], strict=True)))
+
+
+def sharpen(network: Any, factors: Floats) -> None:
+    """Multiply the logits of a network by factors (outputs,), which its last layer takes up."""
+    output = network.get_layer("output")
+    output.set_weights([weights * factors for weights in output.get_weights()])
 
 
 def _pool(pooling: str, vectors: Any, ids: Any) -> Any:

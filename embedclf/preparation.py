@@ -11,7 +11,6 @@ from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from embedclf.config import near
@@ -19,7 +18,7 @@ from embedclf.data import LabelledRows, read_labelled, sha256, split
 from embedclf.errors import ConfigError, DataError
 from embedclf.faults import nearest
 from embedclf.fingerprints import Fingerprints, fingerprints
-from embedclf.labels import Labels, Targets
+from embedclf.labels import THRESHOLD, Labels, Targets
 from embedclf.pools import in_order
 from embedclf.schema import FILES
 from embedclf.scratch import IdsFile, TokensFile
@@ -27,12 +26,11 @@ from embedclf.tokenizer import TokenIds, Tokenizer
 from embedclf.tokens import Tokens, cut, normalize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from embedclf.data import Mask
     from embedclf.schema import Config, DataConfig
 
-SampleWeights = npt.NDArray[np.float32]  # (n,), or (n, labels) for several labels a row
 _LOOKED_UP = 64
 """Parts whose tokens are looked up together."""
 
@@ -145,35 +143,6 @@ def held_out(config: Config) -> Mask:
     return _hold_out(rows, np.concatenate(numbers), config)
 
 
-def sample_weights(
-    targets: Targets, labels: Labels, class_weight: str | dict[str, float]
-) -> SampleWeights | None:
-    """The weight of each row in the loss; of each cell where a row has several labels.
-
-    `balanced` gives each class the same total weight, n / (classes · rows of the class) a row
-    (King and Zeng, Logistic Regression in Rare Events Data, 2001). With several labels each is a
-    binary task of its own: both of its sides get the same total weight, and a weight given for a
-    label counts where the label is present.
-
-    Returns:
-        (n,), for several labels a row (n, labels), or None when all weights are one.
-    """
-    if class_weight == "none":
-        return None
-    several = labels.task == "multilabel"
-    if isinstance(class_weight, dict):
-        given = np.array([class_weight.get(name, 1.0) for name in labels.names])
-        weights = np.where(targets == 1, given, 1.0) if several else given[targets]
-    elif several:
-        present = targets.sum(axis=0)  # (labels,)
-        absent = len(targets) - present
-        weights = len(targets) / (2 * np.maximum(np.where(targets == 1, present, absent), 1))
-    else:
-        rows = np.bincount(targets, minlength=len(labels.names))
-        weights = (len(targets) / (len(labels.names) * np.maximum(rows, 1)))[targets]
-    return weights.astype(np.float32)
-
-
 def _check_files(config: Config) -> None:
     """Refuse all files that are not there at once."""
     lines = []
@@ -188,8 +157,20 @@ def _check_files(config: Config) -> None:
         raise ConfigError("\n".join(lines))
 
 
-def _prepare(config: Config, new_file: Callable[[], IO[bytes]]) -> Prepared:
-    tokens, numbers = TokensFile(new_file()), list[Fingerprints]()
+def read_training(config: Config, file: IO[bytes]) -> tuple[LabelledRows, TokensFile, Mask]:
+    """Read and cut the training table once.
+
+    Args:
+        config: The config.
+        file: Where the tokens go.
+
+    Returns:
+        Its rows, their tokens, and (n,) True for the rows that are held out for validation.
+
+    Raises:
+        DataError: As `prepare`.
+    """
+    tokens, numbers = TokensFile(file), list[Fingerprints]()
 
     def work(texts: pa.Array) -> tuple[Tokens, Fingerprints]:
         cut_texts = _cut(texts, config)
@@ -201,15 +182,29 @@ def _prepare(config: Config, new_file: Callable[[], IO[bytes]]) -> Prepared:
 
     rows = read_labelled(config.data.train, config.data, work, take)
     _check_tokens(tokens.count, config)
-    held_out = _hold_out(rows, np.concatenate(numbers), config)
+    return rows, tokens, _hold_out(rows, np.concatenate(numbers), config)
+
+
+def beside(parts: Iterable[Tokens], mask: Mask) -> Iterator[tuple[Tokens, Mask]]:
+    """Parts of the texts, each with its share of a mask over all."""
+    start = 0
+    for part in parts:
+        end = start + len(part.ends)
+        yield part, mask[start:end]
+        start = end
+
+
+def _prepare(config: Config, new_file: Callable[[], IO[bytes]]) -> Prepared:
+    rows, tokens, held_out = read_training(config, new_file())
     train = replace(rows.take(~held_out), skipped=rows.skipped)
     labels = Labels.fit(train, config.data)
     _check_class_weight(labels, config)
-    counted = in_order(lambda part: part[0].count(~part[1]), _beside(tokens.parts(), held_out))
+    _check_threshold(labels, config)
+    counted = in_order(lambda part: part[0].count(~part[1]), beside(tokens.parts(), held_out))
     tokenizer = Tokenizer.fit(counted, config.text)
     _check_tokens(len(tokenizer.tokens), config)
     encoder = _Encoder(tokenizer, labels, config.data, new_file)
-    ids, held_out_ids = encoder.encode(_beside(tokens.parts(), held_out))
+    ids, held_out_ids = encoder.encode(beside(tokens.parts(), held_out))
     validation, test = config.data.validation, config.data.test
     prepared = Prepared(
         config,
@@ -245,15 +240,6 @@ def _hold_out(rows: LabelledRows, keys: Fingerprints, config: Config) -> Mask:
     return mask
 
 
-def _beside(parts: Iterator[Tokens], mask: Mask) -> Iterator[tuple[Tokens, Mask]]:
-    """Parts of the texts, each with its share of a mask over all."""
-    start = 0
-    for part in parts:
-        end = start + len(part.ends)
-        yield part, mask[start:end]
-        start = end
-
-
 @dataclass(frozen=True)
 class _Encoder:
     """Turns texts into the ids, and rows into the targets, of parts."""
@@ -282,7 +268,7 @@ class _Encoder:
         """The part that a table of its own holds."""
         tokens = TokensFile(self.new_file())
         rows = read_labelled(path, self.config, self.tokenizer.cut, tokens.append)
-        ids, _ = self.encode(_beside(tokens.parts(), np.zeros(len(rows), np.bool_)))
+        ids, _ = self.encode(beside(tokens.parts(), np.zeros(len(rows), np.bool_)))
         return self.part(rows, ids)
 
     def part(self, rows: LabelledRows, file: IdsFile) -> Part:
@@ -298,6 +284,14 @@ def _check_class_weight(labels: Labels, config: Config) -> None:
             near = nearest(name, labels.names)
             hint = f"did you mean {near!r}?" if near else f"there are {', '.join(labels.names)}"
             raise ConfigError(f"training.class_weight: no training row has label {name!r}; {hint}")
+
+
+def _check_threshold(labels: Labels, config: Config) -> None:
+    if labels.task == "multiclass" and config.training.threshold != THRESHOLD:
+        raise ConfigError(
+            f"training.threshold: of {len(labels.names)} labels the likeliest is given, whatever "
+            "its probability; leave it out, or say with data.label_separator that a row has several"
+        )
 
 
 def _check_tokens(count: int, config: Config) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from embedclf.backend import Device
     from embedclf.description import Description
-    from embedclf.evaluation import Evaluation, Scored
+    from embedclf.evaluation import Evaluation
     from embedclf.history import Epoch, Resumed
     from embedclf.run import Run
     from embedclf.schema import Config
@@ -94,10 +94,17 @@ def trained(run: Run) -> str:
         f"{_ENDS[record['ended']]}; epoch {record['best_epoch']} kept",
         _scores(columns),
         _majority(first),
-        *(_unknown(name, part) for name, part in parts.items() if part.unknown_labels),
+        *_decision(run),
+        *(unknown_labels(name, part) for name, part in parts.items() if part.unknown_labels),
         f"run: {run.path}",
     ]
     return "\n".join(lines)
+
+
+def thresholds(labels: Sequence[str], chosen: Sequence[float]) -> str:
+    """From which probability on each label is given."""
+    pairs = zip(labels[-len(chosen) :], chosen, strict=True)
+    return shortened(", ".join(f"{label!r} from {cut:.4f} on" for label, cut in pairs))
 
 
 def trained_json(run: Run) -> str:
@@ -122,28 +129,30 @@ def circumstances(record: dict[str, Any]) -> str:
     )
 
 
-def evaluation(told: Scored) -> str:
-    """Scores beside guessing, by label, and what is taken for what."""
-    scored = told.evaluation
-    skipped = f", {told.skipped:,} more skipped: no valid label" if told.skipped else ""
-    lines = [
-        f"{told.rows}: {scored.rows:,} rows{skipped}",
-        _scores({"score": scored.scores, "majority": scored.majority}),
-        _majority(scored),
-        "",
-        _label_table(scored),
-    ]
-    if scored.confusion is not None and (confusion := _confusion(scored)):
-        lines += ["", confusion]
-    if scored.unknown_labels:
-        lines.insert(1, _unknown(told.rows, scored))
-    return "\n".join(lines)
+def confusion_table(scored: Evaluation) -> str | None:
+    """What is taken for what, where it fits the page."""
+    if scored.confusion is None:
+        return None
+    names = [label.label for label in scored.labels]
+    rows = [[f"{cell:,}" for cell in cells] for cells in scored.confusion]
+    corner = "true \\ given"
+    first = max(len(corner), *map(len, names))
+    columns = zip(names, *rows, strict=True)
+    if first + sum(3 + max(map(len, column)) for column in columns) > WIDTH:
+        return None
+    table = new_table(corner, *names, numbers=tuple(range(1, len(names) + 1)))
+    for name, cells in zip(names, rows, strict=True):
+        table.add_row(name, *cells)
+    return rendered(table)
 
 
-def evaluation_json(run: Path, told: Scored) -> str:
-    """The same for programs; `rows` is their number."""
-    values = {"run": str(run), "data": told.rows, "form": told.form, "rows_skipped": told.skipped}
-    return to_json(values | told.evaluation.to_json())
+def unknown_labels(rows: str, scored: Evaluation) -> str:
+    """Labels that training never saw, with their rows."""
+    named = ", ".join(f"{name!r} {count:,}" for name, count in scored.unknown_labels.items())
+    total = sum(scored.unknown_labels.values())
+    return shortened(
+        f"{rows}: {total:,} times a label that training never saw, which is always wrong: {named}"
+    )
 
 
 def runs(found: Sequence[Run]) -> str:
@@ -255,29 +264,6 @@ def _scores(columns: dict[str, dict[str, float | None]]) -> str:
     return rendered(table)
 
 
-def _label_table(scored: Evaluation) -> str:
-    table = new_table("label", "rows", "precision", "recall", "f1", numbers=(1, 2, 3, 4))
-    for label in scored.labels:
-        shares = (label.precision, label.recall, label.f1)
-        table.add_row(label.label, f"{label.rows:,}", *map(score, shares))
-    return rendered(table)
-
-
-def _confusion(scored: Evaluation) -> str | None:
-    """What is taken for what, where it fits the page."""
-    names = [label.label for label in scored.labels]
-    rows = [[f"{cell:,}" for cell in cells] for cells in scored.confusion or ()]
-    corner = "true \\ given"
-    first = max(len(corner), *map(len, names))
-    columns = zip(names, *rows, strict=True)
-    if first + sum(3 + max(map(len, column)) for column in columns) > WIDTH:
-        return None
-    table = new_table(corner, *names, numbers=tuple(range(1, len(names) + 1)))
-    for name, cells in zip(names, rows, strict=True):
-        table.add_row(name, *cells)
-    return rendered(table)
-
-
 def _majority(scored: Evaluation) -> str:
     return f"majority: always {scored.majority_label!r}, the commonest label in training"
 
@@ -286,12 +272,20 @@ def _epochs(count: int) -> str:
     return f"{count} epoch" if count == 1 else f"{count} epochs"
 
 
-def _unknown(rows: str, scored: Evaluation) -> str:
-    named = ", ".join(f"{name!r} {count:,}" for name, count in scored.unknown_labels.items())
-    total = sum(scored.unknown_labels.values())
-    return shortened(
-        f"{rows}: {total:,} times a label that training never saw, which is always wrong: {named}"
-    )
+def _decision(run: Run) -> list[str]:
+    """From which probability on labels are given, where that was chosen."""
+    from embedclf.decisions import read_rule
+    from embedclf.thresholds import named
+
+    decision = run.decision()
+    rule = read_rule(decision["rule"])
+    if isinstance(rule, float):
+        return []
+    chosen = thresholds(run.record["labels"], decision["thresholds"])
+    return [
+        f"threshold: {chosen} ({named(rule)}), chosen on validation rows, whose scores are "
+        "therefore a little too good"
+    ]
 
 
 def _near(path: str) -> str:

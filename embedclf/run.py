@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedclf.atomic import DRAFT, draft_folder, publish_folder
+from embedclf.atomic import DRAFT, draft_file, draft_folder, publish_folder
 from embedclf.errors import RunError
 
 if TYPE_CHECKING:
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from embedclf.classifier import Classifier
     from embedclf.schema import Config
 
-FORMAT = 1
-"""Version of the directory's form; a run of a later one is refused."""
+FORMAT = 2
+"""Version of the directory's form; a run of a later one is refused. Runs of version 1 have no
+thresholds but 0.5 and no calibration."""
 
 ROOT = Path("runs")
 CONFIG, MODEL, TEXT, LABELS = "config.yaml", "model.keras", "text.json", "labels.json"
 HISTORY, METRICS, RECORD = "history.csv", "metrics.json", "run.json"
+CALIBRATION = "calibration.json"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Run:
         run = cls.glance(path)
         for name in run.record["files"]:
             run.read(name)
+        run.metrics()
         return run
 
     @classmethod
@@ -64,9 +67,9 @@ class Run:
             given = record["format"]
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise RunError(f"{file}: damaged, or not embedclf's; train again") from error
-        if given != FORMAT:
+        if given not in range(1, FORMAT + 1):
             raise RunError(
-                f"{path}: a run of format {given}, this embedclf reads {FORMAT}; "
+                f"{path}: a run of format {given}, this embedclf reads 1 to {FORMAT}; "
                 "use the version that wrote it, or train again"
             )
         if record.pop("checksum", None) != _checksum(record):
@@ -80,10 +83,7 @@ class Run:
             RunError: It is missing or is not what was written.
         """
         file = self.path / name
-        try:
-            content = file.read_bytes()
-        except OSError as error:
-            raise RunError(f"{file}: {error.strerror}; restore it or train again") from error
+        content = self._content(file)
         if hashlib.sha256(content).hexdigest() != self.record["files"][name]:
             raise RunError(f"{file}: damaged: its SHA-256 is not the recorded one; train again")
         return content
@@ -96,13 +96,54 @@ class Run:
         return load_config(self.path / CONFIG)
 
     def metrics(self) -> dict[str, Any]:
-        """What training measured, by part: `validation`, and `test` where there was a table."""
-        measured: dict[str, Any] = json.loads(self.read(METRICS))
-        return measured
+        """What was measured, by part: `validation`, and `test` where there was a table."""
+        sealed = self._sealed()
+        return {part: sealed[part] for part in ("validation", "test") if part in sealed}
+
+    def decision(self) -> dict[str, Any]:
+        """The `rule` that decides which labels are given, and the `thresholds` it came to."""
+        decision: dict[str, Any] = self._sealed().get("decision", {"rule": 0.5, "thresholds": []})
+        return decision
+
+    def decide(self, decision: dict[str, Any], metrics: dict[str, Any]) -> None:
+        """Decide otherwise from now on; that and what it comes to replace the old in one step.
+
+        Raises:
+            RunError: The run is of format 1, or cannot be written to.
+        """
+        if METRICS in self.record["files"]:
+            raise RunError(f"{self.path}: a run of format 1 keeps its threshold; train again")
+        try:
+            with draft_file(self.path / METRICS, "w", encoding="utf-8", newline="\n") as file:
+                file.write(_seal({"decision": decision, **metrics}))
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be written: {error.strerror}") from error
 
     def classifier(self) -> Classifier:
         """The classifier; nothing of TensorFlow is imported."""
-        return read_classifier(self.path, self.record["pooling"], self.read)
+        found = read_classifier(self.path, self.record["pooling"], self.read)
+        return found.deciding(self.decision()["thresholds"])
+
+    def _sealed(self) -> dict[str, Any]:
+        """The content of `metrics.json`, which alone may change after the training."""
+        if METRICS in self.record["files"]:
+            content: dict[str, Any] = json.loads(self.read(METRICS))
+            return content
+        file = self.path / METRICS
+        try:
+            content = json.loads(self._content(file))
+            checksum = content.pop("checksum", None)
+        except (ValueError, AttributeError) as error:
+            raise RunError(f"{file}: damaged; restore it or train again") from error
+        if checksum != _checksum(content):
+            raise RunError(f"{file}: damaged: its checksum does not fit; restore it or train again")
+        return content
+
+    def _content(self, file: Path) -> bytes:
+        try:
+            return file.read_bytes()
+        except OSError as error:
+            raise RunError(f"{file}: {error.strerror}; restore it or train again") from error
 
 
 @dataclass(frozen=True)
@@ -119,6 +160,10 @@ class Draft:
         """Write plain values as JSON, every code point as itself; without indent it is quick."""
         self.write(name, json.dumps(values, ensure_ascii=False, indent=indent) + "\n")
 
+    def write_metrics(self, decision: dict[str, Any], metrics: dict[str, Any]) -> None:
+        """Write how the run decides, and what was measured, by part."""
+        self.write(METRICS, _seal({"decision": decision, **metrics}))
+
     def publish(self, record: dict[str, Any], name: str, output: Path | None) -> Run:
         """Record every file's SHA-256 and give the run its place.
 
@@ -133,6 +178,7 @@ class Draft:
         hashes = {
             file.name: hashlib.sha256(file.read_bytes()).hexdigest()
             for file in sorted(self.path.iterdir())
+            if file.name != METRICS
         }
         record = {"format": FORMAT, **record, "files": hashes}
         self.write_json(RECORD, {**record, "checksum": _checksum(record)})
@@ -215,16 +261,19 @@ def read_classifier(path: Path, pooling: str, read: Any = None) -> Classifier:
         pooling: Of the network.
         read: Reads a file by its name; plainly from the folder when None.
     """
+    from embedclf.calibration import Calibration
     from embedclf.classifier import Classifier
     from embedclf.labels import Labels
     from embedclf.tokenizer import Tokenizer
     from embedclf.weights import read_weights
 
     read = read or (lambda name: (path / name).read_bytes())
+    calibrated = (path / CALIBRATION).is_file()
     return Classifier(
         Tokenizer.from_json(json.loads(read(TEXT))),
         Labels.from_json(json.loads(read(LABELS))),
         read_weights(read(MODEL), pooling),
+        Calibration.from_json(json.loads(read(CALIBRATION))) if calibrated else None,
     )
 
 
@@ -232,6 +281,13 @@ def _next_name(parent: Path, name: str) -> str:
     pattern = re.compile(rf"{re.escape(name)}-(\d+)")
     numbers = [int(m[1]) for entry in parent.iterdir() if (m := pattern.fullmatch(entry.name))]
     return f"{name}-{max(numbers, default=0) + 1}"
+
+
+def _seal(values: dict[str, Any]) -> str:
+    """Values as JSON with their own checksum."""
+    plain = json.loads(json.dumps(values))
+    sealed = {**plain, "checksum": _checksum(plain)}
+    return json.dumps(sealed, ensure_ascii=False, indent=1) + "\n"
 
 
 def _checksum(record: dict[str, Any]) -> str:

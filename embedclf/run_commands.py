@@ -29,25 +29,85 @@ if TYPE_CHECKING:
     type=FILE,
     help="The labelled table; else the config's test or validation rows.",
 )
+@click.option("--by", multiple=True, metavar="COLUMN", help="Also score by its cells. Repeatable.")
+@click.option(
+    "--baseline/--no-baseline",
+    default=True,
+    help="Fit a logistic regression on TF-IDF to compare with; it takes longer than all else.",
+)
+@click.option(
+    "--mistakes",
+    type=click.IntRange(0),
+    default=5,
+    metavar="N",
+    help="Show so many of the worst mistakes; 5 when left out.",
+)
 @form_options
 @json_option
 @talk_options
 def evaluate(
     path: Path | None,
     data: Path | None,
+    by: tuple[str, ...],
+    baseline: bool,
+    mistakes: int,
     delimiter: str | None,
     encoding: str | None,
     as_json: bool,
 ) -> None:
-    """Score a run on labelled rows, beside always guessing the commonest label."""
-    from embedclf import report
-    from embedclf.evaluation import evaluate_run
+    """Score a run on labelled rows, with intervals, beside baselines, by slice, at its worst."""
+    from embedclf import evaluation_report
+    from embedclf.appraisal import Wanted, appraise
 
     run = open_run(path)
-    scored = evaluate_run(run, data, delimiter=delimiter, encoding=encoding)
-    say(f"read as {scored.form}")
-    shown = report.evaluation_json(run.path, scored) if as_json else report.evaluation(scored)
-    click.echo(shown)
+    wanted = Wanted(data, delimiter, encoding, by, baseline=baseline, mistakes=mistakes)
+    told = appraise(run, wanted)
+    say(f"read as {told.scored.labelled.table.form}")
+    click.echo(
+        evaluation_report.appraisal_json(run.path, told)
+        if as_json
+        else evaluation_report.appraisal(told)
+    )
+
+
+@click.command(short_help="Compare two runs on the same rows.")
+@click.argument("first", type=FILE, metavar="RUN")
+@click.argument("second", type=FILE, metavar="RUN")
+@click.option("--data", type=FILE, help="The labelled table; else rows that both were tested on.")
+@json_option
+@talk_options
+def compare(first: Path, second: Path, data: Path | None, as_json: bool) -> None:
+    """Compare two runs on the same rows: differences, whether they are chance, changed rows."""
+    from embedclf import comparison, comparison_report
+
+    told = comparison.compare(open_run(first), open_run(second), data)
+    show = comparison_report.comparison_json if as_json else comparison_report.comparison
+    click.echo(show(first, second, told))
+
+
+@click.command(short_help="Weigh a run's threshold, or choose it anew.")
+@run_option
+@click.option(
+    "--metric",
+    metavar="RULE",
+    help="Decide by it from now on: f1, youden, 0.3, precision=0.9, recall=0.95 or cost=1:10 "
+    "(of a false positive : of a false negative).",
+)
+@json_option
+@talk_options
+def threshold(path: Path | None, metric: str | None, as_json: bool) -> None:
+    """Show what thresholds come to on a run's validation rows; choose another with --metric."""
+    from embedclf import decisions, threshold_report
+
+    rule = None if metric is None else decisions.parse_rule(metric)
+    run = open_run(path)
+    told = decisions.weigh(run) if rule is None else decisions.choose_anew(run, rule)
+    if as_json:
+        click.echo(threshold_report.weighed_json(run.path, told))
+    else:
+        click.echo(threshold_report.weighed(told))
+    if rule is not None:
+        say(f"{run.path}: decides so from now on")
 
 
 @click.command(short_help="Show a network and what it means.")

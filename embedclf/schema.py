@@ -151,6 +151,40 @@ class ModelConfig(Section):
     )
 
 
+class PrecisionRule(Section):
+    """The threshold of highest recall with a precision of at least so much."""
+
+    precision: Fraction
+
+
+class RecallRule(Section):
+    """The threshold of highest precision with a recall of at least so much."""
+
+    recall: Fraction
+
+
+class Costs(Section):
+    """What a mistake costs, in any unit."""
+
+    false_positive: Annotated[Number, Field(gt=0)]
+    false_negative: Annotated[Number, Field(gt=0)]
+
+
+class CostRule(Section):
+    """The threshold of lowest cost."""
+
+    cost: Costs
+
+
+Threshold = Annotated[
+    Fraction | Literal["f1", "youden"] | PrecisionRule | RecallRule | CostRule,
+    _instead(
+        "a number between 0 and 1, f1, youden, {precision: 0.9}, {recall: 0.95} or "
+        "{cost: {false_positive: 1, false_negative: 10}}"
+    ),
+]
+
+
 class TrainingConfig(Section):
     """How the network is fitted."""
 
@@ -170,6 +204,16 @@ class TrainingConfig(Section):
     class_weight: ClassWeight = Field(
         "none",
         description="Weight of the rows of each label: none, balanced, or {label: weight}.",
+    )
+    calibration: Literal["none", "temperature", "isotonic"] = Field(
+        "none",
+        description="What makes probabilities come true as often as they say; learned on "
+        "validation rows.",
+    )
+    threshold: Threshold = Field(
+        0.5,
+        description="Probability from which on a label is given, or what it is to reach on "
+        "validation rows; each of several labels has its own.",
     )
     device: Literal["auto", "cpu", "gpu"] = Field(
         "auto", description="Where to train; gpu fails where there is none."

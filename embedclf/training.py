@@ -19,18 +19,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedclf import __version__, run
+from embedclf.calibration import isotonic, sharpness
 from embedclf.checkpoints import Checkpoint, identity
+from embedclf.classifier import Classifier
 from embedclf.config import dump_config
 from embedclf.errors import TrainingError
 from embedclf.evaluation import evaluate
 from embedclf.preparation import Prepared, prepare
+from embedclf.thresholds import choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from embedclf.backend import Device
-    from embedclf.classifier import Classifier
+    from embedclf.calibration import Calibration
     from embedclf.history import Epoch, History, Resumed, Step
     from embedclf.labels import Labels, Probabilities
     from embedclf.preparation import Part
@@ -114,14 +117,17 @@ def train(
         clock.lap("fit")
 
         with _uninterrupted():
+            calibration = _calibrate(net, prepared)
+            if calibration is not None:
+                draft.write_json(run.CALIBRATION, calibration.to_json())
             draft.write_json(run.TEXT, prepared.tokenizer.to_json(), indent=None)
             draft.write_json(run.LABELS, prepared.labels.to_json())
             net.save(draft.path / run.MODEL)
             classifier = run.read_classifier(draft.path, config.model.pooling)
-            parity, metrics = _measure(prepared, classifier, net)
+            parity, decision, metrics = _measure(prepared, classifier, net)
             draft.write(run.CONFIG, dump_config(config, _home(output)))
             draft.write(run.HISTORY, history.to_csv())
-            draft.write_json(run.METRICS, metrics)
+            draft.write_metrics(decision, metrics)
             clock.lap("finish")
 
             record = _circumstances(prepared, hashes.result(), device, history)
@@ -202,28 +208,51 @@ def _open_log(folder: Path | None) -> None:
         raise TrainingError(f"{folder}: cannot hold a log: {error.strerror}") from error
 
 
-def _measure(prepared: Prepared, classifier: Classifier, net: Any) -> tuple[float, dict[str, Any]]:
-    """Compare NumPy with Keras, then score each part: the test rows once and last.
+def _calibrate(net: Any, prepared: Prepared) -> Calibration | None:
+    """Calibrate on validation rows: a temperature goes into the network, a line beside it."""
+    from embedclf.network import sharpen, weights_of
+
+    config, labels, validation = prepared.config, prepared.labels, prepared.validation
+    if config.training.calibration == "none":
+        return None
+    weights = weights_of(net, config.model.pooling)
+    logits = weights.logits(validation.ids)
+    if config.training.calibration == "temperature":
+        sharpen(net, sharpness(labels, validation.targets, logits))
+        return None
+    classifier = Classifier(prepared.tokenizer, labels, weights)
+    return isotonic(labels, validation.targets, classifier.activate(logits))
+
+
+def _measure(
+    prepared: Prepared, classifier: Classifier, net: Any
+) -> tuple[float, dict[str, Any], dict[str, Any]]:
+    """Compare NumPy with Keras, choose thresholds, score each part: the test rows once and last.
 
     Returns:
-        The largest difference in a probability on validation rows, and the scores.
+        The largest difference in a probability on validation rows, the rule that decides and what
+        it came to, and the scores.
 
     Raises:
         TrainingError: The difference is above `PARITY`.
     """
-    ids = prepared.validation.ids
-    probabilities = classifier.score(ids)
-    parity = _difference(net, ids, probabilities)
+    validation, rule = prepared.validation, prepared.config.training.threshold
+    probabilities = classifier.activate(classifier.weights.logits(validation.ids))
+    parity = _difference(net, validation.ids, probabilities)
     if not parity <= PARITY:
         raise TrainingError(
             f"NumPy and Keras differ by {parity:.1e} in a probability, more than {PARITY:.0e}; "
             "the run was not kept; please report it with the config"
         )
-    metrics = {"validation": _evaluate(prepared.validation, prepared.labels, probabilities)}
+    probabilities = classifier.calibrated(probabilities)
+    thresholds = choose(prepared.labels, validation.targets, probabilities, rule)
+    classifier = classifier.deciding(thresholds)
+    metrics = {"validation": _evaluate(validation, classifier.labels, probabilities)}
     if prepared.test is not None:
         probabilities = classifier.score(prepared.test.ids)
-        metrics["test"] = _evaluate(prepared.test, prepared.labels, probabilities)
-    return parity, metrics
+        metrics["test"] = _evaluate(prepared.test, classifier.labels, probabilities)
+    plain = prepared.config.training.model_dump(mode="json")["threshold"]
+    return parity, {"rule": plain, "thresholds": thresholds}, metrics
 
 
 def _difference(net: Any, ids: TokenIds, probabilities: Probabilities) -> float:

@@ -120,7 +120,7 @@ def test_evaluate(
     told = json.loads(invoke("evaluate", "--run", run, "--json").stdout)
     part = "test" if task == "binary" else "validation"
     assert told["rows"] == runs[task].record["data"][part]["rows"]
-    assert told["scores"] == runs[task].metrics()[part]["scores"]
+    assert told["scores"].items() >= runs[task].metrics()[part]["scores"].items()
 
 
 def test_evaluate_names_labels_it_does_not_know(
@@ -462,7 +462,7 @@ def test_a_confusion_matrix_that_does_not_fit_is_left_out(workplace: Path, invok
     flags = ("-s", "data.train=wide.csv", "-s", "data.test=null", "-s", "training.epochs=1")
     invoke("train", "binary.yaml", "-q", *flags)
     shown = invoke("evaluate").stdout
-    assert "given" not in shown
+    assert "true \\ given" not in shown
     assert "customer_service_11" in shown
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedclf.data import LabelColumn, LabelledRows, read_labelled, split
+from embedclf.data import CellColumn, LabelledRows, read_labelled, split
 from embedclf.delimited import Delimited
 from embedclf.errors import DataError
 from embedclf.schema import DataConfig
@@ -25,9 +25,9 @@ def config(**values: Any) -> DataConfig:
     return DataConfig.model_validate({"train": "unused.csv", **values})
 
 
-def column(cells: list[str]) -> LabelColumn:
+def column(cells: list[str]) -> CellColumn:
     encoded = pa.array(cells, pa.string()).dictionary_encode()
-    return LabelColumn(encoded.dictionary, encoded.indices.to_numpy())
+    return CellColumn(encoded.dictionary, encoded.indices.to_numpy())
 
 
 def labelled(*columns: list[str]) -> LabelledRows:

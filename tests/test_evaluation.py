@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from embedclf.evaluation import Evaluation, evaluate, evaluate_run, measured
+from embedclf.appraisal import Wanted, appraise
+from embedclf.evaluation import Evaluation, evaluate, measured
 from embedclf.labels import Labels
 from tests.conftest import reviews, write_csv
 
@@ -113,19 +114,30 @@ def test_an_evaluation_survives_json(labels: Labels) -> None:
 
 
 def test_a_run_is_scored_on_its_test_table_by_default(runs: dict[str, Run]) -> None:
-    told = evaluate_run(runs["binary"])
-    assert told.rows.startswith("test rows of ")
-    assert told.form == "comma, utf-8 (detected)"
-    assert told.evaluation == measured(runs["binary"])["test"]
+    told = appraise(runs["binary"], Wanted(baseline=False))
+    assert told.scored.place.name.startswith("test rows of ")
+    assert told.scored.labelled.table.form == "comma, utf-8 (detected)"
+    assert_measured_before(told.evaluation, measured(runs["binary"])["test"])
 
 
 @pytest.mark.parametrize("task", ["multiclass", "multilabel"])
 def test_without_a_test_table_the_validation_rows_are_scored_again(
     task: str, runs: dict[str, Run]
 ) -> None:
-    told = evaluate_run(runs[task])
-    assert told.rows.startswith("validation rows of ")
-    assert told.evaluation == measured(runs[task])["validation"]
+    told = appraise(runs[task], Wanted(baseline=False))
+    assert told.scored.place.name.startswith("validation rows of ")
+    assert_measured_before(told.evaluation, measured(runs[task])["validation"])
+
+
+def assert_measured_before(found: Evaluation, before: Evaluation) -> None:
+    """What is measured in full holds what training measured in brief."""
+    assert found.scores.items() >= before.scores.items()
+    assert found.majority.items() >= before.majority.items()
+    assert (found.rows, found.labels, found.confusion) == (
+        before.rows,
+        before.labels,
+        before.confusion,
+    )
 
 
 def test_changed_training_data_have_no_validation_rows(workplace: Path, invoke: Any) -> None:
@@ -164,8 +176,8 @@ def test_skipped_rows_are_told_where_a_run_is_scored(workplace: Path, invoke: An
 def test_a_table_of_one_s_own_is_scored(runs: dict[str, Run], tmp_path: Path) -> None:
     rows = [*reviews(20), ("great", "odd"), ("", "odd")]
     path = write_csv(tmp_path / "own.csv", ["text", "label"], rows)
-    told = evaluate_run(runs["binary"], path)
-    assert told.rows == str(path)
+    told = appraise(runs["binary"], Wanted(path, baseline=False))
+    assert told.scored.place.name == str(path)
     scored = told.evaluation
     assert scored.rows == 22
     assert scored.unknown_labels == {"odd": 2}

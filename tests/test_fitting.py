@@ -14,7 +14,8 @@ from embedclf.config import load_config
 from embedclf.errors import TrainingError
 from embedclf.history import Epoch, Step
 from embedclf.labels import Labels
-from embedclf.preparation import Prepared, prepare, sample_weights
+from embedclf.losses import sample_weights
+from embedclf.preparation import Prepared, prepare
 from embedclf.steps import Steps
 from embedclf.updates import RULES
 

@@ -1,0 +1,192 @@
+"""Baselines: what a plain method, fitted on the same training rows, makes of the same rows."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from itertools import islice
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embedclf.data import read_labelled, read_labels
+from embedclf.evaluation import given
+from embedclf.pools import in_order
+from embedclf.preparation import beside, read_training
+from embedclf.scoring import unchanged, validation
+from embedclf.thresholds import choose
+from embedclf.tokenizer import RESERVED, UNKNOWN, Tokenizer
+from embedclf.vocabularies import most_frequent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from embedclf.labels import Labels, Probabilities, Targets
+    from embedclf.measures import Predicted
+    from embedclf.run import Run
+    from embedclf.schema import Config
+    from embedclf.scoring import Place, ScoredRows
+    from embedclf.tokens import Tokens
+
+Counts = Any
+"""A sparse SciPy matrix (n, terms): how often each term is in each text."""
+
+_TERMS = 200_000
+"""Most different tokens that count: the most frequent ones."""
+_CELLS = 60_000_000
+"""Different tokens of all texts times outputs; above it fitting would take minutes."""
+_ITERATIONS = 200
+_TOGETHER = 64
+"""Parts whose tokens are looked up together."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a logistic regression says of rows."""
+
+    predicted: Predicted
+    rows: int
+    """Training rows that it was fitted on."""
+    of_rows: int
+    """Training rows that there were."""
+
+    @property
+    def told(self) -> str:
+        """What it is, in words."""
+        part = "" if self.rows == self.of_rows else f" of {self.of_rows:,}, by chance"
+        return f"logistic regression on TF-IDF of {self.rows:,} training rows{part}"
+
+
+def tfidf(run: Run, config: Config, scored: ScoredRows) -> Baseline | str:
+    """Fit a logistic regression on a run's training rows, and score rows by it.
+
+    It sees how often each token of the run's unit is in a text, none being cut off, weighed by how
+    few texts have it (TF-IDF); all is as scikit-learn has it by default. Thresholds are chosen by
+    the run's own rule. Of very many rows it gets a part by chance.
+
+    Args:
+        run: Tells what the training table was.
+        config: Of the run.
+        scored: The rows.
+
+    Returns:
+        The baseline, or why there is none.
+
+    Raises:
+        DataError: The training table cannot be used.
+    """
+    labels, table = scored.classifier.labels, config.data.train
+    if not (table.is_file() and unchanged(run, "train", table)):
+        return f"{table} is not there as the run was trained on it"
+    with TemporaryFile() as file:
+        rows, tokens, held = read_training(config, file)
+        counted = in_order(lambda part: part[0].count(~part[1]), beside(tokens.parts(), held))
+        terms = _Terms(replace(scored.classifier.tokenizer, tokens=most_frequent(counted, _TERMS)))
+        counts = terms.count(tokens.parts())
+    targets, _ = labels.encode(rows, config.data)
+    train = np.flatnonzero(~held)
+    chosen = _affordable(counts, train, labels.outputs, config.seed)
+    model = _Model.fit(labels, counts[chosen], targets[chosen])
+    rule, thresholds = config.training.threshold, labels.thresholds
+    if not isinstance(rule, float):
+        if held.any():
+            targets, probabilities = targets[held], model.score(counts[held])
+        else:
+            place = validation(run, config)
+            targets, _ = labels.encode(read_labels(place.table, config.data), config.data)
+            probabilities = model.score(terms.of(place))
+        thresholds = choose(labels, targets, probabilities, rule)
+    probabilities = model.score(terms.of(scored.place))
+    decided = given(replace(labels, thresholds=thresholds), scored.targets, probabilities)
+    return Baseline(decided, len(chosen), len(train))
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """Counts tokens."""
+
+    tokenizer: Tokenizer
+    """Its vocabulary are the terms."""
+
+    def of(self, place: Place) -> Counts:
+        """The counts of the texts of a place."""
+        parts: list[Tokens] = []
+        read_labelled(
+            place.table, place.config.data, self.tokenizer.cut, parts.append, only=place.only
+        )
+        return self.count(parts)
+
+    def count(self, parts: Iterable[Tokens]) -> Counts:
+        """The counts of texts that are cut."""
+        from scipy.sparse import vstack
+
+        remaining, matrices = iter(parts), list[Counts]()
+        while group := list(islice(remaining, _TOGETHER)):
+            ids = self.tokenizer.look_up([tokens.dictionary for tokens in group])
+            matrices += map(self._matrix, group, ids)
+        return vstack(matrices, format="csr")
+
+    def _matrix(self, tokens: Tokens, ids: Any) -> Counts:
+        from scipy.sparse import csr_matrix
+
+        of_tokens = ids[tokens.codes]
+        known = of_tokens != UNKNOWN
+        edges = np.concatenate([[0], np.cumsum(known)])[np.concatenate([[0], tokens.ends])]
+        terms = of_tokens[known] - len(RESERVED)
+        ones = np.ones(len(terms), np.float32)
+        shape = (len(tokens.ends), len(self.tokenizer.tokens))
+        counts = csr_matrix((ones, terms, edges), shape=shape)
+        counts.sum_duplicates()
+        return counts
+
+
+def _affordable(counts: Counts, rows: Any, outputs: int, seed: int) -> Any:
+    """As many of the rows, by chance, as can be fitted in reasonable time."""
+    cells = counts[rows].nnz * outputs
+    if cells <= _CELLS:
+        return rows
+    chosen = np.random.default_rng(seed).permutation(rows)[: max(1, len(rows) * _CELLS // cells)]
+    return np.sort(chosen)
+
+
+@dataclass(frozen=True)
+class _Model:
+    """TF-IDF, and a logistic regression a softmax, or a label of several."""
+
+    labels: Labels
+    weighing: Any
+    regressions: list[Any]
+
+    @classmethod
+    def fit(cls, labels: Labels, counts: Counts, targets: Targets) -> _Model:
+        from sklearn.feature_extraction.text import TfidfTransformer
+
+        weighing = TfidfTransformer()
+        weighed = weighing.fit_transform(counts)
+        goals = targets.T if labels.task == "multilabel" else [targets]
+        return cls(labels, weighing, [_regression(weighed, goal) for goal in goals])
+
+    def score(self, counts: Counts) -> Probabilities:
+        """(n, outputs) probabilities of texts."""
+        weighed = self.weighing.transform(counts)
+        scored = np.zeros((counts.shape[0], len(self.labels.names)), np.float32)
+        if self.labels.task == "multilabel":
+            for column, regression in zip(scored.T, self.regressions, strict=True):
+                column[:] = regression.predict_proba(weighed)[:, -1]
+            return scored
+        (regression,) = self.regressions
+        scored[:, regression.classes_] = regression.predict_proba(weighed)
+        return scored[:, -self.labels.outputs :]
+
+
+def _regression(weighed: Counts, goals: Targets) -> Any:
+    from sklearn.dummy import DummyClassifier
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    if len(np.unique(goals)) == 1:
+        return DummyClassifier().fit(weighed, goals)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return LogisticRegression(max_iter=_ITERATIONS).fit(weighed, goals)

@@ -1,0 +1,125 @@
+"""Calibration: probabilities that come true as often as they say, learned on validation rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from embedclf.labels import Labels, Probabilities, Targets
+    from embedclf.weights import Floats
+
+Doubles = npt.NDArray[np.float64]
+
+_MOST_FACTOR = 20.0
+"""Most that logits are multiplied or divided by; rows without a mistake would ask for infinity."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A rising line for each output: what it says, and how often that came true."""
+
+    said: tuple[Doubles, ...]
+    """(knots,) each: probabilities as the network gives them, rising."""
+    true: tuple[Doubles, ...]
+    """(knots,) each: the share of rows for which they came true; between knots it is a line."""
+
+    def apply(self, probabilities: Probabilities, *, exclusive: bool) -> Probabilities:
+        """Calibrate probabilities (n, outputs).
+
+        Args:
+            probabilities: Of the network.
+            exclusive: Whether those of a row add up to one, as they are made to do again (Zadrozny
+                and Elkan, Transforming Classifier Scores into Accurate Multiclass Probability
+                Estimates, 2002).
+        """
+        lines = zip(probabilities.T, self.said, self.true, strict=True)
+        columns = [np.interp(column, said, true) for column, said, true in lines]
+        calibrated = np.stack(columns, axis=1)
+        if exclusive:
+            calibrated /= calibrated.sum(axis=1, keepdims=True)
+        return calibrated.astype(np.float32)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Plain values, an entry an output."""
+        return [
+            {"said": said.tolist(), "true": true.tolist()}
+            for said, true in zip(self.said, self.true, strict=True)
+        ]
+
+    @classmethod
+    def from_json(cls, values: list[dict[str, Any]]) -> Calibration:
+        """The calibration that `to_json` wrote."""
+        said = tuple(np.array(line["said"]) for line in values)
+        return cls(said, tuple(np.array(line["true"]) for line in values))
+
+
+def isotonic(labels: Labels, targets: Targets, probabilities: Probabilities) -> Calibration:
+    """Learn how often each output comes true (Zadrozny and Elkan, 2002).
+
+    No share is nearer to 0 or 1 than one row in two more than there are would be, since so many
+    rows cannot show more; an output that never or always came true stays as it is.
+
+    Args:
+        labels: Of the classifier.
+        targets: Of the validation rows.
+        probabilities: (n, outputs) of the network for them.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    least = 1.0 / (len(targets) + 2)
+    said, true = [], []
+    for came, column in zip(labels.present(targets).T, probabilities.T, strict=True):
+        if came.all() or not came.any():
+            knots = shares = np.array([0.0, 1.0])
+        else:
+            line = IsotonicRegression(y_min=least, y_max=1.0 - least)
+            line.fit(column.astype(np.float64), came)
+            knots, shares = line.X_thresholds_, line.y_thresholds_
+        said.append(knots)
+        true.append(shares)
+    return Calibration(tuple(said), tuple(true))
+
+
+def sharpness(labels: Labels, targets: Targets, logits: Floats) -> Floats:
+    """Find what to multiply logits by for the lowest log loss: one over the temperature.
+
+    Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks, 2017, section 4.2.
+    A softmax has one factor, so that no decision changes; sigmoids have one each.
+
+    Args:
+        labels: Of the classifier.
+        targets: Of the validation rows.
+        logits: (n, outputs) of the network for them.
+
+    Returns:
+        (outputs,) factors between 1/20 and 20.
+    """
+    came = labels.present(targets)
+    if labels.task == "multiclass":
+        return np.repeat(np.float32(_lowest(logits, came, _softmax_loss)), labels.outputs)
+    factors = [
+        _lowest(logit, true, _sigmoid_loss) for logit, true in zip(logits.T, came.T, strict=True)
+    ]
+    return np.array(factors, np.float32)
+
+
+def _lowest(logits: Floats, came: npt.NDArray[np.bool_], loss: Any) -> float:
+    """The factor of lowest loss, which is convex in it."""
+    from scipy.optimize import minimize_scalar
+
+    doubles = logits.astype(np.float64)
+    bounds = (1.0 / _MOST_FACTOR, _MOST_FACTOR)
+    found = minimize_scalar(lambda factor: loss(factor * doubles, came), bounds=bounds)
+    return float(found.x)
+
+
+def _softmax_loss(logits: Doubles, came: npt.NDArray[np.bool_]) -> float:
+    return float(np.logaddexp.reduce(logits, axis=1).mean() - logits[came].mean())
+
+
+def _sigmoid_loss(logits: Doubles, came: npt.NDArray[np.bool_]) -> float:
+    return float(np.logaddexp(0.0, np.where(came, -logits, logits)).mean())

@@ -1,0 +1,166 @@
+"""Comparison: two runs on the same rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from embedclf.errors import RequestError
+from embedclf.evaluation import given
+from embedclf.measures import BRIEF, measure
+from embedclf.resampling import Resampler, intervals, resample
+from embedclf.scoring import of_run, rows_of, score
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from embedclf.classifier import Classifier
+    from embedclf.measures import Predicted, Scores
+    from embedclf.resampling import Interval
+    from embedclf.run import Run
+    from embedclf.scoring import Place, ScoredRows
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A row that one run gets right and the other does not."""
+
+    place: str
+    """`file:line`"""
+    text: str
+    true: tuple[str, ...]
+    given: tuple[tuple[str, ...], tuple[str, ...]]
+    """By the first run, by the second."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the second of two runs does better or worse than the first, on the same rows."""
+
+    place: str
+    rows: int
+    scores: tuple[Scores, Scores]
+    differences: dict[str, tuple[float, Interval] | None]
+    """How much higher each score of the second is, and the 95 % interval of that; paired draws."""
+    draws: int
+    mended: int
+    """Rows that the second alone gets right."""
+    broken: int
+    """Rows that the first alone gets right."""
+    p_value: float
+    """McNemar's exact test: how likely chance alone would part these rows so unevenly, or more,
+    if both were equally good."""
+    changed: tuple[Changed, ...]
+    """Some of those rows: first what the second broke, then what it mended."""
+
+
+def compare(first: Run, second: Run, table: Path | None = None) -> Comparison:
+    """Compare two runs on the same rows.
+
+    McNemar's exact test (McNemar, Note on the Sampling Error of the Difference between Correlated
+    Proportions or Percentages, 1947) looks at the rows that only one of them gets right.
+
+    Args:
+        first: A run.
+        second: Another, of the same labels.
+        table: Labelled rows; None takes the rows that both were tested on, or else validated on.
+
+    Raises:
+        RequestError: The runs differ in their labels, or have no such rows in common.
+        DataError: A table cannot be used.
+        RunError: A table has changed, so that validation rows are not to be had.
+    """
+    classifiers = first.classifier(), second.classifier()
+    _check_labels(first, second, classifiers)
+    places = _places(first, second, table)
+    scored = [score(*pair) for pair in zip(classifiers, places, strict=True)]
+    predicted = [given(one.classifier.labels, one.targets, one.probabilities) for one in scored]
+    names = BRIEF[classifiers[0].labels.task]
+    draws = resample(
+        [Resampler(one, names) for one in predicted],
+        len(scored[0]),
+        cells=predicted[0].probabilities.size,
+        seed=places[0].config.seed,
+    )
+    scores = measure(predicted[0], names), measure(predicted[1], names)
+    gained = intervals(draws[:, len(names) :] - draws[:, : len(names)])
+    right = [Resampler(one, ()).exact > 0 for one in predicted]
+    mended, broken = right[1] & ~right[0], right[0] & ~right[1]
+    return Comparison(
+        scored[0].place.name,
+        len(scored[0]),
+        scores,
+        {name: _gain(name, scores, edges) for name, edges in zip(names, gained, strict=True)},
+        len(draws),
+        int(mended.sum()),
+        int(broken.sum()),
+        mcnemar(int(mended.sum()), int(broken.sum())),
+        (*_changed(scored, predicted, broken), *_changed(scored, predicted, mended)),
+    )
+
+
+def mcnemar(mended: int, broken: int) -> float:
+    """The two-sided p value of McNemar's exact test; 1 where no row differs."""
+    from scipy.stats import binomtest
+
+    both = mended + broken
+    return float(binomtest(mended, both).pvalue) if both else 1.0
+
+
+def _check_labels(first: Run, second: Run, classifiers: tuple[Classifier, Classifier]) -> None:
+    one, other = (classifier.labels for classifier in classifiers)
+    if (one.task, one.names) != (other.task, other.names):
+        raise RequestError(
+            f"{second.path} gives {', '.join(other.names)} ({other.task}), {first.path} gives "
+            f"{', '.join(one.names)} ({one.task}); only runs of the same labels can be compared"
+        )
+
+
+def _places(first: Run, second: Run, table: Path | None) -> tuple[Place, Place]:
+    """Where each run finds the rows, which are the same."""
+    configs = first.config(), second.config()
+    if table is not None:
+        return rows_of(configs[0], table), rows_of(configs[1], table)
+    one, other = of_run(first, configs[0]), of_run(second, configs[1])
+    every = np.ones(1, np.bool_)
+    masks = [every if place.only is None else place.only for place in (one, other)]
+    if one.table != other.table or not np.array_equal(masks[0], masks[1]):
+        raise RequestError(
+            f"{first.path} and {second.path} were not tested on the same rows ({one.name}; "
+            f"{other.name}); name a table with --data"
+        )
+    return one, other
+
+
+def _gain(
+    name: str, scores: tuple[Scores, Scores], edges: Interval | None
+) -> tuple[float, Interval] | None:
+    one, other = scores[0][name], scores[1][name]
+    return None if one is None or other is None or edges is None else (other - one, edges)
+
+
+def _changed(
+    scored: list[ScoredRows], predicted: list[Predicted], rows: npt.NDArray[np.bool_]
+) -> list[Changed]:
+    """The first rows under a mask."""
+    at = np.flatnonzero(rows)[:_SHOWN]
+    if not len(at):
+        return []
+    mask = np.zeros_like(rows)
+    mask[at] = True
+    shown = zip(at.tolist(), scored[0].places(at), scored[0].texts(mask), strict=True)
+    one, other = predicted
+    return [
+        Changed(
+            place,
+            text,
+            one.labels.named(one.targets[row]),
+            (one.labels.named(one.decided[row]), other.labels.named(other.decided[row])),
+        )
+        for row, place, text in shown
+    ]

@@ -1,0 +1,146 @@
+"""Decisions: the thresholds of a run, weighed and chosen anew on its validation rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from embedclf.errors import RequestError
+from embedclf.evaluation import evaluate
+from embedclf.schema import Threshold
+from embedclf.scoring import Place, score, unchanged, validation
+from embedclf.thresholds import USUAL, best, choose
+
+if TYPE_CHECKING:
+    from embedclf.classifier import Classifier
+    from embedclf.run import Run
+    from embedclf.schema import Config
+    from embedclf.scoring import ScoredRows
+    from embedclf.thresholds import Curve
+
+_RULE: TypeAdapter[Threshold] = TypeAdapter(Threshold)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A rule, and what it comes to for a label, at one threshold."""
+
+    label: str
+    rule: Threshold
+    curve: Curve
+    taken: bool
+    """Whether the run decides so."""
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What thresholds come to on the validation rows of a run."""
+
+    place: str
+    rows: int
+    rule: Threshold
+    """By which the run decides."""
+    thresholds: tuple[float, ...]
+    """(outputs,)"""
+    choices: tuple[Choice, ...]
+
+
+def parse_rule(given: str) -> Threshold:
+    """Read a rule as it is typed: `f1`, `0.3`, `precision=0.9`, `cost=1:10`.
+
+    Raises:
+        RequestError: It is none.
+    """
+    name, equals, value = given.partition("=")
+    plain: Any = name
+    try:
+        if name == "cost":
+            costs = map(float, value.split(":"))
+            plain = {name: dict(zip(("false_positive", "false_negative"), costs, strict=True))}
+        elif equals:
+            plain = {name: float(value)}
+        elif not name.isalnum():
+            plain = float(name)
+        return read_rule(plain)
+    except (ValueError, ValidationError) as error:
+        raise RequestError(
+            f"--metric {given}: must be f1, youden, a number between 0 and 1, precision=0.9, "
+            "recall=0.95 or cost=1:10 (of a false positive : of a false negative)"
+        ) from error
+
+
+def read_rule(plain: Any) -> Threshold:
+    """A rule out of the plain values of a config or a run."""
+    return _RULE.validate_python(plain)
+
+
+def weigh(run: Run) -> Weighed:
+    """Tell what thresholds come to on a run's validation rows.
+
+    With two labels that is what each usual rule comes to for the positive one; with several labels
+    a row what each has now, and what 0.5 would come to.
+
+    Raises:
+        RequestError: The run gives the likeliest label, without a threshold.
+        RunError: The validation rows are not to be had any more.
+        DataError: Their table cannot be used.
+    """
+    classifier, config = _deciding(run)
+    scored = score(classifier, validation(run, config))
+    return _weighed(run, scored)
+
+
+def choose_anew(run: Run, rule: Threshold) -> Weighed:
+    """Choose the thresholds of a run anew on its validation rows, and measure it with them.
+
+    The test rows are measured again too, where their table is what it was; else their scores are
+    dropped, as they are not those of the run any more.
+
+    Raises:
+        RequestError: As `weigh`, and the others too.
+    """
+    classifier, config = _deciding(run)
+    scored = score(classifier, validation(run, config))
+    thresholds = choose(classifier.labels, scored.targets, scored.probabilities, rule)
+    metrics = {"validation": _measured(scored, thresholds)}
+    test = config.data.test
+    if test is not None and test.is_file() and unchanged(run, "test", test):
+        metrics["test"] = _measured(score(classifier, Place("test", test, config)), thresholds)
+    plain = _RULE.dump_python(rule, mode="json")
+    run.decide({"rule": plain, "thresholds": thresholds}, metrics)
+    return _weighed(run, scored)
+
+
+def _deciding(run: Run) -> tuple[Classifier, Config]:
+    classifier = run.classifier()
+    if classifier.labels.task == "multiclass":
+        raise RequestError(
+            f"{run.path}: of {len(classifier.labels.names)} labels the likeliest is given, "
+            "whatever its probability; thresholds are for two labels, or for several in a row"
+        )
+    return classifier, run.config()
+
+
+def _measured(scored: ScoredRows, thresholds: tuple[float, ...]) -> dict[str, Any]:
+    labels = scored.classifier.deciding(thresholds).labels
+    return evaluate(labels, scored.targets, scored.probabilities, scored.unknown_labels).to_json()
+
+
+def _weighed(run: Run, scored: ScoredRows) -> Weighed:
+    decision, labels = run.decision(), scored.classifier.labels
+    rule = read_rule(decision["rule"])
+    thresholds = tuple(decision["thresholds"]) or (0.5,) * labels.outputs
+    rules = dict.fromkeys([*USUAL, rule]) if labels.task == "binary" else [0.5]
+    columns = zip(labels.present(scored.targets).T, scored.probabilities.T, strict=True)
+    names = labels.names[-labels.outputs :]
+    choices = []
+    for name, cut, (came, probabilities) in zip(names, thresholds, columns, strict=True):
+        taken = Choice(name, rule, best(came, probabilities, cut), taken=True)
+        others = (one for one in rules if one != rule)
+        choices += [
+            taken,
+            *(Choice(name, one, best(came, probabilities, one), taken=False) for one in others),
+        ]
+    return Weighed(scored.place.name, len(scored), rule, thresholds, tuple(choices))

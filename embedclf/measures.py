@@ -1,0 +1,187 @@
+"""Measures: how good decisions and probabilities are, by scikit-learn's definitions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from embedclf.labels import Labels, Probabilities, Targets
+
+Doubles = npt.NDArray[np.float64]
+Scores = dict[str, float | None]
+"""Each between 0 and 1, but log_loss ≥ 0, brier of several classes ≤ 2 and mcc ≥ -1; None where
+the rows do not define it."""
+
+BRIEF = {
+    "binary": ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss"),
+    "multiclass": ("accuracy", "macro_f1", "weighted_f1", "log_loss"),
+    "multilabel": ("micro_f1", "macro_f1", "subset_accuracy", "log_loss"),
+}
+"""What training measures, by task; the first is what is shown where there is room for one."""
+_SHARES = ("precision", "recall", "f1")
+_RANKING = ("roc_auc", "pr_auc")
+_LOSSES = ("log_loss", "brier", "ece")
+_AVERAGES = tuple(f"{kind}_{share}" for kind in ("macro", "weighted") for share in _SHARES)
+FULL = {
+    "binary": ("accuracy", *_SHARES, "mcc", *_RANKING, *_LOSSES, *_AVERAGES),
+    "multiclass": ("accuracy", *_AVERAGES, "mcc", *_RANKING, *_LOSSES),
+    "multilabel": (
+        *(f"micro_{share}" for share in reversed(_SHARES)),
+        "subset_accuracy",
+        *_AVERAGES,
+        *_RANKING,
+        *_LOSSES,
+    ),
+}
+"""What can be measured, by task."""
+LOWER_IS_BETTER = frozenset(_LOSSES)
+OF_PROBABILITIES = frozenset({*_RANKING, *_LOSSES})
+"""What decisions have no part in."""
+
+BINS = 10
+"""Of probabilities, equally wide, for the expected calibration error."""
+_TINY = float(np.finfo(np.float32).eps)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Rows, what is true of them, and what is said of them."""
+
+    labels: Labels
+    targets: Targets
+    """(n,) with -1 for an unknown label, or (n, labels), unknown ones behind the known."""
+    probabilities: Probabilities
+    """(n, outputs)"""
+    decided: Targets
+    """Of the shape of the targets."""
+
+    def take(self, rows: npt.NDArray[np.bool_]) -> Predicted:
+        """The rows under a mask."""
+        return Predicted(
+            self.labels, self.targets[rows], self.probabilities[rows], self.decided[rows]
+        )
+
+    @cached_property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """(n,) rows whose label the classifier knows; probabilities are measured on them alone."""
+        if self.labels.task == "multilabel":
+            return np.ones(len(self.targets), np.bool_)
+        known: npt.NDArray[np.bool_] = self.targets >= 0
+        return known
+
+    @cached_property
+    def came(self) -> npt.NDArray[np.bool_]:
+        """(known, outputs) what is true of the known rows."""
+        return self.labels.present(self.targets)[self.known]
+
+    @cached_property
+    def likely(self) -> Doubles:
+        """(known, outputs) probabilities, none quite 0 or 1."""
+        likely = np.clip(self.probabilities[self.known].astype(np.float64), _TINY, 1.0 - _TINY)
+        if self.labels.task == "multiclass":
+            likely /= likely.sum(axis=1, keepdims=True)
+        return likely
+
+    @cached_property
+    def claims(self) -> tuple[Doubles, npt.NDArray[np.bool_]]:
+        """(claims,) probabilities that were said and whether they came true, row by row.
+
+        Those of the outputs; of a softmax that of the likeliest label alone.
+        """
+        if self.labels.task != "multiclass":
+            return self.likely.ravel(), self.came.ravel()
+        top = self.likely.argmax(axis=1)[:, None]
+        likely = np.take_along_axis(self.likely, top, axis=1)
+        return likely[:, 0], np.take_along_axis(self.came, top, axis=1)[:, 0]
+
+
+def measure(predicted: Predicted, names: Sequence[str]) -> Scores:
+    """Measure rows, with scikit-learn.
+
+    `macro` and `weighted` are means over the known labels, `micro` counts all cells; without these
+    words a share is that of the positive label. ROC AUC and PR AUC (average precision) are means
+    over the labels, each against the rest, that some rows have and some have not. `brier` is the
+    mean squared difference, `ece` the expected calibration error: how far the probabilities of a
+    bin lie from how often they came true, on average over bins (Guo, Pleiss, Sun and Weinberger,
+    On Calibration of Modern Neural Networks, 2017, section 2).
+
+    Args:
+        predicted: The rows.
+        names: What to measure: of `FULL` for the task.
+    """
+    return {name: _measured(predicted, name) for name in names}
+
+
+def of_labels(predicted: Predicted) -> Doubles:
+    """(labels, 4): rows of each known label, its precision, recall and f1."""
+    from sklearn.metrics import precision_recall_fscore_support
+
+    precision, recall, f1, rows = precision_recall_fscore_support(
+        predicted.targets,
+        predicted.decided,
+        labels=range(len(predicted.labels.names)),
+        average=None,
+        zero_division=0.0,
+    )
+    return np.stack([rows, precision, recall, f1], axis=1).astype(np.float64)
+
+
+def bin_of(likely: Doubles) -> npt.NDArray[np.int64]:
+    """The bin of each probability, from 0 to `BINS` - 1."""
+    return np.minimum((likely * BINS).astype(np.int64), BINS - 1)
+
+
+def _measured(predicted: Predicted, name: str) -> float | None:
+    from sklearn import metrics
+
+    targets, decided = predicted.targets, predicted.decided
+    if name in {"accuracy", "subset_accuracy"}:
+        return float(metrics.accuracy_score(targets, decided))
+    if name == "mcc":
+        one = len(np.union1d(targets, decided)) == 1
+        return 0.0 if one else float(metrics.matthews_corrcoef(targets, decided))
+    if name in _RANKING:
+        return _ranking(predicted, name)
+    if name in _LOSSES:
+        return _of_probabilities(predicted, name) if len(predicted.came) else None
+    average, _, share = name.rpartition("_")
+    score = getattr(metrics, f"{share}_score")
+    if not average:
+        return float(score(targets == 1, decided == 1, zero_division=0.0))
+    labels = None if average == "micro" else range(len(predicted.labels.names))
+    return float(score(targets, decided, average=average, labels=labels, zero_division=0.0))
+
+
+def _ranking(predicted: Predicted, name: str) -> float | None:
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    score = roc_auc_score if name == "roc_auc" else average_precision_score
+    both = [
+        score(came, likely)
+        for came, likely in zip(
+            predicted.came.T, predicted.probabilities[predicted.known].T, strict=True
+        )
+        if came.any() and not came.all()
+    ]
+    return float(np.mean(both)) if both else None
+
+
+def _of_probabilities(predicted: Predicted, name: str) -> float:
+    from sklearn import metrics
+
+    if name == "ece":
+        likely, came = predicted.claims
+        gaps = np.bincount(bin_of(likely), likely - came, BINS)
+        return float(np.abs(gaps).sum() / len(likely))
+    score = metrics.log_loss if name == "log_loss" else metrics.brier_score_loss
+    if predicted.labels.task == "multiclass":
+        labels = range(len(predicted.labels.names))
+        return float(score(predicted.targets[predicted.known], predicted.likely, labels=labels))
+    return float(score(predicted.came.ravel(), predicted.likely.ravel(), labels=[False, True]))

@@ -1,0 +1,139 @@
+"""Labelled rows with a run's probabilities for them: what every verdict is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from embedclf.config import near
+from embedclf.data import read_labelled, sha256
+from embedclf.errors import RunError
+from embedclf.preparation import held_out
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from embedclf.classifier import Classifier
+    from embedclf.data import LabelledRows, Mask
+    from embedclf.labels import Probabilities, Targets
+    from embedclf.run import Run
+    from embedclf.schema import Config
+    from embedclf.tokenizer import Counts
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where labelled rows are."""
+
+    name: str
+    """What they are, in words."""
+    table: Path
+    config: Config
+    """How to read the table."""
+    only: Mask | None = None
+    """Which of the valid rows; None is all."""
+
+
+@dataclass(frozen=True)
+class ScoredRows:
+    """Labelled rows, and what a classifier says of them."""
+
+    place: Place
+    classifier: Classifier
+    labelled: LabelledRows
+    targets: Targets
+    unknown_labels: dict[str, int]
+    """Labels that the classifier does not know, with their rows."""
+    probabilities: Probabilities
+    """(n, outputs)"""
+    lengths: Counts
+    """(n,) tokens of each text."""
+    unknown: Counts
+    """(n,) those of them that are not in the vocabulary."""
+
+    def __len__(self) -> int:
+        return len(self.labelled)
+
+    def texts(self, rows: npt.NDArray[np.bool_]) -> list[str]:
+        """The texts under a mask (n,), read again."""
+        place, found = self.place, list[str]()
+        wanted = rows if place.only is None else place.only.copy()
+        if place.only is not None:
+            wanted[place.only] = rows
+        read_labelled(place.table, place.config.data, pa.Array.to_pylist, found.extend, only=wanted)
+        return found
+
+    def places(self, rows: npt.NDArray[np.int64]) -> list[str]:
+        """Where rows (k,), by ascending number among these, stand: `file:line`."""
+        table = self.labelled.table
+        places = table.places(self.labelled.rows[rows].tolist())
+        return [place.replace(table.name, str(near(table.path)), 1) for place in places]
+
+
+def score(classifier: Classifier, place: Place, beside: Sequence[str] = ()) -> ScoredRows:
+    """Score labelled rows.
+
+    Args:
+        classifier: Gives the probabilities.
+        place: Where the rows are.
+        beside: Other columns of the table whose cells are wanted.
+
+    Raises:
+        DataError: The table cannot be used.
+    """
+    parts: list[tuple[Probabilities, Counts, Counts]] = []
+
+    def work(texts: pa.Array) -> tuple[Probabilities, Counts, Counts]:
+        encoding = classifier.tokenizer.encode(texts)
+        return classifier.score(encoding.ids), encoding.lengths, encoding.unknown
+
+    labelled = read_labelled(
+        place.table, place.config.data, work, parts.append, only=place.only, beside=beside
+    )
+    targets, unknown_labels = classifier.labels.encode(labelled, place.config.data)
+    columns = map(np.concatenate, zip(*parts, strict=True))
+    return ScoredRows(place, classifier, labelled, targets, unknown_labels, *columns)
+
+
+def rows_of(config: Config, table: Path) -> Place:
+    """The rows of a table."""
+    return Place(str(near(table)), table, config)
+
+
+def of_run(run: Run, config: Config) -> Place:
+    """The test rows of a run's config; those held out for validation where it has none.
+
+    Raises:
+        RunError: The table of the latter has changed.
+    """
+    test = config.data.test
+    if test is not None:
+        return Place(f"test rows of {near(test)}", test, config)
+    return validation(run, config)
+
+
+def validation(run: Run, config: Config) -> Place:
+    """A run's validation rows.
+
+    Raises:
+        RunError: Their table has changed, so that they are not to be had.
+    """
+    held = config.data.validation
+    table, part = (held, "validation") if isinstance(held, Path) else (config.data.train, "train")
+    if not unchanged(run, part, table):
+        raise RunError(
+            f"{table}: has changed since {run.path} was trained, so its validation rows are "
+            "unknown; name a table with --data"
+        )
+    only = None if isinstance(held, Path) else held_out(config)
+    return Place(f"validation rows of {near(table)}", table, config, only)
+
+
+def unchanged(run: Run, part: str, table: Path) -> bool:
+    """Whether a table is not known to be another than the one a run was made with."""
+    return not table.is_file() or sha256(table) == run.record["data"][part]["sha256"]

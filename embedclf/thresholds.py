@@ -1,0 +1,160 @@
+"""Thresholds: from which probability on a label is given, chosen on validation rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from embedclf.schema import CostRule, PrecisionRule, RecallRule
+
+if TYPE_CHECKING:
+    from embedclf.labels import Labels, Probabilities, Targets
+    from embedclf.schema import Threshold
+
+Doubles = npt.NDArray[np.float64]  # (thresholds,)
+
+USUAL: tuple[Threshold, ...] = (
+    0.5,
+    "f1",
+    "youden",
+    *(PrecisionRule(precision=share) for share in (0.8, 0.9, 0.95)),
+    *(RecallRule(recall=share) for share in (0.8, 0.9, 0.95)),
+)
+"""Rules that people choose by."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What each threshold comes to on some rows; one stands between any two probabilities."""
+
+    thresholds: Doubles
+    """Falling."""
+    true_positives: Doubles
+    false_positives: Doubles
+    positives: int
+    rows: int
+
+    @classmethod
+    def of(cls, came: npt.NDArray[np.bool_], probabilities: npt.NDArray[np.floating]) -> Curve:
+        """The curve of one label: in which rows (n,) it is, and its probability there."""
+        order = np.argsort(-probabilities, kind="stable")
+        ranked = probabilities[order].astype(np.float64)
+        last = np.flatnonzero(np.diff(ranked, append=-1.0))  # of each run of equal probabilities
+        lower = np.append(ranked[last[1:]], 0.0)
+        given = last + 1.0
+        found = np.cumsum(came[order])[last].astype(np.float64)
+        thresholds = (ranked[last] + lower) / 2.0
+        return cls(thresholds, found, given - found, int(came.sum()), len(came))
+
+    @classmethod
+    def at(
+        cls, came: npt.NDArray[np.bool_], probabilities: npt.NDArray[np.floating], threshold: float
+    ) -> Curve:
+        """The curve of that threshold alone."""
+        given = probabilities >= np.float64(threshold)
+        found = np.array([np.count_nonzero(given & came)], np.float64)
+        false = np.array([np.count_nonzero(given & ~came)], np.float64)
+        return cls(np.array([threshold]), found, false, int(came.sum()), len(came))
+
+    def take(self, index: int) -> Curve:
+        """One threshold of the curve."""
+        one = slice(index, index + 1)
+        counts = self.true_positives[one], self.false_positives[one]
+        return Curve(self.thresholds[one], *counts, self.positives, self.rows)
+
+    @property
+    def given(self) -> Doubles:
+        """Share of the rows that get the label."""
+        return (self.true_positives + self.false_positives) / max(self.rows, 1)
+
+    @property
+    def precision(self) -> Doubles:
+        """Share of them that have it; 0 where none gets it."""
+        return self.true_positives / np.maximum(self.true_positives + self.false_positives, 1.0)
+
+    @property
+    def recall(self) -> Doubles:
+        """Share of the rows that have the label that get it."""
+        return self.true_positives / max(self.positives, 1)
+
+    @property
+    def f1(self) -> Doubles:
+        """Harmonic mean of precision and recall."""
+        both = self.true_positives + self.false_positives + self.positives
+        return 2.0 * self.true_positives / np.maximum(both, 1.0)
+
+    @property
+    def youden(self) -> Doubles:
+        """Recall less the share of the other rows that get the label (Youden, 1950)."""
+        return self.recall - self.false_positives / max(self.rows - self.positives, 1)
+
+
+def choose(
+    labels: Labels, targets: Targets, probabilities: Probabilities, rule: Threshold
+) -> tuple[float, ...]:
+    """Choose the threshold of each output.
+
+    Args:
+        labels: Of the classifier.
+        targets: Of the rows to choose on, which must not be those it is tested on.
+        probabilities: (n, outputs) for them.
+        rule: A threshold itself, or what it is to reach.
+
+    Returns:
+        (outputs,) thresholds; none for a softmax, which gives the likeliest label.
+    """
+    if labels.task == "multiclass":
+        return ()
+    came = labels.present(targets)
+    columns = zip(came.T, probabilities.T, strict=True)
+    return tuple(float(best(*column, rule).thresholds[0]) for column in columns)
+
+
+def best(
+    came: npt.NDArray[np.bool_], probabilities: npt.NDArray[np.floating], rule: Threshold
+) -> Curve:
+    """Find what a rule comes to for one label, at one threshold.
+
+    Of equally good thresholds the one nearest to 0.5 is taken. Where no row or each has the label,
+    there is nothing to choose by, and it is 0.5. A precision that none reaches is come as near to
+    as can be.
+
+    Args:
+        came: (n,) whether a row has the label.
+        probabilities: (n,) of the label.
+        rule: A threshold itself, or what it is to reach.
+    """
+    if isinstance(rule, float) or came.all() or not came.any():
+        return Curve.at(came, probabilities, rule if isinstance(rule, float) else 0.5)
+    curve = Curve.of(came, probabilities)
+    merits = _merits(curve, rule)
+    equal = np.flatnonzero(merits >= merits.max() - 1e-12)
+    return curve.take(int(equal[np.abs(curve.thresholds[equal] - 0.5).argmin()]))
+
+
+def named(rule: Threshold) -> str:
+    """A rule in a few words."""
+    if isinstance(rule, PrecisionRule):
+        return f"precision ≥ {rule.precision:g}"
+    if isinstance(rule, RecallRule):
+        return f"recall ≥ {rule.recall:g}"
+    if isinstance(rule, CostRule):
+        return f"cost {rule.cost.false_positive:g} : {rule.cost.false_negative:g}"
+    return f"{rule:g}" if isinstance(rule, float) else rule
+
+
+def _merits(curve: Curve, rule: Threshold) -> Doubles:
+    """How good each threshold is by a rule."""
+    if isinstance(rule, PrecisionRule):
+        reached = curve.precision >= rule.precision
+        return np.where(reached, 1.0 + curve.recall, curve.precision)
+    if isinstance(rule, RecallRule):
+        return np.where(curve.recall >= rule.recall, 1.0 + curve.precision, curve.recall)
+    if isinstance(rule, CostRule):
+        missed = curve.positives - curve.true_positives
+        cost = rule.cost.false_positive * curve.false_positives + rule.cost.false_negative * missed
+        return -cost / curve.rows
+    return curve.f1 if rule == "f1" else curve.youden
