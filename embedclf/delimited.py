@@ -12,7 +12,14 @@ import pyarrow as pa
 from embedclf.batches import BATCH_ROWS, BLOCK_BYTES, Batch, Part
 from embedclf.columns import empty_batch, join_columns
 from embedclf.errors import DataError
-from embedclf.records import RecordError, record_blocks, rows_of, wrong_count, wrong_record
+from embedclf.records import (
+    RecordError,
+    broken_records,
+    record_blocks,
+    rows_of,
+    wrong_count,
+    wrong_record,
+)
 from embedclf.textfiles import TextFile, is_utf8, one_line
 
 if TYPE_CHECKING:
@@ -58,6 +65,13 @@ class Delimited:
             records = rows_of(stream.decoded, self.delimiter, len(self.columns))
             lines = [line for line, _ in itertools.islice(records, 1, rows[-1] + 2)]
         return [f"{self.file.name}:{lines[row]}" for row in rows]
+
+    def broken(self, wanted: Sequence[str]) -> Iterator[tuple[int, str]]:
+        """All records that cannot be read: the line each begins on, and what is wrong with it."""
+        del wanted  # a record is read whole or not at all
+        with self.file.open() as stream:
+            text = io.TextIOWrapper(stream.decoded, encoding="utf-8-sig", newline="")
+            yield from broken_records(text, self.delimiter, len(self.columns))
 
     def _parts(self, wanted: Sequence[int]) -> Iterator[Part]:
         from pyarrow import csv

@@ -26,11 +26,22 @@ def fingerprints(tokens: Tokens) -> Fingerprints:
     Efficient randomized pattern-matching algorithms, 1987), on every machine the same. Among ten
     million texts the chance that two different ones share a number is about one in 400,000.
     """
-    of_tokens = _of_strings(pc.utf8_lower(tokens.dictionary))
-    of_tokens ^= of_tokens >> np.uint64(32)  # so that no byte can move to another token
-    of_tokens *= np.uint64(_RADIX)
+    of_tokens = token_numbers(tokens)
     offsets = np.concatenate([[0], tokens.ends])
     return _polynomials(of_tokens[tokens.codes], offsets)
+
+
+def token_numbers(tokens: Tokens) -> Fingerprints:
+    """Number the tokens of a dictionary (different,); those that differ only in case are alike."""
+    return string_numbers(pc.utf8_lower(tokens.dictionary))
+
+
+def string_numbers(strings: pa.StringArray) -> Fingerprints:
+    """Number strings (n,), equal ones alike, different ones scattered over all numbers."""
+    numbers = _of_strings(strings)
+    numbers ^= numbers >> np.uint64(32)  # so that no byte of a token can move to another one
+    numbers *= np.uint64(_RADIX)
+    return numbers
 
 
 def _of_strings(strings: pa.StringArray) -> Fingerprints:

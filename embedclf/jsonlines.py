@@ -75,6 +75,18 @@ class JsonLines:
             lines = list(itertools.islice(numbered_lines(stream), rows[-1] + 1))
         return [f"{self.file.name}:{lines[row][0]}" for row in rows]
 
+    def broken(self, wanted: Sequence[str]) -> Iterator[tuple[int, str]]:
+        """All lines whose record cannot be read for some columns, and what is wrong with each."""
+        with self.file.open() as stream:
+            for number, line in numbered_lines(stream):
+                try:
+                    record = parse_record(self.file.name, number, line)
+                    self._refuse_new_keys(number, record)
+                    for column in wanted:
+                        self._text(number, column, record)
+                except DataError as error:
+                    yield number, str(error).removeprefix(f"{self.file.name}:{number}: ")
+
     def _records(self) -> Iterator[tuple[list[tuple[int, bytes, dict[str, Any]]], float]]:
         """Records with their lines, in batches."""
         with self.file.open() as stream:

@@ -58,6 +58,11 @@ class Parquet:
         """Where rows stand: their numbers, from 1."""
         return [f"{self.name}: row {row + 1}" for row in rows]
 
+    def broken(self, wanted: Sequence[str]) -> Iterator[tuple[int, str]]:
+        """None: rows of Parquet are read all or not at all."""
+        del wanted
+        return iter(())
+
     def _rows(self, columns: Sequence[str]) -> Iterator[Part]:
         """Columns in their types; the first batch is empty and tells these where no other comes."""
         from pyarrow import parquet

@@ -110,7 +110,7 @@ class Prepared:
         return {name: of_paths[path] for name, path in paths.items()}
 
 
-def prepare(config: Config, folder: Path | None = None) -> Prepared:
+def prepare(config: Config, folder: Path | None = None, *, strict: bool = True) -> Prepared:
     """Read, check, split and encode everything that a config names.
 
     The vocabulary and the labels are learned from training rows alone. No text is kept: tokens and
@@ -119,6 +119,7 @@ def prepare(config: Config, folder: Path | None = None) -> Prepared:
     Args:
         config: The config.
         folder: Where the scratch files are; None is where the system has room for such files.
+        strict: Whether `check_validation` follows.
 
     Raises:
         DataError: A table cannot be used, or the split leaves nothing to validate on.
@@ -127,8 +128,24 @@ def prepare(config: Config, folder: Path | None = None) -> Prepared:
     _check_files(config)
     with ExitStack() as stack:
         prepared = _prepare(config, lambda: stack.enter_context(TemporaryFile(dir=folder)))
+    if strict:
+        check_validation(prepared)
     pa.default_memory_pool().release_unused()
     return prepared
+
+
+def check_validation(prepared: Prepared) -> None:
+    """Refuse validation rows of unknown labels, which have no loss; raises DataError."""
+    unknown = prepared.validation.unknown_labels
+    if not unknown:
+        return
+    name, rows = next(iter(unknown.items()))
+    near = nearest(name, prepared.labels.names)
+    hint = f"did you mean {near!r}?" if near else "add training rows of it, or take it out"
+    raise DataError(
+        f"{prepared.validation.rows.table.path}: {rows:,} rows carry label {name!r}, which no "
+        f"training row has ({len(unknown)} such labels in all); {hint}"
+    )
 
 
 def held_out(config: Config) -> Mask:
@@ -206,7 +223,7 @@ def _prepare(config: Config, new_file: Callable[[], IO[bytes]]) -> Prepared:
     encoder = _Encoder(tokenizer, labels, config.data, new_file)
     ids, held_out_ids = encoder.encode(beside(tokens.parts(), held_out))
     validation, test = config.data.validation, config.data.test
-    prepared = Prepared(
+    return Prepared(
         config,
         labels,
         tokenizer,
@@ -216,8 +233,6 @@ def _prepare(config: Config, new_file: Callable[[], IO[bytes]]) -> Prepared:
         else encoder.part(rows.take(held_out), held_out_ids),
         encoder.read(test) if test else None,
     )
-    _check_validation(prepared.validation, labels)
-    return prepared
 
 
 def _cut(texts: pa.Array, config: Config) -> Tokens:
@@ -297,16 +312,3 @@ def _check_threshold(labels: Labels, config: Config) -> None:
 def _check_tokens(count: int, config: Config) -> None:
     if not count:
         raise DataError(f"{config.data.train}: no text holds a token; see text.unit and data.text")
-
-
-def _check_validation(validation: Part, labels: Labels) -> None:
-    """A validation loss needs labels that the network knows."""
-    if not validation.unknown_labels:
-        return
-    name, rows = next(iter(validation.unknown_labels.items()))
-    near = nearest(name, labels.names)
-    hint = f"did you mean {near!r}?" if near else "add training rows of it, or take it out"
-    raise DataError(
-        f"{validation.rows.table.path}: {rows:,} rows carry label {name!r}, which no training "
-        f"row has ({len(validation.unknown_labels)} such labels in all); {hint}"
-    )

@@ -12,9 +12,13 @@ import numpy as np
 from embedclf.batches import BLOCK_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _BOM = b"\xef\xbb\xbf"
+_QUOTES = (
+    "a closed quote is followed by more; double the quotes inside a cell",
+    "a quote opened here is never closed; close it",
+)
 
 csv.field_size_limit(2**31 - 1)
 
@@ -80,10 +84,32 @@ def rows_of(
                 yield line, cells or [""]
             line = first_line + reader.line_num
     except csv.Error as error:
-        if "unexpected end" in str(error):
-            raise RecordError(line, "a quote opened here is never closed; close it") from error
-        fault = "a closed quote is followed by more; double the quotes inside a cell"
-        raise RecordError(line, fault) from error
+        raise RecordError(line, _QUOTES["unexpected end" in str(error)]) from error
+
+
+def broken_records(text: Iterable[str], delimiter: str, columns: int) -> Iterator[tuple[int, str]]:
+    """Find all records that cannot be read: the line each begins on, and what is wrong with it.
+
+    Behind a broken quote records go on with the next line; one that is never closed takes all that
+    follows.
+
+    Args:
+        text: Lines with their ends.
+        delimiter: What parts the cells.
+        columns: Cells of a record.
+    """
+    reader = csv.reader(text, delimiter=delimiter, strict=True)
+    line = 1
+    while True:
+        try:
+            cells = next(reader, None)
+            if cells is None:
+                return
+            if cells and len(cells) != columns:
+                yield line, wrong_count(len(cells), columns)
+        except csv.Error as error:
+            yield line, _QUOTES["unexpected end" in str(error)]
+        line = reader.line_num + 1
 
 
 def wrong_count(cells: int, columns: int) -> str:

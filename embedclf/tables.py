@@ -84,6 +84,13 @@ class Table:
         """
         return self.reader.places(rows)
 
+    def broken(self, columns: Sequence[str]) -> Iterator[tuple[int, str]]:
+        """Find all rows whose columns cannot be read, each with its line and what is wrong.
+
+        This is slow, and for tables that `parts` stumbled over.
+        """
+        return self.reader.broken(columns)
+
 
 def open_table(
     path: Path,

@@ -13,6 +13,7 @@ from embedclf.cli import main
 from embedclf.config import load_config
 from embedclf.schema import json_schema
 from tests.conftest import ROOT, Invoke, masked
+from tests.faults import PLANTS, UNREADABLE, World
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +39,14 @@ def config_keys() -> list[str]:
 @pytest.mark.parametrize("command", sorted(main.commands))
 def test_every_command_is_told(command: str) -> None:
     assert f"| `embedclf {command}" in text()
+
+
+def test_every_finding_is_told() -> None:
+    kinds = {plant(World()).kind for plant in PLANTS.values()}
+    kinds |= {kind for _, _, kind, _ in UNREADABLE.values()} | {"label-empty"}
+    table = text().partition("| finding |")[2].partition("\n\n")[0]
+    told = re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE)
+    assert sorted(told) == sorted(kinds)
 
 
 @pytest.mark.parametrize("key", config_keys())

@@ -1,0 +1,141 @@
+"""Findings about texts: empty ones, what is cut off, what training never saw."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embedclf.findings import CUT, FITTING, SHOWN, UNKNOWN, Finding, by_share, share
+from embedclf.layout import percent
+from embedclf.tokenizer import UNKNOWN as UNKNOWN_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from embedclf.data import Mask
+    from embedclf.examined import Examined
+    from embedclf.preparation import Prepared
+
+_AT_ONCE = 1 << 14
+"""Rows of ids that are looked at together."""
+
+
+def text_findings(parts: Sequence[Examined], prepared: Prepared) -> Iterator[Finding]:
+    """Find texts that say little or nothing, and the share that the network does not get to see."""
+    yield from _scant(parts)
+    yield from _cut(parts[0], prepared)
+    for part in parts[1:]:
+        yield from _unknown(part, prepared)
+
+
+def _scant(parts: Sequence[Examined]) -> Iterator[Finding]:
+    """Texts without a token, of one token, or that stand for no text."""
+    blank = [part.traits.lengths == 0 for part in parts]
+    nulls = [part.traits.null_like for part in parts]
+    single = [(part.traits.lengths == 1) & ~part.traits.null_like for part in parts]
+    take_out = "take the rows out, or see whether data.text names the right columns"
+    yield from _in_all(
+        parts,
+        blank,
+        ("text-blank", "texts are blank, or hold signs alone: not one token"),
+        ("they are all padding, and all get one and the same answer", take_out),
+    )
+    yield from _in_all(
+        parts,
+        nulls,
+        ("text-null-like", "texts are what programs write for nothing, such as NaN"),
+        ("they are learned as words, and one stands for every text that got lost", take_out),
+    )
+    yield from _in_all(
+        parts,
+        single,
+        ("text-one-token", "texts are one token"),
+        (
+            "texts that were cut short on the way look like that",
+            "see whether they are whole; where they are, nothing has to be done",
+        ),
+    )
+
+
+def _in_all(
+    parts: Sequence[Examined],
+    masks: Sequence[Mask],
+    named: tuple[str, str],
+    told: tuple[str, str],
+) -> Iterator[Finding]:
+    """One finding of the rows under the masks of all parts, if there are any."""
+    counts = [int(mask.sum()) for mask in masks]
+    if not sum(counts):
+        return
+    of = sum(map(len, parts))
+    pairs = zip(parts, counts, strict=True)
+    where = ", ".join(f"{part.name} {count:,}" for part, count in pairs if count)
+    examples = [
+        example for part, mask in zip(parts, masks, strict=True) for example in part.examples(mask)
+    ]
+    kind, what = named
+    yield Finding(
+        kind,
+        "note" if kind == "text-one-token" else by_share(sum(counts), of),
+        f"{share(sum(counts), of)} {what}: {where}",
+        sum(counts),
+        of,
+        *told,
+        tuple(examples[:SHOWN]),
+    )
+
+
+def _cut(train: Examined, prepared: Prepared) -> Iterator[Finding]:
+    """Training texts that are longer than the network reads."""
+    most, lengths = prepared.tokenizer.sequence_length, train.traits.lengths
+    cut = lengths > most
+    count = int(cut.sum())
+    if count <= CUT * len(train):
+        return
+    lost = int((lengths[cut] - most).sum()) / int(lengths.sum())
+    fitting = int(np.quantile(lengths, FITTING, method="higher"))
+    yield Finding(
+        "text-cut",
+        "warning",
+        f"{share(count, len(train))} training texts have more than {most:,} tokens: "
+        f"{percent(lost)} of all their tokens are cut off",
+        count,
+        len(train),
+        "what is cut off is neither learned nor scored",
+        f"text.sequence_length: {fitting} fits {FITTING:.0%} of the texts",
+        train.examples(cut),
+    )
+
+
+def _unknown(part: Examined, prepared: Prepared) -> Iterator[Finding]:
+    """Tokens that are not in the vocabulary."""
+    held = part.part
+    if held.unknown <= UNKNOWN * held.tokens:
+        return
+    size = prepared.config.text.vocabulary_size
+    full = prepared.tokenizer.rows == size
+    yield Finding(
+        "token-unknown",
+        "warning",
+        f"{share(held.unknown, held.tokens)} tokens of {part.name} are not in the vocabulary",
+        held.unknown,
+        held.tokens,
+        "unknown tokens are all one to the network",
+        f"text.vocabulary_size: {2 * size}, as training has more tokens than {size:,} rows hold"
+        if full
+        else "add training rows; the vocabulary holds every token of those there are",
+        tuple(part.example(index) for index in _with_unknown(part)),
+    )
+
+
+def _with_unknown(part: Examined) -> list[int]:
+    """The first rows that have an unknown token among those read."""
+    found: list[int] = []
+    for start in range(0, len(part), _AT_ONCE):
+        ids = part.part.ids[start : start + _AT_ONCE]
+        rows = np.flatnonzero((ids == UNKNOWN_ID).any(axis=1)) + start
+        found += rows.tolist()
+        if len(found) >= SHOWN:
+            break
+    return found[:SHOWN]
