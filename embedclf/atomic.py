@@ -107,6 +107,31 @@ def write_text(target: Path, parts: Iterable[str]) -> None:
         raise DataError(f"{target}: cannot be written: {error.strerror}") from error
 
 
+def create_text(target: Path, text: str) -> None:
+    """Write a text, as UTF-8, where nothing is yet; it is there, whole, or not at all.
+
+    The empty file that takes the name first is made by the system or refused by it, so that of two
+    who write at once one is refused.
+
+    Raises:
+        DataError: Something is there already, or the file cannot be written.
+    """
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        write_text(target, [text])  # a pipe or a device takes what comes
+        return
+    try:
+        target.open("x").close()
+    except FileExistsError as error:
+        raise DataError(f"{target}: is there already; name another file, or move it") from error
+    except OSError as error:
+        raise DataError(f"{target}: cannot be written: {error.strerror}") from error
+    try:
+        write_text(target, [text])
+    except BaseException:
+        target.unlink()
+        raise
+
+
 def _chance() -> str:
     """A part of a name that nothing else has."""
     return os.urandom(8).hex()

@@ -41,7 +41,9 @@ def text_column(texts: Sequence[str | None]) -> pa.StringArray:
 def join_columns(
     columns: Sequence[pa.ChunkedArray | pa.Array],
 ) -> pa.ChunkedArray | pa.Array:
-    """Join the columns of a text by a blank."""
+    """Join the columns of a text by a blank; no columns are no texts."""
+    if not columns:
+        return text_column([])
     if len(columns) == 1:
         return columns[0]
     return pc.binary_join_element_wise(*columns, text_column([" "])[0])

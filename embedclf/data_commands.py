@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,8 +11,6 @@ from embedclf.console import say
 from embedclf.options import FILE, json_option, override_option, talk_options
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from embedclf.findings import Severity
 
 
@@ -38,3 +37,41 @@ def check(
     click.echo(text)
     auditing.refuse(told, fail_on)
     say(f"{config}: config and data can be used")
+
+
+@click.command(short_help="Look at a table and write a config for it.")
+@click.argument("data", type=FILE)
+@click.option(
+    "-o", "--output", type=FILE, help="The config; else named after DATA, and - prints it."
+)
+@click.option(
+    "--text", multiple=True, help="A column of the text, where it is not found. Repeatable."
+)
+@click.option(
+    "--label", multiple=True, help="The column of the label; repeated, columns of 0 and 1."
+)
+@click.option("--validation", type=FILE, help="A table to tell the best epoch by.")
+@click.option("--test", type=FILE, help="A table to score at the end.")
+@click.option("--delimiter", help="What parts the columns, where it is not detected.")
+@click.option("--encoding", help="The table's encoding, where it is not UTF-8.")
+@json_option
+@talk_options
+def init(data: Path, output: Path | None, as_json: bool, **known: Any) -> None:
+    """Look at a table and write a config that trains on it, with the reason of each setting.
+
+    The columns of texts and labels, and tables to validate and to test on that stand beside DATA,
+    are found. What is there already is not written over.
+    """
+    from embedclf import report
+    from embedclf.atomic import create_text
+    from embedclf.proposal import Known, propose
+
+    proposal = propose(data, Known(**known))
+    target = None if str(output) == "-" else output or Path(f"{proposal.name}.yaml")
+    config = proposal.to_yaml(target.parent if target else Path())
+    if target is not None:
+        create_text(target, config)
+    facts = {"config": target and str(target), **proposal.facts()}
+    shown = config.rstrip() if target is None else f"config: {target}"
+    click.echo(report.to_json(facts) if as_json else shown)
+    say(proposal.summary(target))

@@ -128,7 +128,7 @@ class Delimited:
 def open_delimited(file: TextFile, required: Sequence[str], delimiters: Sequence[str]) -> Delimited:
     """The table under the first of some delimiters that finds the required columns.
 
-    Where none does, it is the one that finds most columns.
+    Where none does, or none is required, it is the one that finds most columns.
 
     Raises:
         DataError: The file is empty, not decodable, or its quotes fit no delimiter.
@@ -142,7 +142,7 @@ def open_delimited(file: TextFile, required: Sequence[str], delimiters: Sequence
             faults.append(DataError(f"{file.name}:{error.line}: {error}"))
     if not tables:
         raise faults[0]
-    fitting = (table for table in tables if set(required) <= set(table.columns))
+    fitting = (table for table in tables if required and set(required) <= set(table.columns))
     return next(fitting, None) or max(tables, key=lambda table: len(table.columns))
 
 

@@ -61,6 +61,11 @@ class Table:
         """
         return self.reader.parts(columns)
 
+    def cells(self) -> Iterator[pa.RecordBatch]:
+        """Read all columns in batches of text, lists and the like as JSON; raises as `parts`."""
+        for batch in self.reader.batches((), target="delimited", reserved=()):
+            yield batch.rows
+
     def batches(
         self, text: Sequence[str], *, target: Kind, reserved: Sequence[str]
     ) -> Iterator[Batch]:
@@ -107,7 +112,7 @@ def open_table(
         path: The file; its ending tells the kind, `.gz` may follow.
         required: Columns that must be there, each once.
         delimiter: What parts the columns of a CSV, `\t` for a tab; None takes the one that yields
-            `required`.
+            `required`, or most columns where nothing is.
         encoding: Python's name of it; None reads a byte-order mark, else UTF-8.
         suffix: The ending that tells the kind, in place of the file's own.
         name: What messages call the file, in place of its path.

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embedclf.columns import mask_column, number_column, numbers_of
+from embedclf.columns import mask_column, number_column, numbers_of, text_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,28 +21,48 @@ MOST_COUNTED = 1 << 22
 """Tokens that are held at once: about 200 MB of words."""
 
 
-def most_frequent(parts: Iterable[Counted], size: int) -> tuple[str, ...]:
-    """Find the most frequent tokens of all parts, ties in code point order.
+class TokenCounts:
+    """How often each token is there, added up part by part.
 
     Where there are more different tokens than can be held, the rarest are forgotten on the way and
     count from zero when they come again (lossy counting; Manku and Motwani, Approximate Frequency
     Counts over Data Streams, 2002). What is frequent everywhere is not touched by that.
+    """
+
+    def __init__(self, most: int = MOST_COUNTED) -> None:
+        """Begin to count.
+
+        Args:
+            most: Tokens that are held at once.
+        """
+        self._most = most
+        self._held: list[Counted] = []
+
+    def add(self, counted: Counted) -> None:
+        """Add the counts of a part of the texts."""
+        self._held.append(counted)
+        if sum(len(tokens) for tokens, _ in self._held) > self._most:
+            self._held = [_commonest(_added_up(self._held), self._most // 2, ties=False)]
+
+    def total(self) -> Counted:
+        """Each token once, with the sum of its counts."""
+        nothing = text_column([]), np.zeros(0, np.int64)
+        return _added_up(self._held or [nothing])
+
+
+def most_frequent(parts: Iterable[Counted], size: int) -> tuple[str, ...]:
+    """Find the most frequent tokens of all parts, ties in code point order.
 
     Args:
         parts: Counts of parts of the texts.
         size: Most tokens to return.
     """
-    most = max(MOST_COUNTED, 4 * size)
-    held: list[Counted] = []
-    for tokens, counts in parts:
-        held.append((tokens, counts))
-        if sum(len(tokens) for tokens, _ in held) > most:
-            held = [_commonest(_added_up(held), most // 2, ties=False)]
-    if not held:
-        return ()
-    tokens, counts = _commonest(_added_up(held), size, ties=True)
+    counts = TokenCounts(max(MOST_COUNTED, 4 * size))
+    for counted in parts:
+        counts.add(counted)
+    tokens, totals = _commonest(counts.total(), size, ties=True)
     by_name = numbers_of(pc.sort_indices(tokens))
-    by_count = np.argsort(-counts[by_name], kind="stable")
+    by_count = np.argsort(-totals[by_name], kind="stable")
     ranked = number_column(by_name[by_count[:size]])
     return tuple(tokens.take(ranked).to_pylist())
 

@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 Keys = tuple[str, ...]
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+_WIDTH = 100
 
 _INDICATORS = "|>#,&*!%@`?:-"
 
@@ -87,15 +93,37 @@ def parse_value(text: str) -> Any:
     return None if node is None else _construct(node, (), Document({}), ())
 
 
-def write(sections: dict[str, Any]) -> str:
-    """Write plain values as YAML that `parse` reads back exactly, a mapping in it in one line."""
-    lines = []
+def write(sections: dict[str, Any], comments: Mapping[Keys, str] | None = None) -> str:
+    """Write plain values as YAML that `parse` reads back exactly, a mapping in it in one line.
+
+    Args:
+        sections: The values; those of a section stand a line each.
+        comments: What is told above a key, by its path; wrapped at 100 columns.
+    """
+    comments = comments or {}
+    lines: list[str] = []
     for key, value in sections.items():
-        if isinstance(value, dict):
-            lines += [f"{key}:", *(f"  {name}: {_flow(inner)}" for name, inner in value.items())]
-        else:
+        lines += _comment(comments.get((key,)), "")
+        if not isinstance(value, dict):
             lines.append(f"{key}: {_flow(value)}")
+            continue
+        lines.append(f"{key}:")
+        for name, inner in value.items():
+            lines += _comment(comments.get((key, name)), "  ")
+            lines.append(f"  {name}: {_flow(inner)}")
     return "\n".join(lines) + "\n"
+
+
+def _comment(text: str | None, indent: str) -> list[str]:
+    opening = f"{indent}# "
+    return wrap(
+        "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text or ""),
+        _WIDTH,
+        initial_indent=opening,
+        subsequent_indent=opening,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def _flow(value: Any) -> str:

@@ -242,3 +242,15 @@ def test_what_python_writes_as_csv_is_read_back(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(records, "BLOCK_BYTES", size)
         assert read(path) == rows
+
+
+def test_all_cells_are_read_as_text_and_lists_as_json(tmp_path: Path) -> None:
+    csv_file = tmp_path / "t.csv"
+    csv_file.write_text("a;b\n1;x,y\n")
+    lines = tmp_path / "t.jsonl"
+    lines.write_text('{"a": 1, "b": ["x", {"y": 2}]}\n')
+    for path, row in ((csv_file, ["1", "x,y"]), (lines, ["1", '["x", {"y": 2}]'])):
+        table = open_table(path, [])
+        assert table.columns == ("a", "b")
+        read = pa.Table.from_batches(table.cells())
+        assert [column.to_pylist() for column in read.columns] == [[cell] for cell in row]

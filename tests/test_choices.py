@@ -1,0 +1,126 @@
+"""Rules from what a table holds to a config."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embedclf.choices import choose
+from embedclf.companions import Companions
+from embedclf.discovery import Found
+from embedclf.labels import Labels
+from embedclf.profiles import Profile
+from embedclf.schema import Config, DataConfig
+from embedclf.survey import Survey
+
+TEXT = Profile("text", "words", 100, 100, 100, 50.0, 1.0, holds_its_name=False)
+LABEL = replace(TEXT, name="label", different=2)
+
+
+def survey(
+    rows: int = 10_000, *, tokens: int = 20, labels: tuple[int, ...] | None = None, kinds: int = 50
+) -> Survey:
+    """A table of texts of equal length."""
+    counts = labels or (rows - rows // 2, rows // 2)
+    names = tuple(f"label {number}" for number in range(len(counts)))
+    return Survey(
+        rows=rows,
+        skipped=0,
+        form="comma, utf-8",
+        labels=Labels("binary" if len(counts) == 2 else "multiclass", names, counts),
+        cells=len(counts),
+        separator=None,
+        unit="word",
+        lengths=np.array([0] * tokens + [rows]),
+        frequencies=np.full(kinds, max(1, rows * tokens // kinds)),
+    )
+
+
+def chosen(given: Survey) -> dict[str, Any]:
+    config = DataConfig(train=Path("t.csv"))
+    choices = choose(config, Found((TEXT,), (LABEL,)), given, Companions())
+    return {choice.path: choice.value for choice in choices}
+
+
+@given(
+    rows=st.integers(2, 10_000_000),
+    tokens=st.integers(1, 5_000),
+    labels=st.integers(2, 300),
+    kinds=st.integers(1, 400_000),
+)
+def test_any_table_gets_a_config_within_bounds(
+    rows: int, tokens: int, labels: int, kinds: int
+) -> None:
+    values = chosen(survey(rows, tokens=tokens, labels=(rows,) * labels, kinds=kinds))
+    sections: dict[str, dict[str, Any]] = {}
+    for path, value in values.items():
+        section, _, key = path.partition(".")
+        sections.setdefault(section, {})[key] = value
+    config = Config.model_validate(sections)
+    assert 32 <= config.training.batch_size <= 512
+    assert config.text.sequence_length <= 400
+    assert 3 <= config.text.vocabulary_size <= 200_002
+    assert 3 <= config.training.epochs <= 100
+
+
+@pytest.mark.parametrize(
+    ("rows", "share"),
+    [(100, 0.2), (1_999, 0.2), (2_000, 0.1), (100_000, 0.1), (450_000, 0.02), (9_000_000, 0.01)],
+)
+def test_enough_rows_are_held_out_and_no_more(rows: int, share: float) -> None:
+    assert chosen(survey(rows))["data.validation"] == share
+
+
+def test_few_passes_over_many_tokens() -> None:
+    small, large = chosen(survey(100_000, tokens=20)), chosen(survey(100_000, tokens=21))
+    assert small["training.epochs"] == 20
+    assert "training.schedule" not in small
+    assert (large["training.epochs"], large["training.schedule"]) == (3, "linear")
+    assert large["model.pooling"] == "average"
+
+
+@pytest.mark.parametrize(
+    ("given", "pooling"),
+    [
+        (survey(4_000), "max"),
+        (survey(3_999), "average"),
+        (survey(4_000, tokens=101), "average"),
+        (survey(20_000, labels=(200,) * 100), "max"),
+        (survey(20_000, labels=(198,) * 101), "average"),
+    ],
+)
+def test_pooling_by_rows_labels_and_length(given: Survey, pooling: str) -> None:
+    assert chosen(given)["model.pooling"] == pooling
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch"), [(10, 32), (31_999, 32), (32_000, 64), (256_000, 512), (10**7, 512)]
+)
+def test_steps_of_an_epoch_are_bounded(rows: int, batch: int) -> None:
+    assert chosen(survey(rows))["training.batch_size"] == batch
+
+
+def test_classes_are_balanced_where_one_drowns_the_others() -> None:
+    assert chosen(survey(1_000, labels=(899, 101)))["training.class_weight"] == "none"
+    assert chosen(survey(1_000, labels=(900, 100)))["training.class_weight"] == "balanced"
+
+
+def test_tokens_that_come_once_are_left_out_unless_all_do() -> None:
+    some = replace(survey(), frequencies=np.array([9, 2, 1, 1]))
+    assert chosen(some)["text.vocabulary_size"] == 4
+    once = replace(survey(), frequencies=np.ones(7, np.int64))
+    assert chosen(once)["text.vocabulary_size"] == 9
+
+
+def test_lengths_are_read_from_the_95th_percentile() -> None:
+    lengths = np.zeros(40, np.int64)
+    lengths[[3, 12, 39]] = 50, 45, 5
+    assert chosen(replace(survey(100), lengths=lengths))["text.sequence_length"] == 12
+    lengths[[12, 39]] = 44, 6
+    assert chosen(replace(survey(100), lengths=lengths))["text.sequence_length"] == 39
