@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedclf.measures import BRIEF, OF_PROBABILITIES, Predicted, measure, of_labels
+from embedclf.measures import BRIEF, OF_PROBABILITIES, RANKING, Predicted, measure, of_labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,11 +116,12 @@ def guess(labels: Labels, targets: Targets) -> Predicted:
 def _guessed(labels: Labels, targets: Targets, names: Sequence[str]) -> Scores:
     """The scores of always giving the commonest label, with its share in training.
 
-    With several labels a row the shares are not known, and neither is what is measured of them.
+    All rows rank equal. With several labels a row the shares are not known, and neither is what is
+    measured of them.
     """
-    several = labels.task == "multilabel"
-    scores = measure(guess(labels, targets), names)
-    return {name: None if several and name in OF_PROBABILITIES else scores[name] for name in names}
+    beyond = OF_PROBABILITIES if labels.task == "multilabel" else RANKING
+    scores = measure(guess(labels, targets), [name for name in names if name not in beyond])
+    return {name: scores.get(name) for name in names}
 
 
 def _confusion(

@@ -26,23 +26,24 @@ BRIEF = {
 }
 """What training measures, by task; the first is what is shown where there is room for one."""
 _SHARES = ("precision", "recall", "f1")
-_RANKING = ("roc_auc", "pr_auc")
+RANKING = ("roc_auc", "pr_auc")
+"""What is measured of the order of probabilities alone."""
 _LOSSES = ("log_loss", "brier", "ece")
 _AVERAGES = tuple(f"{kind}_{share}" for kind in ("macro", "weighted") for share in _SHARES)
 FULL = {
-    "binary": ("accuracy", *_SHARES, "mcc", *_RANKING, *_LOSSES, *_AVERAGES),
-    "multiclass": ("accuracy", *_AVERAGES, "mcc", *_RANKING, *_LOSSES),
+    "binary": ("accuracy", *_SHARES, "mcc", *RANKING, *_LOSSES, *_AVERAGES),
+    "multiclass": ("accuracy", *_AVERAGES, "mcc", *RANKING, *_LOSSES),
     "multilabel": (
         *(f"micro_{share}" for share in reversed(_SHARES)),
         "subset_accuracy",
         *_AVERAGES,
-        *_RANKING,
+        *RANKING,
         *_LOSSES,
     ),
 }
 """What can be measured, by task."""
 LOWER_IS_BETTER = frozenset(_LOSSES)
-OF_PROBABILITIES = frozenset({*_RANKING, *_LOSSES})
+OF_PROBABILITIES = frozenset({*RANKING, *_LOSSES})
 """What decisions have no part in."""
 
 BINS = 10
@@ -147,7 +148,7 @@ def _measured(predicted: Predicted, name: str) -> float | None:
     if name == "mcc":
         one = len(np.union1d(targets, decided)) == 1
         return 0.0 if one else float(metrics.matthews_corrcoef(targets, decided))
-    if name in _RANKING:
+    if name in RANKING:
         return _ranking(predicted, name)
     if name in _LOSSES:
         return _of_probabilities(predicted, name) if len(predicted.came) else None

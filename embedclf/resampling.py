@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from embedclf.measures import BINS, bin_of
 from embedclf.pools import in_order
+from embedclf.rankings import Ranking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 Interval = tuple[float, float]
 """From, to."""
 Integers = npt.NDArray[np.int64]
-Ranking = tuple[Integers, Integers, npt.NDArray[np.bool_]]
-"""Rows by falling probability, the last of each run of equal ones, and which rows came true."""
 
 _MOST, _FEWEST = 1000, 200
 """Draws."""
@@ -91,7 +90,7 @@ class Resampler:
         predicted = self.predicted
         likely = predicted.probabilities[predicted.known]
         return [
-            _ranking(column, came)
+            Ranking.of(column, came)
             for column, came in zip(likely.T, predicted.came.T, strict=True)
             if came.any() and not came.all()
         ]
@@ -172,7 +171,7 @@ class _Draw:
     @cached_property
     def _ranked(self) -> Doubles:
         """(2,) ROC AUC and average precision, each the mean over outputs."""
-        areas = [_areas(self._known, *ranking) for ranking in self._of.rankings]
+        areas = [ranking.areas(self._known) for ranking in self._of.rankings]
         defined = np.array([pair for pair in areas if not np.isnan(pair[0])])
         return defined.mean(axis=0) if len(defined) else np.array([np.nan, np.nan])
 
@@ -284,31 +283,6 @@ def intervals(values: Doubles) -> list[Interval | None]:
         edges = np.percentile(defined, _TAILS).tolist() if len(defined) else None
         found.append(edges and (edges[0], edges[1]))
     return found
-
-
-def _ranking(likely: npt.NDArray[np.floating], came: npt.NDArray[np.bool_]) -> Ranking:
-    order = np.argsort(-likely, kind="stable")
-    last = np.flatnonzero(np.diff(likely[order], append=-1.0))
-    return order, last, came[order]
-
-
-def _areas(
-    weights: Doubles,
-    order: Integers,
-    last: Integers,
-    came: npt.NDArray[np.bool_],
-) -> tuple[float, float]:
-    """ROC AUC and average precision of weighted rows; NaN where all or none came true."""
-    ranked = weights[order]
-    given = np.cumsum(ranked)[last]
-    found = np.cumsum(ranked * came)[last]
-    false = given - found
-    if not found[-1] or not false[-1]:
-        return np.nan, np.nan
-    gained = np.diff(found, prepend=0.0)
-    under = (found - gained / 2.0) @ np.diff(false, prepend=0.0)
-    precise = (found / np.maximum(given, 1.0)) @ gained
-    return float(under / (found[-1] * false[-1])), float(precise / found[-1])
 
 
 def _shares(counts: Doubles) -> Doubles:

@@ -35,7 +35,7 @@ LAYERS = [
     {"examined"},
     {"repetitions", "label_findings", "text_findings", "giveaways"},
     {"auditing"},
-    {"history", "classifier", "backend", "measures"},
+    {"history", "classifier", "backend", "measures", "rankings"},
     {"network", "losses", "updates", "kernels", "checkpoints"},
     {"run", "steps"},
     {"rendering"},

@@ -89,7 +89,7 @@ def simulated(labels: Labels, size: int, rng: np.random.Generator) -> Any:
 def test_intervals_hold_the_truth_as_often_as_they_say(labels: Labels) -> None:
     """Over 200 simulated test sets 95 % intervals hold the truth 92 to 98 times in a hundred."""
     names = ("accuracy", "macro_f1", "roc_auc", "log_loss", "ece")
-    rng = np.random.default_rng(13)
+    rng = np.random.default_rng(14)
     truth = measure(simulated(labels, 300_000, rng), names)
     held = dict.fromkeys(names, 0)
     for seed in range(200):
