@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format golden bench bench-memory bench-sets bench-init bench-optimizers bench-predict clean
+.PHONY: help demo test check format golden bench bench-memory bench-sets bench-init bench-optimizers bench-predict bench-suspects clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -48,6 +48,9 @@ bench-optimizers: $(VENV)/installed ## Compare optimizers and rates on sets in E
 
 bench-predict: $(VENV)/installed ## Time predict beside its peers on IMDB in EMBEDCLF_DATASETS
 	$(BIN)/python -m tests.benchmarks.prediction
+
+bench-suspects: $(VENV)/installed ## Flip labels of sets in EMBEDCLF_DATASETS, count those found
+	$(BIN)/python -m tests.benchmarks.suspects
 
 clean: ## Remove the environment and caches; ./runs stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

@@ -12,8 +12,9 @@ import numpy as np
 
 from embedclf.data import read_labelled, read_labels
 from embedclf.evaluation import given
+from embedclf.parts import beside
 from embedclf.pools import in_order
-from embedclf.preparation import beside, read_training
+from embedclf.preparation import read_training
 from embedclf.scoring import unchanged, validation
 from embedclf.thresholds import choose
 from embedclf.tokenizer import RESERVED, UNKNOWN, Tokenizer
@@ -88,11 +89,12 @@ def tfidf(run: Run, config: Config, scored: ScoredRows) -> Baseline | str:
     if not (table.is_file() and unchanged(run, "train", table)):
         return f"{table} is not there as the run was trained on it"
     with TemporaryFile() as file:
-        rows, tokens, held = read_training(config, file)
-        counted = in_order(lambda part: part[0].count(~part[1]), beside(tokens.parts(), held))
+        read, held = read_training(config, file)
+        parts = beside(read.tokens, held.astype(np.int8))
+        counted = in_order(lambda part: part[0].count(part[1] == 0), parts)
         terms = _Terms(replace(scored.classifier.tokenizer, tokens=most_frequent(counted, _TERMS)))
-        counts = terms.count(tokens.parts())
-    targets, _ = labels.encode(rows, config.data)
+        counts = terms.count(read.tokens.parts())
+    targets, _ = labels.encode(read.rows, config.data)
     train = np.flatnonzero(~held)
     chosen = _affordable(counts, train, labels.outputs, config.seed)
     model = _Model.fit(labels, counts[chosen], targets[chosen], seed=config.seed)

@@ -9,7 +9,7 @@ import click
 from embedclf import __version__
 from embedclf.boundary import Boundary
 from embedclf.console import flag, say, show_tensorflow
-from embedclf.data_commands import check, init
+from embedclf.data_commands import check, init, suspects
 from embedclf.options import (
     FILE,
     json_option,
@@ -88,5 +88,16 @@ def schema() -> None:
     click.echo(report.to_json(json_schema()))
 
 
-for command in (check, compare, evaluate, explain, init, predict, runs, summary, threshold):
+for command in (
+    check,
+    compare,
+    evaluate,
+    explain,
+    init,
+    predict,
+    runs,
+    summary,
+    suspects,
+    threshold,
+):
     main.add_command(command)

@@ -236,6 +236,33 @@ def split(
     return mask
 
 
+def folds(
+    keys: Fingerprints, strata: npt.NDArray[np.int64], *, count: int, seed: int
+) -> npt.NDArray[np.int64]:
+    """Part rows into folds of equal size: stratified, seeded, equal keys in one.
+
+    Each fold is split off what the ones before it left. A group of equal keys that is larger than a
+    fold goes to the last one.
+
+    Args:
+        keys: (n,) numbers; rows with the same one belong together.
+        strata: (n,) the stratum of each row.
+        count: How many folds.
+        seed: Source of chance.
+
+    Returns:
+        (n,) the number of each row's fold, from 0; where keys are few, a fold may have no row.
+    """
+    numbers = np.full(len(keys), count - 1, np.int64)
+    left = np.arange(len(keys))
+    for number in range(count - 1):
+        fraction = 1 / (count - number)
+        chosen = split(keys[left], strata[left], fraction=fraction, seed=seed)
+        numbers[left[chosen]] = number
+        left = left[~chosen]
+    return numbers
+
+
 def _one_by_one(order: Rows, *columns: npt.NDArray[Any]) -> Iterator[tuple[int, ...]]:
     """Each position of an order with what columns hold there, as Python's numbers: some at once."""
     for start in range(0, len(order), _AT_ONCE):

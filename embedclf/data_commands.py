@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from embedclf.console import say
-from embedclf.options import FILE, json_option, override_option, talk_options
+from embedclf.console import flag, say, show_tensorflow
+from embedclf.options import (
+    FILE,
+    json_option,
+    override_option,
+    progress_option,
+    talk_options,
+    tf_logs_option,
+)
 
 if TYPE_CHECKING:
     from embedclf.findings import Severity
@@ -75,3 +82,57 @@ def init(data: Path, output: Path | None, as_json: bool, **known: Any) -> None:
     shown = config.rstrip() if target is None else f"config: {target}"
     click.echo(report.to_json(facts) if as_json else shown)
     say(proposal.summary(target))
+
+
+@click.command(short_help="Find rows that are probably mislabelled.")
+@click.argument("config", type=FILE)
+@override_option
+@click.option(
+    "--folds",
+    type=click.IntRange(2, 1000),
+    default=5,
+    show_default=True,
+    help="Networks to train, each without its share of the rows.",
+)
+@click.option(
+    "-o", "--output", type=FILE, help="Table for all suspects; its ending tells the kind."
+)
+@click.option(
+    "-n",
+    "--rows",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    help="How many of the most suspect rows to print.",
+)
+@progress_option
+@tf_logs_option
+@json_option
+@talk_options
+def suspects(
+    config: Path,
+    overrides: tuple[str, ...],
+    folds: int,
+    output: Path | None,
+    rows: int,
+    progress: str,
+    tf_logs: bool,
+    as_json: bool,
+) -> None:
+    """Find rows of the training table that are probably mislabelled, the most suspect first.
+
+    The config's network is trained once a fold and judges the rows that it has not seen.
+    """
+    from embedclf import report, suspect_report
+    from embedclf.config import load_config
+    from embedclf.progress import Display
+    from embedclf.suspects import examine
+    from embedclf.talk import FoldsTalk
+
+    settings = load_config(config, overrides)
+    show_tensorflow(tf_logs)
+    with Display(progress, quiet=flag("quiet"), before_time="at most") as display:
+        found = examine(settings, folds=folds, shown=rows, output=output, tell=FoldsTalk(display))
+    if output is not None:
+        say(f"{output}: {found.suspects:,} rows written")
+    click.echo(report.to_json(found.to_json()) if as_json else suspect_report.suspects(found))

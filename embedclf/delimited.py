@@ -59,12 +59,12 @@ class Delimited:
         for part, share in self._parts(range(len(self.columns))):
             yield Batch(join_columns([part.column(index) for index in at]), part, share=share)
 
-    def places(self, rows: Sequence[int]) -> list[str]:
-        """Where rows, in ascending order, stand: `file:line`."""
+    def numbers(self, rows: Sequence[int]) -> list[int]:
+        """The lines that rows, in ascending order, begin on."""
         with self.file.open() as stream:
             records = rows_of(stream.decoded, self.delimiter, len(self.columns))
             lines = [line for line, _ in itertools.islice(records, 1, rows[-1] + 2)]
-        return [f"{self.file.name}:{lines[row]}" for row in rows]
+        return [lines[row] for row in rows]
 
     def broken(self, wanted: Sequence[str]) -> Iterator[tuple[int, str]]:
         """All records that cannot be read: the line each begins on, and what is wrong with it."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from embedclf.data import Made, Mask, Rows
-    from embedclf.preparation import Part
+    from embedclf.parts import Part
     from embedclf.schema import Config
     from embedclf.traits import Traits
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from embedclf.data import Rows
     from embedclf.labels import Labels
     from embedclf.losses import Floats, Goals
-    from embedclf.preparation import Part, Prepared
+    from embedclf.parts import Part
+    from embedclf.preparation import Prepared
     from embedclf.schema import TrainingConfig
     from embedclf.steps import Block
 

@@ -69,11 +69,12 @@ class JsonLines:
                 share,
             )
 
-    def places(self, rows: Sequence[int]) -> list[str]:
-        """Where rows, in ascending order, stand: `file:line`."""
+    def numbers(self, rows: Sequence[int]) -> list[int]:
+        """The lines that rows, in ascending order, stand on."""
         with self.file.open() as stream:
-            lines = list(itertools.islice(numbered_lines(stream), rows[-1] + 1))
-        return [f"{self.file.name}:{lines[row][0]}" for row in rows]
+            records = itertools.islice(numbered_lines(stream), rows[-1] + 1)
+            lines = [number for number, _ in records]
+        return [lines[row] for row in rows]
 
     def broken(self, wanted: Sequence[str]) -> Iterator[tuple[int, str]]:
         """All lines whose record cannot be read for some columns, and what is wrong with each."""

@@ -54,9 +54,9 @@ class Parquet:
             texts = join_columns([self._as_text(rows, column) for column in text])
             yield Batch(texts, kept, share=share)
 
-    def places(self, rows: Sequence[int]) -> list[str]:
-        """Where rows stand: their numbers, from 1."""
-        return [f"{self.name}: row {row + 1}" for row in rows]
+    def numbers(self, rows: Sequence[int]) -> list[int]:
+        """The numbers of rows, from 1."""
+        return [row + 1 for row in rows]
 
     def broken(self, wanted: Sequence[str]) -> Iterator[tuple[int, str]]:
         """None: rows of Parquet are read all or not at all."""

@@ -107,7 +107,7 @@ class Csv:
     def _cells(self, column: pa.Array) -> pa.Array:
         if column.type == pa.float64():
             return decimal_column(numbers_of(column), DECIMALS)
-        if column.type == pa.bool_():
+        if column.type == pa.bool_() or pa.types.is_integer(column.type):
             return column.cast(pa.string())
         if self._safe:
             return self._quoted(self._neutralised(column))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embedclf.findings import NEAR, SHOWN, SPOILT, Example, Finding, by_share, share
+from embedclf.parts import cut_as
 from embedclf.similarity import Candidates, Sets, Sketches, candidates, jaccard, shingle_sets
-from embedclf.traits import cut_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -158,7 +158,7 @@ def _sets(parts: Sequence[Examined], indices: Rows, config: Config) -> Sets:
     """The sets of shingles of texts, read again; ascending indices count through all parts."""
 
     def work(texts: pa.Array) -> Sets:
-        return shingle_sets(cut_texts(texts, config), config.text.unit)
+        return shingle_sets(cut_as(config, texts), config.text.unit)
 
     sets, start = [Sets(np.zeros(0, np.uint64), np.zeros(0, np.int64))], 0
     for part in parts:

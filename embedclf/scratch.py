@@ -13,12 +13,13 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from embedclf.columns import number_column, numbers_of
+from embedclf.columns import number_column, numbers_of, text_column
 from embedclf.tokens import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from embedclf.tokenizer import Encoding, TokenIds
 
@@ -56,6 +57,34 @@ class TokensFile:
         for part in pa.ipc.open_stream(pa.py_buffer(mapped)):
             dictionary, codes, ends = (column.flatten() for column in part.columns)
             yield Tokens(dictionary, numbers_of(codes), numbers_of(ends))
+
+
+class TextsFile:
+    """Texts as they stand, to be read in any order."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        """Begin with an empty file."""
+        self._file = file
+        self._edges = [np.zeros(1, np.int64)]
+
+    def append(self, texts: pa.Array) -> None:
+        """Write the next texts."""
+        ends = np.cumsum(numbers_of(pc.binary_length(texts)), dtype=np.int64)
+        if len(texts):
+            self._edges.append(self._edges[-1][-1] + ends)
+        self._file.write("".join(texts.to_pylist()).encode())
+
+    def reader(self) -> Callable[[npt.NDArray[np.int64]], pa.StringArray]:
+        """What gives texts by their numbers; none can be written any more."""
+        self._file.flush()
+        edges = np.concatenate(self._edges)
+        mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) if edges[-1] else b""
+
+        def take(numbers: npt.NDArray[np.int64]) -> pa.StringArray:
+            pairs = zip(edges[numbers].tolist(), edges[numbers + 1].tolist(), strict=True)
+            return text_column([mapped[start:end].decode() for start, end in pairs])
+
+        return take
 
 
 class IdsFile:

@@ -87,7 +87,16 @@ class Table:
         Args:
             rows: Ascending; they count from 0, the header left out.
         """
-        return self.reader.places(rows)
+        before = ": row " if self.kind == "parquet" else ":"
+        return [f"{self.name}{before}{number}" for number in self.numbers(rows)]
+
+    def numbers(self, rows: Sequence[int]) -> list[int]:
+        """The line that each row begins on; Parquet has none, and counts its rows from 1.
+
+        Args:
+            rows: Ascending; they count from 0, the header left out.
+        """
+        return self.reader.numbers(rows) if len(rows) else []
 
     def broken(self, columns: Sequence[str]) -> Iterator[tuple[int, str]]:
         """Find all rows whose columns cannot be read, each with its line and what is wrong.

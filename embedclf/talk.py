@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from embedclf import report
+from embedclf import report, suspect_report
+from embedclf.crossfit import Fitted
+from embedclf.folding import Fold, Folds
 from embedclf.history import Epoch, Resumed, Step
 from embedclf.preparation import Prepared
 
 if TYPE_CHECKING:
+    from embedclf import crossfit
     from embedclf.progress import Display
     from embedclf.schema import Config
     from embedclf.training import Told
@@ -53,3 +56,37 @@ class Talk:
             f"loss {told.loss:.4f}{self._last}"
         )
         self._display.move(line, done, told.epochs * told.of_rows)
+
+
+class FoldsTalk:
+    """Tells what is parted into folds, and how the training of each goes."""
+
+    def __init__(self, display: Display) -> None:
+        """Begin to talk.
+
+        Args:
+            display: Where to tell.
+        """
+        self._display = display
+        self._fold: Fold | None = None
+
+    def __call__(self, told: crossfit.Told) -> None:
+        """Tell one thing."""
+        if isinstance(told, Folds):
+            self._display.say(suspect_report.folds(told))
+        elif isinstance(told, Fold):
+            self._fold = told
+        elif isinstance(told, Step):
+            self._step(told)
+        elif isinstance(told, Fitted):
+            self._display.step(suspect_report.fitted(told))
+        elif not isinstance(told, Resumed | Epoch):
+            self._display.say(report.device(told))
+
+    def _step(self, told: Step) -> None:
+        """Move the bar: over all folds, each as long as it can take."""
+        assert self._fold is not None  # noqa: S101 - a fold begins before its steps
+        before = (self._fold.number - 1) * told.epochs * told.of_rows
+        done = before + (told.epoch - 1) * told.of_rows + told.rows
+        line = f"fold {self._fold.number}/{self._fold.of}  epoch {told.epoch}  loss {told.loss:.4f}"
+        self._display.move(line, done, self._fold.of * told.epochs * told.of_rows)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from embedclf.calibration import Calibration
     from embedclf.history import Epoch, History, Resumed, Step
     from embedclf.labels import Labels, Probabilities
-    from embedclf.preparation import Part
+    from embedclf.parts import Part
     from embedclf.schema import Config
     from embedclf.tokenizer import TokenIds
 

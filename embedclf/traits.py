@@ -14,16 +14,15 @@ from embedclf.columns import numbers_of, text_column
 from embedclf.data import Mask, Rows, read_labelled
 from embedclf.findings import LEAST_SHARE, NEAR_SIZE
 from embedclf.fingerprints import Fingerprints, fingerprints
+from embedclf.parts import cut_as
 from embedclf.signs import Signs, find_signs
 from embedclf.similarity import Sketches, shingle_sets, sketch
-from embedclf.tokens import cut, normalize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from embedclf.schema import Config
-    from embedclf.tokens import Tokens
 
 _NULLS = ("na", "n/a", "#n/a", "<na>", "nan", "null", "(null)", "none", "nil", "undefined", "nat")
 """What programs write where there is nothing, in small letters."""
@@ -60,7 +59,7 @@ def read_traits(path: Path, config: Config) -> Traits:
     parts: list[Traits] = []
 
     def work(texts: pa.Array) -> Traits:
-        tokens = cut_texts(texts, config)
+        tokens = cut_as(config, texts)
         return Traits(
             np.zeros(0, np.int64),  # known when all labels have been read
             fingerprints(tokens),
@@ -72,11 +71,6 @@ def read_traits(path: Path, config: Config) -> Traits:
 
     rows = read_labelled(path, config.data, work, parts.append).rows
     return _joined(parts, rows)
-
-
-def cut_texts(texts: pa.Array, config: Config) -> Tokens:
-    """The tokens of texts (n,), as training cuts them."""
-    return cut(normalize(texts, lowercase=config.text.lowercase), config.text.unit)
 
 
 def _are_null_like(texts: pa.Array) -> Mask:

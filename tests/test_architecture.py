@@ -31,7 +31,9 @@ LAYERS = [
     {"survey", "companions"},
     {"tokenizer"},
     {"scratch"},
-    {"preparation", "weights", "calibration", "thresholds", "traits", "unreadable"},
+    {"parts", "weights", "calibration", "thresholds"},
+    {"preparation", "suspicion"},
+    {"folding", "traits", "unreadable"},
     {"examined"},
     {"repetitions", "label_findings", "text_findings", "giveaways"},
     {"auditing"},
@@ -42,10 +44,10 @@ LAYERS = [
     {"sources", "outputs"},
     {"resampling", "scoring"},
     {"evaluation", "explanation", "prediction", "description", "fitting"},
-    {"training", "baselines", "slices", "mistakes"},
-    {"appraisal", "comparison", "decisions"},
+    {"training", "baselines", "crossfit", "slices", "mistakes"},
+    {"appraisal", "comparison", "decisions", "suspects"},
     {"choices"},
-    {"report", "proposal"},
+    {"report", "proposal", "suspect_report"},
     {"answers", "audit_report", "evaluation_report", "pages", "progress", "threshold_report"},
     {"talk", "tally", "comparison_report"},
     {"boundary", "console", "options"},
@@ -69,6 +71,7 @@ LIGHT_ROOMS = {
     "config",
     "errors",
     "report",
+    "suspect_report",
     "yamlfile",
     "faults",
     "run",
@@ -125,9 +128,9 @@ def test_only_rooms_of_the_network_and_its_training_start_tensorflow() -> None:
     inner = {"network", "updates", "kernels", "steps", "fitting"}
     starters = {f"embedclf.{room}" for room in {"backend", *inner}}
     users = {room for room in rooms() if imports(room) & starters}
-    assert users == {*inner, "training", "description"}
-    assert not imports("training", top_only=True) & starters
-    assert not imports("description", top_only=True) & starters
+    assert users == {*inner, "training", "crossfit", "description"}
+    for user in ("training", "crossfit", "description"):
+        assert not imports(user, top_only=True) & starters
 
 
 @pytest.mark.parametrize("room", sorted(LIGHT_ROOMS))

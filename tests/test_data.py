@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedclf.data import CellColumn, LabelledRows, read_labelled, split
+from embedclf.data import CellColumn, LabelledRows, folds, read_labelled, split
 from embedclf.delimited import Delimited
 from embedclf.errors import DataError
 from embedclf.schema import DataConfig
@@ -168,3 +168,33 @@ def test_another_seed_splits_otherwise() -> None:
     )
     assert (first != second).any()
     assert first.sum() == second.sum() == 30
+
+
+@given(rows=KEYS, count=st.integers(2, 7), seed=st.integers(0, 9))
+def test_folds_are_complete_repeatable_and_part_no_equal_keys(
+    rows: list[tuple[int, int]], count: int, seed: int
+) -> None:
+    keys = numbered([key for key, _ in rows])
+    strata = np.array([stratum for _, stratum in rows])
+    numbers = folds(keys, strata, count=count, seed=seed)
+    assert numbers.shape == (len(rows),)
+    assert set(numbers.tolist()) <= set(range(count))
+    assert (numbers == folds(keys, strata, count=count, seed=seed)).all()
+    for key in np.unique(keys):
+        assert len(set(numbers[keys == key].tolist())) == 1
+
+
+@given(
+    sizes=st.lists(st.integers(20, 60), min_size=1, max_size=4),
+    count=st.integers(2, 6),
+    seed=st.integers(0, 9),
+)
+def test_folds_of_distinct_texts_share_each_stratum(
+    sizes: list[int], count: int, seed: int
+) -> None:
+    strata = np.repeat(np.arange(len(sizes)), sizes)
+    numbers = folds(numbered([*range(len(strata))]), strata, count=count, seed=seed)
+    for stratum, size in enumerate(sizes):
+        rows = np.bincount(numbers[strata == stratum], minlength=count)
+        assert (np.abs(rows - size / count) <= 2).all()
+    assert np.ptp(np.bincount(numbers, minlength=count)) <= 1

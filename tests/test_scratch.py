@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from embedclf.config import load_config
 from embedclf.preparation import prepare
-from embedclf.scratch import IdsFile, TokensFile
+from embedclf.scratch import IdsFile, TextsFile, TokensFile
 from embedclf.tokenizer import Encoding
 from embedclf.tokens import cut
 
@@ -59,3 +59,17 @@ def test_preparation_leaves_nothing_in_its_folder(project: Path, tmp_path: Path)
     ready = prepare(load_config(project / "binary.yaml"), tmp_path)
     assert isinstance(ready.train.ids, np.memmap)
     assert not list(tmp_path.iterdir())
+
+
+@given(
+    parts=st.lists(st.lists(st.text(max_size=9), max_size=5), max_size=4), seed=st.integers(0, 9)
+)
+def test_texts_are_read_in_any_order(parts: list[list[str]], seed: int) -> None:
+    texts = [text for part in parts for text in part]
+    order = np.random.default_rng(seed).permutation(len(texts))
+    with TemporaryFile() as file:
+        held = TextsFile(file)
+        for part in parts:
+            held.append(pa.array(part, pa.string()))
+        read = held.reader()(order)
+    assert read.to_pylist() == [texts[number] for number in order]

@@ -1,0 +1,183 @@
+"""Parts: the rows of one purpose, their texts encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from embedclf.data import LabelledRows, read_labelled
+from embedclf.errors import DataError
+from embedclf.fingerprints import Fingerprints, fingerprints
+from embedclf.pools import in_order
+from embedclf.scratch import IdsFile, TokensFile
+from embedclf.tokenizer import TokenIds, Tokenizer
+from embedclf.tokens import Tokens, cut, normalize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from embedclf.labels import Labels, Targets
+    from embedclf.schema import Config, DataConfig
+
+Sides = npt.NDArray[np.int8]  # (n,) which part each row belongs to; 0 is that of training
+Files = Callable[[], IO[bytes]]
+"""Gives scratch files."""
+_LOOKED_UP = 64
+"""Parts whose tokens are looked up together."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The training table read once: its texts cut into tokens, to be encoded as often as wanted."""
+
+    rows: LabelledRows
+    tokens: TokensFile
+    keys: Fingerprints
+    """(n,) equal for equal texts."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of one purpose: training, validation or test."""
+
+    rows: LabelledRows
+    ids: TokenIds
+    """(n, sequence_length), on disk."""
+    targets: Targets
+    unknown_labels: dict[str, int]
+    """Labels that no training row has, with their number of rows."""
+    tokens: int
+    """Of all texts, before they were cut."""
+    unknown: int
+    """Tokens that are not in the vocabulary."""
+    cut: int
+    """Texts that have more tokens than ids."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def facts(self, labels: Labels) -> dict[str, Any]:
+        """What there is to know about the rows, as plain values; shares are between 0 and 1."""
+        several = labels.task == "multilabel"
+        counts = (
+            self.targets.sum(axis=0)[: len(labels.names)]
+            if several
+            else np.bincount(self.targets[self.targets >= 0], minlength=len(labels.names))
+        )
+        return {
+            "path": str(self.rows.table.path),
+            "form": self.rows.table.form,
+            "rows": len(self),
+            "rows_skipped": self.rows.skipped,
+            "labels": dict(zip(labels.names, counts.tolist(), strict=True)),
+            "unknown_labels": self.unknown_labels,
+            "tokens": self.tokens,
+            "share_of_texts_cut": self.cut / len(self),
+            "share_of_tokens_unknown": self.unknown / max(self.tokens, 1),
+        }
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Turns texts into the ids, and rows into the targets, of parts."""
+
+    tokenizer: Tokenizer
+    labels: Labels
+    config: DataConfig
+    new_file: Files
+
+    def new(self) -> IdsFile:
+        """A file for ids."""
+        return IdsFile(self.new_file(), self.tokenizer.rows, self.tokenizer.sequence_length)
+
+    def encode(self, tokens: TokensFile, sides: Sides) -> list[IdsFile]:
+        """Write the ids of texts, those of each side (n,) to a file of its own."""
+        files = [self.new() for _ in range(int(sides.max(initial=0)) + 1)]
+        parts = beside(tokens, sides)
+        while group := list(islice(parts, _LOOKED_UP)):
+            ids = self.tokenizer.look_up([tokens.dictionary for tokens, _ in group])
+            pairs = ((tokens, of) for (tokens, _), of in zip(group, ids, strict=True))
+            laid = in_order(lambda pair: self.tokenizer.lay_out(*pair), pairs)
+            for (_, of), encoding in zip(group, laid, strict=True):
+                for side, file in enumerate(files):
+                    file.append(encoding.take(of == side))
+        return files
+
+    def read(self, path: Path) -> Part:
+        """The part that a table of its own holds."""
+        tokens = TokensFile(self.new_file())
+        rows = read_labelled(path, self.config, self.tokenizer.cut, tokens.append)
+        (ids,) = self.encode(tokens, np.zeros(len(rows), np.int8))
+        return self.part(rows, ids)
+
+    def part(self, rows: LabelledRows, file: IdsFile) -> Part:
+        """The part of rows whose texts have been encoded."""
+        targets, unknown = self.labels.encode(rows, self.config)
+        lost = (file.tokens, file.unknown, file.cut)
+        return Part(rows, file.mapped(), targets, unknown, *lost)
+
+
+def read_cut(config: Config, file: IO[bytes]) -> Cut:
+    """Read the training table and cut its texts; the tokens go to a file.
+
+    Raises:
+        DataError: The table cannot be used, or no text holds a token.
+    """
+    tokens, numbers = TokensFile(file), list[Fingerprints]()
+
+    def work(texts: pa.Array) -> tuple[Tokens, Fingerprints]:
+        cut_texts = cut_as(config, texts)
+        return cut_texts, fingerprints(cut_texts)
+
+    def take(made: tuple[Tokens, Fingerprints]) -> None:
+        tokens.append(made[0])
+        numbers.append(made[1])
+
+    rows = read_labelled(config.data.train, config.data, work, take)
+    check_tokens(tokens.count, config)
+    return Cut(rows, tokens, np.concatenate(numbers))
+
+
+def cut_as(config: Config, texts: pa.Array) -> Tokens:
+    """Cut texts (n,) as a config says."""
+    return cut(normalize(texts, lowercase=config.text.lowercase), config.text.unit)
+
+
+def check_tokens(count: int, config: Config) -> None:
+    """Refuse texts without a token.
+
+    Raises:
+        DataError: There is none.
+    """
+    if not count:
+        raise DataError(f"{config.data.train}: no text holds a token; see text.unit and data.text")
+
+
+def learn(cut_texts: Cut, sides: Sides, labels: Labels, config: Config, files: Files) -> Encoder:
+    """Learn the vocabulary of the texts of side 0.
+
+    Raises:
+        DataError: None of them holds a token.
+    """
+    parts = beside(cut_texts.tokens, sides)
+    counted = in_order(lambda part: part[0].count(part[1] == 0), parts)
+    tokenizer = Tokenizer.fit(counted, config.text)
+    check_tokens(len(tokenizer.tokens), config)
+    return Encoder(tokenizer, labels, config.data, files)
+
+
+def beside(tokens: TokensFile, sides: Sides) -> Iterator[tuple[Tokens, Sides]]:
+    """Parts of the texts, each with its share of the sides of all."""
+    start = 0
+    for part in tokens.parts():
+        end = start + len(part.ends)
+        yield part, sides[start:end]
+        start = end

@@ -1,0 +1,145 @@
+"""Flip 5 % of the labels of public data sets at random, and count those that `suspects` finds.
+
+Each flipped label becomes one of the others. The figure is the share of flipped rows among as many
+of the most suspect rows as were flipped, so that it is both precision and recall; chance would give
+0.05. Times are of whole processes, from the command's start to its end.
+
+    EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.suspects [NAME ...]
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+import statistics
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.benchmarks.processes import datasets, embedclf
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+SHARE = 0.05
+SEEDS = (0, 1, 2)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A config, its set, how many rows of it, and what differs from the config."""
+
+    name: str
+    config: str
+    folder: str
+    overrides: tuple[str, ...] = ()
+    rows: int | None = None
+
+    def arguments(self, table: Path) -> list[str]:
+        """The config and the overrides, as `suspects` takes them."""
+        overrides = (f"data.train={table}", *self.overrides)
+        return [str(CONFIGS / f"{self.config}.yaml"), *_flags(overrides)]
+
+    def command(self) -> str:
+        """What a reader types, whose table is `flipped.csv`."""
+        flags = " ".join(_flags(("data.train=flipped.csv", *self.overrides)))
+        return f"`embedclf suspects configs/{self.config}.yaml {flags}`"
+
+
+MAX = ("model.pooling=max",)
+NEWS = ("text.sequence_length=60",)
+INTENTS = ("training.batch_size=32", "training.epochs=30")
+CASES = [
+    Case("SST-2", "sst2", "sst2_glue", MAX),
+    Case("SST-2, first 10,000", "sst2", "sst2_glue", MAX, 10_000),
+    Case("SST-2, first 10,000, average", "sst2", "sst2_glue", (), 10_000),
+    Case("SMS Spam", "sms-spam", "sms_spam"),
+    Case("Waimai, characters", "waimai", "waimai_10k_zh"),
+    Case("TREC", "trec", "trec"),
+    Case("AG News", "sst2", "ag_news", NEWS, 10_000),
+    Case("Banking77", "sst2", "banking77", INTENTS),
+]
+
+
+def main(names: list[str]) -> None:
+    """Measure the cases that are named; all of them when none is."""
+    sets = datasets()
+    print("| set | rows | labels | flipped found | of 3 seeds | time | command |")
+    print("|---|---|---|---|---|---|---|")
+    for case in CASES:
+        if names and case.name not in names:
+            continue
+        if (sets / case.folder / "train.csv").is_file():
+            print(measure(case, sets), flush=True)
+        else:
+            print(f"skipped: {case.name}: no {sets / case.folder}", file=sys.stderr)
+
+
+def measure(case: Case, sets: Path) -> str:
+    """A row of the table."""
+    found, seconds = [], []
+    for seed in SEEDS:
+        with tempfile.TemporaryDirectory() as folder:
+            table, flipped = flip(sets, case, Path(folder), seed=seed)
+            output = Path(folder) / "out.csv"
+            done = embedclf("suspects", *case.arguments(table), "-q", "-n", 0, "-o", output)
+            found.append(precision(output, flipped))
+            seconds.append(done.seconds)
+    rows = _rows(sets, case)
+    cells = [
+        case.name,
+        f"{len(rows):,}",
+        f"{len({label for _, label in rows})}",
+        f"{statistics.mean(found):.2f}",
+        " ".join(f"{one:.3f}" for one in found),
+        f"{statistics.median(seconds):.1f} s",
+        case.command(),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def flip(sets: Path, case: Case, folder: Path, *, seed: int) -> tuple[Path, set[str]]:
+    """Write a set with some labels flipped: its path, and the numbers of the flipped rows."""
+    rows, chance = _rows(sets, case), random.Random(seed)  # noqa: S311 - no secret
+    labels = sorted({label for _, label in rows})
+    flipped = set(chance.sample(range(len(rows)), round(SHARE * len(rows))))
+    path = folder / "flipped.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        for number, (text, label) in enumerate(rows):
+            others = [other for other in labels if other != label]
+            writer.writerow([text, chance.choice(others) if number in flipped else label])
+    return path, set(map(str, _lines(path, flipped)))
+
+
+def precision(output: Path, flipped: set[str]) -> float:
+    """Share of flipped rows among as many of the most suspect."""
+    with output.open(encoding="utf-8", newline="") as file:
+        lines = [row["line"] for row in csv.DictReader(file)]
+    return len(flipped & set(lines[: len(flipped)])) / len(flipped)
+
+
+def _rows(sets: Path, case: Case) -> list[tuple[str, str]]:
+    with (sets / case.folder / "train.csv").open(encoding="utf-8", newline="") as file:
+        rows = [(row["text"], row["label"]) for row in csv.DictReader(file)]
+    return rows[: case.rows]
+
+
+def _lines(path: Path, numbers: set[int]) -> list[int]:
+    """The lines that rows begin on."""
+    found, line = [], 1
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file)
+        for number, _ in enumerate(reader, start=-1):
+            if number in numbers:
+                found.append(line + 1)
+            line = reader.line_num
+    return found
+
+
+def _flags(overrides: tuple[str, ...]) -> list[str]:
+    return [flag for one in overrides for flag in ("-s", one)]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
