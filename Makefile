@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format golden bench bench-memory bench-sets bench-init bench-optimizers bench-predict bench-suspects clean
+.PHONY: help demo test check format golden bench bench-memory bench-sets bench-init bench-first-steps bench-optimizers bench-predict bench-suspects clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -42,6 +42,9 @@ bench-sets: $(VENV)/installed ## Train, evaluate, predict on all public sets in 
 
 bench-init: $(VENV)/installed ## Compare what init proposes with configs made by hand on public sets
 	$(BIN)/python -m tests.benchmarks.proposals
+
+bench-first-steps: $(VENV)/installed ## init, check, train, evaluate on all sets in EMBEDCLF_DATASETS
+	$(BIN)/python -m tests.benchmarks.first_steps
 
 bench-optimizers: $(VENV)/installed ## Compare optimizers and rates on sets in EMBEDCLF_DATASETS
 	$(BIN)/python -m tests.benchmarks.optimizers

@@ -6,16 +6,22 @@ import sys
 
 def run() -> None:
     """Run the command line; Ctrl-C while it loads is quiet too."""
+    _leave(_status())
+
+
+def _status() -> int:
+    """Run a command to its end, whose exception is gone by then, and with it all it held."""
     try:
         from embedclf.cli import main
 
         main(prog_name="embedclf")
     except KeyboardInterrupt:
-        _leave(130)
+        return 130
     except SystemExit as end:
         if not isinstance(end.code, int | None):
             raise
-        _leave(end.code or 0)
+        return end.code or 0
+    return 0
 
 
 def _leave(status: int) -> None:
