@@ -13,7 +13,7 @@ import numpy as np
 from embedclf.data import read_labelled, read_labels
 from embedclf.evaluation import given
 from embedclf.parts import beside
-from embedclf.pools import in_order
+from embedclf.pools import in_order, threads_of_one
 from embedclf.preparation import read_training
 from embedclf.scoring import unchanged, validation
 from embedclf.thresholds import choose
@@ -216,6 +216,6 @@ def _fit(regression: Any, weighed: Counts, goals: Targets) -> Any:
 
     if len(np.unique(goals)) == 1:
         return DummyClassifier().fit(weighed, goals)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threads_of_one():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return clone(regression).fit(weighed, goals)

@@ -5,14 +5,28 @@ from __future__ import annotations
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from concurrent.futures import Future
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
+
+
+@contextmanager
+def threads_of_one() -> Iterator[None]:
+    """Keep BLAS from sharing each small product among all cores.
+
+    Its threads wait for each other by turning round: where others want the cores too, a product of
+    25,000 numbers took 15 ms instead of 0.02.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
 
 
 def in_order(

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embedclf.measures import BINS, bin_of
-from embedclf.pools import in_order
+from embedclf.pools import in_order, threads_of_one
 from embedclf.rankings import Ranking
 
 if TYPE_CHECKING:
@@ -272,7 +272,9 @@ def resample(
         weights = (np.bincount(chosen, minlength=rows).astype(np.float64) for chosen in drawn)
         return [np.concatenate([measure(one) for measure in measures]) for one in weights]
 
-    return np.array([one for block in in_order(some, range(0, draws, _AT_ONCE)) for one in block])
+    with threads_of_one():
+        blocks = list(in_order(some, range(0, draws, _AT_ONCE)))
+    return np.array([one for block in blocks for one in block])
 
 
 def intervals(values: Doubles) -> list[Interval | None]:
