@@ -95,6 +95,10 @@ def _remarks(told: Appraisal) -> list[str]:
     entries.append(
         ("intervals", f"bootstrap over rows, {told.draws:,} draws; a mean over labels is 'macro'")
     )
+    if told.scored.place.chosen_on:
+        entries.append(
+            ("rows", "the epoch was chosen on them, so that scores are a little too good")
+        )
     first = next(iter(told.evaluation.scores))
     entries += [("verdict", _verdict(rival, first)) for rival in told.rivals]
     return [listing(entries)]

@@ -60,7 +60,8 @@ class Explanation:
     probability: float
     """Of the label, between 0 and 1."""
     logit: float
-    """Of the label; a sigmoid, or a softmax over all labels, makes it the probability."""
+    """Of the label; a sigmoid, or a softmax over all labels, makes it the probability, which
+    isotonic calibration then changes."""
     bias: float
     """The logit that the network gives to vectors of zeros."""
     padding: float

@@ -94,7 +94,7 @@ def trained(run: Run) -> str:
         f"{_ENDS[record['ended']]}; epoch {record['best_epoch']} kept",
         _scores(columns),
         _majority(first),
-        *_decision(run),
+        *(f"{name}: {told}" for name, told in _decision(run)),
         *(unknown_labels(name, part) for name, part in parts.items() if part.unknown_labels),
         f"run: {run.path}",
     ]
@@ -253,6 +253,7 @@ def _learned(run: Run) -> str:
                 shortened(f"{len(record['labels'])}: {', '.join(record['labels'])}"),
             ),
             (name, f"{scored} · majority {majority}"),
+            *_decision(run),
         ]
     )
 
@@ -272,20 +273,20 @@ def _epochs(count: int) -> str:
     return f"{count} epoch" if count == 1 else f"{count} epochs"
 
 
-def _decision(run: Run) -> list[str]:
+def _decision(run: Run) -> list[tuple[str, str]]:
     """From which probability on labels are given, where that was chosen."""
     from embedclf.decisions import read_rule
     from embedclf.thresholds import named
 
     decision = run.decision()
     rule = read_rule(decision["rule"])
-    if isinstance(rule, float):
+    if isinstance(rule, float) and not set(decision["thresholds"]) - {0.5}:
         return []
     chosen = thresholds(run.record["labels"], decision["thresholds"])
-    return [
-        f"threshold: {chosen} ({named(rule)}), chosen on validation rows, whose scores are "
-        "therefore a little too good"
-    ]
+    if isinstance(rule, float):
+        return [("threshold", chosen)]
+    told = "chosen on validation rows, whose scores are therefore a little too good"
+    return [("threshold", f"{chosen} ({named(rule)}), {told}")]
 
 
 def _near(path: str) -> str:

@@ -37,6 +37,8 @@ class Place:
     """How to read the table."""
     only: Mask | None = None
     """Which of the valid rows; None is all."""
+    chosen_on: bool = False
+    """Whether the run's epoch, and threshold and calibration if any, were chosen on these rows."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def validation(run: Run, config: Config) -> Place:
             "unknown; name a table with --data"
         )
     only = None if isinstance(held, Path) else held_out(config)
-    return Place(f"validation rows of {near(table)}", table, config, only)
+    return Place(f"validation rows of {near(table)}", table, config, only, chosen_on=True)
 
 
 def unchanged(run: Run, part: str, table: Path) -> bool:
