@@ -51,11 +51,12 @@ def test_a_public_set_is_learned(case: Case, tmp_path: Path, invoke: Invoke) -> 
     place = tmp_path / "run"
     invoke("train", *case.arguments(datasets()), *flags, "-q", "-o", place)
     run = Run.open(place)
-    told = json.loads(invoke("evaluate", "--run", place, "--json").stdout)
+    told = json.loads(invoke("evaluate", "--run", place, "--no-baseline", "--json").stdout)
     score = next(iter(told["scores"]))
     assert told["scores"][score] >= LEAST[case.name]
     assert told["scores"][score] > told["majority"][score]
-    assert told["scores"] == pytest.approx(run.metrics()["test"]["scores"], rel=1e-6)
+    before = run.metrics()["test"]["scores"]
+    assert {name: told["scores"][name] for name in before} == pytest.approx(before, rel=1e-6)
     assert run.record["parity"] <= 1e-5
 
     output = tmp_path / "out.csv"
@@ -64,6 +65,39 @@ def test_a_public_set_is_learned(case: Case, tmp_path: Path, invoke: Invoke) -> 
         texts = [row["text"] for row in csv.DictReader(given)]
     with output.open(encoding="utf-8", newline="") as written:
         assert [row["text"] for row in csv.DictReader(written)] == texts
+
+
+@pytest.mark.parametrize("folder", ["trec", "sms_spam", "waimai_10k_zh"])
+def test_a_table_leads_to_a_verdict_without_an_edit(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, invoke: Invoke
+) -> None:
+    table = datasets() / folder / "train.csv"
+    if not table.is_file():
+        pytest.skip(f"{folder} is not in EMBEDCLF_DATASETS")
+    monkeypatch.chdir(tmp_path)
+    invoke("init", table)
+    invoke("check", f"{folder}.yaml")
+    invoke("train", f"{folder}.yaml", "-q")
+    told = json.loads(invoke("evaluate", "--json").stdout)
+    assert told["data"].startswith("test rows of ")
+    assert told["baselines"]["majority"]["verdict"] == "run"
+    assert told["baselines"]["tf-idf"]["verdict"] in {"run", "unclear"}
+
+
+def test_a_threshold_for_f1_finds_more_spam(tmp_path: Path, invoke: Invoke) -> None:
+    case = next(case for case in CASES if case.folder == "sms_spam")
+    if not (datasets() / case.folder).is_dir():
+        pytest.skip("sms_spam is not in EMBEDCLF_DATASETS")
+    place = tmp_path / "run"
+    invoke("train", *case.arguments(datasets()), "-q", "-o", place)
+    flags = ("--run", place, "--no-baseline", "--json")
+    before = json.loads(invoke("evaluate", *flags).stdout)
+    invoke("threshold", "--run", place, "--metric", "f1")
+    after = json.loads(invoke("evaluate", *flags).stdout)
+    assert after["scores"]["recall"] > before["scores"]["recall"]
+    for told in (before, after):
+        low, high = told["intervals"]["recall"]
+        assert low < told["scores"]["recall"] < high
 
 
 @pytest.mark.parametrize("name", FOUND)
