@@ -178,7 +178,7 @@ def _leak(
     where = " or ".join(one.name for one in seen)
     alike = {
         "equal": f"are there in {where} too",
-        "near": f"share {NEAR:.0%} or more of their tokens with one of {where}",
+        "near": f"share {100 * NEAR:.0f} % or more of their tokens with one of {where}",
     }
     severity = "warning" if how == "equal" else by_share(count, of)
     tables = [f"data.{one.name if one.has_own_table else 'train'}" for one in [part, *seen]]

@@ -103,7 +103,7 @@ def _cut(train: Examined, prepared: Prepared) -> Iterator[Finding]:
         count,
         len(train),
         "what is cut off is neither learned nor scored",
-        f"text.sequence_length: {fitting} fits {FITTING:.0%} of the texts",
+        f"text.sequence_length: {fitting} fits {100 * FITTING:.0f} % of the texts",
         train.examples(cut),
     )
 
