@@ -34,6 +34,19 @@ def audited_json(told: Audit) -> str:
     return report.to_json(told.to_json())
 
 
+def stands(example: Example) -> str:
+    """Where a row stands, its twin, and its labels."""
+    place, label = example.place, example.label
+    if example.like is not None:
+        file, colon, line = example.like.place.rpartition(":")
+        place = (
+            f"{place} = {line.strip() if place.startswith(file + colon) else example.like.place}"
+        )
+        if example.like.label != label:
+            label = f"{label} / {example.like.label}"
+    return f"{place} {shortened(label, _LEAST_LETTERS)}".strip()
+
+
 def _finding(finding: Finding) -> str:
     return listing(
         [
@@ -47,15 +60,7 @@ def _finding(finding: Finding) -> str:
 
 def _example(example: Example) -> str:
     """A row on a line: where it stands, its twin, its labels, and the beginning of its text."""
-    place, label = example.place, example.label
-    if example.like is not None:
-        file, colon, line = example.like.place.rpartition(":")
-        place = (
-            f"{place} = {line.strip() if place.startswith(file + colon) else example.like.place}"
-        )
-        if example.like.label != label:
-            label = f"{label} / {example.like.label}"
-    told = f"{place} {shortened(label, _LEAST_LETTERS)}".strip()
+    told = stands(example)
     text = " ".join(example.text.split())
     room = max(WIDTH - _BESIDE - len(told) - 2, _LEAST_LETTERS)
     return f"{told}: {shortened(text, room)}" if text else told

@@ -10,6 +10,7 @@ from embedclf import __version__
 from embedclf.boundary import Boundary
 from embedclf.console import flag, say, show_tensorflow
 from embedclf.data_commands import check, init, suspects
+from embedclf.layout import listing
 from embedclf.options import (
     FILE,
     json_option,
@@ -18,7 +19,7 @@ from embedclf.options import (
     talk_options,
     tf_logs_option,
 )
-from embedclf.run_commands import compare, evaluate, runs, summary, threshold
+from embedclf.run_commands import compare, evaluate, make_report, runs, summary, threshold
 from embedclf.text_commands import explain, predict
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def train(
             tensorboard=tensorboard,
             resume=resume,
         )
-    say(report.circumstances(run.record), only_verbose=True)
+    say(listing(report.circumstances(run.record)), only_verbose=True)
     click.echo(report.trained_json(run) if as_json else report.trained(run))
 
 
@@ -94,6 +95,7 @@ for command in (
     evaluate,
     explain,
     init,
+    make_report,
     predict,
     runs,
     summary,

@@ -40,6 +40,17 @@ def say(text: str, *, only_verbose: bool = False) -> None:
         click.echo(text, err=True)
 
 
+def check_page(option: str, file: Path | None) -> bool:
+    """Whether a page goes to standard output (`-`).
+
+    Raises:
+        click.UsageError: Its name is not that of a page, so that it may be another file's.
+    """
+    if file is not None and str(file) != "-" and file.suffix.lower() not in {".html", ".htm"}:
+        raise click.UsageError(f"{option} {file}: a page has a name in .html.")
+    return str(file) == "-"
+
+
 def flag(name: str) -> bool:
     """Whether -q (quiet) or -v (verbose) was given."""
     return bool(click.get_current_context().meta.get(name))

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from embedclf.appraisal import Appraisal, Rival
     from embedclf.mistakes import Mistake
     from embedclf.resampling import Interval
+    from embedclf.slices import Slice
 
+CHOSEN_ON = "the epoch was chosen on them, so that scores are a little too good"
+"""Of rows that a training has looked at."""
 _TEXT = 300
 """Most letters of a text that are shown."""
 _TOKENS = 5
@@ -38,7 +41,7 @@ def appraisal(told: Appraisal) -> str:
     lines = [f"{scored.place.name}: {evaluation.rows:,} rows{more}"]
     if evaluation.unknown_labels:
         lines.append(unknown_labels(scored.place.name, evaluation))
-    lines += [_scores(told), *_remarks(told), "", _labels(told)]
+    lines += [_scores(told), listing(remarks(told)), "", _labels(told)]
     if confusion := confusion_table(evaluation):
         lines += ["", confusion]
     lines += ["", _slices(told)]
@@ -74,18 +77,13 @@ def interval(told: Interval | None) -> str:
     return f"{told[0]:.3f} to {told[1]:.3f}" if told else NONE
 
 
-def _scores(told: Appraisal) -> str:
-    names = [rival.name for rival in told.rivals]
-    numbers = tuple(range(1, 3 + len(names)))
-    table = new_table("", "score", "95 % interval", *names, numbers=numbers)
-    for name, value in told.evaluation.scores.items():
-        others = (score(rival.scores[name]) for rival in told.rivals)
-        table.add_row(name, score(value), interval(told.intervals[name]), *others)
-    return rendered(table)
+def edges(told: Interval | None) -> str:
+    """From-to in two decimals, where there is little room."""
+    return f"{told[0]:.2f}-{told[1]:.2f}" if told else NONE
 
 
-def _remarks(told: Appraisal) -> list[str]:
-    """What stands below the scores."""
+def remarks(told: Appraisal) -> list[tuple[str, str]]:
+    """What has to be said beside the scores: what they stand beside, and who is better."""
     labels = told.scored.classifier.labels
     entries = [(rival.name, rival.told) for rival in told.rivals]
     if told.missing:
@@ -96,12 +94,31 @@ def _remarks(told: Appraisal) -> list[str]:
         ("intervals", f"bootstrap over rows, {told.draws:,} draws; a mean over labels is 'macro'")
     )
     if told.scored.place.chosen_on:
-        entries.append(
-            ("rows", "the epoch was chosen on them, so that scores are a little too good")
-        )
+        entries.append(("rows", CHOSEN_ON))
     first = next(iter(told.evaluation.scores))
     entries += [("verdict", _verdict(rival, first)) for rival in told.rivals]
-    return [listing(entries)]
+    return entries
+
+
+def below(one: Slice, whole: float | None) -> str:
+    """Whether a slice lies surely below the whole, in words."""
+    return "below all" if whole is not None and one.interval[1] < whole else ""
+
+
+def mistaken(told: Mistake) -> str:
+    """What is true of a row, and what was said of it."""
+    true, given = (", ".join(labels) or "no label" for labels in (told.true, told.given))
+    return f"true: {true}, given: {given}"
+
+
+def _scores(told: Appraisal) -> str:
+    names = [rival.name for rival in told.rivals]
+    numbers = tuple(range(1, 3 + len(names)))
+    table = new_table("", "score", "95 % interval", *names, numbers=numbers)
+    for name, value in told.evaluation.scores.items():
+        others = (score(rival.scores[name]) for rival in told.rivals)
+        table.add_row(name, score(value), interval(told.intervals[name]), *others)
+    return rendered(table)
 
 
 def _verdict(rival: Rival, first: str) -> str:
@@ -123,15 +140,11 @@ def _labels(told: Appraisal) -> str:
         shares = (label.precision, label.recall, label.f1)
         cells = [
             cell
-            for share, edges in zip(shares, intervals, strict=True)
-            for cell in (score(share), _short(edges))
+            for share, between in zip(shares, intervals, strict=True)
+            for cell in (score(share), edges(between))
         ]
         table.add_row(label.label, f"{label.rows:,}", *cells)
     return rendered(table)
-
-
-def _short(told: Interval | None) -> str:
-    return f"{told[0]:.2f}-{told[1]:.2f}" if told else NONE
 
 
 def _slices(told: Appraisal) -> str:
@@ -140,17 +153,17 @@ def _slices(told: Appraisal) -> str:
     table = new_table("rows by", "", "rows", first, "95 % interval", "", numbers=(2, 3, 4))
     before = ""
     for one in told.slices:
-        below = "below all" if whole is not None and one.interval[1] < whole else ""
         by = one.by if one.by != before else ""
         rows = f"{one.rows:,}"
-        table.add_row(by, one.name, rows, score(one.score), interval(one.interval), below)
+        table.add_row(
+            by, one.name, rows, score(one.score), interval(one.interval), below(one, whole)
+        )
         before = one.by
     return rendered(table)
 
 
 def _mistake(told: Mistake) -> str:
     explanation = told.explanation
-    true, given = (", ".join(labels) or "no label" for labels in (told.true, told.given))
     added = [
         f"{name} {total:+.2f}"
         for name, times, total in explanation.summands(_TOKENS)
@@ -160,7 +173,7 @@ def _mistake(told: Mistake) -> str:
         ("", shortened(" ".join(explanation.text.split()), _TEXT)),
         ("", f"{explanation.label} {score(explanation.probability)}: {', '.join(added)}"),
     ]
-    head = visible(f"{told.place}  true: {true}, given: {given}")
+    head = visible(f"{told.place}  {mistaken(told)}")
     return f"{shortened(head, WIDTH)}\n{listing(entries)}"
 
 

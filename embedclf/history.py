@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict, astuple, dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
+
+ENDS = {
+    "all_epochs": "all epochs done",
+    "early_stopping": "the validation loss got no better",
+    "interrupted": "interrupted by Ctrl-C",
+}
+"""What ended a training, in words."""
 
 
 @dataclass(frozen=True)
@@ -85,3 +92,22 @@ class History:
 
     def _renamed(self, name: str) -> str:
         return name.replace("score", self.score_name) if name.endswith("score") else name
+
+
+def read_epochs(table: str) -> tuple[Epoch, ...]:
+    """The epochs of a table that `History.to_csv` wrote."""
+    rows = [line.split(",") for line in table.splitlines()[1:]]
+    return tuple(Epoch(int(epoch), *map(float, others)) for epoch, *others in rows)
+
+
+def ended(record: dict[str, Any]) -> str:
+    """How many epochs a run took, what ended them and which was kept, in words."""
+    return (
+        f"{epochs(record['epochs'])} in {record['seconds']['fit']:.1f} s: "
+        f"{ENDS[record['ended']]}; epoch {record['best_epoch']} kept"
+    )
+
+
+def epochs(count: int) -> str:
+    """So many epochs: `1 epoch`, `2 epochs`."""
+    return f"{count} epoch" if count == 1 else f"{count} epochs"

@@ -48,6 +48,8 @@ OF_PROBABILITIES = frozenset({*RANKING, *_LOSSES})
 
 BINS = 10
 """Of probabilities, equally wide, for the expected calibration error."""
+_NORMAL = 1.959964
+"""Standard deviations of a normal distribution that 95 % lie within."""
 _TINY = float(np.finfo(np.float32).eps)
 
 
@@ -103,6 +105,22 @@ class Predicted:
         return likely[:, 0], np.take_along_axis(self.came, top, axis=1)[:, 0]
 
 
+@dataclass(frozen=True)
+class Reliability:
+    """Probabilities that were said, by bin, beside how often they came true."""
+
+    said: Doubles
+    """(filled,) mean probability of each bin that holds some."""
+    came: Doubles
+    """(filled,) share of them that came true."""
+    low: Doubles
+    """(filled,) from where that share may be by chance, with 95 % confidence,"""
+    high: Doubles
+    """(filled,) to where."""
+    times: npt.NDArray[np.int64]
+    """(BINS,) how often each bin was said."""
+
+
 def measure(predicted: Predicted, names: Sequence[str]) -> Scores:
     """Measure rows, with scikit-learn.
 
@@ -137,6 +155,24 @@ def of_labels(predicted: Predicted) -> Doubles:
 def bin_of(likely: Doubles) -> npt.NDArray[np.int64]:
     """The bin of each probability, from 0 to `BINS` - 1."""
     return np.minimum((likely * BINS).astype(np.int64), BINS - 1)
+
+
+def reliability(predicted: Predicted) -> Reliability:
+    """Measure how often probabilities come true (DeGroot and Fienberg, 1983), with intervals.
+
+    The intervals are Wilson's (Probable Inference, 1927, p. 209), which hold for few rows too.
+    """
+    likely, came = predicted.claims
+    bins = bin_of(likely)
+    times = np.bincount(bins, minlength=BINS)
+    filled = times > 0
+    rows = times[filled].astype(np.float64)
+    said = np.bincount(bins, likely, BINS)[filled] / rows
+    share = np.bincount(bins, came, BINS)[filled] / rows
+    square = _NORMAL**2 / rows
+    centre = (share + square / 2.0) / (1.0 + square)
+    spread = np.sqrt(square * (share * (1.0 - share) + square / 4.0)) / (1.0 + square)
+    return Reliability(said, share, centre - spread, centre + spread, times)
 
 
 def _measured(predicted: Predicted, name: str) -> float | None:

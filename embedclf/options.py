@@ -75,6 +75,19 @@ run_option = click.option(
     type=FILE,
     help="The run to use; the newest in ./runs when left out.",
 )
+labelled_option = click.option(
+    "--data",
+    type=FILE,
+    help="The labelled table; else the config's test or validation rows.",
+)
+by_option = click.option(
+    "--by", multiple=True, metavar="COLUMN", help="Also score by its cells. Repeatable."
+)
+baseline_option = click.option(
+    "--baseline/--no-baseline",
+    default=True,
+    help="Fit a logistic regression on TF-IDF to compare with; it takes longer than all else.",
+)
 progress_option = click.option(
     "--progress",
     type=click.Choice(["auto", "plain", "none"]),

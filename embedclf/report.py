@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from embedclf.history import ENDS, ended
 from embedclf.layout import WIDTH, listing, new_table, percent, rendered, score, shortened
 
 if TYPE_CHECKING:
@@ -17,12 +18,6 @@ if TYPE_CHECKING:
     from embedclf.history import Epoch, Resumed
     from embedclf.run import Run
     from embedclf.schema import Config
-
-_ENDS = {
-    "all_epochs": "all epochs done",
-    "early_stopping": "the validation loss got no better",
-    "interrupted": "interrupted by Ctrl-C",
-}
 
 
 def to_json(values: Any) -> str:
@@ -90,8 +85,7 @@ def trained(run: Run) -> str:
     columns: dict[str, Any] = {name: part.scores for name, part in parts.items()}
     columns |= {f"majority ({name})": part.majority for name, part in parts.items()}
     lines = [
-        f"{_epochs(record['epochs'])} in {record['seconds']['fit']:.1f} s: "
-        f"{_ENDS[record['ended']]}; epoch {record['best_epoch']} kept",
+        ended(record),
         _scores(columns),
         _majority(first),
         *(f"{name}: {told}" for name, told in _decision(run)),
@@ -112,21 +106,19 @@ def trained_json(run: Run) -> str:
     return to_json({"run": str(run.path), **run.record, "metrics": run.metrics()})
 
 
-def circumstances(record: dict[str, Any]) -> str:
-    """What a run was made with, and where the time went."""
+def circumstances(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a run was made with, and where the time went, by name."""
     packages = ", ".join(f"{name} {version}" for name, version in record["packages"].items())
     seconds = ", ".join(f"{phase} {spent:.1f}" for phase, spent in record["seconds"].items())
-    return listing(
-        [
-            ("versions", packages),
-            ("seconds", seconds),
-            ("seed", str(record["seed"])),
-            (
-                "parity",
-                f"NumPy and Keras differ by at most {record['parity']:.1e} in a probability",
-            ),
-        ]
-    )
+    return [
+        ("versions", packages),
+        ("seconds", seconds),
+        ("seed", str(record["seed"])),
+        (
+            "parity",
+            f"NumPy and Keras differ by at most {record['parity']:.1e} in a probability",
+        ),
+    ]
 
 
 def confusion_table(scored: Evaluation) -> str | None:
@@ -231,7 +223,6 @@ def _learned(run: Run) -> str:
     majority = score(run.metrics()["validation"]["majority"][name])
     scored = " · ".join(f"{part} {score(value)}" for part, value in scores.items())
     seconds = sum(record["seconds"].values())
-    ended = _ENDS[record["ended"]]
     return listing(
         [
             ("run", str(run.path)),
@@ -241,7 +232,7 @@ def _learned(run: Run) -> str:
             ),
             (
                 "epochs",
-                f"{record['epochs']}, {ended}; epoch {record['best_epoch']} kept",
+                f"{record['epochs']}, {ENDS[record['ended']]}; epoch {record['best_epoch']} kept",
             ),
             ("rows", f"{train['rows']:,} of {_near(train['path'])}"),
             (
@@ -267,10 +258,6 @@ def _scores(columns: dict[str, dict[str, float | None]]) -> str:
 
 def _majority(scored: Evaluation) -> str:
     return f"majority: always {scored.majority_label!r}, the commonest label in training"
-
-
-def _epochs(count: int) -> str:
-    return f"{count} epoch" if count == 1 else f"{count} epochs"
 
 
 def _decision(run: Run) -> list[tuple[str, str]]:

@@ -27,6 +27,8 @@ ROOT = Path("runs")
 CONFIG, MODEL, TEXT, LABELS = "config.yaml", "model.keras", "text.json", "labels.json"
 HISTORY, METRICS, RECORD = "history.csv", "metrics.json", "run.json"
 CALIBRATION = "calibration.json"
+REPORT = "report.html"
+"""A page made of the rest on demand; nothing reads it, and it may go."""
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embedclf.console import open_run, say, show_tensorflow
+from embedclf.console import check_page, open_run, say, show_tensorflow
 from embedclf.errors import ConfigError
 from embedclf.options import (
     FILE,
+    baseline_option,
+    by_option,
     form_options,
     json_option,
+    labelled_option,
     override_option,
     run_option,
     talk_options,
@@ -24,17 +27,9 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Score a run on labelled rows.")
 @run_option
-@click.option(
-    "--data",
-    type=FILE,
-    help="The labelled table; else the config's test or validation rows.",
-)
-@click.option("--by", multiple=True, metavar="COLUMN", help="Also score by its cells. Repeatable.")
-@click.option(
-    "--baseline/--no-baseline",
-    default=True,
-    help="Fit a logistic regression on TF-IDF to compare with; it takes longer than all else.",
-)
+@labelled_option
+@by_option
+@baseline_option
 @click.option(
     "--mistakes",
     type=click.IntRange(0),
@@ -83,6 +78,47 @@ def compare(first: Path, second: Path, data: Path | None, as_json: bool) -> None
     told = comparison.compare(open_run(first), open_run(second), data)
     show = comparison_report.comparison_json if as_json else comparison_report.comparison
     click.echo(show(first, second, told))
+
+
+@click.command("report", short_help="Make one page of all that is known of a run.")
+@run_option
+@labelled_option
+@by_option
+@baseline_option
+@click.option(
+    "-o", "--output", type=FILE, help="The page; report.html in the run when left out, - prints it."
+)
+@click.option("--open", "shown", is_flag=True, help="Open it in a browser.")
+@form_options
+@talk_options
+def make_report(
+    path: Path | None,
+    data: Path | None,
+    by: tuple[str, ...],
+    baseline: bool,
+    output: Path | None,
+    shown: bool,
+    delimiter: str | None,
+    encoding: str | None,
+) -> None:
+    """Make one page for people of all that is known of a run: verdict, curves, mistakes, data.
+
+    The page is a single file that needs no network, for screens, phones and paper.
+    """
+    from embedclf import report_page, reporting
+    from embedclf.appraisal import Wanted
+    from embedclf.run import REPORT
+
+    printed = check_page("-o", output)
+    if printed and shown:
+        raise click.UsageError("-o - prints the page; --open needs it in a file.")
+    run = open_run(path)
+    wanted = Wanted(data, delimiter, encoding, by, baseline=baseline, mistakes=reporting.MISTAKES)
+    page = report_page.page(reporting.gather(run, wanted))
+    if printed:
+        click.echo(page, nl=False)
+    else:
+        _publish(page, output or run.path / REPORT, shown=shown)
 
 
 @click.command(short_help="Weigh a run's threshold, or choose it anew.")
@@ -144,3 +180,16 @@ def runs(as_json: bool) -> None:
     click.echo(report.runs_json(found) if as_json else report.runs(found))
     for fault in faults:
         click.echo(f"embedclf: {fault}", err=True)
+
+
+def _publish(page: str, file: Path, *, shown: bool) -> None:
+    """Write a page and name it; show it where that is wanted."""
+    import webbrowser
+
+    from embedclf.atomic import write_text
+
+    write_text(file, [page])
+    say(f"{file}: written")
+    click.echo(file)
+    if shown and not webbrowser.open(file.resolve().as_uri()):
+        say(f"no browser could be opened; open {file} by hand")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embedclf.console import flag, open_run, print_parts, say
+from embedclf.console import check_page, flag, open_run, print_parts, say
 from embedclf.options import (
     FILE,
     form_options,
@@ -125,9 +125,7 @@ def explain(
 
     if bool(texts) == (file is not None) or (as_json and html):
         raise click.UsageError("Give one of TEXT and --file; not both --html and --json.")
-    printed = str(html) == "-"
-    if html is not None and not printed and html.suffix.lower() not in {".html", ".htm"}:
-        raise click.UsageError(f"--html {html}: a page has a name in .html.")
+    printed = check_page("--html", html)
     form = _form(texts, kind, delimiter, encoding)
     for text in filter(_names_file, texts):
         say(f"{text}: taken as a text; --file takes the file of that name")

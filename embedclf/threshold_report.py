@@ -13,25 +13,34 @@ if TYPE_CHECKING:
 
     from embedclf.decisions import Choice, Weighed
 
+COLUMNS = ("rule", "threshold", "precision", "recall", "f1", "given", "rows", "")
+"""Of a table of choices."""
+FLATTERED = (
+    "measured on the rows that they are chosen on, so a little too good; `embedclf evaluate` "
+    "scores others"
+)
+
 
 def weighed(told: Weighed) -> str:
     """What thresholds come to, the one that the run decides by marked."""
     several = len(told.thresholds) > 1
     head = ("label", "rule") if several else ("rule",)
     numbers = range(len(head), len(head) + 6)
-    table = new_table(
-        *head, "threshold", "precision", "recall", "f1", "given", "rows", "", numbers=numbers
-    )
+    table = new_table(*head, *COLUMNS[1:], numbers=numbers)
     for choice in told.choices:
-        table.add_row(*([choice.label] if several else []), *_cells(choice))
-    of = "" if several else f" of {told.choices[0].label!r}"
+        table.add_row(*([choice.label] if several else []), *cells(choice))
     lines = [
-        f"{told.place}: {told.rows:,} rows; what thresholds{of} come to",
+        heading(told),
         rendered(table),
-        "measured on the rows that they are chosen on, so a little too good; `embedclf evaluate` "
-        "scores others",
+        FLATTERED,
     ]
     return "\n".join(lines)
+
+
+def heading(told: Weighed) -> str:
+    """Which rows, and of which label if it is one."""
+    of = "" if len(told.thresholds) > 1 else f" of {told.choices[0].label!r}"
+    return f"{told.place}: {told.rows:,} rows; what thresholds{of} come to"
 
 
 def weighed_json(run: Path, told: Weighed) -> str:
@@ -48,7 +57,8 @@ def weighed_json(run: Path, told: Weighed) -> str:
     )
 
 
-def _cells(choice: Choice) -> list[str]:
+def cells(choice: Choice) -> list[str]:
+    """A rule and what it comes to, in the order of `COLUMNS`."""
     curve = choice.curve
     shares = (curve.thresholds, curve.precision, curve.recall, curve.f1)
     return [

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from sklearn import metrics
+from sklearn.calibration import calibration_curve
 
 from embedclf.appraisal import Wanted, appraise
 from embedclf.evaluation import Evaluation, evaluate, measured
 from embedclf.labels import Labels
+from embedclf.measures import BINS, Predicted, reliability
 from tests.conftest import reviews, write_csv
 
 if TYPE_CHECKING:
@@ -182,3 +185,19 @@ def test_a_table_of_one_s_own_is_scored(runs: dict[str, Run], tmp_path: Path) ->
     assert scored.rows == 22
     assert scored.unknown_labels == {"odd": 2}
     assert scored.scores["accuracy"] == pytest.approx(20 / 22)
+
+
+def test_reliability_is_scikit_learn_s_and_its_intervals_scipy_s() -> None:
+    rng = np.random.default_rng(3)
+    likely = rng.random((400, 1)).astype(np.float32) ** 2
+    targets = (rng.random(400) < likely[:, 0]).astype(np.int32)
+    told = reliability(Predicted(BINARY, targets, likely, BINARY.decide(likely)))
+    came, said = calibration_curve(targets, likely[:, 0], n_bins=BINS)
+    np.testing.assert_allclose(told.came, came)
+    np.testing.assert_allclose(told.said, said, rtol=1e-5)
+    assert told.times.sum() == 400
+    for low, high, share, rows in zip(
+        told.low, told.high, told.came, told.times[told.times > 0], strict=True
+    ):
+        expected = binomtest(round(share * rows), int(rows)).proportion_ci(method="wilson")
+        assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-6)
