@@ -134,6 +134,7 @@ def make_report(
 def threshold(path: Path | None, metric: str | None, as_json: bool) -> None:
     """Show what thresholds come to on a run's validation rows; choose another with --metric."""
     from embedclf import decisions, threshold_report
+    from embedclf.run import REPORT
 
     rule = None if metric is None else decisions.parse_rule(metric)
     run = open_run(path)
@@ -144,6 +145,8 @@ def threshold(path: Path | None, metric: str | None, as_json: bool) -> None:
         click.echo(threshold_report.weighed(told))
     if rule is not None:
         say(f"{run.path}: decides so from now on")
+        if (run.path / REPORT).exists():
+            say(f"{run.path / REPORT}: tells of before; `embedclf report` makes it anew")
 
 
 @click.command(short_help="Show a network and what it means.")

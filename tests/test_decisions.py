@@ -126,6 +126,13 @@ def test_mistakes_are_one_line(args: list[str], status: int, fault: str, invoke:
     assert fault in told
 
 
+def test_a_report_of_another_threshold_is_told_of(own: Path, invoke: Invoke) -> None:
+    assert "report.html" not in invoke("threshold", "--run", "runs/binary", "--metric", "f1").stderr
+    (own / "binary" / "report.html").write_text("old")
+    told = invoke("threshold", "--run", "runs/binary", "--metric", "0.5").stderr
+    assert "report.html: tells of before; `embedclf report` makes it anew" in told
+
+
 def test_costs_are_typed_with_a_colon(own: Path, invoke: Invoke) -> None:
     invoke("threshold", "--run", "runs/binary", "--metric", "cost=1:10")
     rule = Run.open(own / "binary").decision()["rule"]
