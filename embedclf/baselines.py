@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from embedclf.parts import beside
 from embedclf.pools import in_order, threads_of_one
 from embedclf.preparation import read_training
 from embedclf.scoring import unchanged, validation
-from embedclf.thresholds import choose
+from embedclf.thresholds import choose, read_rule
 from embedclf.tokenizer import RESERVED, UNKNOWN, Tokenizer
 from embedclf.vocabularies import most_frequent
 
@@ -88,6 +89,11 @@ def tfidf(run: Run, config: Config, scored: ScoredRows) -> Baseline | str:
     labels, table = scored.classifier.labels, config.data.train
     if not (table.is_file() and unchanged(run, "train", table)):
         return f"{table} is not there as the run was trained on it"
+    held_table = config.data.validation
+    if isinstance(held_table, Path) and not (
+        held_table.is_file() and unchanged(run, "validation", held_table)
+    ):
+        return f"{held_table} is not there as the run was trained with it"
     with TemporaryFile() as file:
         read, held = read_training(config, file)
         parts = beside(read.tokens, held.astype(np.int8))
@@ -98,7 +104,7 @@ def tfidf(run: Run, config: Config, scored: ScoredRows) -> Baseline | str:
     train = np.flatnonzero(~held)
     chosen = _affordable(counts, train, labels.outputs, config.seed)
     model = _Model.fit(labels, counts[chosen], targets[chosen], seed=config.seed)
-    rule, thresholds = config.training.threshold, labels.thresholds
+    rule, thresholds = read_rule(run.decision()["rule"]), labels.thresholds
     if not isinstance(rule, float):
         if held.any():
             targets, probabilities = targets[held], model.score(counts[held])
@@ -186,7 +192,8 @@ class _Model:
         scored = np.zeros((counts.shape[0], len(self.labels.names)), np.float32)
         if self.labels.task == "multilabel":
             for column, regression in zip(scored.T, self.regressions, strict=True):
-                column[:] = regression.predict_proba(weighed)[:, -1]
+                present = regression.predict_proba(weighed) @ regression.classes_
+                column[:] = present
             return scored
         (regression,) = self.regressions
         scored[:, regression.classes_] = regression.predict_proba(weighed)

@@ -80,6 +80,7 @@ def compare(first: Run, second: Run, table: Path | None = None) -> Comparison:
     places = _places(first, second, table)
     scored = [score(*pair) for pair in zip(classifiers, places, strict=True)]
     predicted = [given(one.classifier.labels, one.targets, one.probabilities) for one in scored]
+    _check_rows(first, second, scored)
     names = BRIEF[classifiers[0].labels.task]
     draws = resample(
         [Resampler(one, names) for one in predicted],
@@ -118,6 +119,17 @@ def _check_labels(first: Run, second: Run, classifiers: tuple[Classifier, Classi
         raise RequestError(
             f"{second.path} gives {', '.join(other.names)} ({other.task}), {first.path} gives "
             f"{', '.join(one.names)} ({one.task}); only runs of the same labels can be compared"
+        )
+
+
+def _check_rows(first: Run, second: Run, scored: list[ScoredRows]) -> None:
+    """The same rows of a table, with the same labels by both configs."""
+    one, other = scored
+    same = np.array_equal(one.labelled.rows, other.labelled.rows)
+    if not same or not np.array_equal(one.targets, other.targets):
+        raise RequestError(
+            f"{first.path} and {second.path} read other rows or labels in {one.place.name}: their "
+            "configs differ in data.label, data.label_separator or data.skip_invalid"
         )
 
 

@@ -5,22 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from embedclf.errors import RequestError
 from embedclf.evaluation import evaluate
-from embedclf.schema import Threshold
 from embedclf.scoring import Place, score, unchanged, validation
-from embedclf.thresholds import USUAL, best, choose
+from embedclf.thresholds import USUAL, best, choose, plain_rule, read_rule
 
 if TYPE_CHECKING:
     from embedclf.classifier import Classifier
     from embedclf.run import Run
-    from embedclf.schema import Config
+    from embedclf.schema import Config, Threshold
     from embedclf.scoring import ScoredRows
     from embedclf.thresholds import Curve
-
-_RULE: TypeAdapter[Threshold] = TypeAdapter(Threshold)
 
 
 @dataclass(frozen=True)
@@ -71,11 +68,6 @@ def parse_rule(given: str) -> Threshold:
         ) from error
 
 
-def read_rule(plain: Any) -> Threshold:
-    """A rule out of the plain values of a config or a run."""
-    return _RULE.validate_python(plain)
-
-
 def weigh(run: Run) -> Weighed:
     """Tell what thresholds come to on a run's validation rows.
 
@@ -108,7 +100,7 @@ def choose_anew(run: Run, rule: Threshold) -> Weighed:
     test = config.data.test
     if test is not None and test.is_file() and unchanged(run, "test", test):
         metrics["test"] = _measured(score(classifier, Place("test", test, config)), thresholds)
-    plain = _RULE.dump_python(rule, mode="json")
+    plain = plain_rule(rule)
     run.decide({"rule": plain, "thresholds": thresholds}, metrics)
     return _weighed(run, scored)
 

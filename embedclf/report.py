@@ -262,8 +262,7 @@ def _majority(scored: Evaluation) -> str:
 
 def _decision(run: Run) -> list[tuple[str, str]]:
     """From which probability on labels are given, where that was chosen."""
-    from embedclf.decisions import read_rule
-    from embedclf.thresholds import named
+    from embedclf.thresholds import named, read_rule
 
     decision = run.decision()
     rule = read_rule(decision["rule"])

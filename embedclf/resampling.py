@@ -147,8 +147,13 @@ class _Draw:
         return given, there, there
 
     def support(self, name: str) -> float:
-        """The rows that a measure is a share of: for a mean over labels those of the rarest."""
+        """The rows that a measure is a share of: for a mean over labels those of the rarest.
+
+        0 where it is no share of rows, or there is none.
+        """
         average, _, share = name.rpartition("_")
+        if name == "mcc" and self._mcc() <= 0.0:  # no worst there is, but what guessing reaches
+            return 0.0
         if share not in _SHARES or average == "micro":
             return float(self._total)
         of = self.supports[_SHARES.index(share)]
@@ -230,7 +235,9 @@ def intervals_of(resampler: Resampler, values: Doubles, *, seed: int) -> list[In
 
 def _widened(interval: Interval, support: float) -> Interval:
     """The exact interval of a share of so many rows, where draws show no other than 0 or 1."""
-    least = 0.025 ** (1.0 / max(support, 1.0))
+    if not support:
+        return interval
+    least = 0.025 ** (1.0 / support)
     if interval == (1.0, 1.0):
         return least, 1.0
     return (0.0, 1.0 - least) if interval == (0.0, 0.0) else interval

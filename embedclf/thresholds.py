@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import TypeAdapter
 
-from embedclf.schema import CostRule, PrecisionRule, RecallRule
+from embedclf.schema import CostRule, PrecisionRule, RecallRule, Threshold
 
 if TYPE_CHECKING:
     from embedclf.labels import Labels, Probabilities, Targets
-    from embedclf.schema import Threshold
 
 Doubles = npt.NDArray[np.float64]  # (thresholds,)
 
@@ -58,6 +58,18 @@ class Curve:
         found = np.array([np.count_nonzero(given & came)], np.float64)
         false = np.array([np.count_nonzero(given & ~came)], np.float64)
         return cls(np.array([threshold]), found, false, int(came.sum()), len(came))
+
+    def or_none(self, largest: float) -> Curve:
+        """The curve with a threshold above the largest probability, where no row gets the label."""
+        if largest >= 1.0:
+            return self
+        return Curve(
+            np.append((largest + 1.0) / 2.0, self.thresholds),
+            np.append(0.0, self.true_positives),
+            np.append(0.0, self.false_positives),
+            self.positives,
+            self.rows,
+        )
 
     def take(self, index: int) -> Curve:
         """One threshold of the curve."""
@@ -130,6 +142,8 @@ def best(
     if isinstance(rule, float) or came.all() or not came.any():
         return Curve.at(came, probabilities, rule if isinstance(rule, float) else 0.5)
     curve = Curve.of(came, probabilities)
+    if isinstance(rule, CostRule):
+        curve = curve.or_none(float(probabilities.max()))
     merits = _merits(curve, rule)
     equal = np.flatnonzero(merits >= merits.max() - 1e-12)
     return curve.take(int(equal[np.abs(curve.thresholds[equal] - 0.5).argmin()]))
@@ -144,6 +158,16 @@ def named(rule: Threshold) -> str:
     if isinstance(rule, CostRule):
         return f"cost {rule.cost.false_positive:g} : {rule.cost.false_negative:g}"
     return f"{rule:g}" if isinstance(rule, float) else rule
+
+
+def read_rule(plain: Any) -> Threshold:
+    """A rule out of the plain values of a config or a run."""
+    return TypeAdapter(Threshold).validate_python(plain)
+
+
+def plain_rule(rule: Threshold) -> Any:
+    """The plain values of a rule."""
+    return TypeAdapter(Threshold).dump_python(rule, mode="json")
 
 
 def _merits(curve: Curve, rule: Threshold) -> Doubles:

@@ -94,6 +94,41 @@ def test_a_baseline_that_cannot_be_had_is_told(workplace: Path, invoke: Invoke) 
     assert "tf-idf" not in invoke("evaluate", "--no-baseline").stdout
 
 
+def test_a_label_that_no_training_row_has_is_given_by_no_baseline(
+    workplace: Path, invoke: Invoke
+) -> None:
+    rows = [(text, str(int(label == "pos")), "1", "0") for text, label in reviews(80)]
+    write_csv(workplace / "flags.csv", ["text", "a", "b", "z"], rows)
+    flags = ("-s", "data.train=flags.csv", "-s", "data.test=null", "-s", "data.label=[a, b, z]")
+    invoke("train", "binary.yaml", "-q", "-o", "run", "-s", "training.epochs=1", *flags)
+    (_, tfidf) = appraise(Run.open(workplace / "run"), Wanted()).rivals
+    assert tfidf.scores["log_loss"] is not None
+    assert tfidf.scores["log_loss"] < 1.0
+
+
+def test_the_baseline_s_threshold_is_chosen_by_the_run_s_rule(
+    workplace: Path, invoke: Invoke
+) -> None:
+    invoke("train", "binary.yaml", "-q", "-o", "run", "-s", "training.epochs=2")
+    before = appraise(Run.open(workplace / "run"), Wanted()).rivals[1].scores["accuracy"]
+    invoke("threshold", "--run", "run", "--metric", "recall=0.9")
+    after = appraise(Run.open(workplace / "run"), Wanted()).rivals[1].scores["recall"]
+    assert before is not None
+    assert after is not None
+    assert after >= 0.8
+
+
+def test_a_validation_table_that_is_gone_costs_the_baseline_alone(
+    workplace: Path, invoke: Invoke
+) -> None:
+    valid = write_csv(workplace / "valid.csv", ["text", "label"], reviews(30))
+    flags = ("-s", "data.validation=valid.csv", "-s", "training.threshold=f1")
+    invoke("train", "binary.yaml", "-q", "-o", "run", "-s", "training.epochs=1", *flags)
+    valid.unlink()
+    shown = " ".join(invoke("evaluate", "--run", "run").stdout.split())
+    assert "valid.csv is not there as the run was trained with it" in shown
+
+
 def test_slices_part_the_rows(told: dict[str, Appraisal]) -> None:
     for one in told.values():
         parts: dict[str, int] = {}

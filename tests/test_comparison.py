@@ -91,6 +91,17 @@ def test_runs_that_cannot_be_compared(
     assert told.count("\n") == 1
 
 
+def test_runs_that_read_other_labels_in_one_table_cannot_be_compared(
+    pair: Path, invoke: Invoke
+) -> None:
+    rows = [(text, label, "neg" if label == "pos" else "pos") for text, label in reviews(40)]
+    write_csv(pair / "two.csv", ["text", "label", "other"], rows)
+    flags = ("-s", "data.train=two.csv", "-s", "data.test=null", "-s", "data.label=other")
+    invoke("train", "binary.yaml", "-q", "-o", "runs/o", "-s", "training.epochs=1", *flags)
+    told = invoke("compare", "runs/good", "runs/o", "--data", "two.csv", status=2).stderr
+    assert "read other rows or labels in two.csv" in told
+
+
 def test_validation_rows_of_another_split_are_other_rows(pair: Path, invoke: Invoke) -> None:
     flags = ("-s", "data.test=null", "-s", "training.epochs=1")
     for name, seed in (("one", 1), ("same", 1), ("two", 2)):

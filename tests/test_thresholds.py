@@ -94,6 +94,14 @@ def test_no_other_threshold_costs_less(some: Rows, false: float, missed: float) 
     assert found <= min(map(cost, np.unique(likely).tolist())) + 1e-6
 
 
+def test_where_it_is_cheapest_no_row_gets_the_label() -> None:
+    came = np.array([False, True, False, True])
+    likely = np.array([0.9, 0.8, 0.7, 0.6], np.float32)
+    rule = CostRule(cost=Costs(false_positive=100, false_negative=1))
+    assert best(came, likely, rule).thresholds[0] == pytest.approx(0.95)
+    assert best(came, likely, rule).given[0] == 0.0
+
+
 def test_of_equally_good_thresholds_the_one_nearest_to_a_half_is_taken() -> None:
     came = np.array([True, True, False, False])
     likely = np.array([0.9, 0.45, 0.41, 0.05], np.float32)
