@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedclf.config import near
+from embedclf.data import near_places
 from embedclf.errors import DataError
 from embedclf.examined import Examined
 from embedclf.findings import SEVERITIES, SHOWN, Example, Finding, Severity, counted, ordered
@@ -22,7 +23,6 @@ from embedclf.unreadable import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from embedclf.data import Rows
     from embedclf.schema import Config
@@ -175,7 +175,7 @@ def _read_examples(
 ) -> dict[tuple[str, int], tuple[str, str]]:
     """Place and text of rows at positions in the table of a part."""
     table = part.part.rows.table
-    places = [_shorter(place, table.path) for place in table.places(rows.tolist())]
+    places = near_places(table, rows)
     batches = part.read(rows, config, lambda texts: texts.to_pylist())
     texts = iter(text for batch in batches for text in batch)
     readable = np.isin(rows, part.valid).tolist()
@@ -183,7 +183,3 @@ def _read_examples(
         (part.name, row + 1): (place, shortened(next(texts), _SHOWN_LETTERS) if valid else "")
         for row, place, valid in zip(rows.tolist(), places, readable, strict=True)
     }
-
-
-def _shorter(place: str, path: Path) -> str:
-    return place.replace(str(path), str(near(path)), 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from embedclf.evaluation import given
 from embedclf.parts import beside
 from embedclf.pools import in_order, threads_of_one
 from embedclf.preparation import read_training
-from embedclf.scoring import unchanged, validation
+from embedclf.scoring import as_trained, validation
 from embedclf.thresholds import choose, read_rule
 from embedclf.tokenizer import RESERVED, UNKNOWN, Tokenizer
 from embedclf.vocabularies import most_frequent
@@ -43,8 +42,6 @@ _CELLS = 150_000_000
 _ITERATIONS = 200
 _PASSES = 5
 """Over the rows, where the optimum is only come near to."""
-_TOGETHER = 64
-"""Parts whose tokens are looked up together."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +84,10 @@ def tfidf(run: Run, config: Config, scored: ScoredRows) -> Baseline | str:
         DataError: The training table cannot be used.
     """
     labels, table = scored.classifier.labels, config.data.train
-    if not (table.is_file() and unchanged(run, "train", table)):
+    if not as_trained(run, "train", table):
         return f"{table} is not there as the run was trained on it"
     held_table = config.data.validation
-    if isinstance(held_table, Path) and not (
-        held_table.is_file() and unchanged(run, "validation", held_table)
-    ):
+    if isinstance(held_table, Path) and not as_trained(run, "validation", held_table):
         return f"{held_table} is not there as the run was trained with it"
     with TemporaryFile() as file:
         read, held = read_training(config, file)
@@ -137,10 +132,7 @@ class _Terms:
         """The counts of texts that are cut."""
         from scipy.sparse import vstack
 
-        remaining, matrices = iter(parts), list[Counts]()
-        while group := list(islice(remaining, _TOGETHER)):
-            ids = self.tokenizer.look_up([tokens.dictionary for tokens in group])
-            matrices += map(self._matrix, group, ids)
+        matrices = [self._matrix(*pair) for pair in self.tokenizer.looked_up(parts)]
         return vstack(matrices, format="csr")
 
     def _matrix(self, tokens: Tokens, ids: Any) -> Counts:

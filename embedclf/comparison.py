@@ -90,8 +90,8 @@ def compare(first: Run, second: Run, table: Path | None = None) -> Comparison:
     )
     scores = measure(predicted[0], names), measure(predicted[1], names)
     gained = intervals(draws[:, len(names) :] - draws[:, : len(names)])
-    right = [Resampler(one, ()).exact > 0 for one in predicted]
-    mended, broken = right[1] & ~right[0], right[0] & ~right[1]
+    first_right, second_right = (one.right for one in predicted)
+    mended, broken = second_right & ~first_right, first_right & ~second_right
     return Comparison(
         scored[0].place.name,
         len(scored[0]),
@@ -161,11 +161,6 @@ def _changed(
 ) -> list[Changed]:
     """The first rows under a mask."""
     at = np.flatnonzero(rows)[:_SHOWN]
-    if not len(at):
-        return []
-    mask = np.zeros_like(rows)
-    mask[at] = True
-    shown = zip(at.tolist(), scored[0].places(at), scored[0].texts(mask), strict=True)
     one, other = predicted
     return [
         Changed(
@@ -174,5 +169,5 @@ def _changed(
             one.labels.named(one.targets[row]),
             (one.labels.named(one.decided[row]), other.labels.named(other.decided[row])),
         )
-        for row, place, text in shown
+        for row, (place, text) in zip(at.tolist(), scored[0].shown(at), strict=True)
     ]

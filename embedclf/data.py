@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embedclf.columns import join_columns, mask_column, numbers_of, text_column
+from embedclf.config import near
 from embedclf.errors import DataError
 from embedclf.pools import in_order
 from embedclf.tables import Table, open_table
@@ -196,6 +197,12 @@ def places(table: Table, rows: Sequence[int] | Rows) -> str:
     rest = [place.rpartition(":")[2].strip() for place in others]
     more = f" and {len(rows) - SHOWN:,} more" if len(rows) > SHOWN else ""
     return ", ".join([first, *rest]) + more
+
+
+def near_places(table: Table, rows: Rows) -> list[str]:
+    """Where rows of a table stand, ascending, as one would type it: `file:line`."""
+    shown = str(near(table.path))
+    return [place.replace(table.name, shown, 1) for place in table.places(rows.tolist())]
 
 
 def split(

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from embedclf.errors import RequestError
 from embedclf.evaluation import evaluate
-from embedclf.scoring import Place, score, unchanged, validation
+from embedclf.scoring import as_trained, rows_of, score, validation
 from embedclf.thresholds import USUAL, best, choose, plain_rule, read_rule
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ def choose_anew(run: Run, rule: Threshold) -> Weighed:
     thresholds = choose(classifier.labels, scored.targets, scored.probabilities, rule)
     metrics = {"validation": _measured(scored, thresholds)}
     test = config.data.test
-    if test is not None and test.is_file() and unchanged(run, "test", test):
-        metrics["test"] = _measured(score(classifier, Place("test", test, config)), thresholds)
+    if test is not None and as_trained(run, "test", test):
+        metrics["test"] = _measured(score(classifier, rows_of(config, test)), thresholds)
     plain = plain_rule(rule)
     run.decide({"rule": plain, "thresholds": thresholds}, metrics)
     return _weighed(run, scored)

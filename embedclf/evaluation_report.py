@@ -15,6 +15,7 @@ from embedclf.layout import (
     shortened,
     visible,
 )
+from embedclf.measures import SHARES
 from embedclf.report import confusion_table, thresholds, to_json, unknown_labels
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def appraisal_json(run: Path, told: Appraisal) -> str:
         "mistakes": [_mistake_json(one) for one in told.mistakes],
     }
     for label, intervals in zip(values["labels"], told.label_intervals, strict=True):
-        label["intervals"] = dict(zip(("precision", "recall", "f1"), intervals, strict=True))
+        label["intervals"] = dict(zip(SHARES, intervals, strict=True))
     return to_json(values)
 
 

@@ -25,16 +25,17 @@ BRIEF = {
     "multilabel": ("micro_f1", "macro_f1", "subset_accuracy", "log_loss"),
 }
 """What training measures, by task; the first is what is shown where there is room for one."""
-_SHARES = ("precision", "recall", "f1")
+SHARES = ("precision", "recall", "f1")
+"""What is measured of each label."""
 RANKING = ("roc_auc", "pr_auc")
 """What is measured of the order of probabilities alone."""
 _LOSSES = ("log_loss", "brier", "ece")
-_AVERAGES = tuple(f"{kind}_{share}" for kind in ("macro", "weighted") for share in _SHARES)
+_AVERAGES = tuple(f"{kind}_{share}" for kind in ("macro", "weighted") for share in SHARES)
 FULL = {
-    "binary": ("accuracy", *_SHARES, "mcc", *RANKING, *_LOSSES, *_AVERAGES),
+    "binary": ("accuracy", *SHARES, "mcc", *RANKING, *_LOSSES, *_AVERAGES),
     "multiclass": ("accuracy", *_AVERAGES, "mcc", *RANKING, *_LOSSES),
     "multilabel": (
-        *(f"micro_{share}" for share in reversed(_SHARES)),
+        *(f"micro_{share}" for share in reversed(SHARES)),
         "subset_accuracy",
         *_AVERAGES,
         *RANKING,
@@ -91,6 +92,12 @@ class Predicted:
         if self.labels.task == "multiclass":
             likely /= likely.sum(axis=1, keepdims=True)
         return likely
+
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """(n,) rows of which all is right."""
+        right: npt.NDArray[np.bool_] = self.targets == self.decided
+        return right if right.ndim == 1 else np.logical_and.reduce(right, axis=1)
 
     @cached_property
     def claims(self) -> tuple[Doubles, npt.NDArray[np.bool_]]:

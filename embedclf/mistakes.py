@@ -41,16 +41,11 @@ def worst(scored: ScoredRows, predicted: Predicted, most: int) -> list[Mistake]:
         most: How many to find.
     """
     rows, labels = _ranked(predicted, most)
-    if not len(rows):
-        return []
-    at = np.argsort(rows)
-    mask = np.zeros(len(predicted.targets), np.bool_)
-    mask[rows] = True
-    texts = dict(zip(at.tolist(), scored.texts(mask), strict=True))
-    places = dict(zip(at.tolist(), scored.places(rows[at]), strict=True))
+    ascending = np.sort(rows)
+    shown = dict(zip(ascending.tolist(), scored.shown(ascending), strict=True))
     return [
-        _mistake(scored, predicted, row, label, texts[rank], places[rank])
-        for rank, (row, label) in enumerate(zip(rows.tolist(), labels.tolist(), strict=True))
+        _mistake(scored, predicted, row, label, *shown[row])
+        for row, label in zip(rows.tolist(), labels.tolist(), strict=True)
     ]
 
 
@@ -74,7 +69,7 @@ def _ranked(predicted: Predicted, most: int) -> tuple[npt.NDArray[np.int64], npt
 
 
 def _mistake(
-    scored: ScoredRows, predicted: Predicted, row: int, label: int, text: str, place: str
+    scored: ScoredRows, predicted: Predicted, row: int, label: int, place: str, text: str
 ) -> Mistake:
     labels = predicted.labels
     name = labels.names[label]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 Sides = npt.NDArray[np.int8]  # (n,) which part each row belongs to; 0 is that of training
 Files = Callable[[], IO[bytes]]
 """Gives scratch files."""
-_LOOKED_UP = 64
-"""Parts whose tokens are looked up together."""
 
 
 @dataclass(frozen=True)
@@ -101,14 +98,13 @@ class Encoder:
     def encode(self, tokens: TokensFile, sides: Sides) -> list[IdsFile]:
         """Write the ids of texts, those of each side (n,) to a file of its own."""
         files = [self.new() for _ in range(int(sides.max(initial=0)) + 1)]
-        parts = beside(tokens, sides)
-        while group := list(islice(parts, _LOOKED_UP)):
-            ids = self.tokenizer.look_up([tokens.dictionary for tokens, _ in group])
-            pairs = ((tokens, of) for (tokens, _), of in zip(group, ids, strict=True))
-            laid = in_order(lambda pair: self.tokenizer.lay_out(*pair), pairs)
-            for (_, of), encoding in zip(group, laid, strict=True):
-                for side, file in enumerate(files):
-                    file.append(encoding.take(of == side))
+        parts = self.tokenizer.looked_up(tokens.parts())
+        start = 0
+        for encoding in in_order(lambda part: self.tokenizer.lay_out(*part), parts):
+            of = sides[start : start + len(encoding.ids)]
+            start += len(of)
+            for side, file in enumerate(files):
+                file.append(encoding.take(of == side))
         return files
 
     def read(self, path: Path) -> Part:

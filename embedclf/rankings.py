@@ -32,8 +32,7 @@ class Ranking:
     @classmethod
     def of(cls, likely: npt.NDArray[np.floating], came: npt.NDArray[np.bool_]) -> Ranking:
         """Rank rows (n,) by their probability."""
-        order = np.argsort(-likely, kind="stable")
-        last = np.flatnonzero(np.diff(likely[order], append=-1.0))
+        order, last = ranked(likely)
         places = np.flatnonzero(came[order])
         runs, starts = np.unique(np.searchsorted(last, places), return_index=True)
         first = np.append(0, last[:-1] + 1)[runs]
@@ -53,3 +52,9 @@ class Ranking:
         below = false - (given - found_by_then)
         precise = found_by_then / np.maximum(given, 1.0)
         return float(found @ (below + inside / 2.0) / (true * false)), float(precise @ found / true)
+
+
+def ranked(likely: npt.NDArray[np.floating]) -> tuple[Integers, Integers]:
+    """(n,) rows by falling probability, and (runs,) places where runs of equal ones end."""
+    order = np.argsort(-likely, kind="stable")
+    return order, np.flatnonzero(np.diff(likely[order], append=-1.0))

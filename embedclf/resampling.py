@@ -11,11 +11,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from embedclf.measures import BINS, bin_of
+from embedclf.measures import BINS, RANKING, SHARES, bin_of
 from embedclf.pools import in_order, threads_of_one
-from embedclf.rankings import Ranking
+from embedclf.rankings import Integers, Ranking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,14 +23,12 @@ if TYPE_CHECKING:
 
 Interval = tuple[float, float]
 """From, to."""
-Integers = npt.NDArray[np.int64]
 
 _MOST, _FEWEST = 1000, 200
 """Draws."""
 _MOST_CELLS = 1 << 30
 """Rows times outputs times draws; where they would be more, there are fewer draws."""
 _AT_ONCE = 20
-_SHARES = ("precision", "recall", "f1")
 _TAILS = (2.5, 97.5)
 
 
@@ -80,9 +77,7 @@ class Resampler:
     @cached_property
     def exact(self) -> Doubles:
         """(n,) 1 where all of a row is right."""
-        right = self.predicted.targets == self.predicted.decided
-        exact: Doubles = (right.all(axis=1) if right.ndim == 2 else right).astype(np.float64)
-        return exact
+        return self.predicted.right.astype(np.float64)
 
     @cached_property
     def rankings(self) -> list[Ranking]:
@@ -126,8 +121,8 @@ class _Draw:
             return float(self._weights @ self._of.exact / self._total)
         if name == "mcc":
             return self._mcc()
-        if name in {"roc_auc", "pr_auc"}:
-            return float(self._ranked[int(name == "pr_auc")])
+        if name in RANKING:
+            return float(self._ranked[RANKING.index(name)])
         if name == "ece":
             return self._ece()
         if name in {"log_loss", "brier"}:
@@ -154,9 +149,9 @@ class _Draw:
         average, _, share = name.rpartition("_")
         if name == "mcc" and self._mcc() <= 0.0:  # no worst there is, but what guessing reaches
             return 0.0
-        if share not in _SHARES or average == "micro":
+        if share not in SHARES or average == "micro":
             return float(self._total)
-        of = self.supports[_SHARES.index(share)]
+        of = self.supports[SHARES.index(share)]
         return float(of.min() if average else of[1])
 
     @cached_property
@@ -181,7 +176,7 @@ class _Draw:
         return defined.mean(axis=0) if len(defined) else np.array([np.nan, np.nan])
 
     def _share(self, average: str, share: str) -> float:
-        at = _SHARES.index(share)
+        at = SHARES.index(share)
         if not average:
             return float(self.shares[at, 1])
         if average == "micro":

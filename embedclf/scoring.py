@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from embedclf.config import near
-from embedclf.data import read_labelled, sha256
+from embedclf.data import near_places, read_labelled, sha256
 from embedclf.errors import RunError
 from embedclf.preparation import held_out
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from embedclf.classifier import Classifier
-    from embedclf.data import LabelledRows, Mask
+    from embedclf.data import LabelledRows, Mask, Rows
     from embedclf.labels import Probabilities, Targets
     from embedclf.run import Run
     from embedclf.schema import Config
@@ -61,20 +60,17 @@ class ScoredRows:
     def __len__(self) -> int:
         return len(self.labelled)
 
-    def texts(self, rows: npt.NDArray[np.bool_]) -> list[str]:
-        """The texts under a mask (n,), read again."""
-        place, found = self.place, list[str]()
-        wanted = rows if place.only is None else place.only.copy()
-        if place.only is not None:
-            wanted[place.only] = rows
-        read_labelled(place.table, place.config.data, pa.Array.to_pylist, found.extend, only=wanted)
-        return found
-
-    def places(self, rows: npt.NDArray[np.int64]) -> list[str]:
-        """Where rows (k,), by ascending number among these, stand: `file:line`."""
-        table = self.labelled.table
-        places = table.places(self.labelled.rows[rows].tolist())
-        return [place.replace(table.name, str(near(table.path)), 1) for place in places]
+    def shown(self, rows: Rows) -> list[tuple[str, str]]:
+        """Where rows (k,), by ascending number among these, stand, and their texts, read again."""
+        if not len(rows):
+            return []
+        place, texts = self.place, list[str]()
+        wanted = np.zeros(len(self), np.bool_) if place.only is None else np.zeros_like(place.only)
+        numbers = rows if place.only is None else np.flatnonzero(place.only)[rows]
+        wanted[numbers] = True
+        read_labelled(place.table, place.config.data, pa.Array.to_pylist, texts.extend, only=wanted)
+        places = near_places(self.labelled.table, self.labelled.rows[rows])
+        return list(zip(places, texts, strict=True))
 
 
 def score(classifier: Classifier, place: Place, beside: Sequence[str] = ()) -> ScoredRows:
@@ -134,6 +130,11 @@ def validation(run: Run, config: Config) -> Place:
         )
     only = None if isinstance(held, Path) else held_out(config)
     return Place(f"validation rows of {near(table)}", table, config, only, chosen_on=True)
+
+
+def as_trained(run: Run, part: str, table: Path) -> bool:
+    """Whether a table is there, and the one a run was made with."""
+    return table.is_file() and unchanged(run, part, table)
 
 
 def unchanged(run: Run, part: str, table: Path) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter
 
+from embedclf.rankings import ranked
 from embedclf.schema import CostRule, PrecisionRule, RecallRule, Threshold
 
 if TYPE_CHECKING:
@@ -40,13 +41,11 @@ class Curve:
     @classmethod
     def of(cls, came: npt.NDArray[np.bool_], probabilities: npt.NDArray[np.floating]) -> Curve:
         """The curve of one label: in which rows (n,) it is, and its probability there."""
-        order = np.argsort(-probabilities, kind="stable")
-        ranked = probabilities[order].astype(np.float64)
-        last = np.flatnonzero(np.diff(ranked, append=-1.0))  # of each run of equal probabilities
-        lower = np.append(ranked[last[1:]], 0.0)
+        order, last = ranked(probabilities)
+        equal = probabilities[order[last]].astype(np.float64)  # of each run
         given = last + 1.0
         found = np.cumsum(came[order])[last].astype(np.float64)
-        thresholds = (ranked[last] + lower) / 2.0
+        thresholds = (equal + np.append(equal[1:], 0.0)) / 2.0
         return cls(thresholds, found, given - found, int(came.sum()), len(came))
 
     @classmethod

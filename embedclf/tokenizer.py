@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from embedclf.tokens import cut, normalize
 from embedclf.vocabularies import most_frequent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from embedclf.schema import TextConfig
     from embedclf.tokens import Counted, Tokens
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 TokenIds = npt.NDArray[np.int32]  # (n, sequence_length)
 Counts = npt.NDArray[np.int32]  # (n,)
 
+_TOGETHER = 64
+"""Parts whose tokens are looked up together."""
 PADDING, UNKNOWN = 0, 1
 RESERVED = ("", " ")
 """What stands for padding and unknown in a list of tokens; no token can be either."""
@@ -114,6 +117,14 @@ class Tokenizer:
         ids = numbers_of(pc.coalesce(found, unknown))
         return np.split(ids, np.cumsum([len(one) for one in dictionaries])[:-1])
 
+    def looked_up(self, parts: Iterable[Tokens]) -> Iterator[tuple[Tokens, npt.NDArray[np.int32]]]:
+        """Parts of texts with the ids of their dictionaries; some are looked up together."""
+        remaining = iter(parts)
+        while group := list(islice(remaining, _TOGETHER)):
+            yield from zip(
+                group, self.look_up([tokens.dictionary for tokens in group]), strict=True
+            )
+
     def lay_out(self, tokens: Tokens, ids: npt.NDArray[np.int32]) -> Encoding:
         """Lay tokens out in rows of equal length, `ids` being those of their dictionary."""
         return _pad(ids[tokens.codes], tokens.ends, self.sequence_length)
@@ -172,7 +183,7 @@ def _column_of(
 
 def _pad(ids: npt.NDArray[np.int32], ends: npt.NDArray[np.int64], sequence_length: int) -> Encoding:
     """Lay the ids of texts, one behind the other, into rows of equal length."""
-    starts = np.concatenate([[0], ends[:-1]])
+    starts = np.concatenate([[0], ends])[:-1]  # none of no text
     kept = np.minimum(ends - starts, sequence_length)  # (n,)
     edges = np.concatenate([[0], np.cumsum(kept)])
     rows = np.full((len(starts), sequence_length), PADDING, np.int32)

@@ -26,7 +26,7 @@ from embedclf.config import dump_config
 from embedclf.errors import TrainingError
 from embedclf.evaluation import evaluate
 from embedclf.preparation import Prepared, prepare
-from embedclf.thresholds import choose
+from embedclf.thresholds import choose, plain_rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -251,8 +251,7 @@ def _measure(
     if prepared.test is not None:
         probabilities = classifier.score(prepared.test.ids)
         metrics["test"] = _evaluate(prepared.test, classifier.labels, probabilities)
-    plain = prepared.config.training.model_dump(mode="json")["threshold"]
-    return parity, {"rule": plain, "thresholds": thresholds}, metrics
+    return parity, {"rule": plain_rule(rule), "thresholds": thresholds}, metrics
 
 
 def _difference(net: Any, ids: TokenIds, probabilities: Probabilities) -> float:

@@ -14,7 +14,7 @@ PACKAGE = Path(embedclf.__file__).parent
 
 LAYERS = [
     {"errors", "columns", "batches", "pools"},
-    {"words", "kinds", "vocabularies", "findings", "layout"},
+    {"words", "kinds", "vocabularies", "findings", "layout", "rankings"},
     {"tokens"},
     {"fingerprints"},
     {"similarity", "signs"},
@@ -37,7 +37,7 @@ LAYERS = [
     {"examined"},
     {"repetitions", "label_findings", "text_findings", "giveaways"},
     {"auditing"},
-    {"history", "classifier", "backend", "measures", "rankings"},
+    {"history", "classifier", "backend", "measures"},
     {"network", "losses", "updates", "kernels", "checkpoints"},
     {"run", "steps"},
     {"rendering"},
