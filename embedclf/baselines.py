@@ -12,6 +12,7 @@ import numpy as np
 
 from embedclf.data import read_labelled, read_labels
 from embedclf.evaluation import given
+from embedclf.ngrams import Ngrams
 from embedclf.parts import beside
 from embedclf.pools import in_order, threads_of_one
 from embedclf.preparation import read_training
@@ -92,8 +93,9 @@ def tfidf(run: Run, config: Config, scored: ScoredRows) -> Baseline | str:
     with TemporaryFile() as file:
         read, held = read_training(config, file)
         parts = beside(read.tokens, held.astype(np.int8))
-        counted = in_order(lambda part: part[0].count(part[1] == 0), parts)
-        terms = _Terms(replace(scored.classifier.tokenizer, tokens=most_frequent(counted, _TERMS)))
+        counted = in_order(lambda part: part[0].take(part[1] == 0).count(), parts)
+        words = most_frequent(counted, _TERMS)
+        terms = _Terms(replace(scored.classifier.tokenizer, tokens=words, ngrams=Ngrams()))
         counts = terms.count(read.tokens.parts())
     targets, _ = labels.encode(read.rows, config.data)
     train = np.flatnonzero(~held)

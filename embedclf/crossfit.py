@@ -70,7 +70,7 @@ def _fitted(fold: Fold, tell: Callable[[Told], None]) -> Classifier:
         prepared.config.model,
         prepared.labels,
         rows=prepared.tokenizer.rows,
-        sequence_length=prepared.config.text.sequence_length,
+        slots=prepared.tokenizer.slots,
     )
     history = fitting.fit(net, prepared, tell=tell)
     if history.interrupted:

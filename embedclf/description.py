@@ -59,9 +59,7 @@ def _describe(config: Config, labels: Labels, rows: int, run: Run | None) -> Des
     from embedclf.updates import RULES
 
     backend.start("cpu", config.seed)
-    net = network.build(
-        config.model, labels, rows=rows, sequence_length=config.text.sequence_length
-    )
+    net = network.build(config.model, labels, rows=rows, slots=config.text.slots)
     layers = network.layers(net)
     meanings = [_meaning(layer, config, labels, bound=run is None) for layer in layers]
     parameters, rule = net.count_params(), RULES[config.training.optimizer]

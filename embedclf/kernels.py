@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embedclf.backend import tf
+from embedclf.weights import AVERAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,8 +43,8 @@ def kernel(network: Any, pooling: str) -> Callable[[Any, Any, Batch], Any]:
     ways = _Ways.of(network, pooling)
     numbers = (ways.length if pooling == "flatten" else 1) * ways.output.units  # of a projected row
     if pooling != "max" and not ways.above and numbers < ways.width:
-        return ways.projected_means if pooling == "average" else ways.projected_places
-    return ways.means if pooling == "average" else ways.gathered
+        return ways.projected_means if pooling in AVERAGES else ways.projected_places
+    return ways.means if pooling in AVERAGES else ways.gathered
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class _Ways:
 
     def projected_means(self, vectors: Any, places: Any, batch: Batch) -> Any:
         numbers = vectors @ self.output.kernel.value  # (used, outputs)
-        return _segment_means(numbers, places, batch) + self.output.bias.value
+        return self._means(numbers, places, batch) + self.output.bias.value
 
     def projected_places(self, vectors: Any, places: Any, batch: Batch) -> Any:
         outputs = self.output.units
@@ -79,7 +80,7 @@ class _Ways:
         return tf.reduce_sum(by_row, axis=1) + self.output.bias.value
 
     def means(self, vectors: Any, places: Any, batch: Batch) -> Any:
-        return self._head(_segment_means(vectors, places, batch))
+        return self._head(self._means(vectors, places, batch))
 
     def gathered(self, vectors: Any, places: Any, batch: Batch) -> Any:
         gathered = tf.reshape(tf.gather(vectors, places), (-1, self.length, self.width))
@@ -88,14 +89,18 @@ class _Ways:
         ids = tf.reshape(batch.tokens, (-1, self.length))
         return self._head(self.pool([gathered, ids]))
 
+    def _means(self, rows: Any, places: Any, batch: Batch) -> Any:
+        """(batch.rows, numbers); zeros where a row has no token."""
+        pool = _MEANS[self.pool.name]
+        return pool(data=rows, indices=places, segment_ids=batch.segments, num_segments=batch.rows)
+
     def _head(self, features: Any) -> Any:
         for layer in self.above:
             features = layer(features, training=True)
         return features @ self.output.kernel.value + self.output.bias.value
 
 
-def _segment_means(rows: Any, places: Any, batch: Batch) -> Any:
-    """(batch.rows, numbers); zeros where a row has no token."""
-    return tf.raw_ops.SparseSegmentMeanWithNumSegments(
-        data=rows, indices=places, segment_ids=batch.segments, num_segments=batch.rows
-    )
+_MEANS = {
+    "average": tf.raw_ops.SparseSegmentMeanWithNumSegments,
+    "sqrt": tf.raw_ops.SparseSegmentSqrtNWithNumSegments,
+}

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from embedclf.weights import Floats
 
 
-def build(config: ModelConfig, labels: Labels, *, rows: int, sequence_length: int) -> Any:
-    """Build the network: token ids (batch, sequence_length) → probabilities (batch, outputs).
+def build(config: ModelConfig, labels: Labels, *, rows: int, slots: int) -> Any:
+    """Build the network: token ids (batch, slots) → probabilities (batch, outputs).
 
     It is a plain Keras model of built-in layers and operations: Keras loads it without embedclf.
 
@@ -24,7 +24,7 @@ def build(config: ModelConfig, labels: Labels, *, rows: int, sequence_length: in
         config: Width, pooling, hidden layers, dropout.
         labels: Tell the number of outputs, and sigmoid or softmax.
         rows: Rows of the embedding: ids below it are legal.
-        sequence_length: Ids of a text.
+        slots: Ids of a text.
 
     Returns:
         An uncompiled `keras.Model` with new weights.
@@ -33,15 +33,15 @@ def build(config: ModelConfig, labels: Labels, *, rows: int, sequence_length: in
         MemoryError: The weights do not fit.
     """
     try:
-        return _build(config, labels, rows, sequence_length)
+        return _build(config, labels, rows, slots)
     except OutOfMemory as error:
         raise MemoryError("the network's weights do not fit") from error
 
 
-def _build(config: ModelConfig, labels: Labels, rows: int, sequence_length: int) -> Any:
-    ids = keras.Input((sequence_length,), dtype="int32", name="token_ids")
+def _build(config: ModelConfig, labels: Labels, rows: int, slots: int) -> Any:
+    ids = keras.Input((slots,), dtype="int32", name="token_ids")
     embedding = keras.layers.Embedding(rows, config.embedding_dim, name="embedding")
-    vectors = embedding(ids)  # (batch, sequence_length, embedding_dim)
+    vectors = embedding(ids)  # (batch, slots, embedding_dim)
     features = _pool(config.pooling, vectors, ids)  # (batch, features)
     features = _drop(config.dropout, features, after="pooling")
     for number, units in enumerate(config.hidden_units, start=1):
@@ -109,13 +109,14 @@ def _masked(pooling: str, shape: tuple[int, int]) -> Any:
     ops = keras.ops
     vectors = keras.Input(shape, name="vectors")
     ids = keras.Input(shape[:1], dtype="int32", name="token_ids")
-    real = ops.expand_dims(ops.not_equal(ids, PADDING), -1)  # (batch, sequence_length, 1)
-    if pooling == "average":
-        lengths = ops.sum(ops.cast(real, "float32"), axis=1)  # (batch, 1)
-        pooled = ops.sum(ops.where(real, vectors, 0.0), axis=1) / ops.maximum(lengths, 1.0)
-    else:
+    real = ops.expand_dims(ops.not_equal(ids, PADDING), -1)  # (batch, slots, 1)
+    if pooling == "max":
         highest = ops.max(ops.where(real, vectors, float("-inf")), axis=1)
         pooled = ops.where(ops.any(real, axis=1), highest, 0.0)
+    else:
+        lengths = ops.maximum(ops.sum(ops.cast(real, "float32"), axis=1), 1.0)  # (batch, 1)
+        divisor = lengths if pooling == "average" else ops.sqrt(lengths)
+        pooled = ops.sum(ops.where(real, vectors, 0.0), axis=1) / divisor
     return keras.Model([vectors, ids], pooled, name=pooling)
 
 

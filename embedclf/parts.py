@@ -93,7 +93,7 @@ class Encoder:
 
     def new(self) -> IdsFile:
         """A file for ids."""
-        return IdsFile(self.new_file(), self.tokenizer.rows, self.tokenizer.sequence_length)
+        return IdsFile(self.new_file(), self.tokenizer)
 
     def encode(self, tokens: TokensFile, sides: Sides) -> list[IdsFile]:
         """Write the ids of texts, those of each side (n,) to a file of its own."""
@@ -163,10 +163,15 @@ def learn(cut_texts: Cut, sides: Sides, labels: Labels, config: Config, files: F
     Raises:
         DataError: None of them holds a token.
     """
-    parts = beside(cut_texts.tokens, sides)
-    counted = in_order(lambda part: part[0].count(part[1] == 0), parts)
+
+    def parts() -> Iterator[Tokens]:
+        return (part.take(of == 0) for part, of in beside(cut_texts.tokens, sides))
+
+    counted = in_order(Tokens.count, parts())
     tokenizer = Tokenizer.fit(counted, config.text)
     check_tokens(len(tokenizer.tokens), config)
+    if config.text.ngrams > 1:
+        tokenizer = tokenizer.fit_ngrams(parts, config.text)
     return Encoder(tokenizer, labels, config.data, files)
 
 

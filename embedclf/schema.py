@@ -128,6 +128,20 @@ class TextConfig(Section):
     sequence_length: Annotated[int, Field(strict=True, ge=1, le=100_000)] = Field(
         10, description="Tokens of a text: shorter texts are padded, longer ones cut."
     )
+    min_count: Count = Field(
+        1, description="How often a token or an n-gram must be in the training texts."
+    )
+    ngrams: Annotated[int, Field(strict=True, ge=1, le=5)] = Field(
+        1, description="Most tokens of a phrase that counts as one: 2 knows pairs too."
+    )
+    ngram_vocabulary_size: Annotated[int, Field(strict=True, ge=1, le=100_000_000)] = Field(
+        200_000, description="Most phrases; the rows of the embedding beside those of tokens."
+    )
+
+    @property
+    def slots(self) -> int:
+        """Ids of a text: of its tokens, of the pairs that begin at each, and so on."""
+        return self.sequence_length * self.ngrams
 
 
 class ModelConfig(Section):
@@ -136,7 +150,7 @@ class ModelConfig(Section):
     embedding_dim: Annotated[int, Field(strict=True, ge=1, le=10_000)] = Field(
         128, description="Numbers that stand for one token."
     )
-    pooling: Literal["flatten", "average", "max"] = Field(
+    pooling: Literal["flatten", "average", "max", "sqrt"] = Field(
         "flatten",
         description="How the vectors of a text become one: flatten keeps positions.",
     )

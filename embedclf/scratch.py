@@ -21,7 +21,7 @@ from embedclf.tokens import Tokens
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from embedclf.tokenizer import Encoding, TokenIds
+    from embedclf.tokenizer import Encoding, TokenIds, Tokenizer
 
 _TOKENS = pa.schema(
     [
@@ -90,17 +90,16 @@ class TextsFile:
 class IdsFile:
     """Token ids of many texts, and what was lost when the texts became ids."""
 
-    def __init__(self, file: IO[bytes], rows: int, sequence_length: int) -> None:
+    def __init__(self, file: IO[bytes], tokenizer: Tokenizer) -> None:
         """Begin with an empty file.
 
         Args:
             file: The file.
-            rows: Of the vocabulary; up to 65,536 an id takes two bytes.
-            sequence_length: Ids of a text.
+            tokenizer: What the ids are of; up to 65,536 different ones take two bytes each.
         """
         self._file = file
-        self._kind = np.dtype(np.uint16 if rows <= 1 << 16 else np.int32)
-        self._length = sequence_length
+        self._kind = np.dtype(np.uint16 if tokenizer.rows <= 1 << 16 else np.int32)
+        self._tokenizer = tokenizer
         self._texts = 0
         self.tokens = 0
         self.unknown = 0
@@ -114,12 +113,12 @@ class IdsFile:
         self._texts += len(encoding.ids)
         self.tokens += int(encoding.lengths.sum(dtype=np.int64))
         self.unknown += int(encoding.unknown.sum(dtype=np.int64))
-        self.cut += int(np.count_nonzero(encoding.lengths > self._length))
+        self.cut += int(np.count_nonzero(encoding.lengths > self._tokenizer.sequence_length))
 
     def mapped(self) -> TokenIds:
-        """All ids (texts, sequence_length), read from the file when they are used."""
+        """All ids (texts, slots), read from the file when they are used."""
         self._file.flush()
-        shape = (self._texts, self._length)
+        shape = (self._texts, self._tokenizer.slots)
         if not self._texts:
             return np.zeros(shape, self._kind)
         return np.memmap(self._file, self._kind, "r", shape=shape)

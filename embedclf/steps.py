@@ -17,6 +17,7 @@ from embedclf.backend import tf
 from embedclf.kernels import Batch, kernel
 from embedclf.tokenizer import PADDING
 from embedclf.updates import RULES, Updater
+from embedclf.weights import AVERAGES
 
 if TYPE_CHECKING:
     from embedclf.schema import Config
@@ -56,7 +57,7 @@ class Steps:
         """
         self._batch_size = config.training.batch_size
         self._length = network.input_shape[1]
-        self._ragged = config.model.pooling == "average"
+        self._ragged = config.model.pooling in AVERAGES
         self._embedding = network.get_layer("embedding").embeddings.value
         self._kernel = kernel(network, config.model.pooling)
         self._dense = [

@@ -81,7 +81,7 @@ def survey(config: DataConfig, unit: Literal["word", "character"]) -> Survey:
 
     def work(texts: pa.Array) -> tuple[Histogram, Counted]:
         tokens = cut(normalize(texts, lowercase=True), unit)
-        return np.bincount(tokens.lengths), tokens.count(np.ones(len(texts), np.bool_))
+        return np.bincount(tokens.lengths), tokens.count()
 
     def take(made: tuple[Histogram, Counted]) -> None:
         lengths.append(made[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +13,21 @@ import pyarrow.compute as pc
 
 from embedclf.batches import BATCH_ROWS, in_pieces
 from embedclf.columns import number_column, numbers_of, text_column
+from embedclf.ngrams import Ngrams, learn
 from embedclf.pools import in_order
 from embedclf.tokens import cut, normalize
 from embedclf.vocabularies import most_frequent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from embedclf.schema import TextConfig
     from embedclf.tokens import Counted, Tokens
 
-TokenIds = npt.NDArray[np.int32]  # (n, sequence_length)
+TokenIds = npt.NDArray[np.int32]  # (n, slots)
 Counts = npt.NDArray[np.int32]  # (n,)
+Integers = npt.NDArray[np.int32]
+Edges = npt.NDArray[np.int64]  # (n,)
 
 _TOGETHER = 64
 """Parts whose tokens are looked up together."""
@@ -45,7 +48,9 @@ class Encoding:
     """Texts as the network reads them, and what was lost on the way."""
 
     ids: TokenIds
-    """0 pads at the end, 1 is an unknown token; texts are cut at the end."""
+    """(n, slots): `sequence_length` ids of tokens, 0 to pad at the end and 1 for an unknown one, as
+    many of the pairs of tokens that begin there, 0 for an unknown one, and so on with longer
+    n-grams; texts are cut at the end."""
     lengths: Counts
     """Tokens of each text before it was cut."""
     unknown: Counts
@@ -63,7 +68,7 @@ class Tokenizer:
     A text is put into Unicode's composed form (NFC) and lower-cased; a typographic apostrophe
     counts as a plain one. With `unit: word` tokens are runs of letters, numbers, marks and inner
     apostrophes of any script; with `unit: character` every code point that is no white space.
-    Null and empty texts are rows of padding.
+    Behind the tokens of a text stand its known n-grams. Null and empty texts are rows of padding.
     """
 
     unit: str
@@ -71,6 +76,8 @@ class Tokenizer:
     sequence_length: int
     tokens: tuple[str, ...]
     """The vocabulary, most frequent first; the first has id 2."""
+    ngrams: Ngrams = field(default_factory=Ngrams)
+    """Known runs of tokens; their ids follow those of the tokens."""
 
     @classmethod
     def fit(cls, counted: Iterable[Counted], config: TextConfig) -> Tokenizer:
@@ -80,13 +87,44 @@ class Tokenizer:
             counted: Tokens of training rows only, with their counts, in parts and any order.
             config: Its `vocabulary_size` counts padding and unknown.
         """
-        tokens = most_frequent(counted, config.vocabulary_size - len(RESERVED))
+        size = config.vocabulary_size - len(RESERVED)
+        tokens = most_frequent(counted, size, config.min_count)
         return cls(config.unit, config.lowercase, config.sequence_length, tokens)
+
+    def fit_ngrams(self, parts: Callable[[], Iterable[Tokens]], config: TextConfig) -> Tokenizer:
+        """Learn n-grams too: the most frequent, of equally frequent ones the shorter.
+
+        Args:
+            parts: Gives training texts, part by part and as often as it is called.
+            config: How long they may be, how many, and how often they must be there.
+        """
+
+        def texts() -> Iterator[tuple[Integers, Edges]]:
+            return ((ids[tokens.codes], tokens.ends) for tokens, ids in self.looked_up(parts()))
+
+        ngrams = learn(
+            texts,
+            self.first_ngram,
+            longest=config.ngrams,
+            size=config.ngram_vocabulary_size,
+            min_count=config.min_count,
+        )
+        return replace(self, ngrams=ngrams)
+
+    @property
+    def first_ngram(self) -> int:
+        """The id that follows those of the tokens."""
+        return len(RESERVED) + len(self.tokens)
 
     @property
     def rows(self) -> int:
-        """Rows of the embedding: padding, unknown, and a row a token."""
-        return len(RESERVED) + len(self.tokens)
+        """Rows of the embedding: padding, unknown, a row a token and a row an n-gram."""
+        return self.first_ngram + len(self.ngrams)
+
+    @property
+    def slots(self) -> int:
+        """Ids of a text: of its tokens, of its pairs of tokens, and so on."""
+        return self.sequence_length * self.ngrams.longest
 
     def encode(self, texts: pa.ChunkedArray | pa.Array | Iterable[str | None]) -> Encoding:
         """Turn texts into ids, in order.
@@ -102,7 +140,7 @@ class Tokenizer:
         parts = list(in_order(self._encode_piece, pieces))
         if not parts:
             none = np.zeros(0, np.int32)
-            return Encoding(np.zeros((0, self.sequence_length), np.int32), none, none)
+            return Encoding(np.zeros((0, self.slots), np.int32), none, none)
         return Encoding(
             np.concatenate([part.ids for part in parts]),
             np.concatenate([part.lengths for part in parts]),
@@ -127,7 +165,15 @@ class Tokenizer:
 
     def lay_out(self, tokens: Tokens, ids: npt.NDArray[np.int32]) -> Encoding:
         """Lay tokens out in rows of equal length, `ids` being those of their dictionary."""
-        return _pad(ids[tokens.codes], tokens.ends, self.sequence_length)
+        of_tokens, ends = ids[tokens.codes], tokens.ends
+        starts = np.concatenate([[0], ends])[:-1]  # none of no text
+        unknown = np.concatenate([[0], np.cumsum(of_tokens == UNKNOWN)])
+        of_ngrams = self.ngrams.find(of_tokens, ends, self.first_ngram)
+        return Encoding(
+            _in_rows([of_tokens, *of_ngrams], ends, self.sequence_length),
+            (ends - starts).astype(np.int32),
+            (unknown[ends] - unknown[starts]).astype(np.int32),
+        )
 
     def cut(self, texts: pa.Array) -> Tokens:
         """The tokens of each text (n,), known or not, before it is shortened."""
@@ -138,9 +184,14 @@ class Tokenizer:
         return self.lay_out(tokens, self.look_up([tokens.dictionary])[0])
 
     def decode(self, ids: npt.NDArray[np.int32]) -> list[str]:
-        """The tokens behind ids; padding and unknown are "" and " "."""
+        """The tokens and n-grams behind ids; padding and unknown are "" and " "."""
         listed = (*RESERVED, *self.tokens)
-        return [listed[i] for i in ids.tolist()]
+        spelt = [self.ngrams.spell(number, self.first_ngram) for number in ids.tolist()]
+        return [self.joined(listed[part] for part in parts) for parts in spelt]
+
+    def joined(self, tokens: Iterable[str]) -> str:
+        """Tokens as they stand in a text: words with blanks between them."""
+        return (" " if self.unit == "word" else "").join(tokens)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `text.json`."""
@@ -149,12 +200,14 @@ class Tokenizer:
             "lowercase": self.lowercase,
             "sequence_length": self.sequence_length,
             "tokens": self.tokens,
+            "ngrams": self.ngrams.to_json(),
         }
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Tokenizer:
         """The tokenizer that `to_json` wrote."""
-        return cls(**{**values, "tokens": tuple(values["tokens"])})
+        ngrams = {"ngrams": Ngrams.from_json(values["ngrams"])} if "ngrams" in values else {}
+        return cls(**{**values, "tokens": tuple(values["tokens"]), **ngrams})
 
     def _encode_piece(self, texts: pa.Array) -> Encoding:
         return self.encode_tokens(self.cut(texts))
@@ -181,17 +234,24 @@ def _column_of(
     return texts if texts.type == pa.string() else texts.cast(pa.string())
 
 
-def _pad(ids: npt.NDArray[np.int32], ends: npt.NDArray[np.int64], sequence_length: int) -> Encoding:
-    """Lay the ids of texts, one behind the other, into rows of equal length."""
+def _in_rows(kinds: list[Integers], ends: Edges, sequence_length: int) -> TokenIds:
+    """Lay ids, text behind text, into rows of equal length.
+
+    Args:
+        kinds: (tokens,) ids of tokens, of the pairs that begin at each, and so on.
+        ends: (n,) where the tokens of each text end.
+        sequence_length: Tokens of a text that are kept.
+
+    Returns:
+        (n, kinds · sequence_length).
+    """
     starts = np.concatenate([[0], ends])[:-1]  # none of no text
     kept = np.minimum(ends - starts, sequence_length)  # (n,)
     edges = np.concatenate([[0], np.cumsum(kept)])
-    rows = np.full((len(starts), sequence_length), PADDING, np.int32)
     filled = np.arange(sequence_length) < kept[:, None]  # (n, sequence_length)
-    rows[filled] = ids[np.arange(edges[-1]) + np.repeat(starts - edges[:-1], kept)]
-    unknown = np.concatenate([[0], np.cumsum(ids == UNKNOWN)])
-    return Encoding(
-        rows,
-        (ends - starts).astype(np.int32),
-        (unknown[ends] - unknown[starts]).astype(np.int32),
-    )
+    places = np.arange(edges[-1]) + np.repeat(starts - edges[:-1], kept)
+    rows = np.full((len(starts), len(kinds), sequence_length), PADDING, np.int32)
+    for behind, ids in enumerate(kinds):
+        rows[:, behind][filled] = ids[places]
+        rows[:, behind, max(0, sequence_length - behind) :] = PADDING  # they end beyond the cut
+    return rows.reshape(len(starts), -1)

@@ -36,10 +36,16 @@ class Tokens:
         """(n,) tokens of each text."""
         return np.diff(self.ends, prepend=0)
 
-    def count(self, rows: npt.NDArray[np.bool_]) -> Counted:
-        """Count the tokens in the texts under a mask (n,)."""
-        codes = self.codes if rows.all() else self.codes[np.repeat(rows, self.lengths)]
-        return self.dictionary, np.bincount(codes, minlength=len(self.dictionary))
+    def take(self, rows: npt.NDArray[np.bool_]) -> Tokens:
+        """The texts under a mask (n,)."""
+        if rows.all():
+            return self
+        codes = self.codes[np.repeat(rows, self.lengths)]
+        return Tokens(self.dictionary, codes, np.cumsum(self.lengths[rows], dtype=np.int64))
+
+    def count(self) -> Counted:
+        """Count the tokens in all texts."""
+        return self.dictionary, np.bincount(self.codes, minlength=len(self.dictionary))
 
     def to_lists(self) -> list[list[str]]:
         """The tokens of each text."""

@@ -105,7 +105,7 @@ def train(
             config.model,
             prepared.labels,
             rows=prepared.tokenizer.rows,
-            sequence_length=config.text.sequence_length,
+            slots=prepared.tokenizer.slots,
         )
         checkpoint = Checkpoint(
             draft.path.parent, lambda: identity(config, hashes.result()), resumes=resume

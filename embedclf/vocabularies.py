@@ -50,17 +50,19 @@ class TokenCounts:
         return _added_up(self._held or [nothing])
 
 
-def most_frequent(parts: Iterable[Counted], size: int) -> tuple[str, ...]:
+def most_frequent(parts: Iterable[Counted], size: int, min_count: int = 1) -> tuple[str, ...]:
     """Find the most frequent tokens of all parts, ties in code point order.
 
     Args:
         parts: Counts of parts of the texts.
         size: Most tokens to return.
+        min_count: How often they must be there.
     """
     counts = TokenCounts(max(MOST_COUNTED, 4 * size))
     for counted in parts:
         counts.add(counted)
-    tokens, totals = _commonest(counts.total(), size, ties=True)
+    tokens, totals = counts.total()
+    tokens, totals = _commonest(_where(tokens, totals, totals >= min_count), size, ties=True)
     by_name = numbers_of(pc.sort_indices(tokens))
     by_count = np.argsort(-totals[by_name], kind="stable")
     ranked = number_column(by_name[by_count[:size]])

@@ -18,6 +18,10 @@ Layer = tuple[Floats, Floats]  # kernel (inputs, units), bias (units,)
 
 FOLDED_NUMBERS = 1 << 24
 """Most numbers of a folded table: 64 MiB."""
+AVERAGES = ("average", "sqrt")
+"""Poolings that divide the sum of a text's vectors by how many they are, or by the root of that
+(Cer et al., Universal Sentence Encoder, 2018, section 3.1), so that a long text says more than a
+short one, yet not so much more as it is longer."""
 _GATHERED_NUMBERS = 1 << 20
 """Numbers gathered from a table at once: 4 MiB, which a processor's cache holds."""
 
@@ -41,7 +45,7 @@ class Weights:
         return cls(pooling, embedding, dense, _fold(pooling, embedding, dense[0][0]))
 
     def logits(self, ids: TokenIds) -> Floats:
-        """Score token ids (n, sequence_length): logits (n, outputs)."""
+        """Score token ids (n, slots): logits (n, outputs)."""
         width = (self.embedding if self.folded is None else self.folded).shape[-1]
         rows = max(1, _GATHERED_NUMBERS // max(1, ids.shape[1] * width))
         logits = np.empty((len(ids), len(self.dense[-1][1])), np.float32)
@@ -57,24 +61,23 @@ class Weights:
         return units
 
     def added(self, ids: TokenIds) -> Floats:
-        """What each id of one text (sequence_length,) adds to the units of the first dense layer.
+        """What each id of one text (slots,) adds to the units of the first dense layer.
 
         They add up to what the layer gives without its bias. With max pooling a token adds that of
         its numbers which are the largest; of equal ones the first counts.
 
         Returns:
-            (sequence_length, units).
+            (slots, units).
         """
         kernel, _ = self.dense[0]
-        vectors = self.embedding[ids]  # (sequence_length, embedding_dim)
+        vectors = self.embedding[ids]  # (slots, embedding_dim)
         if self.pooling == "flatten":
             places = kernel.reshape(len(ids), vectors.shape[1], -1)
             at_places: Floats = (vectors[:, None] @ places)[:, 0]
             return at_places
         real = ids != PADDING
-        if self.pooling == "average":
-            shares = real / max(1, np.count_nonzero(real))
-            weighed: Floats = vectors * shares[:, None].astype(np.float32)
+        if self.pooling in AVERAGES:
+            weighed: Floats = vectors * (real / self._divisors(ids[None])[0])[:, None]
             return weighed @ kernel
         ranked = np.where(real[:, None], vectors, -np.inf)
         largest = np.arange(len(ids))[:, None] == ranked.argmax(axis=0)
@@ -106,22 +109,28 @@ class Weights:
         if self.folded is None:
             return self._pool(ids) @ kernel + bias
         positions, rows, units = self.folded.shape
-        places = ids + np.arange(positions, dtype=np.int32) * rows  # (n, sequence_length)
+        places = ids + np.arange(positions, dtype=np.int32) * rows  # (n, slots)
         added = _sum(self.folded.reshape(-1, units).take(places, axis=0))  # (n, units)
-        return (added / _lengths(ids) if self.pooling == "average" else added) + bias
+        return (added / self._divisors(ids) if self.pooling in AVERAGES else added) + bias
 
     def _pool(self, ids: TokenIds) -> Floats:
-        """(n, sequence_length) → (n, features); no token gives zeros."""
-        vectors = self.embedding.take(ids, axis=0)  # (n, sequence_length, embedding_dim)
+        """(n, slots) → (n, features); no token gives zeros."""
+        vectors = self.embedding.take(ids, axis=0)  # (n, slots, embedding_dim)
         if self.pooling == "flatten":
             return vectors.reshape(len(ids), -1)
-        real = ids != PADDING  # (n, sequence_length)
-        if self.pooling == "average":
-            shares = real.astype(np.float32) / _lengths(ids)
+        real = ids != PADDING  # (n, slots)
+        if self.pooling in AVERAGES:
+            shares = real.astype(np.float32) / self._divisors(ids)
             average: Floats = (shares[:, None] @ vectors)[:, 0]
             return average
         vectors[~real] = -np.inf
         return np.where(real.any(axis=1)[:, None], vectors.max(axis=1), np.float32(0.0))
+
+    def _divisors(self, ids: TokenIds) -> Floats:
+        """(n, 1) what the sum of each text's vectors is divided by."""
+        counts = np.count_nonzero(ids, axis=1)[:, None].astype(np.float32)
+        lengths: Floats = np.maximum(counts, np.float32(1.0))
+        return lengths if self.pooling == "average" else np.sqrt(lengths)
 
 
 def read_weights(model: bytes, pooling: str) -> Weights:
@@ -170,7 +179,7 @@ def _fold(pooling: str, embedding: Floats, kernel: Floats) -> Floats | None:
     if not folds(pooling, (positions, vocabulary, units), width):
         return None
     folded: Floats = embedding @ kernel.reshape(positions, width, units)
-    if pooling == "average":
+    if pooling in AVERAGES:
         folded[:, PADDING] = 0.0
     return folded
 
@@ -180,9 +189,3 @@ def _sum(vectors: Floats) -> Floats:
     ones = np.ones((1, vectors.shape[1]), np.float32)
     total: Floats = (ones @ vectors)[:, 0]
     return total
-
-
-def _lengths(ids: TokenIds) -> Floats:
-    """(n, 1) tokens of each text, 1 where it has none."""
-    lengths: Floats = np.count_nonzero(ids, axis=1)[:, None].astype(np.float32)
-    return np.maximum(lengths, np.float32(1.0))

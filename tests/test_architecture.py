@@ -15,7 +15,7 @@ PACKAGE = Path(embedclf.__file__).parent
 LAYERS = [
     {"errors", "columns", "batches", "pools"},
     {"words", "kinds", "vocabularies", "findings", "layout", "rankings"},
-    {"tokens"},
+    {"tokens", "ngrams"},
     {"fingerprints"},
     {"similarity", "signs"},
     {"yamlfile", "faults"},

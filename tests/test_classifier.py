@@ -33,7 +33,7 @@ def build(config: ModelConfig, task: Task, seed: int) -> tuple[Any, Labels]:
     names = ("a", "b") if task == "binary" else ("a", "b", "c")
     labels = Labels(task, names, (1,) * len(names))
     keras.utils.set_random_seed(seed)
-    net = network.build(config, labels, rows=ROWS, sequence_length=LENGTH)
+    net = network.build(config, labels, rows=ROWS, slots=LENGTH)
     rng = np.random.default_rng(seed)
     net.set_weights([rng.normal(0, 1, weight.shape) for weight in net.get_weights()])
     return net, labels
@@ -41,7 +41,7 @@ def build(config: ModelConfig, task: Task, seed: int) -> tuple[Any, Labels]:
 
 @settings(max_examples=25)
 @given(
-    pooling=st.sampled_from(["flatten", "average", "max"]),
+    pooling=st.sampled_from(["flatten", "average", "sqrt", "max"]),
     hidden=st.lists(st.integers(1, 5), max_size=2),
     dropout=st.sampled_from([0.0, 0.5]),
     task=st.sampled_from(["binary", "multiclass", "multilabel"]),

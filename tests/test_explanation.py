@@ -39,7 +39,7 @@ def classifier(folder: Path, task: Task, seed: int, **model: Any) -> tuple[Class
 
 @settings(max_examples=40)
 @given(
-    pooling=st.sampled_from(["flatten", "average", "max"]),
+    pooling=st.sampled_from(["flatten", "average", "sqrt", "max"]),
     hidden=st.lists(st.integers(1, 6), max_size=2),
     task=st.sampled_from(["binary", "multiclass", "multilabel"]),
     words=st.lists(st.sampled_from([*WORDS, "other"]), max_size=12),

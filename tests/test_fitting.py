@@ -33,7 +33,7 @@ def build(ready: Prepared) -> Any:
         ready.config.model,
         ready.labels,
         rows=ready.tokenizer.rows,
-        sequence_length=ready.config.text.sequence_length,
+        slots=ready.tokenizer.slots,
     )
 
 

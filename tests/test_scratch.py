@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from embedclf.config import load_config
 from embedclf.preparation import prepare
 from embedclf.scratch import IdsFile, TextsFile, TokensFile
-from embedclf.tokenizer import Encoding
+from embedclf.tokenizer import Encoding, Tokenizer
 from embedclf.tokens import cut
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ def test_tokens_are_read_as_they_were_written(unit: str, parts: list[list[str]])
 def test_ids_take_two_bytes_where_the_vocabulary_allows(rows: int, kind: type) -> None:
     ids = np.array([[rows - 1, 0], [2, 1]], np.int32)
     encoding = Encoding(ids, np.array([1, 5], np.int32), np.array([0, 3], np.int32))
+    tokenizer = Tokenizer("word", True, 2, tuple(map(str, range(rows - 2))))
     with TemporaryFile() as file:
-        written = IdsFile(file, rows, 2)
+        written = IdsFile(file, tokenizer)
         written.append(encoding)
         written.append(encoding.take(np.array([False, True])))
         mapped = written.mapped()
@@ -52,7 +53,7 @@ def test_ids_take_two_bytes_where_the_vocabulary_allows(rows: int, kind: type) -
 
 def test_no_text_no_ids() -> None:
     with TemporaryFile() as file:
-        assert IdsFile(file, 10, 3).mapped().shape == (0, 3)
+        assert IdsFile(file, Tokenizer("word", True, 3, ())).mapped().shape == (0, 3)
 
 
 def test_preparation_leaves_nothing_in_its_folder(project: Path, tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def fit(ready: Prepared, candidate: Candidate) -> tuple[Epoch, ...]:
         ready.config.model,
         ready.labels,
         rows=ready.tokenizer.rows,
-        sequence_length=ready.config.text.sequence_length,
+        slots=ready.tokenizer.slots,
     )
     try:
         return fitting.fit(net, ready, tell=lambda _: None).epochs

@@ -74,7 +74,7 @@ def taker(pooling: str, sizes: dict[str, int]) -> Callable[[], float]:
         config.model,
         labels,
         rows=sizes["vocabulary_size"],
-        sequence_length=sizes["sequence_length"],
+        slots=sizes["sequence_length"],
     )
     steps = Steps(net, config)
     chance = np.random.default_rng(0)

@@ -1,0 +1,223 @@
+"""N-grams: runs of tokens that are known, found by ids, with no string for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from embedclf.pools import in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+Ids = npt.NDArray[np.int32]
+Ends = npt.NDArray[np.int64]
+Keys = npt.NDArray[np.int64]
+KeyCounts = tuple[Keys, npt.NDArray[np.int64]]
+"""Keys in ascending order, each once, and how often they are there."""
+
+NONE = 0
+"""Stands where no known n-gram begins: the id of padding."""
+_LAST_RESERVED = 1
+"""Padding and unknown tokens are part of no n-gram."""
+_MOST_COUNTED = 1 << 23
+"""Different n-grams of one length that are held while they are counted: 128 MiB."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ngrams:
+    """Known n-grams, those of two tokens first; their ids follow those of the tokens.
+
+    An n-gram is a pair of ids: of the token or shorter n-gram that it begins with, and of its last
+    token. Both are in one number, and the numbers in ascending order, so that those of a text are
+    found by searching for sorted numbers among sorted ones.
+    """
+
+    longest: int = 1
+    """Most tokens of one; 1 where there are none."""
+    keys: Keys = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(ngrams,) head · 2³² + tail."""
+
+    @classmethod
+    def of(cls, longest: int, heads: Ids, tails: Ids) -> Ngrams:
+        """Join heads and tails, both (ngrams,)."""
+        return cls(longest, heads.astype(np.int64) << 32 | tails)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Ngrams):
+            return NotImplemented
+        return self.longest == other.longest and np.array_equal(self.keys, other.keys)
+
+    def __hash__(self) -> int:
+        return hash((self.longest, self.keys.tobytes()))
+
+    @property
+    def heads(self) -> Ids:
+        """(ngrams,) ids of all tokens but the last, as one."""
+        return (self.keys >> 32).astype(np.int32)
+
+    @property
+    def tails(self) -> Ids:
+        """(ngrams,) ids of the last token."""
+        return self.keys.astype(np.int32)
+
+    def spell(self, number: int, first: int) -> list[int]:
+        """The ids of the tokens that an id stands for, itself where it is below the first."""
+        tails = []
+        while number >= first:
+            number, tail = divmod(int(self.keys[number - first]), 1 << 32)
+            tails.append(tail)
+        return [number, *tails[::-1]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `text.json`."""
+        heads, tails = self.heads.tolist(), self.tails.tolist()
+        return {"longest": self.longest, "heads": heads, "tails": tails}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Ngrams:
+        """The n-grams that `to_json` wrote."""
+        heads, tails = (np.array(values[key], np.int32) for key in ("heads", "tails"))
+        return cls.of(values["longest"], heads, tails)
+
+    def find(self, ids: Ids, ends: Ends, first: int) -> Iterator[Ids]:
+        """Find the n-grams of texts.
+
+        Args:
+            ids: (tokens,) of all texts, one behind the other.
+            ends: (n,) where the tokens of each text end.
+            first: The id of the first n-gram.
+
+        Yields:
+            For two tokens, three, and so on up to `longest`: (tokens,) the id of the n-gram that
+            begins at each token, or `NONE`.
+        """
+        heads = ids
+        for length in range(2, self.longest + 1):
+            places, keys = keys_of(heads, ids, ends, length)
+            heads = np.full(len(ids), NONE, np.int32)
+            heads[places] = self._look_up(keys, first)
+            yield heads
+
+    def _look_up(self, keys: Keys, first: int) -> Ids:
+        order = np.argsort(keys)
+        ordered = keys[order]
+        at = np.searchsorted(self.keys, ordered)
+        at[at == len(self.keys)] = 0
+        found = np.full(len(keys), NONE, np.int32)
+        if len(self.keys):
+            found[order] = np.where(self.keys[at] == ordered, at + first, NONE)
+        return found
+
+
+def keys_of(heads: Ids, ids: Ids, ends: Ends, length: int) -> tuple[npt.NDArray[np.intp], Keys]:
+    """The keys of all n-grams of a length whose heads and last tokens are known.
+
+    Args:
+        heads: (tokens,) id of the n-gram one token shorter that begins at each token.
+        ids: (tokens,) of the tokens.
+        ends: (n,) where the tokens of each text end.
+        length: Tokens of an n-gram.
+
+    Returns:
+        (found,) the tokens at which they begin, and (found,) their keys.
+    """
+    behind = length - 1
+    known = (heads > _LAST_RESERVED)[: max(0, len(ids) - behind)]
+    tails = ids[behind:]
+    known &= tails > _LAST_RESERVED
+    for back in range(1, length):
+        crossing = ends - back  # those that begin here end in the next text
+        known[crossing[(crossing >= 0) & (crossing < len(known))]] = False
+    places = np.flatnonzero(known)
+    return places, heads[places].astype(np.int64) << 32 | tails[places]
+
+
+def learn(
+    texts: Callable[[], Iterable[tuple[Ids, Ends]]],
+    first: int,
+    *,
+    longest: int,
+    size: int,
+    min_count: int,
+) -> Ngrams:
+    """Learn the most frequent n-grams of texts.
+
+    They are counted length by length, and a longer one only where the shorter one that it begins
+    with is frequent enough itself (Agrawal and Srikant, Fast Algorithms for Mining Association
+    Rules, 1994, section 2.1). Where there are more than can be held, the rarest are forgotten on
+    the way, as `vocabularies` does with tokens.
+
+    Args:
+        texts: Gives parts of the texts as often as it is called: ids (tokens,) and where texts end.
+        first: The first id that is free.
+        longest: Most tokens of an n-gram.
+        size: Most n-grams; of equally frequent ones the shorter are kept.
+        min_count: How often an n-gram must be there.
+    """
+    found = Ngrams()
+    counts = np.zeros(0, np.int64)
+    for length in range(2, longest + 1):
+        keys, times = _counted(texts(), found, first, min_count)
+        found = Ngrams(length, np.concatenate([found.keys, keys]))
+        counts = np.concatenate([counts, times])
+    return _most_frequent(found, counts, first, size)
+
+
+def _counted(
+    texts: Iterable[tuple[Ids, Ends]], known: Ngrams, first: int, min_count: int
+) -> KeyCounts:
+    def count(part: tuple[Ids, Ends]) -> KeyCounts:
+        ids, ends = part
+        *_, heads = ids, *known.find(ids, ends, first)
+        _, keys = keys_of(heads, ids, ends, known.longest + 1)
+        return np.unique(keys, return_counts=True)
+
+    held: list[KeyCounts] = []
+    total = 0
+    for part in in_order(count, texts):
+        held.append(part)
+        total += len(part[0])
+        if total > _MOST_COUNTED:
+            held = [_added_up(held)]
+            if len(held[0][0]) > _MOST_COUNTED // 2:
+                held = [_above_median(held[0])]
+            total = len(held[0][0])
+    keys, counts = _added_up(held)
+    enough = counts >= min_count
+    return keys[enough], counts[enough]
+
+
+def _added_up(parts: list[KeyCounts]) -> KeyCounts:
+    if not parts:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    keys = np.concatenate([keys for keys, _ in parts])
+    counts = np.concatenate([counts for _, counts in parts])
+    order = np.argsort(keys)
+    keys, counts = keys[order], counts[order]
+    firsts = np.flatnonzero(np.diff(keys, prepend=-1))
+    return keys[firsts], np.add.reduceat(counts, firsts) if len(firsts) else counts
+
+
+def _above_median(counted: KeyCounts) -> KeyCounts:
+    keys, counts = counted
+    kept = counts > np.partition(counts, len(counts) // 2)[len(counts) // 2]
+    return keys[kept], counts[kept]
+
+
+def _most_frequent(found: Ngrams, counts: npt.NDArray[np.int64], first: int, size: int) -> Ngrams:
+    """The most frequent of all, each only with those that it begins with."""
+    kept = np.zeros(len(found), np.bool_)
+    kept[np.argsort(-counts, kind="stable")[:size]] = True
+    heads = found.heads - first  # below 0 for a token
+    for _ in range(3, found.longest + 1):  # what begins with one that is gone goes too
+        kept &= (heads < 0) | kept[heads]
+    numbers = np.cumsum(kept, dtype=np.int32) - 1
+    moved = np.where(heads < 0, found.heads, numbers[heads] + first) if len(kept) else heads
+    return Ngrams.of(found.longest, moved[kept], found.tails[kept])
