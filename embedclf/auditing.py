@@ -13,13 +13,15 @@ from embedclf.errors import DataError
 from embedclf.examined import Examined
 from embedclf.findings import SEVERITIES, SHOWN, Example, Finding, Severity, counted, ordered
 from embedclf.giveaways import giveaways
+from embedclf.initialization import initialize
 from embedclf.label_findings import label_findings
 from embedclf.layout import shortened
-from embedclf.preparation import Prepared, check_validation, prepare
+from embedclf.preparation import VECTORS, Prepared, check_validation, prepare
 from embedclf.repetitions import repetitions
 from embedclf.text_findings import text_findings
 from embedclf.traits import read_traits
 from embedclf.unreadable import unreadable
+from embedclf.vector_findings import vector_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,7 +38,8 @@ class Audit:
     """What there is to know and to mend about data before training."""
 
     facts: dict[str, Any] | None
-    """Those of `Prepared`; None where rows could not be read."""
+    """Those of `Prepared`, and of the `vectors` that training starts from, if any are named; None
+    where rows could not be read."""
     findings: tuple[Finding, ...]
     """The gravest first."""
     refusal: DataError | None
@@ -64,10 +67,12 @@ def audit(config: Config) -> Audit:
         if found := tuple(unreadable(config)):
             return Audit(None, found, error)
         prepared, refusal = _prepare_valid(config, error), error
-    parts = _examine(prepared)
-    findings = ordered(_findings(parts, prepared, skipped=config.data.skip_invalid))
-    located = _located(findings, parts, prepared.config)
-    return Audit(prepared.facts, located, refusal or _refusal(prepared))
+    parts, coverage = _examine(prepared), initialize(prepared).coverage
+    findings = [*_findings(parts, prepared, skipped=config.data.skip_invalid)]
+    findings += vector_findings(coverage, config)
+    located = _located(ordered(findings), parts, prepared.config)
+    facts = prepared.facts | ({} if coverage is None else {VECTORS: coverage.facts()})
+    return Audit(facts, located, refusal or _refusal(prepared))
 
 
 def refuse(told: Audit, fail_on: Severity | None) -> None:

@@ -10,11 +10,14 @@ from pydantic import ValidationError
 
 from embedclf.errors import ConfigError
 from embedclf.faults import Fault, describe
-from embedclf.schema import FILES, Config
+from embedclf.schema import FILES, SOURCES, Config
 from embedclf.yamlfile import Document, YamlError, parse, parse_value, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+_PATHS = (*(("data", key) for key in FILES), ("model", "initialization"))
+"""Where a string may be a path."""
 
 
 def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
@@ -60,6 +63,12 @@ def near(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
+def named_files(config: Config) -> dict[tuple[str, str], Path]:
+    """The files that a config names, by section and key."""
+    named = {keys: getattr(getattr(config, keys[0]), keys[1]) for keys in _PATHS}
+    return {keys: file for keys, file in named.items() if isinstance(file, Path)}
+
+
 def dump_config(config: Config, directory: Path) -> str:
     """Write a config as YAML with every default, its paths relative to a folder.
 
@@ -71,10 +80,8 @@ def dump_config(config: Config, directory: Path) -> str:
         YAML that `load_config` reads back to an equal config from that folder.
     """
     sections = config.model_dump(mode="json")
-    for key in FILES:
-        file = getattr(config.data, key)
-        if isinstance(file, Path):
-            sections["data"][key] = Path(os.path.relpath(file, directory.absolute())).as_posix()
+    for (section, key), file in named_files(config).items():
+        sections[section][key] = Path(os.path.relpath(file, directory.absolute())).as_posix()
     return write(sections)
 
 
@@ -105,14 +112,15 @@ def _resolve_files(
     document: Document, directory: Path, overridden: Mapping[tuple[str, ...], str]
 ) -> None:
     """Make the paths absolute: from the config's folder, or the working directory for -s."""
-    section = document.values.get("data")
-    if not isinstance(section, dict):
-        return
-    for key in FILES:
-        if isinstance(section.get(key), str) and section[key]:
-            by_hand = ("data", key) in overridden or ("data",) in overridden
+    for name, key in _PATHS:
+        section = document.values.get(name)
+        given = section.get(key) if isinstance(section, dict) else None
+        if section is None or not isinstance(given, str) or not given:
+            continue
+        if name == "data" or given not in SOURCES:
+            by_hand = (name, key) in overridden or (name,) in overridden
             base = Path() if by_hand else directory
-            section[key] = os.path.abspath(base / os.path.expanduser(section[key]))
+            section[key] = os.path.abspath(base / os.path.expanduser(given))
 
 
 def _lines(

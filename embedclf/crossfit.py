@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from embedclf.classifier import Classifier
+from embedclf.initialization import initialize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +72,7 @@ def _fitted(fold: Fold, tell: Callable[[Told], None]) -> Classifier:
         prepared.labels,
         rows=prepared.tokenizer.rows,
         slots=prepared.tokenizer.slots,
+        vectors=initialize(prepared).rows,
     )
     history = fitting.fit(net, prepared, tell=tell)
     if history.interrupted:

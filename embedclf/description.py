@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embedclf.config import load_config
+from embedclf.config import load_config, near
 from embedclf.data import read_labels
 from embedclf.labels import Labels
+from embedclf.vectorsources import open_source
 from embedclf.weights import folds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from embedclf.network import Layer
     from embedclf.run import Run
-    from embedclf.schema import Config
+    from embedclf.schema import Config, ModelConfig
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Description:
     meanings: tuple[str, ...]
     """A sentence or two for each layer."""
     parameters: int
+    trainable_parameters: int
+    """Those that training changes."""
     memory: str
     scoring: str
     """What a token costs where texts are scored."""
@@ -44,6 +47,7 @@ def describe_config(path: Path, overrides: Iterable[str] = ()) -> Description:
         DataError: The training table cannot be read.
     """
     config = load_config(path, overrides)
+    open_source(config.model)
     labels = Labels.fit(read_labels(config.data.train, config.data), config.data)
     return _describe(config, labels, config.text.vocabulary_size, None)
 
@@ -62,13 +66,15 @@ def _describe(config: Config, labels: Labels, rows: int, run: Run | None) -> Des
     net = network.build(config.model, labels, rows=rows, slots=config.text.slots)
     layers = network.layers(net)
     meanings = [_meaning(layer, config, labels, bound=run is None) for layer in layers]
-    parameters, rule = net.count_params(), RULES[config.training.optimizer]
+    parameters, trained = net.count_params(), network.trainable_parameters(net)
+    optimizer = config.training.optimizer
     return Description(
         network.table(net),
         layers,
         tuple(meanings),
         parameters,
-        _memory(parameters, config.training.optimizer, len(rule.begin)),
+        trained,
+        _memory(parameters, trained, optimizer, len(RULES[optimizer].begin)),
         _scoring(config, labels, rows),
         run,
     )
@@ -90,12 +96,13 @@ def _scoring(config: Config, labels: Labels, rows: int) -> str:
     )
 
 
-def _memory(parameters: int, optimizer: str, sums: int) -> str:
-    size, in_training = _size(4 * parameters), _size(4 * parameters * (2 + sums))
+def _memory(parameters: int, trained: int, optimizer: str, sums: int) -> str:
+    size, in_training = _size(4 * parameters), _size(4 * (2 * parameters + sums * trained))
+    each = "each" if trained == parameters else f"each of the {trained:,} that training changes"
     return (
         f"{parameters:,} parameters of 4 bytes are {size} (Keras counts 1,048,576 bytes as a "
         f"MB); in training, with those of the best epoch and {optimizer}'s {sums} numbers for "
-        f"each, {in_training}."
+        f"{each}, {in_training}."
     )
 
 
@@ -136,8 +143,18 @@ def _embedding_meaning(layer: Layer, config: Config) -> str:
     return (
         f"Each id becomes {dim:,} numbers, its row in a table of {rows:,} rows: the output for a "
         f"batch of {batch} is ({batch}, {length}, {dim}). A one-hot row would have {rows:,} "
-        f"numbers, so the embedding is {narrower}."
+        f"numbers, so the embedding is {narrower}.{_beginning(config.model)}"
     )
+
+
+def _beginning(model: ModelConfig) -> str:
+    """What the rows of the embedding are before training, unless that is chance."""
+    if model.initialization == "random":
+        return ""
+    source = model.initialization
+    name = near(source) if isinstance(source, Path) else source
+    stays = "" if model.trainable_embedding else ", and stay as they are"
+    return f" The rows begin with the vectors of {name}{stays}."
 
 
 def _output_meaning(layer: Layer, labels: Labels) -> str:

@@ -29,6 +29,9 @@ FITTING = 0.95
 """Share of training texts that the length proposed fits."""
 UNKNOWN = 0.1
 """Share of tokens that training never saw: from one of ten on, few sentences are known whole."""
+COVERED = 0.5
+"""Share of what is read of training texts that begins with a vector: where chance gives most, the
+vectors are those of other words."""
 COMMONEST = 0.8
 """Share of rows with the commonest label: guessing it looks like a good score from there on."""
 TIMES = 20

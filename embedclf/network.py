@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,14 @@ if TYPE_CHECKING:
     from embedclf.weights import Floats
 
 
-def build(config: ModelConfig, labels: Labels, *, rows: int, slots: int) -> Any:
+def build(
+    config: ModelConfig,
+    labels: Labels,
+    *,
+    rows: int,
+    slots: int,
+    vectors: Floats | None = None,
+) -> Any:
     """Build the network: token ids (batch, slots) → probabilities (batch, outputs).
 
     It is a plain Keras model of built-in layers and operations: Keras loads it without embedclf.
@@ -25,6 +33,7 @@ def build(config: ModelConfig, labels: Labels, *, rows: int, slots: int) -> Any:
         labels: Tell the number of outputs, and sigmoid or softmax.
         rows: Rows of the embedding: ids below it are legal.
         slots: Ids of a text.
+        vectors: (rows, embedding_dim) that the embedding begins with; None leaves it to Keras.
 
     Returns:
         An uncompiled `keras.Model` with new weights.
@@ -33,14 +42,19 @@ def build(config: ModelConfig, labels: Labels, *, rows: int, slots: int) -> Any:
         MemoryError: The weights do not fit.
     """
     try:
-        return _build(config, labels, rows, slots)
+        network = _build(config, labels, rows, slots)
+        if vectors is not None:
+            network.get_layer("embedding").set_weights([vectors])
     except OutOfMemory as error:
         raise MemoryError("the network's weights do not fit") from error
+    return network
 
 
 def _build(config: ModelConfig, labels: Labels, rows: int, slots: int) -> Any:
     ids = keras.Input((slots,), dtype="int32", name="token_ids")
-    embedding = keras.layers.Embedding(rows, config.embedding_dim, name="embedding")
+    embedding = keras.layers.Embedding(
+        rows, config.embedding_dim, trainable=config.trainable_embedding, name="embedding"
+    )
     vectors = embedding(ids)  # (batch, slots, embedding_dim)
     features = _pool(config.pooling, vectors, ids)  # (batch, features)
     features = _drop(config.dropout, features, after="pooling")
@@ -80,6 +94,11 @@ def layers(network: Any) -> tuple[Layer, ...]:
         )
         for layer in network.layers
     )
+
+
+def trainable_parameters(network: Any) -> int:
+    """How many parameters training changes."""
+    return sum(math.prod(one.shape) for one in network.trainable_variables)
 
 
 def weights_of(network: Any, pooling: str) -> Weights:

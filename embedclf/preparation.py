@@ -13,14 +13,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from embedclf.config import near
+from embedclf.config import named_files, near
 from embedclf.data import read_labelled, sha256, split
 from embedclf.errors import ConfigError, DataError
 from embedclf.faults import nearest
 from embedclf.fingerprints import fingerprints
 from embedclf.labels import THRESHOLD, Labels
 from embedclf.parts import cut_as, learn, read_cut
-from embedclf.schema import FILES
+from embedclf.schema import SOURCES
+from embedclf.vectorsources import open_source
 
 if TYPE_CHECKING:
     from embedclf.data import LabelledRows, Mask
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from embedclf.parts import Cut, Files, Part, Sides
     from embedclf.schema import Config
     from embedclf.tokenizer import Tokenizer
+
+VECTORS = "vectors"
+"""Beside the names of parts, that of the source of the first vectors."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,14 @@ class Prepared:
         return {name: part for name, part in parts.items() if part is not None}
 
     def hashes(self) -> dict[str, str]:
-        """SHA-256 of the table of each part."""
-        paths = {name: part.rows.table.path for name, part in self.parts.items()}
-        of_paths = {path: sha256(path) for path in set(paths.values())}
-        return {name: of_paths[path] for name, path in paths.items()}
+        """SHA-256 of the table of each part, and of the `vectors` that the network starts from."""
+        paths: dict[str, tuple[Path, ...]]
+        paths = {name: (part.rows.table.path,) for name, part in self.parts.items()}
+        source = open_source(self.config.model)
+        if source is not None:
+            paths[VECTORS] = source.files
+        of_paths = {files: sha256(*files) for files in set(paths.values())}
+        return {name: of_paths[files] for name, files in paths.items()}
 
 
 def prepare(config: Config, folder: Path | None = None, *, strict: bool = True) -> Prepared:
@@ -194,23 +202,25 @@ def prepare_parts(
 
 
 def check_files(config: Config) -> None:
-    """Refuse all files that are not there at once.
+    """Refuse all files that are not there at once, then word vectors that do not fit.
 
     Raises:
-        ConfigError: One is not.
+        ConfigError: One is not there, or the vectors are of another width than the config's.
+        DataError: The vectors cannot be read.
     """
     lines = []
-    for key in FILES:
-        file = getattr(config.data, key)
-        if isinstance(file, Path) and file.is_dir():
-            lines.append(f"data.{key}: {near(file)}: is a folder; name a table")
-        elif isinstance(file, Path) and not file.is_file():
-            there = file.parent.iterdir() if file.parent.is_dir() else ()
-            close = nearest(file.name, [other.name for other in there])
-            hint = f"did you mean {close}?" if close else "name a table that is there"
-            lines.append(f"data.{key}: {near(file)}: no such file; {hint}")
+    for (section, key), file in named_files(config).items():
+        kind = "a table" if section == "data" else "a file of word vectors"
+        if file.is_dir():
+            lines.append(f"{section}.{key}: {near(file)}: is a folder; name {kind}")
+        elif not file.is_file():
+            there = [other.name for other in file.parent.iterdir()] if file.parent.is_dir() else []
+            close = nearest(file.name, [*there, *(SOURCES if section == "model" else ())])
+            hint = f"did you mean {close}?" if close else f"name {kind} that is there"
+            lines.append(f"{section}.{key}: {near(file)}: no such file; {hint}")
     if lines:
         raise ConfigError("\n".join(lines))
+    open_source(config.model)
 
 
 def _prepare(config: Config, files: Files) -> Prepared:

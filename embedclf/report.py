@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedclf.history import ENDS, ended
 from embedclf.layout import WIDTH, listing, new_table, percent, rendered, score, shortened
+from embedclf.vector_report import entries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -209,7 +210,7 @@ def summary_json(told: Description) -> str:
         for layer, meaning in zip(told.layers, told.meanings, strict=True)
     ]
     values = {"layers": layers, "parameters": told.parameters, "memory": told.memory}
-    values |= {"scoring": told.scoring}
+    values |= {"trainable_parameters": told.trainable_parameters, "scoring": told.scoring}
     if told.run is not None:
         run = told.run
         values |= {"run": str(run.path), **run.record, "metrics": run.metrics()}
@@ -239,6 +240,7 @@ def _learned(run: Run) -> str:
                 "vocabulary",
                 f"{record['vocabulary']:,} rows, padding and unknown included",
             ),
+            *entries(record),
             (
                 "labels",
                 shortened(f"{len(record['labels'])}: {', '.join(record['labels'])}"),

@@ -18,6 +18,8 @@ from pydantic_core import PydanticCustomError
 
 FILES = ("train", "validation", "test")
 """The keys of `data` that name a file, when they hold a string."""
+SOURCES = ("random", "glove")
+"""What `model.initialization` can be beside a file."""
 
 
 def _instead(expected: str) -> WrapValidator:
@@ -44,6 +46,10 @@ Columns = Annotated[
 LabelColumns = Annotated[
     Column | Annotated[list[Column], Field(min_length=2)],
     _instead("a column's name (in quotes where it is a number) or a list of two names or more"),
+]
+Initialization = Annotated[
+    Literal["random", "glove"] | Path,
+    _instead("random, glove, or a file of word vectors"),
 ]
 Fraction = Annotated[float, Field(gt=0, lt=1, strict=True)]
 ClassWeight = Annotated[
@@ -150,6 +156,14 @@ class ModelConfig(Section):
     embedding_dim: Annotated[int, Field(strict=True, ge=1, le=10_000)] = Field(
         128, description="Numbers that stand for one token."
     )
+    initialization: Initialization = Field(
+        "random",
+        description="What the vectors of tokens are before training: random, glove (the package "
+        "of the extra of that name), or a file of word vectors as text, in .gz too.",
+    )
+    trainable_embedding: bool = Field(
+        True, description="Whether training changes the vectors of tokens; false needs some."
+    )
     pooling: Literal["flatten", "average", "max", "sqrt"] = Field(
         "flatten",
         description="How the vectors of a text become one: flatten keeps positions.",
@@ -163,6 +177,16 @@ class ModelConfig(Section):
         lt=1,
         description="Share dropped in training: after pooling and hidden layers.",
     )
+
+    @model_validator(mode="after")
+    def _what_stays_is_worth_it(self) -> ModelConfig:
+        if self.initialization == "random" and not self.trainable_embedding:
+            raise PydanticCustomError(
+                "both",
+                "trainable_embedding: false keeps what initialization gives, and random vectors "
+                "say nothing; name word vectors there, or leave it out",
+            )
+        return self
 
 
 class PrecisionRule(Section):

@@ -58,7 +58,9 @@ class Steps:
         self._batch_size = config.training.batch_size
         self._length = network.input_shape[1]
         self._ragged = config.model.pooling in AVERAGES
-        self._embedding = network.get_layer("embedding").embeddings.value
+        embedding = network.get_layer("embedding")
+        self._embedding = embedding.embeddings.value
+        self._frozen = not embedding.trainable
         self._kernel = kernel(network, config.model.pooling)
         self._dense = [
             one.value for one in network.trainable_variables if one.value is not self._embedding
@@ -66,7 +68,7 @@ class Steps:
         self._softmax = network.get_layer("output").activation.__name__ == "softmax"
         self._outputs = network.output_shape[1]
         rule = RULES[config.training.optimizer]
-        self._updater = Updater(rule, self._embedding, self._dense)
+        self._updater = Updater(rule, None if self._frozen else self._embedding, self._dense)
         self._run = tf.function(self.run, autograph=False, input_signature=self._signature())
 
     @property
@@ -146,17 +148,15 @@ class Steps:
         used, places = tf.unique(tokens)  # (used,), (tokens,)
         vectors = tf.gather(self._embedding, used)  # (used, embedding_dim)
         rows = tf.shape(targets)[0]
+        moved = [] if self._frozen else [vectors]
         with tf.GradientTape() as tape:
-            tape.watch(vectors)
+            tape.watch(moved)
             logits = self._kernel(vectors, places, Batch(tokens, segments, rows))
         slopes = self._slopes(logits, targets) * weights
-        of_vectors, *of_dense = tape.gradient(logits, [vectors, *self._dense], slopes)
-        if isinstance(of_vectors, tf.IndexedSlices):
-            of_vectors = tf.math.unsorted_segment_sum(
-                of_vectors.values, of_vectors.indices, tf.shape(used)[0]
-            )
-        self._updater.move_rows(used, vectors, of_vectors, rate)
-        self._updater.move_dense(of_dense, rate)
+        gradients = tape.gradient(logits, [*moved, *self._dense], slopes)
+        for of_vectors in gradients[: len(moved)]:
+            self._updater.move_rows(used, vectors, _summed(of_vectors, used), rate)
+        self._updater.move_dense(gradients[len(moved) :], rate)
         return logits
 
     def _slopes(self, logits: Any, targets: Any) -> Any:
@@ -170,6 +170,13 @@ class Steps:
         cells = tf.TensorSpec((None, None), tf.float32)
         targets = integers if self._softmax else tf.TensorSpec((None, self._outputs), tf.float32)
         return [integers, integers, integers, targets, cells, numbers]
+
+
+def _summed(gradient: Any, used: Any) -> Any:
+    """The gradient of rows (used, embedding_dim), where it came in parts of them too."""
+    if isinstance(gradient, tf.IndexedSlices):
+        return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, tf.shape(used)[0])
+    return gradient
 
 
 def _parted(values: Any, sizes: Any) -> Any:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from embedclf import report, suspect_report
+from embedclf import report, suspect_report, vector_report
 from embedclf.crossfit import Fitted
 from embedclf.folding import Fold, Folds
 from embedclf.history import Epoch, Resumed, Step
 from embedclf.preparation import Prepared
+from embedclf.vectorrows import Coverage
 
 if TYPE_CHECKING:
     from embedclf import crossfit
@@ -37,6 +38,8 @@ class Talk:
         if isinstance(told, Prepared):
             self._score_name = told.labels.score_name
             self._display.say(report.prepared(told.facts, self._config))
+        elif isinstance(told, Coverage):
+            self._display.say(vector_report.covered(told.facts()))
         elif isinstance(told, Step):
             self._step(told)
         elif isinstance(told, Resumed):

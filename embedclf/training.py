@@ -25,7 +25,8 @@ from embedclf.classifier import Classifier
 from embedclf.config import dump_config
 from embedclf.errors import TrainingError
 from embedclf.evaluation import evaluate
-from embedclf.preparation import Prepared, prepare
+from embedclf.initialization import initialize
+from embedclf.preparation import VECTORS, Prepared, prepare
 from embedclf.thresholds import choose, plain_rule
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ if TYPE_CHECKING:
     from embedclf.parts import Part
     from embedclf.schema import Config
     from embedclf.tokenizer import TokenIds
+    from embedclf.vectorrows import Coverage
 
-    Told = Prepared | Device | Resumed | Step | Epoch
+    Told = Prepared | Coverage | Device | Resumed | Step | Epoch
 
 PARITY = 1e-5
 """Most that NumPy and Keras may differ in a probability."""
@@ -93,6 +95,9 @@ def train(
         hashes = aside.submit(prepared.hashes)
         aside.submit(import_module, "sklearn.metrics")
         tell(prepared)
+        initial = initialize(prepared)
+        if initial.coverage is not None:
+            tell(initial.coverage)
         clock.lap("prepare")
 
         from embedclf import backend, fitting, network
@@ -106,6 +111,7 @@ def train(
             prepared.labels,
             rows=prepared.tokenizer.rows,
             slots=prepared.tokenizer.slots,
+            vectors=initial.rows,
         )
         checkpoint = Checkpoint(
             draft.path.parent, lambda: identity(config, hashes.result()), resumes=resume
@@ -131,7 +137,12 @@ def train(
             clock.lap("finish")
 
             record = _circumstances(prepared, hashes.result(), device, history)
-            measured = {"parameters": int(net.count_params()), "parity": parity}
+            record |= _vectors(initial.coverage, hashes.result())
+            measured = {
+                "parameters": int(net.count_params()),
+                "trainable_parameters": network.trainable_parameters(net),
+                "parity": parity,
+            }
             seconds = clock.laps | {"checkpoints": round(checkpoint.seconds, 3)}
             finished = draft.publish(record | measured | {"seconds": seconds}, name, output)
             checkpoint.remove()
@@ -274,7 +285,7 @@ def _circumstances(
     """What the run was made of, on and with."""
     config = prepared.config
     facts = prepared.facts
-    data = {name: facts["data"][name] | {"sha256": of} for name, of in hashes.items()}
+    data = {name: of | {"sha256": hashes[name]} for name, of in facts["data"].items()}
     packages = {"python": platform.python_version(), "embedclf": __version__}
     return {
         "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -288,3 +299,8 @@ def _circumstances(
         **facts,
         "data": data,
     }
+
+
+def _vectors(coverage: Coverage | None, hashes: dict[str, str]) -> dict[str, Any]:
+    """What the network started from, unless that was chance."""
+    return {} if coverage is None else {VECTORS: coverage.facts() | {"sha256": hashes[VECTORS]}}

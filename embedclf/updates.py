@@ -39,19 +39,23 @@ class Updater:
     Its methods are to be called in a `tf.function`.
     """
 
-    def __init__(self, rule: Rule, embedding: Any, dense: Sequence[Any]) -> None:
+    def __init__(self, rule: Rule, embedding: Any | None, dense: Sequence[Any]) -> None:
         """Begin with the sums and means of a first step.
 
         Args:
             rule: How to move them.
-            embedding: Variable (rows, width).
+            embedding: Variable (rows, width); None where it stays what it is.
             dense: Variables of any shape.
         """
         self._move = rule.move
         self._embedding, self._dense = embedding, dense
         numbers = [math.prod(one.shape) for one in dense]
         self._numbers = numbers
-        self._row_sums = [tf.Variable(tf.fill(embedding.shape, x)) for x in rule.begin]
+        self._row_sums = (
+            [tf.Variable(tf.fill(embedding.shape, x)) for x in rule.begin]
+            if embedding is not None
+            else []
+        )
         self._dense_sums = [tf.Variable(tf.fill([sum(numbers)], x)) for x in rule.begin]
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import random
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -135,8 +136,17 @@ def write_project(folder: Path) -> None:
         ["text", "label"],
         [(f"{kind.replace('|', ' ')} {n}", kind) for n in range(40) for kind in kinds],
     )
+    write_vectors(folder / "vectors.txt")
     for task, config in CONFIGS.items():
         (folder / f"{task}.yaml").write_text(config, encoding="utf-8")
+
+
+def write_vectors(path: Path) -> None:
+    """Vectors of 8 numbers for the words of the reviews that tell something, and three letters."""
+    chance = random.Random(3)  # noqa: S311 - numbers, no secrets
+    words = [*GOOD, *BAD, *THINGS, "a", "b", "c"]
+    lines = [" ".join([word, *(f"{chance.gauss(0, 0.7):.4f}" for _ in range(8))]) for word in words]
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

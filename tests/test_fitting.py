@@ -13,6 +13,7 @@ from embedclf import backend, fitting, network
 from embedclf.config import load_config
 from embedclf.errors import TrainingError
 from embedclf.history import Epoch, Step
+from embedclf.initialization import initialize
 from embedclf.labels import Labels
 from embedclf.losses import sample_weights
 from embedclf.preparation import Prepared, prepare
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 
 def prepared(project: Path, task: str, *overrides: str) -> Prepared:
-    return prepare(load_config(project / f"{task}.yaml", overrides))
+    given = [override.replace("PROJECT", str(project)) for override in overrides]
+    return prepare(load_config(project / f"{task}.yaml", given))
 
 
 def build(ready: Prepared) -> Any:
@@ -34,6 +36,7 @@ def build(ready: Prepared) -> Any:
         ready.labels,
         rows=ready.tokenizer.rows,
         slots=ready.tokenizer.slots,
+        vectors=initialize(ready).rows,
     )
 
 
@@ -203,6 +206,8 @@ def test_ctrl_c_in_the_first_epoch_leaves_nothing_to_keep(project: Path) -> None
         fitting.fit(net, ready, tell=interrupt_in(1))
 
 
+VECTORS = ["model.initialization=PROJECT/vectors.txt"]
+FROZEN = [*VECTORS, "model.trainable_embedding=false"]
 WAYS = {
     "flatten, projected": ("binary", []),
     "flatten, gathered": ("binary", ["model.embedding_dim=4", "model.hidden_units=[5]"]),
@@ -213,6 +218,12 @@ WAYS = {
     "max": ("multilabel", []),
     "max, hidden": ("multilabel", ["model.hidden_units=[7, 3]"]),
     "weights": ("multilabel", ["training.class_weight=balanced"]),
+    "word vectors": ("binary", VECTORS),
+    "frozen, flatten, projected": ("binary", FROZEN),
+    "frozen, flatten, hidden": ("binary", [*FROZEN, "model.hidden_units=[5]"]),
+    "frozen, average, projected": ("multiclass", [*FROZEN, "model.hidden_units=[]"]),
+    "frozen, average, hidden": ("multiclass", FROZEN),
+    "frozen, max": ("multilabel", FROZEN),
 }
 
 
@@ -293,6 +304,16 @@ def test_steps_are_those_of_keras(project: Path, way: str, optimizer: str, steps
     assert max(np.abs(a - b).max() for a, b in zip(before, given, strict=True)) > 1e-3
     for one, other in zip(given, expected, strict=True):
         assert np.abs(one - other).max() <= 1e-5
+
+
+def test_an_embedding_that_is_not_trained_has_no_sums_and_does_not_move(project: Path) -> None:
+    ready = prepared(project, "multiclass", *FROZEN)
+    net = build(ready)
+    rows = net.get_layer("embedding").get_weights()[0]
+    dense = sum(one.size for one in net.get_weights()) - rows.size
+    assert [one.shape for one in Steps(net, ready.config).state] == [(dense,)] * 2
+    fitted_here(net, ready, steps=3)
+    assert (net.get_layer("embedding").get_weights()[0] == rows).all()
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "rmsprop", "adam"])
