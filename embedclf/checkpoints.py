@@ -113,5 +113,7 @@ class Checkpoint:
 def identity(config: Config, hashes: dict[str, str]) -> str:
     """What is trained, as a short name: config, tables and versions, all of them to the letter."""
     packages = [f"{name} {version(name)}" for name in ("embedclf", "keras", "numpy", "tensorflow")]
-    whole = json.dumps([config.model_dump(mode="json"), hashes, packages], sort_keys=True)
+    whole = json.dumps(
+        [config.model_dump(mode="json", exclude={"tune"}), hashes, packages], sort_keys=True
+    )
     return hashlib.sha256(whole.encode()).hexdigest()[:16]

@@ -21,6 +21,7 @@ from embedclf.options import (
 )
 from embedclf.run_commands import compare, evaluate, make_report, runs, summary, threshold
 from embedclf.text_commands import explain, predict
+from embedclf.tune_commands import tune
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,5 +102,6 @@ for command in (
     summary,
     suspects,
     threshold,
+    tune,
 ):
     main.add_command(command)

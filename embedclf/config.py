@@ -77,9 +77,10 @@ def dump_config(config: Config, directory: Path) -> str:
         directory: The folder that the YAML file will stand in.
 
     Returns:
-        YAML that `load_config` reads back to an equal config from that folder.
+        YAML that `load_config` reads back to an equal config from that folder, but for what
+        `tune` tries, which is no part of a training.
     """
-    sections = config.model_dump(mode="json")
+    sections = config.model_dump(mode="json", exclude={"tune"})
     for (section, key), file in named_files(config).items():
         sections[section][key] = Path(os.path.relpath(file, directory.absolute())).as_posix()
     return write(sections)

@@ -32,3 +32,7 @@ class RunError(EmbedclfError):
 
 class TrainingError(EmbedclfError):
     """A training that cannot start or whose outcome must not be kept."""
+
+
+class TuningError(EmbedclfError):
+    """A study that cannot be opened or written, is another's, or came to nothing."""

@@ -75,10 +75,13 @@ def _sentence(keys: tuple[str, ...], details: ErrorDetails, schema: type[BaseMod
 
 def _unknown_key(keys: tuple[str, ...], schema: type[BaseModel]) -> str:
     siblings = list(_section(schema, keys[:-1]).model_fields)
-    for name in schema.model_fields:
-        section = _section(schema, (name,))
-        if section is not schema and keys[-1] in section.model_fields:
-            return f"unknown key here; did you mean '{name}.{keys[-1]}'?"
+    for around in (keys[:-1], keys[:-2]):
+        outer = _section(schema, around)
+        for name in outer.model_fields:
+            section = _section(outer, (name,))
+            if section is not outer and keys[-1] in section.model_fields:
+                meant = ".".join((*around, name, keys[-1]))
+                return f"unknown key here; did you mean '{meant}'?"
     if close := nearest(keys[-1], siblings):
         return f"unknown key; did you mean '{close}'?"
     return f"unknown key; known are {', '.join(siblings)}"

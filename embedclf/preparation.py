@@ -201,6 +201,17 @@ def prepare_parts(
     return prepared, others[1] if len(others) > 1 else None
 
 
+def with_config(prepared: Prepared, config: Config) -> Prepared:
+    """The same rows, to be trained by another config of the same data and texts.
+
+    Raises:
+        ConfigError: `class_weight` or `threshold` does not go with the labels.
+    """
+    _check_class_weight(prepared.labels, config)
+    _check_threshold(prepared.labels, config)
+    return replace(prepared, config=config)
+
+
 def check_files(config: Config) -> None:
     """Refuse all files that are not there at once, then word vectors that do not fit.
 

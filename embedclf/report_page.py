@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from embedclf.reporting import Reported
 
-_STYLE = """\
+STYLE = """\
 :root { --soft: #888; --faint: #8883; }
 h2 { border-top: 1px solid var(--line); padding-top: 1rem; margin: 2rem 0 .5rem; }
 h3 { font-size: 1rem; margin: 1rem 0 0; overflow-wrap: anywhere; }
@@ -55,6 +55,7 @@ pre { white-space: pre-wrap; } td, th { white-space: normal; }
 details:not([open])::details-content { content-visibility: visible; }
 }
 """
+"""Of a page of tables, figures and articles, beside that of every page."""
 _CHOSEN_ON = (
     f"<p>Of these rows: {CHOSEN_ON}; those of a test table (<code>data.test</code>, or "
     "<code>--data</code>) tell better.</p>\n"
@@ -66,7 +67,7 @@ def page(told: Reported) -> str:
     run = told.run
     created = str(run.record["created"])[:16].replace("T", " ")
     parts = [
-        head(f"Report of {run.path.name}", _STYLE),
+        head(f"Report of {run.path.name}", STYLE),
         f"<p><small>trained {created} UTC · {run.record['task']} · "
         f"{plain(rows_told(told.appraisal))}</small></p>\n"
         f'<p class="verdict">{plain(verdict(told.appraisal))}</p>\n',

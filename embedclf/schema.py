@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -15,6 +15,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import PydanticCustomError
+
+from embedclf.ranges import space_of
 
 FILES = ("train", "validation", "test")
 """The keys of `data` that name a file, when they hold a string."""
@@ -258,6 +260,29 @@ class TrainingConfig(Section):
     )
 
 
+if TYPE_CHECKING:
+
+    class TextSpace(Section):
+        """What to try of `text`: its keys, each with its choices."""
+
+    class ModelSpace(Section):
+        """The same of `model`."""
+
+    class TrainingSpace(Section):
+        """The same of `training`."""
+else:
+    TextSpace, ModelSpace = space_of(TextConfig), space_of(ModelConfig)
+    TrainingSpace = space_of(TrainingConfig, without={"device"})
+
+
+class TuneConfig(Section):
+    """What `embedclf tune` tries: for any key a list of values, of numbers also a range."""
+
+    text: TextSpace = Field(TextSpace(), description="Keys of `text`.")
+    model: ModelSpace = Field(ModelSpace(), description="Keys of `model`.")
+    training: TrainingSpace = Field(TrainingSpace(), description="Keys of `training`.")
+
+
 class Config(Section):
     """A whole config: what `embedclf train` needs to know."""
 
@@ -268,6 +293,9 @@ class Config(Section):
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = Field(
         42,
         description="Source of all randomness: split, first weights, order of rows, dropout.",
+    )
+    tune: TuneConfig = Field(
+        TuneConfig(), description="What `embedclf tune` tries; empty tries what is usual."
     )
 
 

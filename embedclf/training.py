@@ -19,22 +19,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedclf import __version__, run
-from embedclf.calibration import isotonic, sharpness
 from embedclf.checkpoints import Checkpoint, identity
-from embedclf.classifier import Classifier
 from embedclf.config import dump_config
 from embedclf.errors import TrainingError
 from embedclf.evaluation import evaluate
 from embedclf.initialization import initialize
+from embedclf.judging import calibrate, judge
 from embedclf.preparation import VECTORS, Prepared, prepare
-from embedclf.thresholds import choose, plain_rule
+from embedclf.thresholds import plain_rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from embedclf.backend import Device
-    from embedclf.calibration import Calibration
+    from embedclf.classifier import Classifier
     from embedclf.history import Epoch, History, Resumed, Step
     from embedclf.labels import Labels, Probabilities
     from embedclf.parts import Part
@@ -89,7 +88,7 @@ def train(
     run.refuse_taken(output)
     clock = _Clock()
     _open_log(tensorboard)
-    with _aside() as aside, run.draft(output) as draft:
+    with meanwhile() as aside, run.draft(output) as draft:
         aside.submit(import_module, "embedclf.fitting")
         prepared = prepare(config, draft.path)
         hashes = aside.submit(prepared.hashes)
@@ -122,8 +121,8 @@ def train(
             )
         clock.lap("fit")
 
-        with _uninterrupted():
-            calibration = _calibrate(net, prepared)
+        with uninterrupted():
+            calibration = calibrate(net, prepared)
             if calibration is not None:
                 draft.write_json(run.CALIBRATION, calibration.to_json())
             draft.write_json(run.TEXT, prepared.tokenizer.to_json(), indent=None)
@@ -150,7 +149,7 @@ def train(
 
 
 @contextmanager
-def _aside() -> Iterator[ThreadPoolExecutor]:
+def meanwhile() -> Iterator[ThreadPoolExecutor]:
     """A thread for what can be done meanwhile: imports above all, 1.7 s for TensorFlow alone.
 
     Nobody waits for what it has not done at the end. An import that fails is tried again, and its
@@ -166,7 +165,7 @@ def _aside() -> Iterator[ThreadPoolExecutor]:
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
+def uninterrupted() -> Iterator[None]:
     """Let Ctrl-C wait until what was learned is safe, where this is the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -219,22 +218,6 @@ def _open_log(folder: Path | None) -> None:
         raise TrainingError(f"{folder}: cannot hold a log: {error.strerror}") from error
 
 
-def _calibrate(net: Any, prepared: Prepared) -> Calibration | None:
-    """Calibrate on validation rows: a temperature goes into the network, a line beside it."""
-    from embedclf.network import sharpen, weights_of
-
-    config, labels, validation = prepared.config, prepared.labels, prepared.validation
-    if config.training.calibration == "none":
-        return None
-    weights = weights_of(net, config.model.pooling)
-    logits = weights.logits(validation.ids)
-    if config.training.calibration == "temperature":
-        sharpen(net, sharpness(labels, validation.targets, logits))
-        return None
-    classifier = Classifier(prepared.tokenizer, labels, weights)
-    return isotonic(labels, validation.targets, classifier.activate(logits))
-
-
 def _measure(
     prepared: Prepared, classifier: Classifier, net: Any
 ) -> tuple[float, dict[str, Any], dict[str, Any]]:
@@ -255,14 +238,12 @@ def _measure(
             f"NumPy and Keras differ by {parity:.1e} in a probability, more than {PARITY:.0e}; "
             "the run was not kept; please report it with the config"
         )
-    probabilities = classifier.calibrated(probabilities)
-    thresholds = choose(prepared.labels, validation.targets, probabilities, rule)
-    classifier = classifier.deciding(thresholds)
-    metrics = {"validation": _evaluate(validation, classifier.labels, probabilities)}
+    classifier, judged = judge(prepared, classifier, probabilities)
+    metrics = {"validation": judged.to_json()}
     if prepared.test is not None:
         probabilities = classifier.score(prepared.test.ids)
         metrics["test"] = _evaluate(prepared.test, classifier.labels, probabilities)
-    return parity, {"rule": plain_rule(rule), "thresholds": thresholds}, metrics
+    return parity, {"rule": plain_rule(rule), "thresholds": classifier.labels.thresholds}, metrics
 
 
 def _difference(net: Any, ids: TokenIds, probabilities: Probabilities) -> float:

@@ -156,10 +156,10 @@ def _commonest(prepared: Prepared, counts: npt.NDArray[np.int64]) -> tuple[str, 
 
 
 def _counts(prepared: Prepared) -> npt.NDArray[np.int64]:
-    """(rows,) how often training reads each id; padding is not counted."""
+    """(rows,) how often training reads each token; padding is not counted."""
     ids, counts = prepared.train.ids, np.zeros(prepared.tokenizer.rows, np.int64)
     for start in range(0, len(ids), _AT_ONCE):
-        part = ids[start : start + _AT_ONCE].reshape(-1)
-        counts += np.bincount(part, minlength=len(counts))
+        of_tokens = ids[start : start + _AT_ONCE, : prepared.tokenizer.sequence_length]
+        counts += np.bincount(of_tokens.reshape(-1), minlength=len(counts))
     counts[PADDING] = 0
     return counts

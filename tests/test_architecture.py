@@ -14,13 +14,16 @@ PACKAGE = Path(embedclf.__file__).parent
 
 LAYERS = [
     {"errors", "columns", "batches", "pools"},
-    {"words", "kinds", "vocabularies", "findings", "layout", "rankings"},
+    {"words", "kinds", "vocabularies", "findings", "layout", "rankings", "ranges", "locks"},
     {"tokens", "ngrams"},
     {"fingerprints"},
     {"similarity", "signs"},
     {"yamlfile", "faults"},
     {"schema"},
-    {"config"},
+    {"config", "space"},
+    {"trials"},
+    {"running"},
+    {"studies"},
     {"textfiles"},
     {"records", "parquet", "spelling"},
     {"wordvectors"},
@@ -29,7 +32,7 @@ LAYERS = [
     {"jsonlines"},
     {"tables"},
     {"atomic", "data", "profiles", "separators"},
-    {"labels", "discovery"},
+    {"labels", "discovery", "rewriting"},
     {"survey", "companions"},
     {"tokenizer"},
     {"scratch"},
@@ -37,7 +40,7 @@ LAYERS = [
     {"preparation", "suspicion"},
     {"vectorrows"},
     {"initialization", "vector_findings"},
-    {"folding", "traits", "unreadable"},
+    {"folding", "encodings", "traits", "unreadable"},
     {"examined"},
     {"repetitions", "label_findings", "text_findings", "giveaways"},
     {"auditing"},
@@ -48,15 +51,44 @@ LAYERS = [
     {"sources", "outputs"},
     {"resampling", "scoring"},
     {"evaluation", "explanation", "prediction", "description", "fitting"},
-    {"training", "baselines", "crossfit", "slices", "mistakes"},
-    {"appraisal", "comparison", "decisions", "suspects"},
+    {"judging"},
+    {"training", "tryout", "baselines", "crossfit", "slices", "mistakes"},
+    {"searching"},
+    {"appraisal", "comparison", "decisions", "suspects", "tuning"},
     {"choices", "drawing", "vector_report"},
-    {"report", "proposal", "suspect_report", "markup", "plots", "reporting", "verdicts"},
-    {"answers", "audit_report", "evaluation_report", "pages", "progress", "threshold_report"},
-    {"talk", "tally", "comparison_report", "score_sections", "plot_sections", "run_sections"},
+    {
+        "report",
+        "proposal",
+        "suspect_report",
+        "markup",
+        "plots",
+        "tune_plots",
+        "reporting",
+        "verdicts",
+    },
+    {
+        "answers",
+        "audit_report",
+        "evaluation_report",
+        "pages",
+        "progress",
+        "threshold_report",
+        "tune_report",
+    },
+    {
+        "talk",
+        "tally",
+        "comparison_report",
+        "score_sections",
+        "plot_sections",
+        "run_sections",
+        "tune_talk",
+    },
     {"report_page"},
+    {"tune_page"},
+    {"tune_files"},
     {"boundary", "console", "options"},
-    {"data_commands", "run_commands", "text_commands"},
+    {"data_commands", "run_commands", "text_commands", "tune_commands"},
     {"cli"},
     {"__main__"},
 ]
@@ -71,6 +103,7 @@ LIGHT_ROOMS = {
     "findings",
     "run_commands",
     "text_commands",
+    "tune_commands",
     "layout",
     "schema",
     "config",
@@ -134,8 +167,8 @@ def test_only_rooms_of_the_network_and_its_training_start_tensorflow() -> None:
     inner = {"network", "updates", "kernels", "steps", "fitting"}
     starters = {f"embedclf.{room}" for room in {"backend", *inner}}
     users = {room for room in rooms() if imports(room) & starters}
-    assert users == {*inner, "training", "crossfit", "description"}
-    for user in ("training", "crossfit", "description"):
+    assert users == {*inner, "training", "judging", "tryout", "tuning", "crossfit", "description"}
+    for user in users - inner:
         assert not imports(user, top_only=True) & starters
 
 
@@ -149,6 +182,14 @@ def imported_by(*args: str) -> str:
     command = [sys.executable, "-X", "importtime", "-m", "embedclf", *args]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return done.stderr
+
+
+def test_optuna_is_imported_only_where_studies_are() -> None:
+    for room in rooms():
+        if {"optuna", "sqlalchemy"} & {module.split(".")[0] for module in imports(room)}:
+            assert room in {"running", "studies"}
+        if {"embedclf.running", "embedclf.studies"} & imports(room, top_only=True):
+            assert room == "studies"
 
 
 def test_help_starts_without_anything_heavy() -> None:

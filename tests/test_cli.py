@@ -235,7 +235,7 @@ def test_too_little_memory_is_one_line(workplace: Path) -> None:
 def test_schema(invoke: Invoke) -> None:
     schema = json.loads(invoke("schema").stdout)
     assert schema["title"] == "embedclf config"
-    assert set(schema["properties"]) == {"data", "text", "model", "training", "seed"}
+    assert set(schema["properties"]) == {"data", "text", "model", "training", "seed", "tune"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,159 @@
+"""Trials made one after the other, until there are enough or the time is up."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from embedclf.errors import ConfigError, DataError, RequestError, TrainingError
+from embedclf.history import Epoch
+from embedclf.measures import BRIEF
+from embedclf.space import applied, own_settings, rounded
+from embedclf.training import uninterrupted
+from embedclf.tryout import tried
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from embedclf.encodings import Encodings
+    from embedclf.evaluation import Evaluation
+    from embedclf.history import Resumed, Step
+    from embedclf.running import Running
+    from embedclf.schema import Config
+    from embedclf.space import Settings
+    from embedclf.studies import Study
+    from embedclf.trials import Trial
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A study, as it stands when a trial begins or has ended."""
+
+    metric: str
+    most: int | None
+    finished: int
+    """Trials, in all processes."""
+    best: Trial | None
+    trial: Trial | Running
+    own: Settings
+
+
+class Search:
+    """A search under way in this process."""
+
+    def __init__(self, config: Config, encodings: Encodings, study: Study) -> None:
+        """Begin with nothing tried.
+
+        Args:
+            config: What is searched around; its own settings are the first trial.
+            encodings: Its tables.
+            study: Where trials are kept.
+        """
+        self._config, self._encodings, self._study = config, encodings, study
+        self._own = own_settings(config, study.space)
+
+    def run(self, most: int | None, ends: float, tell: Callable[[Any], None]) -> None:
+        """Make trials until there are enough or the time is up.
+
+        Args:
+            most: Trials of the study; None for no bound.
+            ends: When the time is up, in seconds of `time.monotonic`.
+            tell: Called with what there is to say on the way.
+
+        Raises:
+            RequestError: The metric is not defined on the validation rows.
+        """
+        while time.monotonic() < ends:
+            running = self._study.begin(self._own, lambda drawn: rounded(self._config, drawn), most)
+            if running is None:
+                return
+            tell(self._progress(running, most))
+            try:
+                ended = self._tried(running, ends, tell)
+            except _TimeUp:
+                running.give_up()
+                return
+            except BaseException:
+                with uninterrupted():
+                    running.give_up()
+                raise
+            tell(self._progress(ended, most))
+
+    def _tried(self, running: Running, ends: float, tell: Callable[[Any], None]) -> Trial:
+        """Finish a trial, one way or another."""
+        earlier = self._same(running)
+        if earlier is not None:
+            return running.repeat(earlier)
+        own = running.settings == self._own
+        watch, began = _Watch(running, ends, tell, prunes=not own), time.perf_counter()
+        try:
+            prepared = self._encodings.prepared(applied(self._config, running.settings))
+            names = dict.fromkeys([self._study.metric, *BRIEF[prepared.labels.task]])
+            judged, history = tried(prepared, list(names), watch)
+        except _Pruned:
+            return running.prune(**watch.facts(began))
+        except (ConfigError, DataError, TrainingError, MemoryError) as error:
+            if own and isinstance(error, ConfigError | DataError):
+                raise
+            return running.prune(reason=str(error) or "not enough memory", **watch.facts(began))
+        best = history.epochs[history.best_epoch - 1].val_loss
+        facts = watch.facts(began) | {"loss": best, "scores": judged.scores}
+        return running.complete(self._score(judged), **facts)
+
+    def _score(self, judged: Evaluation) -> float:
+        metric = self._study.metric
+        score = judged.scores[metric]
+        if score is None:
+            raise RequestError(
+                f"--metric {metric}: the validation rows do not define it; name another"
+            )
+        return score
+
+    def _same(self, running: Running) -> Trial | None:
+        """A finished trial of the same settings."""
+        trials = self._study.trials()
+        return next(
+            (one for one in trials if one.counts and one.settings == running.settings), None
+        )
+
+    def _progress(self, trial: Trial | Running, most: int | None) -> Progress:
+        finished = sum(one.counts for one in self._study.trials())
+        best = self._study.best()
+        return Progress(self._study.metric, most, finished, best, trial, self._own)
+
+
+class _TimeUp(Exception):  # noqa: N818 - it is no error
+    """The time for the search is up."""
+
+
+class _Pruned(Exception):  # noqa: N818 - it is no error
+    """A trial goes badly."""
+
+
+class _Watch:
+    """Passes on how a trial goes, and ends it when it goes badly or the time is up."""
+
+    def __init__(
+        self, running: Running, ends: float, tell: Callable[[Any], None], *, prunes: bool
+    ) -> None:
+        self._running, self._ends, self._tell, self._prunes = running, ends, tell, prunes
+        self._losses: list[float] = []
+
+    def __call__(self, told: Resumed | Step | Epoch) -> None:
+        self._tell(told)
+        if not isinstance(told, Epoch):
+            return
+        self._losses.append(told.val_loss)
+        if time.monotonic() >= self._ends:
+            raise _TimeUp
+        if self._prunes and self._running.goes_badly(told.epoch, told.val_loss):
+            raise _Pruned
+
+    def facts(self, began: float) -> dict[str, Any]:
+        """How far the trial came."""
+        return {
+            "seconds": round(time.perf_counter() - began, 3),
+            "epochs": len(self._losses),
+            "loss": min(self._losses, default=None),
+        }

@@ -1,0 +1,316 @@
+"""Config → the best config that a search finds: the whole of `tune`, in order."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from embedclf import training
+from embedclf.encodings import Encodings
+from embedclf.errors import RequestError, TuningError
+from embedclf.faults import nearest
+from embedclf.measures import BRIEF, FULL, LOWER_IS_BETTER
+from embedclf.preparation import check_files
+from embedclf.run import Run
+from embedclf.schema import FILES
+from embedclf.searching import Search
+from embedclf.space import applied, own_settings, plain, search_space
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from embedclf.preparation import Prepared
+    from embedclf.schema import Config
+    from embedclf.space import Settings, Space
+    from embedclf.studies import Study
+    from embedclf.trials import Trial
+
+ROOT = Path("tunings")
+"""Where studies are kept, each in a folder named after its config."""
+TRIALS = 30
+"""Of a study, where neither a number nor a time is given."""
+_UNTRAINED = "all trials are kept; the same command trains the best config"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A config, and where it came from."""
+
+    config: Config
+    path: Path
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a search ends."""
+
+    trials: int | None = None
+    """Of the study, those of other processes and of earlier calls included."""
+    minutes: float | None = None
+    """Of this call."""
+
+    @property
+    def most(self) -> int | None:
+        """Trials of the study; None for no bound but time."""
+        return TRIALS if self.trials is None and self.minutes is None else self.trials
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A study that is opened."""
+
+    folder: Path
+    trials: int
+    """That are finished already."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a search leaves that was ended by a signal."""
+
+    folder: Path
+    trials: int
+    """That are finished."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.trials:,} trials are kept in {self.folder}; the same command goes on from there"
+        )
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a study came to."""
+
+    folder: Path
+    source: Source
+    metric: str
+    lower_is_better: bool
+    space: Space
+    trials: tuple[Trial, ...]
+    best: Trial
+    importance: dict[str, float] | None
+    """Shares that add up to 1, the first most; None where there is too little to tell from."""
+    run: Run | None = None
+    """Of the best config; None while other processes are at work."""
+    tested: int = 0
+    """Runs of this study that have been scored on the test table."""
+
+    @property
+    def own(self) -> Settings:
+        """The config's own settings of what was tried."""
+        return own_settings(self.source.config, self.space)
+
+    @property
+    def config(self) -> Path:
+        """The file of the best config."""
+        return self.folder / "best.yaml"
+
+    @property
+    def page(self) -> Path:
+        """The file of the page."""
+        return self.folder / "report.html"
+
+    @property
+    def reproduced(self) -> bool:
+        """Whether the run scores exactly as the trial did, where there is a run."""
+        if self.run is None:
+            return True
+        scores: dict[str, Any] = self.run.metrics()["validation"]["scores"]
+        return scores.items() <= (self.best.scores or {}).items()
+
+    @property
+    def own_trial(self) -> Trial | None:
+        """The trial of the config as it was, if it was finished."""
+        same = (one for one in self.trials if one.settings == self.own and one.score is not None)
+        return next(same, None)
+
+
+def tune(
+    source: Source,
+    *,
+    output: Path | None = None,
+    limits: Limits,
+    metric: str | None = None,
+    tell: Callable[[Any], None] = lambda _told: None,
+    publish: Callable[[Found], None] = lambda _found: None,
+) -> Found:
+    """Search the settings of a config that score best on the validation rows.
+
+    Each trial trains as `train` would, from the same rows and seed, so that the best config gives
+    its score again. All of it is kept in a folder: a search that was ended or killed goes on, and
+    several processes may work on one. The last of them trains the best config as a run; nothing
+    else looks at the test table.
+
+    Args:
+        source: The config; its own settings are the first trial.
+        output: The study's folder; `tunings/<config name>` when None.
+        limits: When to end.
+        metric: What to judge by; that of the study or else the task's first score when None.
+        tell: Called with what there is to say on the way.
+        publish: Called with what was found, whenever it is to be written down.
+
+    Raises:
+        TuningError: Optuna is not installed, the folder cannot be used or is another study's, or
+            no trial came to anything.
+        DataError: A table cannot be used.
+        ConfigError: A file or a label is not there.
+        RequestError: There is no such metric.
+        KeyboardInterrupt: Ctrl-C; all finished trials are kept.
+    """
+    ends = _time_of(limits)
+    _require_optuna()
+    check_files(source.config)
+    folder = output or ROOT / source.path.stem
+    with ExitStack() as stack:
+        encodings = Encodings(stack)
+        prepared = _prepared(source.config, encodings, tell)
+        study = stack.enter_context(_opened(folder, source.config, prepared, metric))
+        tell(Begun(folder, sum(one.counts for one in study.trials())))
+        try:
+            Search(source.config, encodings, study).run(limits.most, ends, tell)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_kept(study, source, folder, publish)) from None
+        except SystemExit:
+            tell(_kept(study, source, folder, publish))
+            raise
+        return _finished(study, source, folder, tell, publish)
+
+
+def _prepared(config: Config, encodings: Encodings, tell: Callable[[Any], None]) -> Prepared:
+    """Read the rows while TensorFlow and Optuna are imported, and choose the device."""
+    with training.meanwhile() as aside:
+        aside.submit(import_module, "embedclf.fitting")
+        aside.submit(import_module, "embedclf.studies")
+        prepared = encodings.prepared(config)
+    tell(prepared)
+
+    from embedclf import backend
+
+    tell(backend.start(config.training.device, config.seed))
+    return prepared
+
+
+def _opened(
+    folder: Path, config: Config, prepared: Prepared, metric: str | None
+) -> AbstractContextManager[Study]:
+    """The study in a folder, or one that begins."""
+    from embedclf import studies
+
+    metric = _metric(metric or studies.metric_of(folder), prepared.labels.task)
+    space = search_space(config)
+    of = _of(config, prepared, space, metric)
+    lower = metric in LOWER_IS_BETTER
+    return studies.opened(folder, of, space=space, lower=lower, seed=config.seed)
+
+
+def _finished(
+    study: Study,
+    source: Source,
+    folder: Path,
+    tell: Callable[[Any], None],
+    publish: Callable[[Found], None],
+) -> Found:
+    """What was found; the last process at work trains the best config."""
+    found = _found(study, source, folder)
+    publish(found)
+    if not study.resign():
+        return found
+    with study.finishing():
+        best = _found(study, source, folder).best  # another process may have come to it since
+        found = _found(study, source, folder, _best_run(study, source, best, tell))
+        publish(found)
+    return found
+
+
+def _found(study: Study, source: Source, folder: Path, run: Run | None = None) -> Found:
+    """What a study has come to; raises TuningError where no trial is complete."""
+    trials, best = tuple(study.trials()), study.best()
+    if best is None:
+        failed = next((trial.reason for trial in trials if trial.reason), "")
+        why = f": {failed}" if failed else "; give it more time with --minutes"
+        raise TuningError(f"{folder}: no trial has come to its end{why}")
+    return Found(
+        folder,
+        source,
+        study.metric,
+        study.lower_is_better,
+        study.space,
+        trials,
+        best,
+        study.importance(),
+        run,
+        len(study.noted("runs") or {}),
+    )
+
+
+def _best_run(study: Study, source: Source, best: Trial, tell: Callable[[Any], None]) -> Run:
+    """The best config's run: the one that there is, or one that is trained."""
+    runs = study.noted("runs") or {}
+    path = Path(runs.get(str(best.number), ""))
+    if str(best.number) in runs and path.is_dir():
+        return Run.open(path)
+    config = applied(source.config, best.settings)
+    try:
+        run = training.train(config, name=source.path.stem, tell=tell)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_UNTRAINED) from None
+    if run.record["ended"] == "interrupted":
+        raise KeyboardInterrupt(f"{run.path} holds the epochs until then; {_UNTRAINED}")
+    study.note("runs", runs | {str(best.number): str(run.path.absolute())})
+    return run
+
+
+def _time_of(limits: Limits) -> float:
+    """When the time is up, by the clock that only goes on."""
+    return float("inf") if limits.minutes is None else time.monotonic() + 60 * limits.minutes
+
+
+def _require_optuna() -> None:
+    if find_spec("optuna") is None or find_spec("sqlalchemy") is None:
+        raise TuningError("tune: Optuna is not installed; pip install 'embedclf[tune]'")
+
+
+def _metric(asked: str | None, task: str) -> str:
+    """What to judge by: the score that `train` shows first, unless another is named."""
+    if asked is None:
+        return BRIEF[task][0]
+    if asked in FULL[task]:
+        return asked
+    close = nearest(asked, FULL[task])
+    hint = f"did you mean {close}?" if close else f"there are {', '.join(FULL[task])}"
+    raise RequestError(f"--metric {asked}: is no score of a {task} task; {hint}")
+
+
+def _of(config: Config, prepared: Prepared, space: Space, metric: str) -> dict[str, Any]:
+    """What tells one study from another, by the word that a refusal uses.
+
+    Tables count by what is in them, wherever they are; that of the test by nothing at all.
+    """
+    excluded: dict[str, Any] = {
+        "tune": True,
+        "data": dict.fromkeys(FILES, True),
+        "training": {"device": True},
+    }
+    fraction = config.data.validation
+    share = str(fraction) if isinstance(fraction, float) else "a table"
+    return {
+        "config": {**config.model_dump(mode="json", exclude=excluded), "validation": share},
+        "table": sorted(prepared.hashes().values()),
+        "search space": plain(space),
+        "metric": metric,
+    }
+
+
+def _kept(study: Study, source: Source, folder: Path, publish: Callable[[Found], None]) -> Kept:
+    """Write down what there is."""
+    with training.uninterrupted():
+        if study.best() is not None:
+            publish(_found(study, source, folder))
+        return Kept(folder, sum(trial.counts for trial in study.trials()))

@@ -1,0 +1,70 @@
+"""Locks: one holder at a time, and none that is dead."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from embedclf.locks import held, is_held, remove
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOLDER = """
+import sys
+from pathlib import Path
+from embedclf.locks import held
+with held(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_lock_is_held_while_its_block_runs(tmp_path: Path) -> None:
+    file = tmp_path / "lock"
+    assert not is_held(file)
+    with held(file):
+        assert is_held(file)
+    assert not is_held(file)
+    remove(file)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_second_one_waits_for_the_first(tmp_path: Path) -> None:
+    file, order = tmp_path / "lock", []
+
+    def second() -> None:
+        with held(file):
+            order.append("second")
+
+    with held(file):
+        thread = threading.Thread(target=second)
+        thread.start()
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_a_process_that_is_killed_holds_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "a ? b%20.lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        assert is_held(file)
+        holder.kill()
+        holder.wait()
+    with held(file):
+        pass
+    remove(file)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_that_cannot_be_made_is_an_error_of_its_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="no/lock"), held(tmp_path / "no" / "lock"):
+        pass
