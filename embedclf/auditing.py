@@ -13,7 +13,7 @@ from embedclf.errors import DataError
 from embedclf.examined import Examined
 from embedclf.findings import SEVERITIES, SHOWN, Example, Finding, Severity, counted, ordered
 from embedclf.giveaways import giveaways
-from embedclf.initialization import initialize
+from embedclf.initialization import coverage
 from embedclf.label_findings import label_findings
 from embedclf.layout import shortened
 from embedclf.preparation import VECTORS, Prepared, check_validation, prepare
@@ -67,11 +67,11 @@ def audit(config: Config) -> Audit:
         if found := tuple(unreadable(config)):
             return Audit(None, found, error)
         prepared, refusal = _prepare_valid(config, error), error
-    parts, coverage = _examine(prepared), initialize(prepared).coverage
+    parts, covered = _examine(prepared), coverage(prepared)
     findings = [*_findings(parts, prepared, skipped=config.data.skip_invalid)]
-    findings += vector_findings(coverage, config)
+    findings += vector_findings(covered, config)
     located = _located(ordered(findings), parts, prepared.config)
-    facts = prepared.facts | ({} if coverage is None else {VECTORS: coverage.facts()})
+    facts = prepared.facts | ({} if covered is None else {VECTORS: covered.facts()})
     return Audit(facts, located, refusal or _refusal(prepared))
 
 

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from embedclf.survey import Survey
 
 _SHARE_READ = 0.95
-_LONGEST = 400
+_LONGEST = 500
+_SHORT = 100
 _MOST_TOKENS = 200_000
+_MOST_NGRAMS = 1_000_000
+_FEW_LABELS, _MANY_LABELS = 5, 20
 _MANY_TOKENS = 2_000_000
 """Tokens of all texts from which a few passes over them are enough."""
-_HELD_OUT = 10_000
+_HELD_OUT = 1_000
 _LOPSIDED = 0.9
 _SHOWN = 6
 
@@ -135,6 +138,16 @@ def _text(survey: Survey) -> Iterator[Choice]:
         size, told = _MOST_TOKENS, f"the most frequent {_MOST_TOKENS:,} of {tokens:,} tokens"
     told = f"{told} and make up {percent(survey.coverage(size))} of all texts; padding and unknown"
     yield Choice("text", "vocabulary_size", size + 2, f"{told} take two")
+    if size < tokens:
+        told = "what is there once tells nothing of other texts; all such tokens count as unknown"
+        yield Choice("text", "min_count", 2, told)
+    if survey.length_of(_SHARE_READ) > _SHORT:
+        told = "long texts: runs of two and three tokens count beside single ones"
+        yield Choice("text", "ngrams", 3, told)
+    else:
+        told = "pairs of tokens count beside single ones: `not good` is no `good`"
+        yield Choice("text", "ngrams", 2, told)
+    yield Choice("text", "ngram_vocabulary_size", _MOST_NGRAMS, "at most; the most frequent")
     length = _length(survey)
     most = survey.length_of(_SHARE_READ)
     told = f"{100 * _SHARE_READ:.0f} % of the texts have at most {most:,} tokens"
@@ -150,26 +163,31 @@ def _length(survey: Survey) -> int:
 
 def _model(survey: Survey) -> Iterator[Choice]:
     labels = len(survey.labels.names)
-    if _is_large(survey):
-        wide = 64 if labels > 16 else 16
-        told = f"numbers for a token, enough to tell {labels:,} labels apart by many rows"
+    if labels <= _FEW_LABELS and survey.labels.task != "multilabel":
+        told = f"{labels} labels: tokens in texts of one above all learn quicker than those in all"
+        yield Choice("model", "initialization", "naive_bayes", told)
     else:
-        wide, told = 128, "numbers for a token; more change little"
+        told = f"by chance: of {labels:,} labels, most tokens are rare in all but one"
+        yield Choice("model", "initialization", "random", told)
+    if _is_of_strongest(survey) or (labels > _MANY_LABELS and not _is_large(survey)):
+        wide, told = 128, f"numbers for a token, enough to tell {labels:,} labels apart"
+    elif labels > _FEW_LABELS:
+        wide, told = 64, f"numbers for a token, enough to tell {labels:,} labels apart"
+    else:
+        wide, told = 16, f"numbers for a token; {labels} labels need no more"
     yield Choice("model", "embedding_dim", wide, told)
-    yield _pooling(survey)
+    if _is_of_strongest(survey):
+        told = "a label is true of a short text for one of its tokens, not for most of them"
+        yield Choice("model", "pooling", "max", told)
+    else:
+        told = "all tokens tell, and those of a long text more than those of a short one"
+        yield Choice("model", "pooling", "sqrt", told)
 
 
-def _pooling(survey: Survey) -> Choice:
-    """The largest numbers of a text or their mean.
-
-    The largest tell more where texts are short and rows are thousands, and less where rows are few,
-    labels many or texts long; they take several times as long to learn.
-    """
-    rows, labels, length = survey.rows, len(survey.labels.names), survey.length_of(_SHARE_READ)
-    told = f"{rows:,} rows and {labels:,} labels"
-    if rows >= 4_000 and labels <= 100 and length <= 100 and not _is_large(survey):
-        return Choice("model", "pooling", "max", f"short texts, {told}: the strongest tokens tell")
-    return Choice("model", "pooling", "average", f"{told}: the mean of all tokens tells most")
+def _is_of_strongest(survey: Survey) -> bool:
+    """Whether the strongest tokens of a text tell more than all; they take longer to learn."""
+    short = survey.length_of(_SHARE_READ) <= _SHORT
+    return survey.labels.task == "multilabel" and short and not _is_large(survey)
 
 
 def _is_large(survey: Survey) -> bool:
@@ -187,12 +205,23 @@ def _training(survey: Survey) -> Iterator[Choice]:
         told = "at most: it stops once 3 epochs in a row have brought nothing"
     yield Choice("training", "epochs", epochs, told)
     yield Choice("training", "batch_size", batch, f"about {steps:,} steps an epoch")
+    yield _learning_rate(survey)
     if _is_large(survey):
-        told = "large steps at first, which fall to nothing by the last epoch"
-        yield Choice("training", "learning_rate", 0.007, told)
-        yield Choice("training", "schedule", "linear", "see learning_rate")
+        told = "the steps fall to nothing by the last epoch"
+        yield Choice("training", "schedule", "linear", told)
     if survey.labels.task != "multilabel":
         yield _class_weight(survey)
+
+
+def _learning_rate(survey: Survey) -> Choice:
+    if _is_of_strongest(survey):
+        told = "a step moves the strongest token of a text alone"
+        return Choice("training", "learning_rate", 0.003, told)
+    if _is_large(survey):
+        told = "large steps, since passes are few"
+        return Choice("training", "learning_rate", 0.002, told)
+    told = "small steps, since all tokens of a text move together"
+    return Choice("training", "learning_rate", 0.001, told)
 
 
 def _batch_size(rows: int) -> int:

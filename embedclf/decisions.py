@@ -14,8 +14,9 @@ from embedclf.thresholds import USUAL, best, choose, plain_rule, read_rule
 
 if TYPE_CHECKING:
     from embedclf.classifier import Classifier
+    from embedclf.fields import Threshold
     from embedclf.run import Run
-    from embedclf.schema import Config, Threshold
+    from embedclf.schema import Config
     from embedclf.scoring import ScoredRows
     from embedclf.thresholds import Curve
 

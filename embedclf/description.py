@@ -49,7 +49,9 @@ def describe_config(path: Path, overrides: Iterable[str] = ()) -> Description:
     config = load_config(path, overrides)
     open_source(config.model)
     labels = Labels.fit(read_labels(config.data.train, config.data), config.data)
-    return _describe(config, labels, config.text.vocabulary_size, None)
+    text = config.text
+    phrases = text.ngram_vocabulary_size if text.ngrams > 1 else 0
+    return _describe(config, labels, text.vocabulary_size + phrases, None)
 
 
 def describe_run(run: Run) -> Description:
@@ -113,6 +115,7 @@ def _size(count: int) -> str:
 def _meaning(layer: Layer, config: Config, labels: Labels, *, bound: bool) -> str:
     features = layer.shape[-1]
     length = config.text.sequence_length
+    what = "tokens" if config.text.ngrams == 1 else "tokens and phrases"
     if layer.name == "embedding":
         fewer = " It will have fewer rows where training finds fewer tokens." if bound else ""
         return _embedding_meaning(layer, config) + fewer
@@ -123,16 +126,28 @@ def _meaning(layer: Layer, config: Config, labels: Labels, *, bound: bool) -> st
     if layer.kind == "Dropout":
         return f"In training only, {config.model.dropout:.0%} of the numbers are set to 0."
     meanings = {
-        "token_ids": f"A text is {length:,} token ids; a batch of {config.training.batch_size} "
-        f"texts has shape ({config.training.batch_size}, {length}). 0 pads, 1 is an unknown token.",
+        "token_ids": f"A text is {length:,} token ids{_phrases(config)}; a batch of "
+        f"{config.training.batch_size} texts has shape ({config.training.batch_size}, "
+        f"{layer.shape[0]}). 0 pads, 1 is an unknown token.",
         "flatten": f"The {length:,} vectors of a text one behind the other, {features:,} numbers: "
         "the position of a token counts.",
         "average": f"The mean of the vectors of a text's tokens, {features:,} numbers: padding and "
-        "the order of tokens do not count.",
+        f"the order of {what} do not count.",
+        "sqrt": f"The sum of the vectors of a text's tokens over the square root of their number, "
+        f"{features:,} numbers: padding and the order of {what} do not count.",
         "max": f"The largest of each of the {features:,} numbers over a text's tokens: padding and "
-        "the order of tokens do not count.",
+        f"the order of {what} do not count.",
     }
     return meanings[layer.name]
+
+
+def _phrases(config: Config) -> str:
+    """The ids of a text beside those of its tokens."""
+    most, length = config.text.ngrams, config.text.sequence_length
+    if most == 1:
+        return ""
+    longer = " and ".join(f"{length:,} of phrases of {tokens}" for tokens in range(2, most + 1))
+    return f" and {longer}, one that begins at each"
 
 
 def _embedding_meaning(layer: Layer, config: Config) -> str:
@@ -151,6 +166,8 @@ def _beginning(model: ModelConfig) -> str:
     """What the rows of the embedding are before training, unless that is chance."""
     if model.initialization == "random":
         return ""
+    if model.initialization == "naive_bayes":
+        return " A row begins and moves in the measure of what its token tells of a label."
     source = model.initialization
     name = near(source) if isinstance(source, Path) else source
     stays = "" if model.trainable_embedding else ", and stay as they are"

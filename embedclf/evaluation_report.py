@@ -181,6 +181,7 @@ def _mistake(told: Mistake) -> str:
 def _mistake_json(told: Mistake) -> dict[str, Any]:
     explanation = told.explanation
     tokens = [[token.token, token.contribution] for token in explanation.tokens]
+    phrases = [[phrase.phrase, phrase.contribution] for phrase in explanation.phrases]
     return {
         "place": told.place,
         "true": told.true,
@@ -188,5 +189,5 @@ def _mistake_json(told: Mistake) -> dict[str, Any]:
         "label": explanation.label,
         "probability": explanation.probability,
         "text": explanation.text,
-        "tokens": tokens,
+        "tokens": tokens + phrases,
     }

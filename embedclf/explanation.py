@@ -22,7 +22,7 @@ from embedclf.columns import text_column
 from embedclf.errors import RequestError
 from embedclf.faults import nearest
 from embedclf.sources import open_source
-from embedclf.tokenizer import UNKNOWN
+from embedclf.tokenizer import PADDING, UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from embedclf.labels import Probabilities
     from embedclf.run import Run
     from embedclf.sources import Form
+    from embedclf.tokenizer import Tokenizer
     from embedclf.weights import Floats, Weights
 
 Doubles = npt.NDArray[np.float64]
@@ -48,8 +49,19 @@ class Token:
 
 
 @dataclass(frozen=True)
+class Phrase:
+    """A known n-gram of a text and what it added to the logit beside its tokens."""
+
+    phrase: str
+    start: int
+    """The number of its first token, from 0."""
+    tokens: int
+    contribution: float
+
+
+@dataclass(frozen=True)
 class Explanation:
-    """Why a text has its probability of a label: bias + padding + tokens = logit."""
+    """Why a text has its probability of a label: bias + padding + tokens + phrases = logit."""
 
     row: int
     """The number of the text, from 1."""
@@ -74,6 +86,8 @@ class Explanation:
     """Linear pieces of the way that the gradient was integrated over; 0 without hidden layers."""
     separator: str
     """What stands between two tokens: a blank, or nothing between characters."""
+    phrases: tuple[Phrase, ...] = ()
+    """Known n-grams, the shorter first."""
 
     @property
     def standing(self) -> str:
@@ -88,8 +102,14 @@ class Explanation:
 
     @property
     def strengths(self) -> list[float]:
-        """What each token added, as a share between -1 and 1 of what the strongest did."""
+        """What each token added, as a share between -1 and 1 of what the strongest did.
+
+        What a phrase added is shared out evenly among its tokens.
+        """
         added = [token.contribution for token in self.tokens]
+        for phrase in self.phrases:
+            for place in range(phrase.start, phrase.start + phrase.tokens):
+                added[place] += phrase.contribution / phrase.tokens
         most = max(map(abs, added), default=0.0) or 1.0
         return [contribution / most for contribution in added]
 
@@ -101,19 +121,26 @@ class Explanation:
     @property
     def error(self) -> float:
         """By how much the sum misses the logit."""
-        return self.bias + self.padding + sum(t.contribution for t in self.tokens) - self.logit
+        added = sum(contribution for _, contribution in self.added())
+        return self.bias + self.padding + added - self.logit
+
+    def added(self) -> Iterator[tuple[str, float]]:
+        """Each token and phrase by its name, and what it added."""
+        for token in self.tokens:
+            yield token.token if token.known else f"{token.token} (unknown)", token.contribution
+        for phrase in self.phrases:
+            yield phrase.phrase, phrase.contribution
 
     def summands(self, most: int) -> list[tuple[str, int | None, float]]:
         """What the logit is the sum of: a name, how often it stands there, and what it added.
 
-        Tokens come first, the strongest of them in front; behind so many of them all others are
-        one, `other tokens`. Padding, if it counts, and the bias follow.
+        Tokens and phrases come first, the strongest of them in front; behind so many of them all
+        others are one, `other tokens`. Padding, if it counts, and the bias follow.
         """
         sums: dict[str, tuple[int, float]] = {}
-        for token in self.tokens:
-            name = token.token if token.known else f"{token.token} (unknown)"
+        for name, added in self.added():
             times, total = sums.get(name, (0, 0.0))
-            sums[name] = times + 1, total + token.contribution
+            sums[name] = times + 1, total + added
         rows: list[tuple[str, int | None, float]] = [(name, *sum_) for name, sum_ in sums.items()]
         rows.sort(key=lambda row: -abs(row[2]))
         if others := rows[most:]:
@@ -174,7 +201,7 @@ class _Scored:
     row: int
     text: str
     tokens: list[str]
-    ids: npt.NDArray[np.int32]  # (sequence_length,)
+    ids: npt.NDArray[np.int32]  # (slots,)
     logits: Floats  # (outputs,)
     shares: Probabilities  # (labels,)
     predicted: list[int]
@@ -209,15 +236,16 @@ def _score(classifier: Classifier, texts: list[str], first: int) -> Iterator[_Sc
 
 def _explain(classifier: Classifier, scored: _Scored, label: str | None) -> Iterator[Explanation]:
     weights, labels = classifier.weights, classifier.labels
-    read = min(len(scored.tokens), len(scored.ids))
+    length = classifier.tokenizer.sequence_length
+    read = min(len(scored.tokens), length)
     known = scored.ids[:read] != UNKNOWN
-    added = weights.added(scored.ids)  # (sequence_length, units)
+    added = weights.added(scored.ids)  # (slots, units)
     shown = scored.predicted if label is None else [labels.names.index(label)]
     for number in shown or [int(scored.shares.argmax())]:
         # one sigmoid has the logit of the second label; that of the first is its opposite
         output, sign = (0, 2 * number - 1) if labels.task == "binary" else (number, 1)
         slope, pieces = _mean_slope(weights, added, output)
-        given = sign * (added.astype(np.float64) @ slope)  # (sequence_length,)
+        given = sign * (added.astype(np.float64) @ slope)  # (slots,)
         yield Explanation(
             row=scored.row,
             text=scored.text,
@@ -226,12 +254,22 @@ def _explain(classifier: Classifier, scored: _Scored, label: str | None) -> Iter
             probability=float(scored.shares[number]),
             logit=sign * float(scored.logits[output]),
             bias=sign * float(weights.head(weights.dense[0][1][None])[0, output]),
-            padding=float(given[read:].sum()),
+            padding=float(given[read:length].sum()),
             tokens=tuple(map(Token, scored.tokens[:read], known.tolist(), given[:read].tolist())),
             cut=len(scored.tokens) - read,
             pieces=pieces,
-            separator=" " if classifier.tokenizer.unit == "word" else "",
+            separator=classifier.tokenizer.joined(("", "")),
+            phrases=tuple(_phrases(classifier.tokenizer, scored, given)),
         )
+
+
+def _phrases(tokenizer: Tokenizer, scored: _Scored, given: Doubles) -> Iterator[Phrase]:
+    """The known n-grams of a text; what each slot (slots,) added is given."""
+    length = tokenizer.sequence_length
+    for slot in length + np.flatnonzero(scored.ids[length:] != PADDING):
+        longer, start = divmod(int(slot), length)
+        words = scored.tokens[start : start + longer + 1]
+        yield Phrase(tokenizer.joined(words), start, len(words), float(given[slot]))
 
 
 def _mean_slope(weights: Weights, added: Floats, output: int) -> tuple[Doubles, int]:

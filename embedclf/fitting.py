@@ -40,6 +40,7 @@ def fit(
     network: Any,
     prepared: Prepared,
     *,
+    paces: Floats | None = None,
     tell: Callable[[Resumed | Step | Epoch], None],
     tensorboard: Path | None = None,
     checkpoint: Checkpoint | None = None,
@@ -51,6 +52,7 @@ def fit(
     Args:
         network: As `network.build` makes it.
         prepared: The rows; the training loss is weighted by class, the validation loss is not.
+        paces: (rows,) what the steps of each row of the embedding are multiplied by.
         tell: Called every few steps and at each epoch's end.
         tensorboard: Folder for TensorBoard's log.
         checkpoint: Where to keep how far it is, and to go on from if that is wanted.
@@ -61,7 +63,7 @@ def fit(
         KeyboardInterrupt: Ctrl-C before the first epoch was finished.
     """
     log = _log(network, prepared.config.training, tensorboard)
-    fitting = _Fitting(network, prepared, tell, checkpoint)
+    fitting = _Fitting(network, prepared, paces, tell, checkpoint)
     ended = "all_epochs"
     try:
         log.on_train_begin()
@@ -104,6 +106,7 @@ class _Fitting:
         self,
         network: Any,
         prepared: Prepared,
+        paces: Floats | None,
         tell: Callable[[Resumed | Step | Epoch], None],
         checkpoint: Checkpoint | None,
     ) -> None:
@@ -116,7 +119,7 @@ class _Fitting:
         self._goals = goals(prepared.train, prepared.labels)
         self._validation_goals = goals(prepared.validation, prepared.labels)
         self._weights = cell_weights(prepared)
-        self._steps = Steps(network, self._config)
+        self._steps = Steps(network, self._config, paces)
         self._block_rows = self._rows_of(_FIRST_IDS)
         self._tell = tell
         self._best_weights: list[Floats] = []

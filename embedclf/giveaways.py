@@ -108,7 +108,8 @@ def _telling_tokens(train: Examined, prepared: Prepared) -> Iterator[_Telling]:
         if len(rows) < LEAST_ROWS or not (every >= CARRIED * len(rows)).any():
             continue
         carried = _rows_with(train, rows, size)
-        often = np.flatnonzero(carried >= CARRIED * len(rows))
+        of_tokens = carried[: prepared.tokenizer.first_ngram]
+        often = np.flatnonzero(of_tokens >= CARRIED * len(rows))
         for token in often[np.argsort(-carried[often], kind="stable")].tolist():
             purity = float(carried[token] / every[token])
             if purity >= PURE and clearly_purer(purity, len(rows) / len(train)):

@@ -215,9 +215,10 @@ def _most_frequent(found: Ngrams, counts: npt.NDArray[np.int64], first: int, siz
     """The most frequent of all, each only with those that it begins with."""
     kept = np.zeros(len(found), np.bool_)
     kept[np.argsort(-counts, kind="stable")[:size]] = True
-    heads = found.heads - first  # below 0 for a token
-    for _ in range(3, found.longest + 1):  # what begins with one that is gone goes too
-        kept &= (heads < 0) | kept[heads]
-    numbers = np.cumsum(kept, dtype=np.int32) - 1
-    moved = np.where(heads < 0, found.heads, numbers[heads] + first) if len(kept) else heads
-    return Ngrams.of(found.longest, moved[kept], found.tails[kept])
+    heads = found.heads
+    longer, shorter = heads >= first, np.maximum(heads - first, 0)  # what they begin with
+    for _ in range(3, found.longest + 1):
+        kept[longer] &= kept[shorter[longer]]
+    moved = np.cumsum(kept, dtype=np.int32) + np.int32(first - 1)
+    heads[longer] = moved[shorter[longer]]
+    return Ngrams.of(found.longest, heads[kept], found.tails[kept])

@@ -51,7 +51,8 @@ class Prepared:
         return {
             "task": self.labels.task,
             "labels": list(self.labels.names),
-            "vocabulary": self.tokenizer.rows,
+            "vocabulary": self.tokenizer.first_ngram,
+            "phrases": len(self.tokenizer.ngrams),
             "data": {name: part.facts(self.labels) for name, part in self.parts.items()},
         }
 

@@ -69,15 +69,6 @@ def space_of(section: type[BaseModel], *, without: Collection[str] = ()) -> Any:
     return create_model(name, __config__=config, __doc__=f"What to try of {name}.", **fields)
 
 
-def allows(section: type[BaseModel], key: str, value: Any) -> bool:
-    """Whether a section can hold a value."""
-    try:
-        TypeAdapter(_value(section.model_fields[key])).validate_python(value)
-    except ValueError:
-        return False
-    return True
-
-
 def _value(field: FieldInfo) -> Any:
     """The type of one value, with its bounds."""
     return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation

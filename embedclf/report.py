@@ -11,7 +11,7 @@ from embedclf.layout import WIDTH, listing, new_table, percent, rendered, score,
 from embedclf.vector_report import entries
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from embedclf.backend import Device
     from embedclf.description import Description
@@ -48,6 +48,7 @@ def prepared(facts: dict[str, Any], config: Config) -> str:
             f"{facts['vocabulary']:,} of at most {config.text.vocabulary_size:,} rows, padding "
             f"and unknown included; unit: {config.text.unit}",
         ),
+        *_phrases(facts, config),
         (
             "texts cut",
             f"{' · '.join(cut)} have more than {config.text.sequence_length} tokens",
@@ -55,6 +56,14 @@ def prepared(facts: dict[str, Any], config: Config) -> str:
         ("tokens unknown", " · ".join(unknown)),
     ]
     return listing(pairs)
+
+
+def _phrases(facts: dict[str, Any], config: Config) -> Iterator[tuple[str, str]]:
+    """How many phrases there are, if any were looked for."""
+    text = config.text
+    if text.ngrams > 1:
+        most = f"{facts['phrases']:,} of at most {text.ngram_vocabulary_size:,}"
+        yield "phrases", f"{most}, of 2 to {text.ngrams} tokens" if text.ngrams > 2 else most
 
 
 def device(told: Device) -> str:
@@ -238,7 +247,8 @@ def _learned(run: Run) -> str:
             ("rows", f"{train['rows']:,} of {_near(train['path'])}"),
             (
                 "vocabulary",
-                f"{record['vocabulary']:,} rows, padding and unknown included",
+                f"{record['vocabulary']:,} rows, padding and unknown included"
+                + (f"; {phrases:,} phrases" if (phrases := record.get("phrases")) else ""),
             ),
             *entries(record),
             (

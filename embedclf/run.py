@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from embedclf.classifier import Classifier
     from embedclf.schema import Config
 
-FORMAT = 2
-"""Version of the directory's form; a run of a later one is refused. Runs of version 1 have no
-thresholds but 0.5 and no calibration."""
+FORMAT = 3
+"""Version of the directory's form; a run of a later one is refused. Runs of version 2 have no
+phrases, those of version 1 no thresholds but 0.5 and no calibration."""
 
 ROOT = Path("runs")
 CONFIG, MODEL, TEXT, LABELS = "config.yaml", "model.keras", "text.json", "labels.json"

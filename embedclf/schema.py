@@ -6,71 +6,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from embedclf.fields import (
+    ClassWeight,
+    Columns,
+    Count,
+    Fraction,
+    Initialization,
+    LabelColumns,
+    Number,
+    Section,
+    Threshold,
+    instead,
+)
 from embedclf.ranges import space_of
 
 FILES = ("train", "validation", "test")
 """The keys of `data` that name a file, when they hold a string."""
-SOURCES = ("random", "glove")
+SOURCES = ("random", "naive_bayes", "glove")
 """What `model.initialization` can be beside a file."""
-
-
-def _instead(expected: str) -> WrapValidator:
-    """One sentence in place of pydantic's error for each member of a union."""
-
-    def validate(given: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-        try:
-            return handler(given)
-        except ValidationError as error:
-            raise PydanticCustomError(
-                "expected", "must be {expected}", {"expected": expected}
-            ) from error
-
-    return WrapValidator(validate)
-
-
-Count = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Column = Annotated[str, Field(min_length=1)]
-Columns = Annotated[
-    Column | Annotated[list[Column], Field(min_length=1)],
-    _instead("a column's name (in quotes where it is a number) or a list of names"),
-]
-LabelColumns = Annotated[
-    Column | Annotated[list[Column], Field(min_length=2)],
-    _instead("a column's name (in quotes where it is a number) or a list of two names or more"),
-]
-Initialization = Annotated[
-    Literal["random", "glove"] | Path,
-    _instead("random, glove, or a file of word vectors"),
-]
-Fraction = Annotated[float, Field(gt=0, lt=1, strict=True)]
-ClassWeight = Annotated[
-    Literal["none", "balanced"] | dict[str, Annotated[Number, Field(gt=0)]],
-    _instead("none, balanced, or a mapping of labels to weights above 0"),
-]
-
-
-class Section(BaseModel):
-    """What all sections share: unknown keys are refused, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class DataConfig(Section):
     """Where the labelled texts are."""
 
     train: Path = Field(description="Table of training rows: csv, tsv, jsonl or parquet; .gz too.")
-    validation: Annotated[Fraction | Path, _instead("a fraction between 0 and 1, or a file")] = (
+    validation: Annotated[Fraction | Path, instead("a fraction between 0 and 1, or a file")] = (
         Field(
             0.1,
             description="Share of the training rows to hold out (stratified, seeded, equal texts "
@@ -160,15 +125,17 @@ class ModelConfig(Section):
     )
     initialization: Initialization = Field(
         "random",
-        description="What the vectors of tokens are before training: random, glove (the package "
-        "of the extra of that name), or a file of word vectors as text, in .gz too.",
+        description="What the vectors of tokens are before training: random, naive_bayes (random "
+        "too, but what stands in texts of one label above all begins larger and learns quicker), "
+        "glove (the package of the extra of that name), or a file of word vectors as text.",
     )
     trainable_embedding: bool = Field(
         True, description="Whether training changes the vectors of tokens; false needs some."
     )
     pooling: Literal["flatten", "average", "max", "sqrt"] = Field(
         "flatten",
-        description="How the vectors of a text become one: flatten keeps positions.",
+        description="How the vectors of a text become one: flatten keeps positions; sqrt is their "
+        "sum over the root of their number.",
     )
     hidden_units: list[Annotated[int, Field(strict=True, ge=1, le=100_000)]] = Field(
         default=[], description="Units of each hidden layer (ReLU) before the output."
@@ -182,47 +149,13 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _what_stays_is_worth_it(self) -> ModelConfig:
-        if self.initialization == "random" and not self.trainable_embedding:
+        if self.initialization in ("random", "naive_bayes") and not self.trainable_embedding:
             raise PydanticCustomError(
                 "both",
                 "trainable_embedding: false keeps what initialization gives, and random vectors "
                 "say nothing; name word vectors there, or leave it out",
             )
         return self
-
-
-class PrecisionRule(Section):
-    """The threshold of highest recall with a precision of at least so much."""
-
-    precision: Fraction
-
-
-class RecallRule(Section):
-    """The threshold of highest precision with a recall of at least so much."""
-
-    recall: Fraction
-
-
-class Costs(Section):
-    """What a mistake costs, in any unit."""
-
-    false_positive: Annotated[Number, Field(gt=0)]
-    false_negative: Annotated[Number, Field(gt=0)]
-
-
-class CostRule(Section):
-    """The threshold of lowest cost."""
-
-    cost: Costs
-
-
-Threshold = Annotated[
-    Fraction | Literal["f1", "youden"] | PrecisionRule | RecallRule | CostRule,
-    _instead(
-        "a number between 0 and 1, f1, youden, {precision: 0.9}, {recall: 0.95} or "
-        "{cost: {false_positive: 1, false_negative: 10}}"
-    ),
-]
 
 
 class TrainingConfig(Section):
@@ -294,6 +227,17 @@ class Config(Section):
         42,
         description="Source of all randomness: split, first weights, order of rows, dropout.",
     )
+
+    @model_validator(mode="after")
+    def _phrases_have_no_place(self) -> Config:
+        if self.model.pooling == "flatten" and self.text.ngrams > 1:
+            raise PydanticCustomError(
+                "both",
+                "text.ngrams above 1 goes with model.pooling: average, sqrt or max: flatten has "
+                "weights for each place, and would see most phrases in most places never",
+            )
+        return self
+
     tune: TuneConfig = Field(
         TuneConfig(), description="What `embedclf tune` tries; empty tries what is usual."
     )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from math import prod
-from typing import TYPE_CHECKING, Any, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import ValidationError
 
 from embedclf.errors import ConfigError
 from embedclf.faults import describe
-from embedclf.ranges import Range, allows
-from embedclf.schema import Config, ModelConfig, Section, TextConfig, TrainingConfig
+from embedclf.fields import Section
+from embedclf.ranges import Range
+from embedclf.schema import Config, ModelConfig, TextConfig, TrainingConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,11 +37,6 @@ def _times(*factors: float) -> Callable[[int], Choices]:
     return lambda own: [round(own * factor) for factor in factors]
 
 
-def _every_word(section: type[Section], key: str) -> Callable[[str], Choices]:
-    """All that the schema knows."""
-    return lambda _own: list(get_args(section.model_fields[key].annotation))
-
-
 def _short(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}")
 
@@ -48,8 +44,10 @@ def _short(value: float) -> float:
 _USUAL: dict[str, Callable[[Any], Choices]] = {
     "text.vocabulary_size": _times(0.25, 0.5, 1, 2),
     "text.sequence_length": _times(0.5, 1, 2, 4),
+    "text.ngrams": lambda _own: [1, 2, 3],
     "model.embedding_dim": _times(0.25, 0.5, 1, 2),
-    "model.pooling": _every_word(ModelConfig, "pooling"),
+    "model.initialization": lambda _own: ["random", "naive_bayes"],
+    "model.pooling": lambda _own: ["average", "sqrt", "max"],
     "model.hidden_units": lambda _own: [[], [64]],
     "model.dropout": lambda _own: Range(low=0.0, high=0.5, step=0.1),
     "training.batch_size": _times(0.5, 1, 2, 4),
@@ -73,7 +71,7 @@ def search_space(config: Config) -> Space:
         if choices is not None
     }
     usual = {key: choices(own(config, key)) for key, choices in _USUAL.items()}
-    space = named or {key: _allowed(key, choices) for key, choices in usual.items()}
+    space = named or {key: _allowed(config, key, choices) for key, choices in usual.items()}
     return {key: _with(choices, own(config, key)) for key, choices in space.items()}
 
 
@@ -142,12 +140,19 @@ def word(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _allowed(key: str, choices: Choices) -> Choices:
-    """Choices without those that the schema refuses."""
-    section, name = key.split(".")
+def _allowed(config: Config, key: str, choices: Choices) -> Choices:
+    """Choices without those that the schema refuses beside what the config has."""
     if isinstance(choices, Range):
         return choices
-    return [value for value in choices if allows(_SECTIONS[section], name, value)]
+    return [value for value in choices if _fits(config, {key: value})]
+
+
+def _fits(config: Config, settings: Settings) -> bool:
+    try:
+        applied(config, settings)
+    except ConfigError:
+        return False
+    return True
 
 
 def _with(choices: Choices, value: Any) -> Choices:

@@ -48,12 +48,13 @@ class Block(NamedTuple):
 class Steps:
     """Trains a network in place; the first call compiles."""
 
-    def __init__(self, network: Any, config: Config) -> None:
+    def __init__(self, network: Any, config: Config, paces: Floats | None = None) -> None:
         """Choose the way by the shapes.
 
         Args:
             network: As `network.build` makes it.
             config: Tells its pooling, the optimizer and the batch size.
+            paces: (rows,) what the steps of each row of the embedding are multiplied by.
         """
         self._batch_size = config.training.batch_size
         self._length = network.input_shape[1]
@@ -68,7 +69,8 @@ class Steps:
         self._softmax = network.get_layer("output").activation.__name__ == "softmax"
         self._outputs = network.output_shape[1]
         rule = RULES[config.training.optimizer]
-        self._updater = Updater(rule, None if self._frozen else self._embedding, self._dense)
+        moved = None if self._frozen else self._embedding
+        self._updater = Updater(rule, moved, self._dense, paces)
         self._run = tf.function(self.run, autograph=False, input_signature=self._signature())
 
     @property

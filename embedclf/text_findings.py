@@ -114,7 +114,7 @@ def _unknown(part: Examined, prepared: Prepared) -> Iterator[Finding]:
     if held.unknown <= UNKNOWN * held.tokens:
         return
     size = prepared.config.text.vocabulary_size
-    full = prepared.tokenizer.rows == size
+    full = prepared.tokenizer.first_ngram == size
     yield Finding(
         "token-unknown",
         "warning",
@@ -124,9 +124,14 @@ def _unknown(part: Examined, prepared: Prepared) -> Iterator[Finding]:
         "unknown tokens are all one to the network",
         f"text.vocabulary_size: {2 * size}, as training has more tokens than {size:,} rows hold"
         if full
-        else "add training rows; the vocabulary holds every token of those there are",
+        else f"add training rows; the vocabulary holds {_held(prepared)} of those there are",
         tuple(part.example(index) for index in _with_unknown(part)),
     )
+
+
+def _held(prepared: Prepared) -> str:
+    least = prepared.config.text.min_count
+    return "every token" if least == 1 else f"every token that is there {least} times or more"
 
 
 def _with_unknown(part: Examined) -> list[int]:

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter
 
+from embedclf.fields import CostRule, PrecisionRule, RecallRule, Threshold
 from embedclf.rankings import ranked
-from embedclf.schema import CostRule, PrecisionRule, RecallRule, Threshold
 
 if TYPE_CHECKING:
     from embedclf.labels import Labels, Probabilities, Targets

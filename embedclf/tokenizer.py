@@ -254,4 +254,4 @@ def _in_rows(kinds: list[Integers], ends: Edges, sequence_length: int) -> TokenI
     for behind, ids in enumerate(kinds):
         rows[:, behind][filled] = ids[places]
         rows[:, behind, max(0, sequence_length - behind) :] = PADDING  # they end beyond the cut
-    return rows.reshape(len(starts), -1)
+    return rows.reshape(len(starts), len(kinds) * sequence_length)

@@ -117,7 +117,12 @@ def train(
         )
         with _dropped_on_fault(checkpoint):
             history = fitting.fit(
-                net, prepared, tell=tell, tensorboard=tensorboard, checkpoint=checkpoint
+                net,
+                prepared,
+                paces=initial.paces,
+                tell=tell,
+                tensorboard=tensorboard,
+                checkpoint=checkpoint,
             )
         clock.lap("fit")
 

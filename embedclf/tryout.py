@@ -40,14 +40,15 @@ def tried(
 
     config = prepared.config
     backend.start(config.training.device, config.seed)
+    initial = initialize(prepared)
     net = network.build(
         config.model,
         prepared.labels,
         rows=prepared.tokenizer.rows,
         slots=prepared.tokenizer.slots,
-        vectors=initialize(prepared).rows,
+        vectors=initial.rows,
     )
-    history = fitting.fit(net, prepared, tell=tell)
+    history = fitting.fit(net, prepared, paces=initial.paces, tell=tell)
     if history.interrupted:
         raise KeyboardInterrupt
     calibration = calibrate(net, prepared)

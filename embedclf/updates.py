@@ -39,18 +39,26 @@ class Updater:
     Its methods are to be called in a `tf.function`.
     """
 
-    def __init__(self, rule: Rule, embedding: Any | None, dense: Sequence[Any]) -> None:
+    def __init__(
+        self,
+        rule: Rule,
+        embedding: Any | None,
+        dense: Sequence[Any],
+        paces: Numbers | None = None,
+    ) -> None:
         """Begin with the sums and means of a first step.
 
         Args:
             rule: How to move them.
             embedding: Variable (rows, width); None where it stays what it is.
             dense: Variables of any shape.
+            paces: (rows,) what the changes of each row are multiplied by; None is 1 for all.
         """
         self._move = rule.move
         self._embedding, self._dense = embedding, dense
         numbers = [math.prod(one.shape) for one in dense]
         self._numbers = numbers
+        self._paces = None if paces is None else tf.constant(paces[:, None], tf.float32)
         self._row_sums = (
             [tf.Variable(tf.fill(embedding.shape, x)) for x in rule.begin]
             if embedding is not None
@@ -74,6 +82,8 @@ class Updater:
         """
         sums = self._row_sums
         change, moved = self._move(gradient, [tf.gather(one, at) for one in sums])
+        if self._paces is not None:
+            change *= tf.gather(self._paces, at)
         pairs = zip([*sums, self._embedding], [*moved, rows - rate * change], strict=True)
         for one, values in pairs:
             one.scatter_update(tf.IndexedSlices(values, at))

@@ -85,7 +85,7 @@ def open_source(model: ModelConfig) -> Source | None:
             `embedding_dim`.
         DataError: The file cannot be used.
     """
-    if model.initialization == "random":
+    if model.initialization in ("random", "naive_bayes"):
         return None
     given = model.initialization
     source: Source = open_vectors(given) if isinstance(given, Path) else _package()

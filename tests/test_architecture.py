@@ -14,7 +14,17 @@ PACKAGE = Path(embedclf.__file__).parent
 
 LAYERS = [
     {"errors", "columns", "batches", "pools"},
-    {"words", "kinds", "vocabularies", "findings", "layout", "rankings", "ranges", "locks"},
+    {
+        "words",
+        "kinds",
+        "vocabularies",
+        "findings",
+        "layout",
+        "rankings",
+        "ranges",
+        "locks",
+        "fields",
+    },
     {"tokens", "ngrams"},
     {"fingerprints"},
     {"similarity", "signs"},
@@ -38,7 +48,7 @@ LAYERS = [
     {"scratch"},
     {"parts", "weights", "calibration", "thresholds"},
     {"preparation", "suspicion"},
-    {"vectorrows"},
+    {"vectorrows", "naive_bayes"},
     {"initialization", "vector_findings"},
     {"folding", "encodings", "traits", "unreadable"},
     {"examined"},

@@ -64,14 +64,14 @@ def test_any_table_gets_a_config_within_bounds(
         sections.setdefault(section, {})[key] = value
     config = Config.model_validate(sections)
     assert 32 <= config.training.batch_size <= 512
-    assert config.text.sequence_length <= 400
+    assert config.text.sequence_length <= 500
     assert 3 <= config.text.vocabulary_size <= 200_002
     assert 3 <= config.training.epochs <= 100
 
 
 @pytest.mark.parametrize(
     ("rows", "share"),
-    [(100, 0.2), (1_999, 0.2), (2_000, 0.1), (100_000, 0.1), (450_000, 0.02), (9_000_000, 0.01)],
+    [(100, 0.2), (1_999, 0.2), (2_000, 0.1), (10_000, 0.1), (25_000, 0.04), (9_000_000, 0.01)],
 )
 def test_enough_rows_are_held_out_and_no_more(rows: int, share: float) -> None:
     assert chosen(survey(rows))["data.validation"] == share
@@ -82,21 +82,33 @@ def test_few_passes_over_many_tokens() -> None:
     assert small["training.epochs"] == 20
     assert "training.schedule" not in small
     assert (large["training.epochs"], large["training.schedule"]) == (3, "linear")
-    assert large["model.pooling"] == "average"
+
+
+def multilabel(given: Survey) -> Survey:
+    return replace(given, labels=replace(given.labels, task="multilabel"))
 
 
 @pytest.mark.parametrize(
-    ("given", "pooling"),
+    ("given", "settings"),
     [
-        (survey(4_000), "max"),
-        (survey(3_999), "average"),
-        (survey(4_000, tokens=101), "average"),
-        (survey(20_000, labels=(200,) * 100), "max"),
-        (survey(20_000, labels=(198,) * 101), "average"),
+        (survey(4_000), ("sqrt", "naive_bayes", 16)),
+        (survey(20_000, labels=(4_000,) * 5), ("sqrt", "naive_bayes", 16)),
+        (survey(20_000, labels=(1_000,) * 6), ("sqrt", "random", 64)),
+        (survey(20_000, labels=(1_000,) * 21), ("sqrt", "random", 128)),
+        (survey(200_000, labels=(1_000,) * 21), ("sqrt", "random", 64)),
+        (multilabel(survey(20_000)), ("max", "random", 128)),
+        (multilabel(survey(20_000, tokens=101)), ("sqrt", "random", 16)),
     ],
 )
-def test_pooling_by_rows_labels_and_length(given: Survey, pooling: str) -> None:
-    assert chosen(given)["model.pooling"] == pooling
+def test_the_network_by_labels_and_length(given: Survey, settings: tuple[str, str, int]) -> None:
+    keys = ("pooling", "initialization", "embedding_dim")
+    values = chosen(given)
+    assert tuple(values[f"model.{key}"] for key in keys) == settings
+
+
+def test_runs_of_three_tokens_count_in_long_texts() -> None:
+    assert chosen(survey(tokens=100))["text.ngrams"] == 2
+    assert chosen(survey(tokens=101))["text.ngrams"] == 3
 
 
 @pytest.mark.parametrize(
@@ -113,9 +125,11 @@ def test_classes_are_balanced_where_one_drowns_the_others() -> None:
 
 def test_tokens_that_come_once_are_left_out_unless_all_do() -> None:
     some = replace(survey(), frequencies=np.array([9, 2, 1, 1]))
-    assert chosen(some)["text.vocabulary_size"] == 4
+    values = chosen(some)
+    assert (values["text.vocabulary_size"], values["text.min_count"]) == (4, 2)
     once = replace(survey(), frequencies=np.ones(7, np.int64))
-    assert chosen(once)["text.vocabulary_size"] == 9
+    values = chosen(once)
+    assert (values["text.vocabulary_size"], values.get("text.min_count", 1)) == (9, 1)
 
 
 def test_lengths_are_read_from_the_95th_percentile() -> None:

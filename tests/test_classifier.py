@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 ROWS, LENGTH = 30, 7
 
 
-def build(config: ModelConfig, task: Task, seed: int) -> tuple[Any, Labels]:
+def build(config: ModelConfig, task: Task, seed: int, slots: int = LENGTH) -> tuple[Any, Labels]:
     names = ("a", "b") if task == "binary" else ("a", "b", "c")
     labels = Labels(task, names, (1,) * len(names))
     keras.utils.set_random_seed(seed)
-    net = network.build(config, labels, rows=ROWS, slots=LENGTH)
+    net = network.build(config, labels, rows=ROWS, slots=slots)
     rng = np.random.default_rng(seed)
     net.set_weights([rng.normal(0, 1, weight.shape) for weight in net.get_weights()])
     return net, labels

@@ -15,6 +15,7 @@ from embedclf.backend import keras
 from embedclf.classifier import Classifier
 from embedclf.explanation import Explanation, Token, explain
 from embedclf.labels import Labels, Task
+from embedclf.ngrams import Ngrams
 from embedclf.schema import ModelConfig
 from embedclf.tokenizer import Tokenizer
 from embedclf.weights import read_weights
@@ -27,14 +28,32 @@ if TYPE_CHECKING:
 
     from embedclf.run import Run
 
-WORDS = tuple(f"w{number}" for number in range(ROWS - 2))
+WORDS = tuple(f"w{number}" for number in range(ROWS - 4))
+W0, W1, W0_W1 = 2, 3, ROWS - 2
+PHRASES = {
+    1: Ngrams(),
+    2: Ngrams.of(2, np.array([W0], np.int32), np.array([W1], np.int32)),
+    3: Ngrams.of(3, np.array([W0, W0_W1], np.int32), np.array([W1, W0], np.int32)),
+}
+"""By their most tokens: "w0 w1", and "w0 w1 w0"."""
 
 
-def classifier(folder: Path, task: Task, seed: int, **model: Any) -> tuple[Classifier, Any]:
-    net, labels = build(ModelConfig.model_validate({"embedding_dim": 4, **model}), task, seed)
+def phrases_of(words: list[str], known: Ngrams) -> list[str]:
+    """The known phrases of a text, the shorter first."""
+    phrases = ["w0 w1", "w0 w1 w0"][: len(known)]
+    places = ((phrase, start) for phrase in phrases for start in range(len(words)))
+    found = ((words[start : start + len(one.split())], one) for one, start in places)
+    return [phrase for run, phrase in found if run == phrase.split()]
+
+
+def classifier(
+    folder: Path, task: Task, seed: int, known: Ngrams = PHRASES[1], **model: Any
+) -> tuple[Classifier, Any]:
+    config = ModelConfig.model_validate({"embedding_dim": 4, **model})
+    net, labels = build(config, task, seed, LENGTH * known.longest)
     net.save(folder / "model.keras")
     weights = read_weights((folder / "model.keras").read_bytes(), model["pooling"])
-    return Classifier(Tokenizer("word", True, LENGTH, WORDS), labels, weights), net
+    return Classifier(Tokenizer("word", True, LENGTH, WORDS, known), labels, weights), net
 
 
 @settings(max_examples=40)
@@ -42,7 +61,8 @@ def classifier(folder: Path, task: Task, seed: int, **model: Any) -> tuple[Class
     pooling=st.sampled_from(["flatten", "average", "sqrt", "max"]),
     hidden=st.lists(st.integers(1, 6), max_size=2),
     task=st.sampled_from(["binary", "multiclass", "multilabel"]),
-    words=st.lists(st.sampled_from([*WORDS, "other"]), max_size=12),
+    words=st.lists(st.sampled_from([*WORDS[:4], "other"]), max_size=12),
+    ngrams=st.integers(1, 3),
     seed=st.integers(0, 1000),
 )
 def test_what_tokens_add_is_the_logit(
@@ -51,16 +71,23 @@ def test_what_tokens_add_is_the_logit(
     hidden: list[int],
     task: Task,
     words: list[str],
+    ngrams: int,
     seed: int,
 ) -> None:
+    known = PHRASES[1 if pooling == "flatten" else ngrams]
     judge, _ = classifier(
-        tmp_path_factory.mktemp("model"), task, seed, pooling=pooling, hidden_units=hidden
+        tmp_path_factory.mktemp("model"),
+        task,
+        seed,
+        known,
+        pooling=pooling,
+        hidden_units=hidden,
     )
     text = " ".join(words)
     shares = judge.labels.shares(judge.predict_proba([text]))[0]
     for label, share in zip(judge.labels.names, shares, strict=True):
         (told,) = explain(judge, [text], label)
-        added = told.bias + told.padding + sum(token.contribution for token in told.tokens)
+        added = told.bias + told.padding + sum(contribution for _, contribution in told.added())
         assert told.error == pytest.approx(added - told.logit)
         assert abs(told.error) <= 1e-5 * max(1.0, abs(told.logit))
         assert bool(told.pieces) == bool(hidden)
@@ -68,6 +95,9 @@ def test_what_tokens_add_is_the_logit(
         assert [token.token for token in told.tokens] == words[:LENGTH]
         assert [token.known for token in told.tokens] == [w != "other" for w in words[:LENGTH]]
         assert told.cut == max(0, len(words) - LENGTH)
+        assert [one.phrase for one in told.phrases] == phrases_of(words[:LENGTH], known)
+        for one in told.phrases:
+            assert one.phrase.split() == words[one.start : one.start + one.tokens]
         assert pooling == "flatten" or told.padding == 0.0
         if task != "multiclass":
             assert 1 / (1 + np.exp(-told.logit)) == pytest.approx(told.probability, abs=1e-5)

@@ -222,6 +222,9 @@ WAYS = {
     "frozen, flatten, projected": ("binary", FROZEN),
     "frozen, flatten, hidden": ("binary", [*FROZEN, "model.hidden_units=[5]"]),
     "frozen, average, projected": ("multiclass", [*FROZEN, "model.hidden_units=[]"]),
+    "sqrt, projected": ("multiclass", ["model.pooling=sqrt", "model.hidden_units=[]"]),
+    "sqrt, hidden, pairs": ("multiclass", ["model.pooling=sqrt", "text.ngrams=2"]),
+    "max, pairs": ("multilabel", ["text.ngrams=2"]),
     "frozen, average, hidden": ("multiclass", FROZEN),
     "frozen, max": ("multilabel", FROZEN),
 }
@@ -367,7 +370,7 @@ def test_a_step_is_a_function_that_a_strategy_runs(project: Path) -> None:
 def test_a_linear_schedule_ends_at_nothing(project: Path) -> None:
     flags = ["training.epochs=3", "training.learning_rate=0.5", "training.schedule=linear"]
     ready = prepared(project, "binary", *flags, "training.optimizer=sgd")
-    fit_under_way = fitting._Fitting(build(ready), ready, lambda _: None, None)
+    fit_under_way = fitting._Fitting(build(ready), ready, None, lambda _: None, None)
     steps = -(-len(ready.train) // ready.config.training.batch_size)
     rates = fit_under_way._rates(0, len(ready.train))
     assert len(rates) == steps

@@ -251,7 +251,11 @@ MISTAKES = [
     (["model.initialization=rondom"], 2, "rondom: no such file; did you mean random?"),
     (["model.initialization=x/y.vec"], 2, "y.vec: no such file; name a file of word vectors that"),
     (["model.initialization=."], 2, "is a folder; name a file of word vectors"),
-    (["model.initialization=3"], 2, "model.initialization: must be random, glove, or a file of"),
+    (
+        ["model.initialization=3"],
+        2,
+        "model.initialization: must be random, naive_bayes, glove, or a file of",
+    ),
     (
         [FROZEN[0], "model.embedding_dim=50"],
         2,

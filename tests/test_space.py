@@ -46,7 +46,10 @@ def config_of(tmp_path: Path, tune: str) -> Config:
         ("{model: {epochs: [3]}}", "did you mean 'tune.training.epochs'?"),
         ("{training: {device: [cpu]}}", "tune.training.device: unknown key; known are epochs"),
         ("{seed: [1]}", "tune.seed: unknown key; known are text, model, training"),
-        ("{model: {pooling: [max, mx]}}", "pooling.1: must be one of flatten, average, max, not"),
+        (
+            "{model: {pooling: [max, mx]}}",
+            "pooling.1: must be one of flatten, average, max, sqrt",
+        ),
         ("{model: {pooling: max}}", "tune.model.pooling: must be a list of values"),
         ("{model: {pooling: []}}", "must have at least 1 item"),
         ("{model: {pooling: {low: 1, high: 2}}}", "pooling: must be a list of values"),

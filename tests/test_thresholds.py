@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
+from embedclf.fields import CostRule, Costs, PrecisionRule, RecallRule, Threshold
 from embedclf.labels import Labels
-from embedclf.schema import CostRule, Costs, PrecisionRule, RecallRule, Threshold
 from embedclf.thresholds import Curve, best, choose, named
 
 Rows = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float32]]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
@@ -15,15 +15,24 @@ from embedclf.schema import TextConfig
 from embedclf.tokenizer import Tokenizer
 from embedclf.tokens import cut, normalize
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from embedclf.tokens import Tokens
+
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 TEXTS = st.lists(st.one_of(st.none(), ANY_TEXT), max_size=30)
 
 
+def parts_of(texts: Sequence[str | None], config: TextConfig) -> list[Tokens]:
+    """Texts, cut part by part."""
+    pieces = in_pieces(pa.array(texts, pa.string()))
+    return [cut(normalize(one, lowercase=config.lowercase), config.unit) for one in pieces]
+
+
 def fit(texts: list[str | None], **text: Any) -> Tokenizer:
     config = TextConfig.model_validate({"sequence_length": 5, **text})
-    pieces = in_pieces(pa.array(texts, pa.string()))
-    parts = [cut(normalize(one, lowercase=config.lowercase), config.unit) for one in pieces]
-    return Tokenizer.fit([part.count() for part in parts], config)
+    return Tokenizer.fit([part.count() for part in parts_of(texts, config)], config)
 
 
 def tokens(text: str, **config: Any) -> list[str]:

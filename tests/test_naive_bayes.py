@@ -1,0 +1,140 @@
+"""What tokens tell beforehand, and what that makes of their rows and steps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from embedclf import fitting
+from embedclf.config import load_config
+from embedclf.initialization import initialize
+from embedclf.naive_bayes import first_rows, log_count_ratio
+from embedclf.preparation import Prepared, prepare
+from embedclf.steps import Steps
+from tests.conftest import write_csv
+from tests.test_fitting import build
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Invoke
+
+START = "model.initialization=naive_bayes"
+ROWS = [("good film", "pos"), ("good good day", "pos"), ("bad film", "neg"), ("bad day", "neg")] * 9
+
+
+def ready(folder: Path, *overrides: str, rows: list[tuple[str, str]] = ROWS) -> Prepared:
+    write_csv(folder / "rows.csv", ["text", "label"], rows)
+    write_csv(folder / "held.csv", ["text", "label"], rows[:4])
+    (folder / "config.yaml").write_text(
+        "data: {train: rows.csv, validation: held.csv}\n"
+        "text: {sequence_length: 3}\n"
+        "model: {embedding_dim: 4, initialization: naive_bayes}\n"
+    )
+    return prepare(load_config(folder / "config.yaml", overrides))
+
+
+def by_token(prepared: Prepared, values: np.ndarray[Any, Any]) -> dict[str, Any]:
+    ids = np.arange(prepared.tokenizer.rows, dtype=np.int32)
+    return dict(zip(prepared.tokenizer.decode(ids), values.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("labels", [("pos", "neg"), ("a", "b", "c")])
+def test_ratios_are_those_of_the_paper(tmp_path: Path, labels: tuple[str, ...]) -> None:
+    chance = np.random.default_rng(3)
+    words = [f"w{number}" for number in range(8)]
+    rows = [
+        (" ".join(chance.choice(words[place % 3 :], 3)), labels[place % len(labels)])
+        for place in range(60)
+    ]
+    prepared = ready(tmp_path, rows=rows)
+    expected = dict.fromkeys(words, 0.0)
+    for label in labels:
+        inside = Counter(word for text, of in rows if of == label for word in text.split())
+        outside = Counter(word for text, of in rows if of != label for word in text.split())
+        every = prepared.tokenizer.rows
+        for word in words:
+            shares = [
+                (counts[word] + 1) / (sum(counts.values()) + every) for counts in (inside, outside)
+            ]
+            expected[word] = max(expected[word], abs(np.log(shares[0] / shares[1])))
+    found = by_token(prepared, log_count_ratio(prepared))
+    assert {word: found[word] for word in words} == pytest.approx(expected, abs=1e-5)
+
+
+def test_what_tells_a_label_begins_larger_and_moves_quicker(tmp_path: Path) -> None:
+    prepared = ready(tmp_path, "model.embedding_dim=64")
+    rows, paces = first_rows(prepared)
+    pace = by_token(prepared, paces)
+    assert min(pace["good"], pace["bad"]) > 1.5
+    assert max(pace["film"], pace["day"]) < 0.5
+    assert (pace[""], pace[" "]) == (1.0, 1.0)
+    assert np.mean([pace[word] for word in ("good", "bad", "film", "day")]) == pytest.approx(1.0)
+    spreads = by_token(prepared, np.abs(rows).max(axis=1))
+    for word, spread in spreads.items():
+        assert 0.8 * 0.05 * pace[word] < spread <= 0.05 * pace[word] * 1.0001
+
+
+def test_tokens_that_tell_nothing_do_not_move(tmp_path: Path) -> None:
+    prepared = ready(tmp_path, rows=[("same", "pos"), ("same", "neg")] * 9)
+    rows, paces = first_rows(prepared)
+    assert np.isfinite(rows).all()
+    assert by_token(prepared, paces)["same"] == 0.0
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_row_moves_by_its_pace_times_the_step(tmp_path: Path, optimizer: str) -> None:
+    prepared = ready(tmp_path, f"training.optimizer={optimizer}", "model.pooling=sqrt")
+    goals = fitting.goals(prepared.train, prepared.labels)
+    moves = []
+    _, paces = first_rows(prepared)
+    for given in (None, paces):
+        net = build(prepared)
+        before = net.get_layer("embedding").get_weights()[0]
+        own = Steps(net, prepared.config, given)
+        ones = np.ones((len(goals), 1), np.float32)
+        rate = np.full(2, 0.01, np.float32)
+        own(own.block(prepared.train.ids, goals, ones, rate))
+        moves.append(net.get_layer("embedding").get_weights()[0] - before)
+    assert np.abs(moves[0][2:]).max() > 1e-4
+    if optimizer == "sgd":  # the second step's slopes differ by what the first one moved
+        assert moves[1] == pytest.approx(moves[0] * paces[:, None], rel=0.05, abs=1e-5)
+    assert (np.abs(moves[1]) > np.abs(moves[0])).all(axis=1)[2:].tolist() == (
+        (paces > 1)[2:].tolist()
+    )
+
+
+def test_it_is_learned_from_training_rows_alone(tmp_path: Path) -> None:
+    first = initialize(ready(tmp_path))
+    write_csv(tmp_path / "held.csv", ["text", "label"], [("good film", "neg"), ("bad film", "pos")])
+    again = initialize(prepare(load_config(tmp_path / "config.yaml")))
+    assert first.rows is not None
+    assert again.rows is not None
+    assert (first.rows == again.rows).all()
+
+
+@pytest.mark.parametrize("pooling", ["flatten", "average", "sqrt", "max"])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
+def test_every_network_can_start_so(
+    workplace: Path, invoke: Invoke, task: str, pooling: str
+) -> None:
+    flags = [START, f"model.pooling={pooling}", "training.epochs=2"]
+    flags += [f"text.ngrams={1 if pooling == 'flatten' else 2}"]
+    given = [part for flag in flags for part in ("-s", flag)]
+    invoke("train", workplace / f"{task}.yaml", "-q", *given)
+    invoke("train", workplace / f"{task}.yaml", "-q", *given)
+    first, again = ((workplace / f"runs/{task}-{n}/history.csv").read_text() for n in (1, 2))
+    told = invoke("summary", workplace / f"runs/{task}-1").stdout
+    assert "A row begins and moves in the measure of what its token tells" in told
+    assert f"\n{pooling} " in told
+    losses = [[row.split(",")[3] for row in text.splitlines()] for text in (first, again)]
+    assert losses[0] == losses[1]
+
+
+def test_flatten_takes_no_phrases(workplace: Path, invoke: Invoke) -> None:
+    told = invoke("check", workplace / "binary.yaml", "-s", "text.ngrams=2", status=2).stderr
+    assert "text.ngrams above 1 goes with model.pooling: average, sqrt or max" in told
+    assert len(told.splitlines()) == 1
