@@ -22,6 +22,8 @@ _LONGEST = 500
 _SHORT = 100
 _MOST_TOKENS = 200_000
 _MOST_NGRAMS = 1_000_000
+_MOST_NUMBERS = 32_000_000
+"""Of the vectors of n-grams: 128 MB."""
 _FEW_LABELS, _MANY_LABELS = 5, 20
 _MANY_TOKENS = 2_000_000
 """Tokens of all texts from which a few passes over them are enough."""
@@ -147,7 +149,8 @@ def _text(survey: Survey) -> Iterator[Choice]:
     else:
         told = "pairs of tokens count beside single ones: `not good` is no `good`"
         yield Choice("text", "ngrams", 2, told)
-    yield Choice("text", "ngram_vocabulary_size", _MOST_NGRAMS, "at most; the most frequent")
+    most = min(_MOST_NGRAMS, _MOST_NUMBERS // _width(survey))
+    yield Choice("text", "ngram_vocabulary_size", most, "at most; the most frequent")
     length = _length(survey)
     most = survey.length_of(_SHARE_READ)
     told = f"{100 * _SHARE_READ:.0f} % of the texts have at most {most:,} tokens"
@@ -163,25 +166,32 @@ def _length(survey: Survey) -> int:
 
 def _model(survey: Survey) -> Iterator[Choice]:
     labels = len(survey.labels.names)
-    if labels <= _FEW_LABELS and survey.labels.task != "multilabel":
+    if _is_counted(survey):
         told = f"{labels} labels: tokens in texts of one above all learn quicker than those in all"
         yield Choice("model", "initialization", "naive_bayes", told)
     else:
         told = f"by chance: of {labels:,} labels, most tokens are rare in all but one"
         yield Choice("model", "initialization", "random", told)
-    if _is_of_strongest(survey) or (labels > _MANY_LABELS and not _is_large(survey)):
-        wide, told = 128, f"numbers for a token, enough to tell {labels:,} labels apart"
-    elif labels > _FEW_LABELS:
-        wide, told = 64, f"numbers for a token, enough to tell {labels:,} labels apart"
-    else:
-        wide, told = 16, f"numbers for a token; {labels} labels need no more"
-    yield Choice("model", "embedding_dim", wide, told)
+    told = f"numbers for a token, enough to tell {labels:,} labels apart"
+    yield Choice("model", "embedding_dim", _width(survey), told)
     if _is_of_strongest(survey):
         told = "a label is true of a short text for one of its tokens, not for most of them"
         yield Choice("model", "pooling", "max", told)
     else:
         told = "all tokens tell, and those of a long text more than those of a short one"
         yield Choice("model", "pooling", "sqrt", told)
+
+
+def _width(survey: Survey) -> int:
+    if _is_counted(survey):
+        return 16
+    many = len(survey.labels.names) > _MANY_LABELS
+    return 128 if _is_of_strongest(survey) or (many and not _is_large(survey)) else 64
+
+
+def _is_counted(survey: Survey) -> bool:
+    """Whether what tokens tell of a label can be counted beforehand: few labels, many rows each."""
+    return survey.labels.task != "multilabel" and len(survey.labels.names) <= _FEW_LABELS
 
 
 def _is_of_strongest(survey: Survey) -> bool:
@@ -214,14 +224,14 @@ def _training(survey: Survey) -> Iterator[Choice]:
 
 
 def _learning_rate(survey: Survey) -> Choice:
+    """Small steps where tokens move together, larger ones where passes are few."""
     if _is_of_strongest(survey):
         told = "a step moves the strongest token of a text alone"
         return Choice("training", "learning_rate", 0.003, told)
-    if _is_large(survey):
-        told = "large steps, since passes are few"
-        return Choice("training", "learning_rate", 0.002, told)
-    told = "small steps, since all tokens of a text move together"
-    return Choice("training", "learning_rate", 0.001, told)
+    large = _is_large(survey)
+    told = "large steps, since passes are few" if large else "small steps; all tokens move together"
+    small_and_large = (0.001, 0.002) if _is_counted(survey) else (0.002, 0.005)
+    return Choice("training", "learning_rate", small_and_large[large], told)
 
 
 def _batch_size(rows: int) -> int:

@@ -64,10 +64,13 @@ def find_companions(
         DataError: A table that was given cannot be used.
     """
     given = {"validation": validation, "test": test}
+    taken = {path.resolve() for path in given.values() if path is not None}
     used: dict[str, Path | None] = {}
     skipped, notes = 0, list[str]()
     for purpose, path in given.items():
         chosen = path or _beside(config.train, purpose)
+        if path is None and chosen is not None and chosen.resolve() in taken:
+            chosen = None  # rows that were named for one purpose serve no other
         used[purpose] = chosen
         if chosen is None:
             continue

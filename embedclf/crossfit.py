@@ -68,13 +68,7 @@ def _fitted(fold: Fold, tell: Callable[[Told], None]) -> Classifier:
     began = time.perf_counter()
     prepared = fold.prepared
     initial = initialize(prepared)
-    net = network.build(
-        prepared.config.model,
-        prepared.labels,
-        rows=prepared.tokenizer.rows,
-        slots=prepared.tokenizer.slots,
-        vectors=initial.rows,
-    )
+    net = network.begin(prepared, initial)
     history = fitting.fit(net, prepared, paces=initial.paces, tell=tell)
     if history.interrupted:
         raise KeyboardInterrupt(f"fold {fold.number} of {fold.of} was not finished")

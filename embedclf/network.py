@@ -11,7 +11,9 @@ from embedclf.tokenizer import PADDING
 from embedclf.weights import Weights
 
 if TYPE_CHECKING:
+    from embedclf.initialization import Initial
     from embedclf.labels import Labels
+    from embedclf.preparation import Prepared
     from embedclf.schema import ModelConfig
     from embedclf.weights import Floats
 
@@ -48,6 +50,17 @@ def build(
     except OutOfMemory as error:
         raise MemoryError("the network's weights do not fit") from error
     return network
+
+
+def begin(prepared: Prepared, initial: Initial) -> Any:
+    """Build the network of a config for the rows it trains on; raises as `build`."""
+    return build(
+        prepared.config.model,
+        prepared.labels,
+        rows=prepared.tokenizer.rows,
+        slots=prepared.tokenizer.slots,
+        vectors=initial.rows,
+    )
 
 
 def _build(config: ModelConfig, labels: Labels, rows: int, slots: int) -> Any:

@@ -105,13 +105,7 @@ def train(
         tell(device)
         clock.lap("start")
 
-        net = network.build(
-            config.model,
-            prepared.labels,
-            rows=prepared.tokenizer.rows,
-            slots=prepared.tokenizer.slots,
-            vectors=initial.rows,
-        )
+        net = network.begin(prepared, initial)
         checkpoint = Checkpoint(
             draft.path.parent, lambda: identity(config, hashes.result()), resumes=resume
         )

@@ -41,13 +41,7 @@ def tried(
     config = prepared.config
     backend.start(config.training.device, config.seed)
     initial = initialize(prepared)
-    net = network.build(
-        config.model,
-        prepared.labels,
-        rows=prepared.tokenizer.rows,
-        slots=prepared.tokenizer.slots,
-        vectors=initial.rows,
-    )
+    net = network.begin(prepared, initial)
     history = fitting.fit(net, prepared, paces=initial.paces, tell=tell)
     if history.interrupted:
         raise KeyboardInterrupt

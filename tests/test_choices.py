@@ -67,6 +67,7 @@ def test_any_table_gets_a_config_within_bounds(
     assert config.text.sequence_length <= 500
     assert 3 <= config.text.vocabulary_size <= 200_002
     assert 3 <= config.training.epochs <= 100
+    assert config.text.ngram_vocabulary_size * config.model.embedding_dim <= 32_000_000
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def multilabel(given: Survey) -> Survey:
         (survey(20_000, labels=(1_000,) * 21), ("sqrt", "random", 128)),
         (survey(200_000, labels=(1_000,) * 21), ("sqrt", "random", 64)),
         (multilabel(survey(20_000)), ("max", "random", 128)),
-        (multilabel(survey(20_000, tokens=101)), ("sqrt", "random", 16)),
+        (multilabel(survey(20_000, tokens=101)), ("sqrt", "random", 64)),
     ],
 )
 def test_the_network_by_labels_and_length(given: Survey, settings: tuple[str, str, int]) -> None:

@@ -54,6 +54,17 @@ def test_tables_beside_a_training_table_are_used(
         assert told[f"data.{purpose}"]["reason"].startswith("found beside the training table; ")
 
 
+def test_a_table_that_is_named_for_one_purpose_serves_no_other(
+    workplace: Path, invoke: Invoke
+) -> None:
+    written(workplace, "train.csv", "dev.csv", "other.csv")
+    for named, other in (("test", "validation"), ("validation", "test")):
+        told = invoke("init", "train.csv", f"--{named}", "./dev.csv", "-o", "-", "-q", "--json")
+        settings = json.loads(told.stdout)["settings"]
+        assert settings[f"data.{named}"]["value"] == "dev.csv"
+        assert settings.get(f"data.{other}", {}).get("value") in (None, 0.2)
+
+
 def test_tables_of_another_kind_or_name_are_not_used(workplace: Path, invoke: Invoke) -> None:
     written(workplace, "train.csv", "contest.csv", "a_test.csv", "test.tsv")
     (workplace / "dev.csv").mkdir()

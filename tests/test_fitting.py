@@ -31,13 +31,7 @@ def prepared(project: Path, task: str, *overrides: str) -> Prepared:
 
 def build(ready: Prepared) -> Any:
     backend.start("cpu", ready.config.seed)
-    return network.build(
-        ready.config.model,
-        ready.labels,
-        rows=ready.tokenizer.rows,
-        slots=ready.tokenizer.slots,
-        vectors=initialize(ready).rows,
-    )
+    return network.begin(ready, initialize(ready))
 
 
 def losses(net: Any, ready: Prepared) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
