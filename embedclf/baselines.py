@@ -18,8 +18,7 @@ from embedclf.pools import in_order, threads_of_one
 from embedclf.preparation import read_training
 from embedclf.scoring import as_trained, validation
 from embedclf.thresholds import choose, read_rule
-from embedclf.tokenizer import RESERVED, UNKNOWN, Tokenizer
-from embedclf.vocabularies import most_frequent
+from embedclf.vocabularies import RESERVED, UNKNOWN, most_frequent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from embedclf.run import Run
     from embedclf.schema import Config
     from embedclf.scoring import Place, ScoredRows
+    from embedclf.tokenizer import Tokenizer
     from embedclf.tokens import Tokens
 
 Counts = Any

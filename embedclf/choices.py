@@ -149,8 +149,8 @@ def _text(survey: Survey) -> Iterator[Choice]:
     else:
         told = "pairs of tokens count beside single ones: `not good` is no `good`"
         yield Choice("text", "ngrams", 2, told)
-    most = min(_MOST_NGRAMS, _MOST_NUMBERS // _width(survey))
-    yield Choice("text", "ngram_vocabulary_size", most, "at most; the most frequent")
+    phrases = min(_MOST_NGRAMS, _MOST_NUMBERS // _width(survey))
+    yield Choice("text", "ngram_vocabulary_size", phrases, "at most; the most frequent")
     length = _length(survey)
     most = survey.length_of(_SHARE_READ)
     told = f"{100 * _SHARE_READ:.0f} % of the texts have at most {most:,} tokens"

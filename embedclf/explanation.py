@@ -22,7 +22,7 @@ from embedclf.columns import text_column
 from embedclf.errors import RequestError
 from embedclf.faults import nearest
 from embedclf.sources import open_source
-from embedclf.tokenizer import PADDING, UNKNOWN
+from embedclf.vocabularies import PADDING, UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

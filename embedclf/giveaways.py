@@ -28,7 +28,7 @@ from embedclf.findings import (
 )
 from embedclf.fingerprints import Fingerprints, string_numbers
 from embedclf.layout import percent, shortened
-from embedclf.tokenizer import RESERVED
+from embedclf.vocabularies import RESERVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedclf.tokenizer import PADDING, RESERVED
+from embedclf.vocabularies import RESERVED
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from embedclf.parts import Part
+    from embedclf.parts import Counts
     from embedclf.preparation import Prepared
     from embedclf.weights import Floats
 
@@ -21,8 +21,6 @@ _WIDTH = 0.05
 """Most that numbers of an embedding begin with in Keras, on either side of 0."""
 _LEAST = 1e-6
 """Of a mean ratio: tokens that all tell nothing move alike."""
-_AT_ONCE = 1 << 14
-"""Rows of ids that are counted together."""
 
 
 def first_rows(prepared: Prepared) -> tuple[Floats, Floats]:
@@ -58,26 +56,16 @@ def log_count_ratio(prepared: Prepared) -> Floats:
         label for which it is largest.
     """
     part, rows = prepared.train, prepared.tokenizer.rows
-    total = _counts(part, np.ones(len(part), np.bool_), rows)
+    total = part.occurrences(rows)
     largest = np.zeros(rows, np.float32)
     for of_label in prepared.labels.present(part.targets).T:
-        inside = _counts(part, of_label, rows)
+        inside = part.occurrences(rows, of_label)
         ratio = _log_shares(inside) - _log_shares(total - inside)
         largest = np.maximum(largest, np.abs(ratio).astype(np.float32))
     return largest
 
 
-def _log_shares(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def _log_shares(counts: Counts) -> npt.NDArray[np.float64]:
     smooth = counts + _SMOOTHING
     shares: npt.NDArray[np.float64] = np.log(smooth / smooth.sum())
     return shares
-
-
-def _counts(part: Part, mask: npt.NDArray[np.bool_], rows: int) -> npt.NDArray[np.int64]:
-    """(rows,) how often each id is in the texts under a mask (n,); padding does not count."""
-    counts, chosen = np.zeros(rows, np.int64), np.flatnonzero(mask)
-    for start in range(0, len(chosen), _AT_ONCE):
-        ids = part.ids[chosen[start : start + _AT_ONCE]]
-        counts += np.bincount(ids.reshape(-1), minlength=rows)
-    counts[PADDING] = 0
-    return counts

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from embedclf.backend import OutOfMemory, keras
-from embedclf.tokenizer import PADDING
+from embedclf.vocabularies import PADDING
 from embedclf.weights import Weights
 
 if TYPE_CHECKING:

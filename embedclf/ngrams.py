@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embedclf.pools import in_order
+from embedclf.vocabularies import PADDING, UNKNOWN, Counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -19,10 +20,6 @@ Keys = npt.NDArray[np.int64]
 KeyCounts = tuple[Keys, npt.NDArray[np.int64]]
 """Keys in ascending order, each once, and how often they are there."""
 
-NONE = 0
-"""Stands where no known n-gram begins: the id of padding."""
-_LAST_RESERVED = 1
-"""Padding and unknown tokens are part of no n-gram."""
 _MOST_COUNTED = 1 << 23
 """Different n-grams of one length that are held while they are counted: 128 MiB."""
 
@@ -96,12 +93,12 @@ class Ngrams:
 
         Yields:
             For two tokens, three, and so on up to `longest`: (tokens,) the id of the n-gram that
-            begins at each token, or `NONE`.
+            begins at each token, or `PADDING`.
         """
         heads = ids
         for length in range(2, self.longest + 1):
             places, keys = keys_of(heads, ids, ends, length)
-            heads = np.full(len(ids), NONE, np.int32)
+            heads = np.full(len(ids), PADDING, np.int32)
             heads[places] = self._look_up(keys, first)
             yield heads
 
@@ -110,9 +107,9 @@ class Ngrams:
         ordered = keys[order]
         at = np.searchsorted(self.keys, ordered)
         at[at == len(self.keys)] = 0
-        found = np.full(len(keys), NONE, np.int32)
+        found = np.full(len(keys), PADDING, np.int32)
         if len(self.keys):
-            found[order] = np.where(self.keys[at] == ordered, at + first, NONE)
+            found[order] = np.where(self.keys[at] == ordered, at + first, PADDING)
         return found
 
 
@@ -129,9 +126,9 @@ def keys_of(heads: Ids, ids: Ids, ends: Ends, length: int) -> tuple[npt.NDArray[
         (found,) the tokens at which they begin, and (found,) their keys.
     """
     behind = length - 1
-    known = (heads > _LAST_RESERVED)[: max(0, len(ids) - behind)]
+    known = (heads > UNKNOWN)[: max(0, len(ids) - behind)]
     tails = ids[behind:]
-    known &= tails > _LAST_RESERVED
+    known &= tails > UNKNOWN
     for back in range(1, length):
         crossing = ends - back  # those that begin here end in the next text
         known[crossing[(crossing >= 0) & (crossing < len(known))]] = False
@@ -152,7 +149,7 @@ def learn(
     They are counted length by length, and a longer one only where the shorter one that it begins
     with is frequent enough itself (Agrawal and Srikant, Fast Algorithms for Mining Association
     Rules, 1994, section 2.1). Where there are more than can be held, the rarest are forgotten on
-    the way, as `vocabularies` does with tokens.
+    the way.
 
     Args:
         texts: Gives parts of the texts as often as it is called: ids (tokens,) and where texts end.
@@ -179,19 +176,12 @@ def _counted(
         _, keys = keys_of(heads, ids, ends, known.longest + 1)
         return np.unique(keys, return_counts=True)
 
-    held: list[KeyCounts] = []
-    total = 0
+    counts = Counts(_added_up, _MOST_COUNTED)
     for part in in_order(count, texts):
-        held.append(part)
-        total += len(part[0])
-        if total > _MOST_COUNTED:
-            held = [_added_up(held)]
-            if len(held[0][0]) > _MOST_COUNTED // 2:
-                held = [_above_median(held[0])]
-            total = len(held[0][0])
-    keys, counts = _added_up(held)
-    enough = counts >= min_count
-    return keys[enough], counts[enough]
+        counts.add(part)
+    keys, times = counts.total()
+    enough = times >= min_count
+    return keys[enough], times[enough]
 
 
 def _added_up(parts: list[KeyCounts]) -> KeyCounts:
@@ -203,12 +193,6 @@ def _added_up(parts: list[KeyCounts]) -> KeyCounts:
     keys, counts = keys[order], counts[order]
     firsts = np.flatnonzero(np.diff(keys, prepend=-1))
     return keys[firsts], np.add.reduceat(counts, firsts) if len(firsts) else counts
-
-
-def _above_median(counted: KeyCounts) -> KeyCounts:
-    keys, counts = counted
-    kept = counts > np.partition(counts, len(counts) // 2)[len(counts) // 2]
-    return keys[kept], counts[kept]
 
 
 def _most_frequent(found: Ngrams, counts: npt.NDArray[np.int64], first: int, size: int) -> Ngrams:

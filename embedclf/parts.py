@@ -16,6 +16,7 @@ from embedclf.pools import in_order
 from embedclf.scratch import IdsFile, TokensFile
 from embedclf.tokenizer import TokenIds, Tokenizer
 from embedclf.tokens import Tokens, cut, normalize
+from embedclf.vocabularies import PADDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,9 +27,12 @@ if TYPE_CHECKING:
     from embedclf.labels import Labels, Targets
     from embedclf.schema import Config, DataConfig
 
+Counts = npt.NDArray[np.int64]
 Sides = npt.NDArray[np.int8]  # (n,) which part each row belongs to; 0 is that of training
 Files = Callable[[], IO[bytes]]
 """Gives scratch files."""
+_AT_ONCE = 1 << 14
+"""Rows of ids that are counted together."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,24 @@ class Part:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def occurrences(self, size: int, mask: npt.NDArray[np.bool_] | None = None) -> Counts:
+        """How often each id is among those read, padding left out.
+
+        Args:
+            size: Rows of the embedding.
+            mask: (n,) which texts count; None is all of them.
+
+        Returns:
+            (size,).
+        """
+        rows = np.arange(len(self)) if mask is None else np.flatnonzero(mask)
+        counts = np.zeros(size, np.int64)
+        for start in range(0, len(rows), _AT_ONCE):
+            ids = self.ids[rows[start : start + _AT_ONCE]]
+            counts += np.bincount(ids.reshape(-1), minlength=size)
+        counts[PADDING] = 0
+        return counts
 
     def facts(self, labels: Labels) -> dict[str, Any]:
         """What there is to know about the rows, as plain values; shares are between 0 and 1."""

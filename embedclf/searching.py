@@ -118,9 +118,8 @@ class Search:
         )
 
     def _progress(self, trial: Trial | Running, most: int | None) -> Progress:
-        finished = sum(one.counts for one in self._study.trials())
-        best = self._study.best()
-        return Progress(self._study.metric, most, finished, best, trial, self._own)
+        study = self._study
+        return Progress(study.metric, most, study.finished, study.best(), trial, self._own)
 
 
 class _TimeUp(Exception):  # noqa: N818 - it is no error

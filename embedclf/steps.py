@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from embedclf.backend import tf
 from embedclf.kernels import Batch, kernel
-from embedclf.tokenizer import PADDING
 from embedclf.updates import RULES, Updater
+from embedclf.vocabularies import PADDING
 from embedclf.weights import AVERAGES
 
 if TYPE_CHECKING:

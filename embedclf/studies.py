@@ -85,6 +85,11 @@ class Study:
             found = self._study.get_trials(deepcopy=False)
         return [read(trial) for trial in found if trial.state != TrialState.WAITING]
 
+    @property
+    def finished(self) -> int:
+        """How many trials are finished, one way or another."""
+        return sum(trial.counts for trial in self.trials())
+
     def best(self) -> Trial | None:
         """The complete trial of best score; of equal ones that of lowest loss, then the first."""
         sign = 1.0 if self.lower_is_better else -1.0

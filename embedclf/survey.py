@@ -13,7 +13,7 @@ from embedclf.errors import DataError
 from embedclf.labels import Labels
 from embedclf.separators import find_separator
 from embedclf.tokens import cut, normalize
-from embedclf.vocabularies import TokenCounts
+from embedclf.vocabularies import token_counts
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -77,7 +77,7 @@ def survey(config: DataConfig, unit: Literal["word", "character"]) -> Survey:
     Raises:
         DataError: The table cannot be read, holds no token, or has one label only.
     """
-    counts, lengths = TokenCounts(), list[Histogram]()
+    counts, lengths = token_counts(), list[Histogram]()
 
     def work(texts: pa.Array) -> tuple[Histogram, Counted]:
         tokens = cut(normalize(texts, lowercase=True), unit)

@@ -8,7 +8,7 @@ import numpy as np
 
 from embedclf.findings import CUT, FITTING, SHOWN, UNKNOWN, Finding, by_share, share
 from embedclf.layout import percent
-from embedclf.tokenizer import UNKNOWN as UNKNOWN_ID
+from embedclf.vocabularies import UNKNOWN as UNKNOWN_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -16,25 +16,20 @@ from embedclf.columns import number_column, numbers_of, text_column
 from embedclf.ngrams import Ngrams, learn
 from embedclf.pools import in_order
 from embedclf.tokens import cut, normalize
-from embedclf.vocabularies import most_frequent
+from embedclf.vocabularies import PADDING, RESERVED, UNKNOWN, most_frequent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from embedclf.ngrams import Ends, Ids
     from embedclf.schema import TextConfig
     from embedclf.tokens import Counted, Tokens
 
 TokenIds = npt.NDArray[np.int32]  # (n, slots)
 Counts = npt.NDArray[np.int32]  # (n,)
-Integers = npt.NDArray[np.int32]
-Edges = npt.NDArray[np.int64]  # (n,)
 
 _TOGETHER = 64
 """Parts whose tokens are looked up together."""
-PADDING, UNKNOWN = 0, 1
-RESERVED = ("", " ")
-"""What stands for padding and unknown in a list of tokens; no token can be either."""
-
 _TEXT_KINDS = (
     pa.types.is_string,
     pa.types.is_large_string,
@@ -99,7 +94,7 @@ class Tokenizer:
             config: How long they may be, how many, and how often they must be there.
         """
 
-        def texts() -> Iterator[tuple[Integers, Edges]]:
+        def texts() -> Iterator[tuple[Ids, Ends]]:
             return ((ids[tokens.codes], tokens.ends) for tokens, ids in self.looked_up(parts()))
 
         ngrams = learn(
@@ -234,7 +229,7 @@ def _column_of(
     return texts if texts.type == pa.string() else texts.cast(pa.string())
 
 
-def _in_rows(kinds: list[Integers], ends: Edges, sequence_length: int) -> TokenIds:
+def _in_rows(kinds: list[Ids], ends: Ends, sequence_length: int) -> TokenIds:
     """Lay ids, text behind text, into rows of equal length.
 
     Args:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from embedclf.layout import NONE, percent, score
+from embedclf.layout import score
 from embedclf.markup import TAIL, entries, head, plain, table
 from embedclf.ranges import Range
 from embedclf.report_page import STYLE
-from embedclf.space import own, word
+from embedclf.space import word
 from embedclf.tune_plots import history, importance_bars, scores_by_value
-from embedclf.tune_report import counted, warning, weighed
+from embedclf.tune_report import counted, settings, sides, warning, weighed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,30 +54,19 @@ def _verdict(told: Found) -> str:
 
 
 def _settings(told: Found) -> str:
-    shares = told.importance or {}
-    rows = []
-    for key in sorted(told.space, key=lambda key: -shares.get(key, 0.0)):
-        before, best = own(told.source.config, key), told.best.settings[key]
-        cells = [word(before), "same" if best == before else word(best)]
-        share = percent(shares[key]) if key in shares else NONE
-        rows.append([plain(key), *map(plain, cells), share])
+    rows = [list(map(plain, row)) for row in settings(told)]
     caption = f"the best, trial {told.best.number}, beside the config"
     kept = [("config", str(told.config)), *([("run", str(told.run.path))] if told.run else [])]
     return table(caption, ["setting", "config", "best", "importance"], rows) + entries(kept)
 
 
 def _scores(told: Found) -> str:
-    first = told.own_trial
-    sides: dict[str, dict[str, Any]] = {"config (validation)": (first and first.scores) or {}}
-    sides["best (validation)"] = told.best.scores or {}
-    metrics = told.run.metrics() if told.run else {}
-    if "test" in metrics:
-        sides["best (test)"] = metrics["test"]["scores"]
+    compared = sides(told)
     rows = [
-        [plain(name), *(score(scores.get(name)) for scores in sides.values())]
+        [plain(name), *(score(scores.get(name)) for scores in compared.values())]
         for name in told.best.scores or {}
     ]
-    return table("what both come to", ["score", *sides], rows)
+    return table("what both come to", ["score", *compared], rows)
 
 
 def _history(told: Found) -> str:

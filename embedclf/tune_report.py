@@ -120,26 +120,37 @@ def weighed(told: Found) -> str:
     return f"share of the variance of the score over {complete:,} complete trials (fANOVA)"
 
 
-def _settings(told: Found) -> str:
-    table = new_table("setting", "config", "best", "importance", numbers=(3,))
+def settings(told: Found) -> Iterator[tuple[str, str, str, str]]:
+    """Each setting, the most important first: what config and best have, and its importance."""
     shares = told.importance or {}
     for key in sorted(told.space, key=lambda key: -shares.get(key, 0.0)):
         before, best = own(told.source.config, key), told.best.settings[key]
         share = percent(shares[key]) if key in shares else NONE
-        table.add_row(key, word(before), "same" if best == before else word(best), share)
+        yield key, word(before), "same" if best == before else word(best), share
+
+
+def sides(told: Found) -> dict[str, dict[str, Any]]:
+    """Scores of the validation rows before and after and, where the run has them, of the test."""
+    first = told.own_trial
+    found: dict[str, dict[str, Any]] = {"config (validation)": (first and first.scores) or {}}
+    found["best (validation)"] = told.best.scores or {}
+    if told.run is not None and "test" in (metrics := told.run.metrics()):
+        found["best (test)"] = metrics["test"]["scores"]
+    return found
+
+
+def _settings(told: Found) -> str:
+    table = new_table("setting", "config", "best", "importance", numbers=(3,))
+    for row in settings(told):
+        table.add_row(*row)
     return rendered(table)
 
 
 def _scores(told: Found) -> str:
-    """Of the validation rows before and after and, where the run has them, of the test rows."""
-    first = told.own_trial
-    sides = {"config (validation)": (first.scores or {}) if first else {}}
-    sides["best (validation)"] = told.best.scores or {}
-    if told.run is not None and "test" in (metrics := told.run.metrics()):
-        sides["best (test)"] = metrics["test"]["scores"]
-    table = new_table("", *sides, numbers=tuple(range(1, len(sides) + 1)))
+    compared = sides(told)
+    table = new_table("", *compared, numbers=tuple(range(1, len(compared) + 1)))
     for name in told.best.scores or {}:
-        table.add_row(name, *(score(scores.get(name)) for scores in sides.values()))
+        table.add_row(name, *(score(scores.get(name)) for scores in compared.values()))
     return rendered(table)
 
 

@@ -172,7 +172,7 @@ def tune(
         encodings = Encodings(stack)
         prepared = _prepared(source.config, encodings, tell)
         study = stack.enter_context(_opened(folder, source.config, prepared, metric))
-        tell(Begun(folder, sum(one.counts for one in study.trials())))
+        tell(Begun(folder, study.finished))
         try:
             Search(source.config, encodings, study).run(limits.most, ends, tell)
         except KeyboardInterrupt:
@@ -313,4 +313,4 @@ def _kept(study: Study, source: Source, folder: Path, publish: Callable[[Found],
     with training.uninterrupted():
         if study.best() is not None:
             publish(_found(study, source, folder))
-        return Kept(folder, sum(trial.counts for trial in study.trials()))
+        return Kept(folder, study.finished)

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedclf.columns import text_column
-from embedclf.tokenizer import PADDING, RESERVED, UNKNOWN
+from embedclf.vocabularies import PADDING, RESERVED, UNKNOWN
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from embedclf.parts import Counts
     from embedclf.preparation import Prepared
     from embedclf.spelling import Floats, Mask, Vectors
     from embedclf.vectorsources import Source
@@ -28,8 +27,6 @@ _LEAST = 1e-6
 """Of a standard deviation: vectors that are all alike stay what they are, but for a factor."""
 _NAMED = 5
 """Tokens without a vector that are named: enough to tell another language from another case."""
-_AT_ONCE = 1 << 14
-"""Rows of ids that are counted together."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +144,7 @@ def _chance(shape: tuple[int, int], spread: float, seed: int) -> Floats:
     return rows
 
 
-def _commonest(prepared: Prepared, counts: npt.NDArray[np.int64]) -> tuple[str, ...]:
+def _commonest(prepared: Prepared, counts: Counts) -> tuple[str, ...]:
     """The tokens of highest counts (rows,), those of equal ones in the vocabulary's order."""
     end = len(RESERVED) + len(prepared.tokenizer.tokens)
     numbers = np.arange(len(RESERVED), end, dtype=np.int32)
@@ -155,11 +152,8 @@ def _commonest(prepared: Prepared, counts: npt.NDArray[np.int64]) -> tuple[str, 
     return tuple(prepared.tokenizer.decode(first[counts[first] > 0]))
 
 
-def _counts(prepared: Prepared) -> npt.NDArray[np.int64]:
-    """(rows,) how often training reads each token; padding is not counted."""
-    ids, counts = prepared.train.ids, np.zeros(prepared.tokenizer.rows, np.int64)
-    for start in range(0, len(ids), _AT_ONCE):
-        of_tokens = ids[start : start + _AT_ONCE, : prepared.tokenizer.sequence_length]
-        counts += np.bincount(of_tokens.reshape(-1), minlength=len(counts))
-    counts[PADDING] = 0
+def _counts(prepared: Prepared) -> Counts:
+    """(rows,) how often training reads each token; padding and phrases are not counted."""
+    counts = prepared.train.occurrences(prepared.tokenizer.rows)
+    counts[prepared.tokenizer.first_ngram :] = 0
     return counts

@@ -1,10 +1,12 @@
-"""Vocabularies: the most frequent tokens, counted in parts and in bounded memory."""
+"""Vocabularies: what is most frequent, counted in parts and in bounded memory."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,41 +15,59 @@ from embedclf.columns import mask_column, number_column, numbers_of, text_column
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import numpy.typing as npt
-
     from embedclf.tokens import Counted
 
+Numbers = npt.NDArray[np.int64]
+Kind = TypeVar("Kind", pa.StringArray, Numbers)
+"""What is counted: (things,) words, or numbers that stand for something."""
+
+AddUp = Callable[[list[tuple[Kind, Numbers]]], tuple[Kind, Numbers]]
+
+PADDING, UNKNOWN = 0, 1
+"""The first ids of every vocabulary."""
+RESERVED = ("", " ")
+"""What stands for them in a list of tokens; no token can be either."""
 MOST_COUNTED = 1 << 22
 """Tokens that are held at once: about 200 MB of words."""
 
 
-class TokenCounts:
-    """How often each token is there, added up part by part.
+class Counts(Generic[Kind]):
+    """How often each of many things is there, added up part by part.
 
-    Where there are more different tokens than can be held, the rarest are forgotten on the way and
+    Where there are more different ones than can be held, the rarest are forgotten on the way and
     count from zero when they come again (lossy counting; Manku and Motwani, Approximate Frequency
     Counts over Data Streams, 2002). What is frequent everywhere is not touched by that.
     """
 
-    def __init__(self, most: int = MOST_COUNTED) -> None:
+    def __init__(self, add_up: AddUp[Kind], most: int) -> None:
         """Begin to count.
 
         Args:
-            most: Tokens that are held at once.
+            add_up: Makes of the counts of parts, of none too, those of all: each thing once.
+            most: Things that are held at once.
         """
+        self._add_up: AddUp[Kind] = add_up
         self._most = most
-        self._held: list[Counted] = []
+        self._held: list[tuple[Kind, Numbers]] = []
+        self._count = 0
 
-    def add(self, counted: Counted) -> None:
-        """Add the counts of a part of the texts."""
+    def add(self, counted: tuple[Kind, Numbers]) -> None:
+        """Add the counts of a part."""
         self._held.append(counted)
-        if sum(len(tokens) for tokens, _ in self._held) > self._most:
-            self._held = [_commonest(_added_up(self._held), self._most // 2, ties=False)]
+        self._count += len(counted[1])
+        if self._count > self._most:
+            self._held = [_commonest(self.total(), self._most // 2, ties=False)]
+            self._count = len(self._held[0][1])
 
-    def total(self) -> Counted:
-        """Each token once, with the sum of its counts."""
-        nothing = text_column([]), np.zeros(0, np.int64)
-        return _added_up(self._held or [nothing])
+    def total(self) -> tuple[Kind, Numbers]:
+        """Each thing once, with the sum of its counts."""
+        total: tuple[Kind, Numbers] = self._add_up(self._held)
+        return total
+
+
+def token_counts(most: int = MOST_COUNTED) -> Counts[pa.StringArray]:
+    """Begin to count tokens; so many are held at once."""
+    return Counts(_added_up, most)
 
 
 def most_frequent(parts: Iterable[Counted], size: int, min_count: int = 1) -> tuple[str, ...]:
@@ -58,7 +78,7 @@ def most_frequent(parts: Iterable[Counted], size: int, min_count: int = 1) -> tu
         size: Most tokens to return.
         min_count: How often they must be there.
     """
-    counts = TokenCounts(max(MOST_COUNTED, 4 * size))
+    counts = token_counts(max(MOST_COUNTED, 4 * size))
     for counted in parts:
         counts.add(counted)
     tokens, totals = counts.total()
@@ -71,22 +91,23 @@ def most_frequent(parts: Iterable[Counted], size: int, min_count: int = 1) -> tu
 
 def _added_up(parts: list[Counted]) -> Counted:
     """Each token once, with the sum of its counts, if it is there at all."""
+    parts = parts or [(text_column([]), np.zeros(0, np.int64))]
     encoded = pa.concat_arrays([tokens for tokens, _ in parts]).dictionary_encode()
     counts = np.concatenate([counts for _, counts in parts])
     totals = np.bincount(numbers_of(encoded.indices), counts, len(encoded.dictionary))
     return _where(encoded.dictionary, totals.astype(np.int64), totals > 0)
 
 
-def _commonest(counted: Counted, size: int, *, ties: bool) -> Counted:
-    """The tokens of the highest counts, with all or none of those that tie with the last one."""
-    tokens, counts = counted
-    if len(tokens) <= size:
+def _commonest(counted: tuple[Kind, Numbers], size: int, *, ties: bool) -> tuple[Kind, Numbers]:
+    """The things of the highest counts, with all or none of those that tie with the last one."""
+    things, counts = counted
+    if len(counts) <= size:
         return counted
     last = np.partition(counts, len(counts) - size)[len(counts) - size]
-    return _where(tokens, counts, counts >= last if ties else counts > last)
+    return _where(things, counts, counts >= last if ties else counts > last)
 
 
-def _where(
-    tokens: pa.StringArray, counts: npt.NDArray[np.int64], mask: npt.NDArray[np.bool_]
-) -> Counted:
-    return tokens.filter(mask_column(mask)), counts[mask]
+def _where(things: Kind, counts: Numbers, mask: npt.NDArray[np.bool_]) -> tuple[Kind, Numbers]:
+    if isinstance(things, np.ndarray):
+        return things[mask], counts[mask]
+    return things.filter(mask_column(mask)), counts[mask]

@@ -7,11 +7,15 @@ import json
 import math
 import zipfile
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from embedclf.tokenizer import PADDING, TokenIds
+from embedclf.vocabularies import PADDING
+
+if TYPE_CHECKING:
+    from embedclf.tokenizer import TokenIds
 
 Floats = npt.NDArray[np.float32]
 Layer = tuple[Floats, Floats]  # kernel (inputs, units), bias (units,)
