@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format golden bench bench-memory bench-sets bench-accuracy bench-init bench-first-steps bench-optimizers bench-predict bench-suspects bench-vectors clean
+.PHONY: help demo test check format golden bench bench-memory bench-sets bench-ablations bench-accuracy bench-init bench-first-steps bench-optimizers bench-predict bench-suspects bench-vectors clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -39,6 +39,9 @@ bench-memory: $(VENV)/installed ## Measure the memory of train for 100,000 and 1
 
 bench-sets: $(VENV)/installed ## Train, evaluate, predict on all public sets in EMBEDCLF_DATASETS
 	$(BIN)/python -m tests.benchmarks.public_sets
+
+bench-ablations: $(VENV)/installed ## Take parts of what init proposes away, on sets in EMBEDCLF_DATASETS
+	$(BIN)/python -m tests.benchmarks.ablations
 
 bench-accuracy: $(VENV)/installed ## Score init beside fastText and TF-IDF on sets in EMBEDCLF_DATASETS
 	$(BIN)/python -m tests.benchmarks.accuracy

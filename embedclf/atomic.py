@@ -107,6 +107,15 @@ def write_text(target: Path, parts: Iterable[str]) -> None:
         raise DataError(f"{target}: cannot be written: {error.strerror}") from error
 
 
+def write_bytes(target: Path, parts: Iterable[bytes]) -> None:
+    """Write bytes in parts; they are there, whole, when all of them are; raises as `write_text`."""
+    try:
+        with draft_file(target) as file:
+            file.writelines(parts)
+    except OSError as error:
+        raise DataError(f"{target}: cannot be written: {error.strerror}") from error
+
+
 def create_text(target: Path, text: str) -> None:
     """Write a text, as UTF-8, where nothing is yet; it is there, whole, or not at all.
 

@@ -49,6 +49,8 @@ class Boundary(click.Group):
         except EmbedclfError as error:
             click.echo(f"embedclf: {error}", err=True)
             ctx.exit(error.status)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
         except click.UsageError as error:
             self._refuse(ctx, error)
         except KeyboardInterrupt as interrupt:

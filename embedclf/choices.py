@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from embedclf.layout import percent, shortened
+from embedclf.survey import USUAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,16 +18,12 @@ if TYPE_CHECKING:
     from embedclf.schema import DataConfig
     from embedclf.survey import Survey
 
-_SHARE_READ = 0.95
 _LONGEST = 500
-_SHORT = 100
 _MOST_TOKENS = 200_000
 _MOST_NGRAMS = 1_000_000
 _MOST_NUMBERS = 32_000_000
 """Of the vectors of n-grams: 128 MB."""
 _FEW_LABELS, _MANY_LABELS = 5, 20
-_MANY_TOKENS = 2_000_000
-"""Tokens of all texts from which a few passes over them are enough."""
 _HELD_OUT = 1_000
 _LOPSIDED = 0.9
 _SHOWN = 6
@@ -130,7 +127,10 @@ def _task(survey: Survey) -> str:
 
 def _text(survey: Survey) -> Iterator[Choice]:
     told = "words have blanks between them"
-    if survey.unit == "character":
+    if survey.words is not None:
+        different = len(survey.words.frequencies)
+        told = f"{different:,} different words: runs of characters know their parts"
+    elif survey.unit == "character":
         told = "most letters are of scripts that have no blanks between words"
     yield Choice("text", "unit", survey.unit, told)
     tokens = len(survey.frequencies)
@@ -143,25 +143,31 @@ def _text(survey: Survey) -> Iterator[Choice]:
     if size < tokens:
         told = "what is there once tells nothing of other texts; all such tokens count as unknown"
         yield Choice("text", "min_count", 2, told)
-    if survey.length_of(_SHARE_READ) > _SHORT:
-        told = "long texts: runs of two and three tokens count beside single ones"
-        yield Choice("text", "ngrams", 3, told)
-    else:
-        told = "pairs of tokens count beside single ones: `not good` is no `good`"
-        yield Choice("text", "ngrams", 2, told)
+    yield _ngrams(survey)
     phrases = min(_MOST_NGRAMS, _MOST_NUMBERS // _width(survey))
     yield Choice("text", "ngram_vocabulary_size", phrases, "at most; the most frequent")
     length = _length(survey)
-    most = survey.length_of(_SHARE_READ)
-    told = f"{100 * _SHARE_READ:.0f} % of the texts have at most {most:,} tokens"
+    most = survey.usual_length
+    told = f"{100 * USUAL:.0f} % of the texts have at most {most:,} tokens"
     if most > length:
         told += f", but the time to train grows with the length: {length:,} are read"
     told += f"; {percent(survey.share_longer(length))} of the texts will be cut"
     yield Choice("text", "sequence_length", length, told)
 
 
+def _ngrams(survey: Survey) -> Choice:
+    if survey.words is not None:
+        told = "runs of up to four characters, many words among them, count beside single ones"
+        return Choice("text", "ngrams", 4, told)
+    if not survey.is_short:
+        told = "long texts: runs of two and three tokens count beside single ones"
+        return Choice("text", "ngrams", 3, told)
+    told = "pairs of tokens count beside single ones: `not good` is no `good`"
+    return Choice("text", "ngrams", 2, told)
+
+
 def _length(survey: Survey) -> int:
-    return min(max(survey.length_of(_SHARE_READ), 1), _LONGEST)
+    return min(max(survey.usual_length, 1), _LONGEST)
 
 
 def _model(survey: Survey) -> Iterator[Choice]:
@@ -186,7 +192,7 @@ def _width(survey: Survey) -> int:
     if _is_counted(survey):
         return 16
     many = len(survey.labels.names) > _MANY_LABELS
-    return 128 if _is_of_strongest(survey) or (many and not _is_large(survey)) else 64
+    return 128 if _is_of_strongest(survey) or (many and not survey.is_large) else 64
 
 
 def _is_counted(survey: Survey) -> bool:
@@ -196,19 +202,15 @@ def _is_counted(survey: Survey) -> bool:
 
 def _is_of_strongest(survey: Survey) -> bool:
     """Whether the strongest tokens of a text tell more than all; they take longer to learn."""
-    short = survey.length_of(_SHARE_READ) <= _SHORT
-    return survey.labels.task == "multilabel" and short and not _is_large(survey)
-
-
-def _is_large(survey: Survey) -> bool:
-    return survey.tokens > _MANY_TOKENS
+    several = survey.labels.task == "multilabel"
+    return several and survey.is_short and not survey.is_large
 
 
 def _training(survey: Survey) -> Iterator[Choice]:
     rows = survey.rows
     batch = _batch_size(rows)
     steps = math.ceil(rows / batch)
-    if _is_large(survey):
+    if survey.is_large:
         epochs, told = 3, "so many rows need few passes"
     else:
         epochs = min(100, max(20, 100_000 // rows))
@@ -216,7 +218,7 @@ def _training(survey: Survey) -> Iterator[Choice]:
     yield Choice("training", "epochs", epochs, told)
     yield Choice("training", "batch_size", batch, f"about {steps:,} steps an epoch")
     yield _learning_rate(survey)
-    if _is_large(survey):
+    if survey.is_large:
         told = "the steps fall to nothing by the last epoch"
         yield Choice("training", "schedule", "linear", told)
     if survey.labels.task != "multilabel":
@@ -228,7 +230,7 @@ def _learning_rate(survey: Survey) -> Choice:
     if _is_of_strongest(survey):
         told = "a step moves the strongest token of a text alone"
         return Choice("training", "learning_rate", 0.003, told)
-    large = _is_large(survey)
+    large = survey.is_large
     told = "large steps, since passes are few" if large else "small steps; all tokens move together"
     small_and_large = (0.001, 0.002) if _is_counted(survey) else (0.002, 0.005)
     return Choice("training", "learning_rate", small_and_large[large], told)

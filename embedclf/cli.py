@@ -10,6 +10,7 @@ from embedclf import __version__
 from embedclf.boundary import Boundary
 from embedclf.console import flag, say, show_tensorflow
 from embedclf.data_commands import check, init, suspects
+from embedclf.embedding_commands import embeddings
 from embedclf.layout import listing
 from embedclf.options import (
     FILE,
@@ -93,6 +94,7 @@ def schema() -> None:
 for command in (
     check,
     compare,
+    embeddings,
     evaluate,
     explain,
     init,

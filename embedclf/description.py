@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from embedclf.config import load_config, near
 from embedclf.data import read_labels
 from embedclf.labels import Labels
+from embedclf.ngrams import slots
 from embedclf.vectorsources import open_source
 from embedclf.weights import folds
 
@@ -65,7 +66,8 @@ def _describe(config: Config, labels: Labels, rows: int, run: Run | None) -> Des
     from embedclf.updates import RULES
 
     backend.start("cpu", config.seed)
-    net = network.build(config.model, labels, rows=rows, slots=config.text.slots)
+    width = slots(config.text.sequence_length, config.text.ngrams)
+    net = network.build(config.model, labels, rows=rows, slots=width)
     layers = network.layers(net)
     meanings = [_meaning(layer, config, labels, bound=run is None) for layer in layers]
     parameters, trained = net.count_params(), network.trainable_parameters(net)
@@ -146,8 +148,8 @@ def _phrases(config: Config) -> str:
     most, length = config.text.ngrams, config.text.sequence_length
     if most == 1:
         return ""
-    longer = " and ".join(f"{length:,} of phrases of {tokens}" for tokens in range(2, most + 1))
-    return f" and {longer}, one that begins at each"
+    longer = " and ".join(f"{length + 1:,} of phrases of {size}" for size in range(2, most + 1))
+    return f" and {longer}, one that begins before the first token and one at each"
 
 
 def _embedding_meaning(layer: Layer, config: Config) -> str:

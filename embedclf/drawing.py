@@ -121,6 +121,14 @@ def as_svg(figure: Figure, name: str, title: str) -> str:
     )
 
 
+def missing_letter(text: str) -> str | None:
+    """The first letter that matplotlib's own font lacks; a picture of pixels would show a box."""
+    from matplotlib.font_manager import findfont, get_font
+
+    known = get_font(findfont("DejaVu Sans")).get_charmap()
+    return next((letter for letter in text if ord(letter) not in known), None)
+
+
 def shortened_name(name: str) -> str:
     """A name in at most so many columns, wide letters counted twice."""
     shown = visible(name)

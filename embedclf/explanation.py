@@ -54,7 +54,7 @@ class Phrase:
 
     phrase: str
     start: int
-    """The number of its first token, from 0."""
+    """The number of its first token, from 0; the text's beginning is none."""
     tokens: int
     contribution: float
 
@@ -179,7 +179,7 @@ def explain(
     A text of several predicted labels has an explanation for each, one of none for the likeliest.
 
     Raises:
-        RequestError: There is no such label.
+        RequestError: There is no such label, or a text is not Unicode.
     """
     names = classifier.labels.names
     if label is not None and label not in names:
@@ -217,7 +217,13 @@ def _batches(texts: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
 
 def _score(classifier: Classifier, texts: list[str], first: int) -> Iterator[_Scored]:
     labels, several = classifier.labels, classifier.labels.task == "multilabel"
-    tokens = classifier.tokenizer.cut(text_column(texts))
+    try:
+        column = text_column(texts)
+    except UnicodeEncodeError as error:
+        raise RequestError(
+            "a text is not UTF-8; pass it by --file and name its encoding"
+        ) from error
+    tokens = classifier.tokenizer.cut(column)
     ids = classifier.tokenizer.encode_tokens(tokens).ids
     logits = classifier.weights.logits(ids)
     probabilities = classifier.calibrated(classifier.activate(logits))
@@ -258,18 +264,19 @@ def _explain(classifier: Classifier, scored: _Scored, label: str | None) -> Iter
             tokens=tuple(map(Token, scored.tokens[:read], known.tolist(), given[:read].tolist())),
             cut=len(scored.tokens) - read,
             pieces=pieces,
-            separator=classifier.tokenizer.joined(("", "")),
+            separator=classifier.tokenizer.separator,
             phrases=tuple(_phrases(classifier.tokenizer, scored, given)),
         )
 
 
 def _phrases(tokenizer: Tokenizer, scored: _Scored, given: Doubles) -> Iterator[Phrase]:
     """The known n-grams of a text; what each slot (slots,) added is given."""
-    length = tokenizer.sequence_length
+    length, padded = tokenizer.sequence_length, ["", *scored.tokens, ""]
     for slot in length + np.flatnonzero(scored.ids[length:] != PADDING):
-        longer, start = divmod(int(slot), length)
-        words = scored.tokens[start : start + longer + 1]
-        yield Phrase(tokenizer.joined(words), start, len(words), float(given[slot]))
+        behind, place = divmod(int(slot) + 1, length + 1)
+        words = padded[place : place + behind + 1]
+        start, end = max(0, place - 1), min(place + behind, len(scored.tokens))
+        yield Phrase(tokenizer.joined(words), start, end - start, float(given[slot]))
 
 
 def _mean_slope(weights: Weights, added: Floats, output: int) -> tuple[Doubles, int]:

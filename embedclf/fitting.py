@@ -11,7 +11,7 @@ import numpy as np
 from embedclf.backend import OutOfMemory, keras
 from embedclf.errors import TrainingError
 from embedclf.history import Epoch, History, Resumed, Step
-from embedclf.losses import Totals, sample_weights
+from embedclf.losses import Totals, cell_weights
 from embedclf.network import weights_of
 from embedclf.steps import Steps
 from embedclf.updates import RULES
@@ -257,13 +257,3 @@ def goals(part: Part, labels: Labels) -> Goals:
     if labels.task == "multiclass":
         return part.targets
     return part.targets.reshape(len(part), labels.outputs).astype(np.float32)
-
-
-def cell_weights(prepared: Prepared) -> Floats:
-    """Weights of the training loss's cells: (n, 1) a row, or (n, outputs) a cell."""
-    rows = len(prepared.train)
-    class_weight = prepared.config.training.class_weight
-    weights = sample_weights(prepared.train.targets, prepared.labels, class_weight)
-    if weights is None:
-        return np.broadcast_to(np.float32(1.0), (rows, 1))
-    return weights.reshape(rows, -1)

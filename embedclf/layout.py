@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 _PICTURES = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
-_PICTURES |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+_PICTURES |= dict.fromkeys([*range(0x80, 0xA0), 0xFFFE, 0xFFFF], 0xFFFD)
 NONE = "–"  # noqa: RUF001 - the typographer's dash for a cell without a value
 
 

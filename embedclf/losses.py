@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from embedclf.labels import Labels, Targets
+    from embedclf.preparation import Prepared
 
 Floats = npt.NDArray[np.float32]
 Goals = npt.NDArray[np.int32] | Floats
@@ -63,6 +64,16 @@ class Totals:
         if self.task == "binary":
             return float(np.count_nonzero(given == right)), len(goals)
         return float(np.count_nonzero(given & right)), (given.sum() + right.sum()) / 2
+
+
+def cell_weights(prepared: Prepared) -> Floats:
+    """Weights of the training loss's cells: (n, 1) a row, or (n, outputs) a cell."""
+    rows = len(prepared.train)
+    class_weight = prepared.config.training.class_weight
+    weights = sample_weights(prepared.train.targets, prepared.labels, class_weight)
+    if weights is None:
+        return np.broadcast_to(np.float32(1.0), (rows, 1))
+    return weights.reshape(rows, -1)
 
 
 def sample_weights(

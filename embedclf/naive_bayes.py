@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embedclf.chance import chance
 from embedclf.vocabularies import RESERVED
 
 if TYPE_CHECKING:
@@ -17,14 +18,12 @@ if TYPE_CHECKING:
 
 _SMOOTHING = 1.0
 """Added to every count, so that what a label never had is not ruled out."""
-_WIDTH = 0.05
-"""Most that numbers of an embedding begin with in Keras, on either side of 0."""
 _LEAST = 1e-6
 """Of a mean ratio: tokens that all tell nothing move alike."""
 
 
 def first_rows(prepared: Prepared) -> tuple[Floats, Floats]:
-    """Give rows by chance, as Keras does, each in the measure of what it tells of a label.
+    """Give rows by chance, each in the measure of what it tells of a label.
 
     Wang and Manning (Baselines and Bigrams, 2012, section 2.1) multiply the features of a linear
     classifier by their log-count ratios, so that those which tell much need small weights and those
@@ -43,9 +42,7 @@ def first_rows(prepared: Prepared) -> tuple[Floats, Floats]:
     paces = told / max(float(known.mean()), _LEAST)
     paces[: len(RESERVED)] = 1.0
     width = prepared.config.model.embedding_dim
-    chance = np.random.default_rng(prepared.config.seed).random((len(paces), width), np.float32)
-    rows = (2.0 * chance - 1.0) * (_WIDTH * paces[:, None])
-    return rows.astype(np.float32), paces
+    return chance((len(paces), width), prepared.config.seed) * paces[:, None], paces
 
 
 def log_count_ratio(prepared: Prepared) -> Floats:

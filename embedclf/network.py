@@ -24,7 +24,7 @@ def build(
     *,
     rows: int,
     slots: int,
-    vectors: Floats | None = None,
+    initial: Initial | None = None,
 ) -> Any:
     """Build the network: token ids (batch, slots) → probabilities (batch, outputs).
 
@@ -35,7 +35,7 @@ def build(
         labels: Tell the number of outputs, and sigmoid or softmax.
         rows: Rows of the embedding: ids below it are legal.
         slots: Ids of a text.
-        vectors: (rows, embedding_dim) that the embedding begins with; None leaves it to Keras.
+        initial: What it begins with; None leaves all to Keras.
 
     Returns:
         An uncompiled `keras.Model` with new weights.
@@ -45,8 +45,8 @@ def build(
     """
     try:
         network = _build(config, labels, rows, slots)
-        if vectors is not None:
-            network.get_layer("embedding").set_weights([vectors])
+        if initial is not None:
+            _begin(network, initial)
     except OutOfMemory as error:
         raise MemoryError("the network's weights do not fit") from error
     return network
@@ -59,8 +59,14 @@ def begin(prepared: Prepared, initial: Initial) -> Any:
         prepared.labels,
         rows=prepared.tokenizer.rows,
         slots=prepared.tokenizer.slots,
-        vectors=initial.rows,
+        initial=initial,
     )
+
+
+def _begin(network: Any, initial: Initial) -> None:
+    output = network.get_layer("output")
+    output.set_weights([output.get_weights()[0], initial.biases])
+    network.get_layer("embedding").set_weights([initial.rows])
 
 
 def _build(config: ModelConfig, labels: Labels, rows: int, slots: int) -> Any:

@@ -1,4 +1,8 @@
-"""N-grams: runs of tokens that are known, found by ids, with no string for each."""
+"""N-grams: runs of tokens that are known, found by ids, with no string for each.
+
+A text has padding before its first token and behind its last, and a run may begin or end with it:
+what texts begin and end with is a run of its own.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 Ids = npt.NDArray[np.int32]
-Ends = npt.NDArray[np.int64]
+Edges = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.int64]
 KeyCounts = tuple[Keys, npt.NDArray[np.int64]]
 """Keys in ascending order, each once, and how often they are there."""
@@ -61,7 +65,7 @@ class Ngrams:
 
     @property
     def tails(self) -> Ids:
-        """(ngrams,) ids of the last token."""
+        """(ngrams,) ids of the last token, or `PADDING`."""
         return self.keys.astype(np.int32)
 
     def spell(self, number: int, first: int) -> list[int]:
@@ -83,21 +87,20 @@ class Ngrams:
         heads, tails = (np.array(values[key], np.int32) for key in ("heads", "tails"))
         return cls.of(values["longest"], heads, tails)
 
-    def find(self, ids: Ids, ends: Ends, first: int) -> Iterator[Ids]:
+    def find(self, ids: Ids, first: int) -> Iterator[Ids]:
         """Find the n-grams of texts.
 
         Args:
-            ids: (tokens,) of all texts, one behind the other.
-            ends: (n,) where the tokens of each text end.
+            ids: (places,) of all texts, as `framed` lays them out.
             first: The id of the first n-gram.
 
         Yields:
-            For two tokens, three, and so on up to `longest`: (tokens,) the id of the n-gram that
-            begins at each token, or `PADDING`.
+            For two tokens, three, and so on up to `longest`: (places,) the id of the n-gram that
+            begins at each place, or `PADDING`.
         """
         heads = ids
         for length in range(2, self.longest + 1):
-            places, keys = keys_of(heads, ids, ends, length)
+            places, keys = keys_of(heads, ids, length)
             heads = np.full(len(ids), PADDING, np.int32)
             heads[places] = self._look_up(keys, first)
             yield heads
@@ -113,31 +116,48 @@ class Ngrams:
         return found
 
 
-def keys_of(heads: Ids, ids: Ids, ends: Ends, length: int) -> tuple[npt.NDArray[np.intp], Keys]:
+def slots(sequence_length: int, longest: int) -> int:
+    """Ids of a text: of its tokens and, for each length, of the n-grams that begin before them."""
+    return longest * (sequence_length + 1) - 1
+
+
+def framed(ids: Ids, ends: Edges) -> tuple[Ids, Edges]:
+    """Lay padding before, between and behind texts.
+
+    Args:
+        ids: (tokens,) of all texts, one behind the other.
+        ends: (n,) where the tokens of each text end.
+
+    Returns:
+        (tokens + n + 1,) ids, and (n,) the place before the first token of each text.
+    """
+    padded = np.insert(ids, np.concatenate([[0], ends]), PADDING)
+    return padded, np.concatenate([[0], ends])[:-1] + np.arange(len(ends))
+
+
+def keys_of(heads: Ids, ids: Ids, length: int) -> tuple[npt.NDArray[np.intp], Keys]:
     """The keys of all n-grams of a length whose heads and last tokens are known.
 
     Args:
-        heads: (tokens,) id of the n-gram one token shorter that begins at each token.
-        ids: (tokens,) of the tokens.
-        ends: (n,) where the tokens of each text end.
-        length: Tokens of an n-gram.
+        heads: (places,) id of the n-gram one token shorter that begins at each place.
+        ids: (places,) of the tokens, with padding around each text.
+        length: Tokens of an n-gram, padding included.
 
     Returns:
-        (found,) the tokens at which they begin, and (found,) their keys.
+        (found,) the places at which they begin, and (found,) their keys.
     """
     behind = length - 1
-    known = (heads > UNKNOWN)[: max(0, len(ids) - behind)]
     tails = ids[behind:]
-    known &= tails > UNKNOWN
-    for back in range(1, length):
-        crossing = ends - back  # those that begin here end in the next text
-        known[crossing[(crossing >= 0) & (crossing < len(known))]] = False
+    heads, last = heads[: len(tails)], ids[behind - 1 :][: len(tails)]  # last token of each head
+    known = (heads > UNKNOWN) & (last > UNKNOWN) & (tails != UNKNOWN)
+    if length == 2:
+        known |= (heads == PADDING) & (tails > UNKNOWN)
     places = np.flatnonzero(known)
     return places, heads[places].astype(np.int64) << 32 | tails[places]
 
 
 def learn(
-    texts: Callable[[], Iterable[tuple[Ids, Ends]]],
+    texts: Callable[[], Iterable[Ids]],
     first: int,
     *,
     longest: int,
@@ -152,7 +172,8 @@ def learn(
     the way.
 
     Args:
-        texts: Gives parts of the texts as often as it is called: ids (tokens,) and where texts end.
+        texts: Gives parts of the texts as often as it is called: (places,) ids, as `framed` lays
+            them out.
         first: The first id that is free.
         longest: Most tokens of an n-gram.
         size: Most n-grams; of equally frequent ones the shorter are kept.
@@ -167,13 +188,10 @@ def learn(
     return _most_frequent(found, counts, first, size)
 
 
-def _counted(
-    texts: Iterable[tuple[Ids, Ends]], known: Ngrams, first: int, min_count: int
-) -> KeyCounts:
-    def count(part: tuple[Ids, Ends]) -> KeyCounts:
-        ids, ends = part
-        *_, heads = ids, *known.find(ids, ends, first)
-        _, keys = keys_of(heads, ids, ends, known.longest + 1)
+def _counted(texts: Iterable[Ids], known: Ngrams, first: int, min_count: int) -> KeyCounts:
+    def count(ids: Ids) -> KeyCounts:
+        *_, heads = ids, *known.find(ids, first)
+        _, keys = keys_of(heads, ids, known.longest + 1)
         return np.unique(keys, return_counts=True)
 
     counts = Counts(_added_up, _MOST_COUNTED)

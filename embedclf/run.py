@@ -16,17 +16,20 @@ from embedclf.errors import RunError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from embedclf.beginnings import Beginnings
     from embedclf.classifier import Classifier
     from embedclf.schema import Config
 
-FORMAT = 3
-"""Version of the directory's form; a run of a later one is refused. Runs of version 2 have no
-phrases, those of version 1 no thresholds but 0.5 and no calibration."""
+FORMAT = 4
+"""Version of the directory's form; a run of a later one is refused. Runs of version 3 have no
+phrases with a text's beginning or end, an id less for each length of them in `model.keras`, and do
+not tell how vectors began; those of version 2 have no phrases at all, those of version 1 no
+thresholds but 0.5 and no calibration."""
 
 ROOT = Path("runs")
 CONFIG, MODEL, TEXT, LABELS = "config.yaml", "model.keras", "text.json", "labels.json"
 HISTORY, METRICS, RECORD = "history.csv", "metrics.json", "run.json"
-CALIBRATION = "calibration.json"
+CALIBRATION, ROWS = "calibration.json", "rows.npz"
 REPORT = "report.html"
 """A page made of the rest on demand; nothing reads it, and it may go."""
 
@@ -120,6 +123,14 @@ class Run:
                 file.write(_seal({"decision": decision, **metrics}))
         except OSError as error:
             raise RunError(f"{self.path}: cannot be written: {error.strerror}") from error
+
+    def beginnings(self) -> Beginnings | None:
+        """What training knew of each row of the embedding; None in runs before format 4."""
+        from embedclf.beginnings import Beginnings
+
+        if ROWS not in self.record["files"]:
+            return None
+        return Beginnings.from_npz(self.read(ROWS))
 
     def classifier(self) -> Classifier:
         """The classifier; nothing of TensorFlow is imported."""

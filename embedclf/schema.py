@@ -92,7 +92,7 @@ class TextConfig(Section):
     """How a text becomes token ids."""
 
     unit: Literal["word", "character"] = Field(
-        "word", description="Token: a word, or a character for scripts without blanks."
+        "word", description="Token: a word, or a character; runs of these know the parts of words."
     )
     lowercase: bool = Field(True, description="Whether upper and lower case are one.")
     vocabulary_size: Annotated[int, Field(strict=True, ge=3, le=10_000_000)] = Field(
@@ -110,11 +110,6 @@ class TextConfig(Section):
     ngram_vocabulary_size: Annotated[int, Field(strict=True, ge=1, le=100_000_000)] = Field(
         200_000, description="Most phrases; the rows of the embedding beside those of tokens."
     )
-
-    @property
-    def slots(self) -> int:
-        """Ids of a text: of its tokens, of the pairs that begin at each, and so on."""
-        return self.sequence_length * self.ngrams
 
 
 class ModelConfig(Section):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
 
 Histogram = npt.NDArray[np.int64]  # (most + 1,)
 
+USUAL = 0.95
+"""Share of the texts that are of usual length."""
+_SHORT = 100
+_MANY_TOKENS = 2_000_000
+_RICH = 100.0
+"""More of Guiraud's index than the words of English texts come to, of whatever number (18 to 42 on
+six public sets of 5,000 to 500,000 texts); Korean comments have 350."""
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -46,16 +55,34 @@ class Survey:
     """(longest + 1,) how many texts have so many tokens."""
     frequencies: npt.NDArray[np.int64]
     """(different,) how often each token is there, the most frequent first."""
+    words: Survey | None = None
+    """The same texts by words, where these are too many to be tokens."""
 
     @property
     def tokens(self) -> int:
         """All tokens of all texts."""
         return int(self.frequencies.sum())
 
-    def length_of(self, share: float) -> int:
-        """The fewest tokens that a share of the texts does not exceed."""
+    @property
+    def richness(self) -> float:
+        """Different tokens over the root of all (Guiraud, Les caractères statistiques, 1954)."""
+        return len(self.frequencies) / math.sqrt(self.tokens)
+
+    @property
+    def usual_length(self) -> int:
+        """The fewest tokens that all but the longest texts do not exceed."""
         upto = np.cumsum(self.lengths)
-        return int(np.searchsorted(upto, share * upto[-1]))
+        return int(np.searchsorted(upto, USUAL * upto[-1]))
+
+    @property
+    def is_short(self) -> bool:
+        """Whether texts are sentences rather than pages, by their words."""
+        return (self.words or self).usual_length <= _SHORT
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there are so many words that a few passes over them are enough."""
+        return (self.words or self).tokens > _MANY_TOKENS
 
     def share_longer(self, length: int) -> float:
         """The share of texts of more than so many tokens."""
@@ -69,14 +96,24 @@ class Survey:
 def survey(config: DataConfig, unit: Literal["word", "character"]) -> Survey:
     """Count all rows of the training table of a config.
 
+    Short texts whose words are too many are counted again by characters: such a language builds
+    words from parts, which runs of characters know even in words that were never seen.
+
     Args:
         config: Where the table is and how to read it; rows without a valid label are dropped. A
             separator of labels is looked for where there is one column of them.
-        unit: What a token is.
+        unit: What a token is at first.
 
     Raises:
         DataError: The table cannot be read, holds no token, or has one label only.
     """
+    counted = _counted(config, unit)
+    if unit == "word" and counted.richness > _RICH and counted.is_short:
+        return replace(_counted(config, "character"), words=counted)
+    return counted
+
+
+def _counted(config: DataConfig, unit: Literal["word", "character"]) -> Survey:
     counts, lengths = token_counts(), list[Histogram]()
 
     def work(texts: pa.Array) -> tuple[Histogram, Counted]:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from embedclf.batches import BATCH_ROWS, in_pieces
 from embedclf.columns import number_column, numbers_of, text_column
-from embedclf.ngrams import Ngrams, learn
+from embedclf.ngrams import Ngrams, framed, learn, slots
 from embedclf.pools import in_order
 from embedclf.tokens import cut, normalize
 from embedclf.vocabularies import PADDING, RESERVED, UNKNOWN, most_frequent
@@ -21,13 +21,15 @@ from embedclf.vocabularies import PADDING, RESERVED, UNKNOWN, most_frequent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from embedclf.ngrams import Ends, Ids
+    from embedclf.ngrams import Edges, Ids
     from embedclf.schema import TextConfig
     from embedclf.tokens import Counted, Tokens
 
 TokenIds = npt.NDArray[np.int32]  # (n, slots)
 Counts = npt.NDArray[np.int32]  # (n,)
 
+BEGIN, END = "<s>", "</s>"
+"""What n-grams name a text's beginning and end by."""
 _TOGETHER = 64
 """Parts whose tokens are looked up together."""
 _TEXT_KINDS = (
@@ -43,9 +45,9 @@ class Encoding:
     """Texts as the network reads them, and what was lost on the way."""
 
     ids: TokenIds
-    """(n, slots): `sequence_length` ids of tokens, 0 to pad at the end and 1 for an unknown one, as
-    many of the pairs of tokens that begin there, 0 for an unknown one, and so on with longer
-    n-grams; texts are cut at the end."""
+    """(n, slots): `sequence_length` ids of tokens, 0 to pad at the end and 1 for an unknown one;
+    then those of the pair that the text begins with and of the pairs that begin at each token, 0
+    for an unknown one, and so on with longer n-grams. Texts are cut at the end."""
     lengths: Counts
     """Tokens of each text before it was cut."""
     unknown: Counts
@@ -63,7 +65,8 @@ class Tokenizer:
     A text is put into Unicode's composed form (NFC) and lower-cased; a typographic apostrophe
     counts as a plain one. With `unit: word` tokens are runs of letters, numbers, marks and inner
     apostrophes of any script; with `unit: character` every code point that is no white space.
-    Behind the tokens of a text stand its known n-grams. Null and empty texts are rows of padding.
+    Behind the tokens of a text stand its known n-grams, for which the text's beginning and end
+    count as tokens. Null and empty texts are rows of padding.
     """
 
     unit: str
@@ -94,8 +97,9 @@ class Tokenizer:
             config: How long they may be, how many, and how often they must be there.
         """
 
-        def texts() -> Iterator[tuple[Ids, Ends]]:
-            return ((ids[tokens.codes], tokens.ends) for tokens, ids in self.looked_up(parts()))
+        def texts() -> Iterator[Ids]:
+            for tokens, ids in self.looked_up(parts()):
+                yield framed(ids[tokens.codes], tokens.ends)[0]
 
         ngrams = learn(
             texts,
@@ -118,8 +122,8 @@ class Tokenizer:
 
     @property
     def slots(self) -> int:
-        """Ids of a text: of its tokens, of its pairs of tokens, and so on."""
-        return self.sequence_length * self.ngrams.longest
+        """Ids of a text: of its tokens, and of the n-grams of each length."""
+        return slots(self.sequence_length, self.ngrams.longest)
 
     def encode(self, texts: pa.ChunkedArray | pa.Array | Iterable[str | None]) -> Encoding:
         """Turn texts into ids, in order.
@@ -163,9 +167,8 @@ class Tokenizer:
         of_tokens, ends = ids[tokens.codes], tokens.ends
         starts = np.concatenate([[0], ends])[:-1]  # none of no text
         unknown = np.concatenate([[0], np.cumsum(of_tokens == UNKNOWN)])
-        of_ngrams = self.ngrams.find(of_tokens, ends, self.first_ngram)
         return Encoding(
-            _in_rows([of_tokens, *of_ngrams], ends, self.sequence_length),
+            self._in_rows(of_tokens, ends),
             (ends - starts).astype(np.int32),
             (unknown[ends] - unknown[starts]).astype(np.int32),
         )
@@ -182,11 +185,23 @@ class Tokenizer:
         """The tokens and n-grams behind ids; padding and unknown are "" and " "."""
         listed = (*RESERVED, *self.tokens)
         spelt = [self.ngrams.spell(number, self.first_ngram) for number in ids.tolist()]
-        return [self.joined(listed[part] for part in parts) for parts in spelt]
+        return [self.joined([listed[part] for part in parts]) for parts in spelt]
 
-    def joined(self, tokens: Iterable[str]) -> str:
-        """Tokens as they stand in a text: words with blanks between them."""
-        return (" " if self.unit == "word" else "").join(tokens)
+    @property
+    def separator(self) -> str:
+        """What stands between two tokens: a blank, or nothing between characters."""
+        return " " if self.unit == "word" else ""
+
+    def joined(self, tokens: Sequence[str]) -> str:
+        """An n-gram as it stands in a text; "" in front or behind is the text's beginning or end.
+
+        These have a blank beside them, which no token can be, so that no name is there twice.
+        """
+        inner = self.separator.join(filter(None, tokens))
+        if len(tokens) == 1:
+            return inner
+        first, *_, last = tokens
+        return f"{'' if first else f'{BEGIN} '}{inner}{'' if last else f' {END}'}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `text.json`."""
@@ -206,6 +221,23 @@ class Tokenizer:
 
     def _encode_piece(self, texts: pa.Array) -> Encoding:
         return self.encode_tokens(self.cut(texts))
+
+    def _in_rows(self, ids: Ids, ends: Edges) -> TokenIds:
+        """Lay ids of tokens (tokens,), text behind text, and their n-grams into (n, slots)."""
+        length, starts = self.sequence_length, np.concatenate([[0], ends])[:-1]  # none of no text
+        kept = np.minimum(ends - starts, length)  # (n,)
+        rows = np.full((len(ends), self.slots), PADDING, np.int32)
+        filled, places = _places(starts, kept, length)
+        rows[:, :length][filled] = ids[places]
+        if self.ngrams.longest > 1:
+            padded, before = framed(ids, ends)
+            filled, places = _places(before, kept + 1, length + 1)
+            is_cut = ends - starts > length
+            for behind, found in enumerate(self.ngrams.find(padded, self.first_ngram), start=1):
+                of_length = rows[:, slots(length, behind) :][:, : length + 1]
+                of_length[filled] = found[places]
+                of_length[is_cut, max(0, length + 1 - behind) :] = PADDING  # beyond the cut
+        return rows
 
 
 def _column_of(
@@ -229,24 +261,21 @@ def _column_of(
     return texts if texts.type == pa.string() else texts.cast(pa.string())
 
 
-def _in_rows(kinds: list[Ids], ends: Ends, sequence_length: int) -> TokenIds:
-    """Lay ids, text behind text, into rows of equal length.
+def _places(
+    starts: Edges, counts: Edges, width: int
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """Where ids that lie behind one another come to lie in rows of equal length.
 
     Args:
-        kinds: (tokens,) ids of tokens, of the pairs that begin at each, and so on.
-        ends: (n,) where the tokens of each text end.
-        sequence_length: Tokens of a text that are kept.
+        starts: (n,) where those of each row start.
+        counts: (n,) how many there are.
+        width: Of the rows, at least that many.
 
     Returns:
-        (n, kinds · sequence_length).
+        (n, width) which places are filled, and (ids,) with which of the ids.
     """
-    starts = np.concatenate([[0], ends])[:-1]  # none of no text
-    kept = np.minimum(ends - starts, sequence_length)  # (n,)
-    edges = np.concatenate([[0], np.cumsum(kept)])
-    filled = np.arange(sequence_length) < kept[:, None]  # (n, sequence_length)
-    places = np.arange(edges[-1]) + np.repeat(starts - edges[:-1], kept)
-    rows = np.full((len(starts), len(kinds), sequence_length), PADDING, np.int32)
-    for behind, ids in enumerate(kinds):
-        rows[:, behind][filled] = ids[places]
-        rows[:, behind, max(0, sequence_length - behind) :] = PADDING  # they end beyond the cut
-    return rows.reshape(len(starts), len(kinds) * sequence_length)
+    ends = np.cumsum(counts)
+    return (
+        np.arange(width) < counts[:, None],
+        np.arange(counts.sum()) + np.repeat(starts - (ends - counts), counts),
+    )

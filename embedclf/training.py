@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedclf import __version__, run
+from embedclf.beginnings import Beginnings
 from embedclf.checkpoints import Checkpoint, identity
 from embedclf.config import dump_config
 from embedclf.errors import TrainingError
@@ -127,6 +128,8 @@ def train(
             draft.write_json(run.TEXT, prepared.tokenizer.to_json(), indent=None)
             draft.write_json(run.LABELS, prepared.labels.to_json())
             net.save(draft.path / run.MODEL)
+            counts = prepared.train.occurrences(prepared.tokenizer.rows)
+            (draft.path / run.ROWS).write_bytes(Beginnings(counts, initial.paces).to_npz())
             classifier = run.read_classifier(draft.path, config.model.pooling)
             parity, decision, metrics = _measure(prepared, classifier, net)
             draft.write(run.CONFIG, dump_config(config, _home(output)))

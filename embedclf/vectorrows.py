@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embedclf.chance import chance
 from embedclf.columns import text_column
 from embedclf.vocabularies import PADDING, RESERVED, UNKNOWN
 
 if TYPE_CHECKING:
     from embedclf.parts import Counts
     from embedclf.preparation import Prepared
+    from embedclf.schema import Config
     from embedclf.spelling import Floats, Mask, Vectors
+    from embedclf.tokenizer import Tokenizer
     from embedclf.vectorsources import Source
 
 _CONTRACTION = re.compile(r"(.+?)(n't|'(?:s|m|d|ll|re|ve))", re.IGNORECASE)
@@ -80,7 +84,7 @@ def first_rows(prepared: Prepared, source: Source) -> tuple[Floats, Coverage]:
     Raises:
         DataError: The source cannot be read.
     """
-    covered, rows, unreadable = _rows(prepared, source)
+    covered, rows, unreadable = rows_of(prepared.tokenizer, prepared.config, source)
     counts = _counts(prepared)
     coverage = Coverage(
         source.name,
@@ -95,23 +99,32 @@ def first_rows(prepared: Prepared, source: Source) -> tuple[Floats, Coverage]:
     return rows, coverage
 
 
-def _rows(prepared: Prepared, source: Source) -> tuple[Mask, Floats, int]:
-    """Which rows (rows,) are those of tokens with a vector, all rows, and what was unreadable."""
-    tokens = prepared.tokenizer.tokens
+def rows_of(tokenizer: Tokenizer, config: Config, source: Source) -> tuple[Mask, Floats, int]:
+    """Give the rows of the embedding, as `first_rows` tells.
+
+    Returns:
+        (rows,) which of them are of tokens with a vector, (rows, embedding_dim) all of them, and
+        how many words of the source are unreadable.
+
+    Raises:
+        DataError: The source cannot be read.
+    """
+    tokens = tokenizer.tokens
     parts = _contractions(tokens)
     wanted = tuple(dict.fromkeys([*tokens, *(part for pair in parts.values() for part in pair)]))
     vectors = source.read(text_column(wanted))
     found, vectors_of = _joined(vectors, wanted, parts)
-    covered = np.zeros(prepared.tokenizer.rows, np.bool_)
+    covered = np.zeros(tokenizer.rows, np.bool_)
     of_tokens = slice(len(RESERVED), len(RESERVED) + len(tokens))
     covered[of_tokens] = found[: len(tokens)]
     known = vectors_of[: len(tokens)][covered[of_tokens]]
     spread = float(known.std()) if len(known) else _SPREAD
-    rows = _chance((len(covered), source.embedding_dim), spread, prepared.config.seed)
+    limit = spread * math.sqrt(3)  # of uniform numbers of that standard deviation
+    rows = chance((len(covered), source.embedding_dim), config.seed, limit)
     rows[covered] = known
     rows[PADDING] = 0
     rows[UNKNOWN] = known.mean(axis=0) if len(known) else 0
-    if prepared.config.model.trainable_embedding:
+    if config.model.trainable_embedding:
         rows *= np.float32(_SPREAD / max(spread, _LEAST))
     return covered, rows, vectors.unreadable
 
@@ -134,14 +147,6 @@ def _joined(
             vectors.rows[whole] = vectors.rows[places].mean(axis=0)
             found[whole] = True
     return found, vectors.rows
-
-
-def _chance(shape: tuple[int, int], spread: float, seed: int) -> Floats:
-    """Rows of uniform numbers around 0, of a standard deviation."""
-    limit = np.float32(spread * np.sqrt(3))
-    uniform = np.random.default_rng(seed).random(shape, np.float32)
-    rows: Floats = (2 * uniform - 1) * limit
-    return rows
 
 
 def _commonest(prepared: Prepared, counts: Counts) -> tuple[str, ...]:

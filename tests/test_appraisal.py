@@ -161,7 +161,7 @@ def test_columns_make_slices(workplace: Path, invoke: Invoke) -> None:
 def test_the_worst_mistakes_come_first_with_their_places(workplace: Path, invoke: Invoke) -> None:
     invoke("train", "binary.yaml", "-q")
     rows: list[tuple[str, str]] = [(text, label) for text, label in reviews(40)]
-    rows[7] = ("a great,\nlovely film", "neg")
+    rows[7] = ("great film,\nit was great on day 3", "neg")
     rows[20] = ("awful", "pos")
     write_csv(workplace / "wrong.csv", ["text", "label"], rows)
     values = json.loads(invoke("evaluate", "--data", "wrong.csv", "--no-baseline", "--json").stdout)
@@ -171,7 +171,7 @@ def test_the_worst_mistakes_come_first_with_their_places(workplace: Path, invoke
     assert likely == sorted(likely, reverse=True)
     first = places["wrong.csv:9"]
     assert (first["true"], first["given"], first["label"]) == (["neg"], ["pos"], "pos")
-    assert {token for token, _ in first["tokens"]} >= {"great", "lovely"}
+    assert {token for token, _ in first["tokens"]} >= {"great", "film"}
     few = json.loads(
         invoke(
             "evaluate", "--data", "wrong.csv", "--no-baseline", "--json", "--mistakes", "1"

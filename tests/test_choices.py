@@ -112,6 +112,11 @@ def test_runs_of_three_tokens_count_in_long_texts() -> None:
     assert chosen(survey(tokens=101))["text.ngrams"] == 3
 
 
+def test_runs_of_characters_know_the_parts_of_many_words() -> None:
+    values = chosen(replace(survey(tokens=60), unit="character", words=survey(kinds=500_000)))
+    assert (values["text.unit"], values["text.ngrams"]) == ("character", 4)
+
+
 @pytest.mark.parametrize(
     ("rows", "batch"), [(10, 32), (31_999, 32), (32_000, 64), (256_000, 512), (10**7, 512)]
 )

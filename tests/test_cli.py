@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
 from embedclf import __version__
@@ -22,7 +23,16 @@ if TYPE_CHECKING:
 
     from embedclf.run import Run
 
-COMMANDS = sorted(main.commands)
+
+def commands(of: click.Group = main, before: str = "") -> Iterator[str]:
+    """All commands, those of groups too."""
+    for name, command in sorted(of.commands.items()):
+        yield f"{before}{name}"
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{before}{name} ")
+
+
+COMMANDS = [*commands()]
 CLOSED = 124
 
 
@@ -34,12 +44,16 @@ def embedclf(*args: object, **options: object) -> subprocess.CompletedProcess[st
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help(command: str, invoke: Invoke, golden: Callable[[str, str], None]) -> None:
     told = invoke(*command.split(), "--help").stdout
-    golden(f"help-{command or 'embedclf'}.txt", told.replace("main", "embedclf"))
+    golden(f"help-{command.replace(' ', '-') or 'embedclf'}.txt", told.replace("main", "embedclf"))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_has_help(command: str) -> None:
-    for parameter in main.commands[command].params:
+    found: click.Command = main
+    for name in command.split():
+        assert isinstance(found, click.Group)
+        found = found.commands[name]
+    for parameter in found.params:
         if parameter.param_type_name == "option":
             assert getattr(parameter, "help", None), parameter.name
 

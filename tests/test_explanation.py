@@ -15,7 +15,7 @@ from embedclf.backend import keras
 from embedclf.classifier import Classifier
 from embedclf.explanation import Explanation, Token, explain
 from embedclf.labels import Labels, Task
-from embedclf.ngrams import Ngrams
+from embedclf.ngrams import Ngrams, slots
 from embedclf.schema import ModelConfig
 from embedclf.tokenizer import Tokenizer
 from embedclf.weights import read_weights
@@ -32,25 +32,29 @@ WORDS = tuple(f"w{number}" for number in range(ROWS - 4))
 W0, W1, W0_W1 = 2, 3, ROWS - 2
 PHRASES = {
     1: Ngrams(),
-    2: Ngrams.of(2, np.array([W0], np.int32), np.array([W1], np.int32)),
-    3: Ngrams.of(3, np.array([W0, W0_W1], np.int32), np.array([W1, W0], np.int32)),
+    2: Ngrams.of(2, np.array([0, W0], np.int32), np.array([W1, W1], np.int32)),
+    3: Ngrams.of(3, np.array([W0, W0_W1], np.int32), np.array([W1, 0], np.int32)),
 }
-"""By their most tokens: "w0 w1", and "w0 w1 w0"."""
+SPELT = {1: (), 2: ("<s> w1", "w0 w1"), 3: ("w0 w1", "w0 w1 </s>")}
+"""By their most tokens."""
 
 
-def phrases_of(words: list[str], known: Ngrams) -> list[str]:
-    """The known phrases of a text, the shorter first."""
-    phrases = ["w0 w1", "w0 w1 w0"][: len(known)]
-    places = ((phrase, start) for phrase in phrases for start in range(len(words)))
-    found = ((words[start : start + len(one.split())], one) for one, start in places)
-    return [phrase for run, phrase in found if run == phrase.split()]
+def phrases_of(words: list[str], longest: int) -> list[str]:
+    """The known phrases in what is read of a text, the shorter first."""
+    padded = ["<s>", *words, "</s>"][: None if len(words) <= LENGTH else LENGTH + 1]
+    runs = (
+        " ".join(padded[start : start + length])
+        for length in range(2, longest + 1)
+        for start in range(len(padded) - length + 1)
+    )
+    return [run for run in runs if run in SPELT[longest]]
 
 
 def classifier(
     folder: Path, task: Task, seed: int, known: Ngrams = PHRASES[1], **model: Any
 ) -> tuple[Classifier, Any]:
     config = ModelConfig.model_validate({"embedding_dim": 4, **model})
-    net, labels = build(config, task, seed, LENGTH * known.longest)
+    net, labels = build(config, task, seed, slots(LENGTH, known.longest))
     net.save(folder / "model.keras")
     weights = read_weights((folder / "model.keras").read_bytes(), model["pooling"])
     return Classifier(Tokenizer("word", True, LENGTH, WORDS, known), labels, weights), net
@@ -95,9 +99,10 @@ def test_what_tokens_add_is_the_logit(
         assert [token.token for token in told.tokens] == words[:LENGTH]
         assert [token.known for token in told.tokens] == [w != "other" for w in words[:LENGTH]]
         assert told.cut == max(0, len(words) - LENGTH)
-        assert [one.phrase for one in told.phrases] == phrases_of(words[:LENGTH], known)
+        assert [one.phrase for one in told.phrases] == phrases_of(words, known.longest)
         for one in told.phrases:
-            assert one.phrase.split() == words[one.start : one.start + one.tokens]
+            inside = [word for word in one.phrase.split() if word not in {"<s>", "</s>"}]
+            assert inside == words[one.start : one.start + one.tokens]
         assert pooling == "flatten" or told.padding == 0.0
         if task != "multiclass":
             assert 1 / (1 + np.exp(-told.logit)) == pytest.approx(told.probability, abs=1e-5)

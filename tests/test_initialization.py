@@ -345,3 +345,20 @@ def test_a_package_that_is_not_installed_is_one_line(
     )
     with pytest.raises(ConfigError):
         begin(workplace, "model.initialization=glove")
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
+def test_a_network_knows_how_often_labels_are_true_before_it_learns(
+    workplace: Path, task: str
+) -> None:
+    prepared = prepare(load_config(workplace / f"{task}.yaml", ["training.class_weight=none"]))
+    odds = np.exp(initialize(prepared).biases)
+    shares = odds / odds.sum() if task == "multiclass" else odds / (1 + odds)
+    present = prepared.labels.present(prepared.train.targets)
+    assert shares == pytest.approx(present.mean(axis=0), abs=0.02)
+
+
+def test_labels_of_equal_weight_are_equally_likely_at_first(workplace: Path) -> None:
+    for task in ("binary", "multilabel"):
+        config = load_config(workplace / f"{task}.yaml", ["training.class_weight=balanced"])
+        assert initialize(prepare(config)).biases == pytest.approx(0.0, abs=1e-4)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from embedclf import ngrams as room
 from embedclf.columns import text_column
-from embedclf.ngrams import Ngrams, learn
+from embedclf.ngrams import Ngrams, framed, learn
 from embedclf.schema import TextConfig
 from embedclf.tokenizer import Tokenizer
 from tests.test_tokenizer import ANY_TEXT, parts_of
@@ -19,28 +19,39 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from embedclf.ngrams import Ends, Ids
+    from embedclf.ngrams import Ids
 
 FIRST = 6
 TEXTS = st.lists(st.lists(st.integers(1, FIRST - 1), max_size=7), max_size=12)
 
 
-def joined(texts: list[list[int]], size: int = 3) -> Iterator[tuple[Ids, Ends]]:
-    """Texts in parts, one behind the other."""
+def joined(texts: list[list[int]], size: int = 3) -> Iterator[Ids]:
+    """Texts in parts, padding around each."""
     for start in range(0, len(texts), size):
         part = texts[start : start + size]
         ends = np.cumsum([len(text) for text in part], dtype=np.int64)
-        yield np.array([number for text in part for number in text], np.int32), ends
+        ids, before = framed(np.array([one for text in part for one in text], np.int32), ends)
+        assert ids.tolist() == [one for text in part for one in (0, *text)] + [0]
+        assert not ids[before].any()
+        yield ids
+
+
+def runs(text: list[int], length: int) -> Iterator[tuple[int, ...]]:
+    """What begins at each place of a text and the padding before it; () where it has an end."""
+    padded = (0, *text, 0)
+    for start in range(len(text) + 1):
+        run = padded[start : start + length]
+        yield run if len(run) == length and any(run) else ()
 
 
 def counted(texts: list[list[int]], longest: int) -> Counter[tuple[int, ...]]:
     """How often each run of known tokens is there; 1 is unknown."""
     return Counter(
-        tuple(text[start : start + length])
+        run
         for text in texts
         for length in range(2, longest + 1)
-        for start in range(len(text) - length + 1)
-        if 1 not in text[start : start + length]
+        for run in runs(text, length)
+        if run and 1 not in run
     )
 
 
@@ -82,16 +93,10 @@ def test_known_runs_are_found_where_they_begin(
 ) -> None:
     known = learn(lambda: joined(learned), FIRST, longest=longest, size=10_000, min_count=1)
     numbers = {run: FIRST + number for number, run in enumerate(spelt(known))}
-    (ids, ends), *_ = [*joined(texts, 99), (np.zeros(0, np.int32), np.zeros(0, np.int64))]
-    for length, found in enumerate(known.find(ids, ends, FIRST), start=2):
-        expected = [
-            numbers.get(tuple(text[start : start + length]), 0)
-            if start + length <= len(text)
-            else 0
-            for text in texts
-            for start in range(len(text))
-        ]
-        assert found.tolist() == expected
+    ids, *_ = [*joined(texts, 99), np.zeros(1, np.int32)]
+    for length, found in enumerate(known.find(ids, FIRST), start=2):
+        expected = [numbers.get(run, 0) for text in texts for run in runs(text, length)]
+        assert found.tolist() == [*expected, 0]
 
 
 def test_the_frequent_are_known_whatever_can_be_held(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,23 +118,34 @@ def fit(texts: list[str], **text: object) -> Tokenizer:
 
 def test_ngrams_stand_behind_the_tokens_of_a_text() -> None:
     learned = fit(["a b a b c"], ngrams=3)
-    assert learned.slots == 12
-    assert learned.rows == 2 + 3 + 6
-    rows = learned.encode(["a b c", "b a x b a b", ""]).ids
-    assert [one for one in learned.decode(rows[0]) if one] == ["a", "b", "c", "a b", "b c", "a b c"]
-    assert learned.decode(rows[1]) == ["b", "a", " ", "b", "b a", *[""] * 7]
-    assert not rows[2].any()
+    assert learned.slots == 4 + 5 + 5
+    assert learned.rows == 2 + 3 + 5 + 5
+    rows = learned.encode(["a b c", "b a x b a b", "a b a b", ""]).ids
+    pairs, threes = ["<s> a", "a b", "b c", "c </s>"], ["<s> a b", "a b c", "b c </s>"]
+    assert [one for one in learned.decode(rows[0]) if one] == ["a", "b", "c", *pairs, *threes]
+    assert learned.decode(rows[1]) == ["b", "a", " ", "b", "", "b a", *[""] * 8]
+    assert [one for one in learned.decode(rows[2]) if one] == [
+        *("a", "b", "a", "b", "<s> a", "a b", "b a", "a b", "<s> a b", "a b a", "b a b")
+    ]
+    assert not rows[3].any()
+
+
+def test_what_a_text_is_cut_at_is_not_its_end() -> None:
+    learned = fit(["a b", "a"], sequence_length=1)
+    assert learned.decode(learned.encode(["a b"]).ids[0]) == ["a", "<s> a", ""]
+    assert learned.decode(learned.encode(["a"]).ids[0]) == ["a", "<s> a", "a </s>"]
 
 
 def test_no_texts_are_no_rows() -> None:
     learned = fit(["a b"])
-    assert learned.encode([]).ids.shape == (0, 8)
-    assert learned.encode_tokens(learned.cut(text_column([]))).ids.shape == (0, 8)
+    assert learned.encode([]).ids.shape == (0, 9)
+    assert learned.encode_tokens(learned.cut(text_column([]))).ids.shape == (0, 9)
 
 
 def test_runs_of_characters_have_no_blanks() -> None:
     learned = fit(["好吃好吃"], unit="character")
-    assert set(learned.decode(learned.encode(["好吃"]).ids[0])) == {"好", "吃", "好吃", ""}
+    told = set(learned.decode(learned.encode(["好吃"]).ids[0]))
+    assert told == {"好", "吃", "<s> 好", "好吃", "吃 </s>", ""}
 
 
 @given(texts=st.lists(ANY_TEXT, min_size=1, max_size=9), longest=st.integers(1, 3))
@@ -146,6 +162,6 @@ def test_rare_tokens_and_runs_are_left_out() -> None:
     learned = fit(["a b", "a b", "a c"], min_count=2)
     assert learned.tokens == ("a", "b")
     assert learned.decode(learned.encode(["a b", "a c"]).ids.reshape(-1)) == [
-        *("a", "b", "", "", "a b", "", "", ""),
-        *("a", " ", "", "", "", "", "", ""),
+        *("a", "b", "", "", "<s> a", "a b", "b </s>", "", ""),
+        *("a", " ", "", "", "<s> a", "", "", "", ""),
     ]

@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import os
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -139,6 +140,19 @@ def test_how_a_table_is_read_goes_into_the_config(tmp_path: Path, invoke: Invoke
     config = load_config(tmp_path / "x.yaml")
     assert (config.data.delimiter, config.data.encoding) == ("~", "latin-1")
     assert invoke("check", tmp_path / "x.yaml").stdout
+
+
+def test_words_that_are_too_many_are_cut_into_characters(tmp_path: Path, invoke: Invoke) -> None:
+    words = [*map("".join, product("aeiouklst", repeat=5))][:20_000]
+    rows = [(" ".join(words[at : at + 20]), "ab"[at % 40 // 20]) for at in range(0, 20_000, 20)]
+    write_csv(tmp_path / "rich.csv", ["text", "label"], rows)
+    write_csv(tmp_path / "long.csv", ["text", "label"], [(text * 6, of) for text, of in rows])
+    units = {}
+    for name in ("rich", "long"):
+        invoke("init", tmp_path / f"{name}.csv", "-o", tmp_path / f"{name}.yaml", "-q")
+        text = load_config(tmp_path / f"{name}.yaml").text
+        units[name] = (text.unit, text.ngrams)
+    assert units == {"rich": ("character", 4), "long": ("word", 3)}
 
 
 def test_a_script_without_blanks_is_cut_into_characters(tmp_path: Path, invoke: Invoke) -> None:

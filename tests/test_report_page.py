@@ -86,7 +86,7 @@ def odd_page(folder: Path, invoke: Invoke) -> str:
     rows = [(f"word{n % 7} </svg> שלום {n}", labels[n % len(labels)]) for n in range(300)]
     rows[4] = (" ".join(f"token{n % 70}" for n in range(2000)), labels[0])
     write_csv(folder / "<odd> & long.csv", ["text", "label"], rows)
-    beside = [*rows[:6], ("", SCRIPT), (rows[4][0], "-12"), ("unheard", "of")]
+    beside = [*rows[:6], ("", SCRIPT), ("", "-12"), (rows[4][0], "-12"), ("unheard", "of")]
     write_csv(folder / "beside.csv", ["text", "label", "<by>"], [(*row, SCRIPT) for row in beside])
     config = folder / "odd.yaml"
     config.write_text(

@@ -31,6 +31,7 @@ FILES = [
     "history.csv",
     "metrics.json",
     "run.json",
+    "rows.npz",
 ]
 
 

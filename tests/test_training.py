@@ -43,6 +43,7 @@ def test_a_run_holds_all_it_should_and_learned_something(task: str, runs: dict[s
         "history.csv",
         "metrics.json",
         "run.json",
+        "rows.npz",
     }
     assert {file.name for file in run.path.iterdir()} == names
     record = run.record

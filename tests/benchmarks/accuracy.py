@@ -6,9 +6,12 @@ one; beside it the seconds of the whole training, tables read and run written, o
 the same config with flatten, no pairs of tokens, and vectors by chance. fastText and scikit-learn
 get all training rows, we part some off to stop by. Nothing here was chosen by these scores.
 
-    EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.accuracy [--minutes M] [NAME ...]
+    EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.accuracy [--minutes M] [--kept FILE]
+        [--only WAY] [NAME ...]
 
-`--minutes` adds what `tune` finds in so many minutes a set.
+`--minutes` adds what `tune` finds in so many minutes a set. All sets take hours: `--kept` names a
+file of what is measured already, which is taken from there and added to, and `--only` measures one
+way and takes the others as they are kept.
 """
 
 from __future__ import annotations
@@ -19,10 +22,11 @@ import shutil
 import statistics
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from embedclf.atomic import write_text
 from embedclf.run import Run
 from tests.benchmarks.processes import datasets, embedclf, peer, run
 
@@ -31,8 +35,12 @@ if TYPE_CHECKING:
 
 SEEDS = (1, 2, 3)
 CLASSIC = ("model.pooling=flatten", "text.ngrams=1", "model.initialization=random")
-HEAD = ("set", "score", "classic", "init", "tune", *("fastText 5", "fastText 25, pairs"))
-TFIDF = ("TF-IDF + LR", "TF-IDF + LR, pairs")
+FASTTEXT = {
+    "fastText 5": ("-epoch", 5),
+    "fastText 25, pairs": ("-epoch", 25, "-wordNgrams", 2),
+}
+TFIDF = {"TF-IDF + LR": 1, "TF-IDF + LR, pairs": 2}
+WAYS = ("classic", "init", "tune", *FASTTEXT, *TFIDF)
 
 
 @dataclass(frozen=True)
@@ -87,48 +95,94 @@ class Scored:
         return f"{self.mean:.4f}{spread} ({self.seconds:.1f} s)"
 
 
+@dataclass
+class Kept:
+    """What is measured, by set and way, in a file where one is named."""
+
+    file: Path | None
+    scored: dict[str, dict[str, Scored | None]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, file: Path | None) -> Kept:
+        """What a file holds, if there is one."""
+        if file is None or not file.is_file():
+            return cls(file)
+        told = json.loads(file.read_text(encoding="utf-8"))
+        return cls(
+            file,
+            {
+                folder: {
+                    way: one and Scored(tuple(one["scores"]), one["seconds"])
+                    for way, one in ways.items()
+                }
+                for folder, ways in told.items()
+            },
+        )
+
+    def add(self, folder: str, way: str, scored: Scored | None) -> None:
+        """Keep what a way came to."""
+        self.scored.setdefault(folder, {})[way] = scored
+        if self.file is not None:
+            told = {
+                folder: {way: one and asdict(one) for way, one in ways.items()}
+                for folder, ways in self.scored.items()
+            }
+            write_text(self.file, [json.dumps(told, indent=1)])
+
+
 def main() -> None:
     """Measure the sets that are named, or all that are there."""
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*", help="folders of sets")
     parser.add_argument("--minutes", type=float, help="how long tune may take a set")
+    parser.add_argument("--kept", type=Path, help="file of what is measured already")
+    parser.add_argument("--only", choices=WAYS, help="the one way to measure")
     asked = parser.parse_args()
-    ways = (*HEAD, *TFIDF)
-    print(f"| {' | '.join(ways)} | rank of init |\n|{'---|' * (len(ways) + 1)}")
-    ranks = []
+    head = ("set", "score", *WAYS, "rank of init")
+    print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
+    kept, ranks = Kept.read(asked.kept), []
     for name, public in SETS.items():
         if asked.names and public.folder not in asked.names:
             continue
         if not public.train.is_file():
             print(f"skipped: {name}: no {public.train}", file=sys.stderr)
             continue
-        found = measure(public, asked.minutes)
-        ranks.append(rank(found))
+        measure(public, kept, WAYS if asked.only is None else (asked.only,), asked.minutes)
+        found = kept.scored[public.folder]
         score = "micro-F1" if public.separator else "accuracy"
-        cells = [str(found[way] or "–") for way in ways[2:]]
-        print(f"| {name} | {score} | {' | '.join(cells)} | {ranks[-1]} |", flush=True)
-    if ranks:
-        print(f"\nmean rank of init: {statistics.mean(ranks):.2f}")
+        cells = [str(found.get(way) or "–") for way in WAYS]
+        ranks.append(rank(found))
+        print(f"| {name} | {score} | {' | '.join(cells)} | {ranks[-1] or '–'} |", flush=True)
+    if told := [one for one in ranks if one is not None]:
+        print(f"\nmean rank of init: {statistics.mean(told):.2f}")
 
 
-def rank(found: dict[str, Scored | None]) -> int:
+def rank(found: dict[str, Scored | None]) -> int | None:
     """That of the config of `init` among all that nobody searched for."""
     means = {way: one.mean for way, one in found.items() if one is not None and way != "tune"}
-    return 1 + sum(mean > means["init"] for mean in means.values())
+    return 1 + sum(mean > means["init"] for mean in means.values()) if "init" in means else None
 
 
-def measure(public: PublicSet, minutes: float | None) -> dict[str, Scored | None]:
-    """All ways to train on a set."""
+def measure(public: PublicSet, kept: Kept, ways: tuple[str, ...], minutes: float | None) -> None:
+    """Score those ways to train on a set that are not kept."""
+    missing = [way for way in ways if kept.scored.get(public.folder, {}).get(way) is None]
     with tempfile.TemporaryDirectory() as place:
         config = Path(place) / "config.yaml"
         embedclf("init", public.train, "--test", public.tested, "-o", config, "-q")
-        return {
-            "classic": over_seeds(lambda seed: trained(config, seed, CLASSIC)),
-            "init": over_seeds(lambda seed: trained(config, seed)),
-            "tune": None if minutes is None else tuned(config, minutes),
-            **fasttext(public, Path(place)),
-            **{way: tfidf(public, pairs + 1) for pairs, way in enumerate(TFIDF)},
-        }
+        for way in missing:
+            kept.add(public.folder, way, score(way, public, config, minutes))
+
+
+def score(way: str, public: PublicSet, config: Path, minutes: float | None) -> Scored | None:
+    """A way to train on a set; None where it is not there or not asked for."""
+    if way in FASTTEXT:
+        return fasttext(public, config.parent, FASTTEXT[way])
+    if way in TFIDF:
+        return tfidf(public, TFIDF[way])
+    if way == "tune":
+        return None if minutes is None else tuned(config, minutes)
+    overrides = CLASSIC if way == "classic" else ()
+    return over_seeds(lambda seed: trained(config, seed, overrides))
 
 
 def over_seeds(train: Callable[[int], tuple[float, float]]) -> Scored:
@@ -161,22 +215,21 @@ def first_score(folder: Path) -> float:
     return next(iter(scores.values()))
 
 
-def fasttext(public: PublicSet, place: Path) -> dict[str, Scored | None]:
-    """Its default of 5 epochs, and 25 with pairs of words; None where it is not installed."""
-    ways = {HEAD[5]: ("-epoch", 5), HEAD[6]: ("-epoch", 25, "-wordNgrams", 2)}
+def fasttext(public: PublicSet, place: Path, options: tuple[object, ...]) -> Scored | None:
+    """FastText, if it is installed, with options beside its defaults."""
     if shutil.which("fasttext") is None:
         print("skipped: fastText is not installed", file=sys.stderr)
-        return dict.fromkeys(ways)
+        return None
     lines = [place / "train.txt", place / "test.txt"]
     given = (public.unit, public.separator)
     converted = [
         peer("fasttext-lines", table, line, *given)
         for table, line in zip((public.train, public.tested), lines, strict=True)
     ]
+    loss = ("-loss", "ova") if public.separator else ()
 
-    def trained(seed: int, options: tuple[object, ...]) -> tuple[float, float]:
+    def trained(seed: int) -> tuple[float, float]:
         model = place / "model"
-        loss = ("-loss", "ova") if public.separator else ()
         told = ("-input", lines[0], "-output", model, "-seed", seed, "-thread", 2, "-verbose", 0)
         done = run("fasttext", "supervised", *told, *options, *loss)
         seconds = converted[0].seconds + done.seconds
@@ -188,10 +241,7 @@ def fasttext(public: PublicSet, place: Path) -> dict[str, Scored | None]:
         scored = peer("fasttext-f1", lines[1], place / "answers.txt").stdout
         return json.loads(scored)["score"], seconds
 
-    return {
-        way: over_seeds(lambda seed, options=options: trained(seed, options))  # type: ignore[misc]
-        for way, options in ways.items()
-    }
+    return over_seeds(trained)
 
 
 def tfidf(public: PublicSet, ngrams: int) -> Scored:
