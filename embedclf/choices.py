@@ -172,12 +172,8 @@ def _length(survey: Survey) -> int:
 
 def _model(survey: Survey) -> Iterator[Choice]:
     labels = len(survey.labels.names)
-    if _is_counted(survey):
-        told = f"{labels} labels: tokens in texts of one above all learn quicker than those in all"
-        yield Choice("model", "initialization", "naive_bayes", told)
-    else:
-        told = f"by chance: of {labels:,} labels, most tokens are rare in all but one"
-        yield Choice("model", "initialization", "random", told)
+    told = "tokens that are in texts of some labels above all learn quicker than those in all"
+    yield Choice("model", "initialization", "naive_bayes", told)
     told = f"numbers for a token, enough to tell {labels:,} labels apart"
     yield Choice("model", "embedding_dim", _width(survey), told)
     if _is_of_strongest(survey):
@@ -189,14 +185,13 @@ def _model(survey: Survey) -> Iterator[Choice]:
 
 
 def _width(survey: Survey) -> int:
-    if _is_counted(survey):
+    if _has_few_labels(survey):
         return 16
     many = len(survey.labels.names) > _MANY_LABELS
     return 128 if _is_of_strongest(survey) or (many and not survey.is_large) else 64
 
 
-def _is_counted(survey: Survey) -> bool:
-    """Whether what tokens tell of a label can be counted beforehand: few labels, many rows each."""
+def _has_few_labels(survey: Survey) -> bool:
     return survey.labels.task != "multilabel" and len(survey.labels.names) <= _FEW_LABELS
 
 
@@ -232,7 +227,7 @@ def _learning_rate(survey: Survey) -> Choice:
         return Choice("training", "learning_rate", 0.003, told)
     large = survey.is_large
     told = "large steps, since passes are few" if large else "small steps; all tokens move together"
-    small_and_large = (0.001, 0.002) if _is_counted(survey) else (0.002, 0.005)
+    small_and_large = (0.001, 0.002) if _has_few_labels(survey) else (0.002, 0.005)
     return Choice("training", "learning_rate", small_and_large[large], told)
 
 
