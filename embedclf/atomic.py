@@ -100,11 +100,7 @@ def write_text(target: Path, parts: Iterable[str]) -> None:
     Raises:
         DataError: The file cannot be written.
     """
-    try:
-        with draft_file(target, "w", encoding="utf-8", newline="\n") as file:
-            file.writelines(parts)
-    except OSError as error:
-        raise DataError(f"{target}: cannot be written: {error.strerror}") from error
+    write_bytes(target, (part.encode() for part in parts))
 
 
 def write_bytes(target: Path, parts: Iterable[bytes]) -> None:

@@ -23,11 +23,17 @@ if TYPE_CHECKING:
     Answer = tuple[dict[str, Any], str]  # for programs and for people
 
 Asked = TypeVar("Asked")
+F = TypeVar("F", bound="Callable[..., Any]")
 
 _count_option = click.option(
     "-k", "most", type=click.IntRange(1), default=10, show_default=True, help="How many to show."
 )
 _phrases_option = click.option("--phrases", is_flag=True, help="Phrases beside tokens.")
+
+
+def _listing_options(command: F) -> F:
+    """What all commands that list vectors know."""
+    return run_option(_count_option(_phrases_option(json_option(talk_options(command)))))
 
 
 @click.group(short_help="Look at the vectors of a run, and export them.")
@@ -37,11 +43,7 @@ def embeddings() -> None:
 
 @embeddings.command(short_help="Words whose vectors point the same way.")
 @click.argument("words", nargs=-1, metavar="[WORD]...")
-@run_option
-@_count_option
-@_phrases_option
-@json_option
-@talk_options
+@_listing_options
 def neighbors(
     words: tuple[str, ...], path: Path | None, most: int, phrases: bool, as_json: bool
 ) -> None:
@@ -68,11 +70,7 @@ def neighbors(
 
 @embeddings.command(short_help="A is to B as C is to what?")
 @click.argument("words", nargs=-1, metavar="[A B C]")
-@run_option
-@_count_option
-@_phrases_option
-@json_option
-@talk_options
+@_listing_options
 def analogy(
     words: tuple[str, ...], path: Path | None, most: int, phrases: bool, as_json: bool
 ) -> None:
@@ -102,11 +100,7 @@ def analogy(
 
 
 @embeddings.command(short_help="Which vectors training moved most.")
-@run_option
-@_count_option
-@_phrases_option
-@json_option
-@talk_options
+@_listing_options
 def movement(path: Path | None, most: int, phrases: bool, as_json: bool) -> None:
     """Tell which vectors training moved most, and what they were before it.
 

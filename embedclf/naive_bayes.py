@@ -53,7 +53,7 @@ def log_count_ratio(prepared: Prepared) -> Floats:
         label for which it is largest.
     """
     part, rows = prepared.train, prepared.tokenizer.rows
-    total = part.occurrences(rows)
+    total = prepared.counts
     largest = np.zeros(rows, np.float32)
     for of_label in prepared.labels.present(part.targets).T:
         inside = part.occurrences(rows, of_label)

@@ -26,7 +26,7 @@ from embedclf.vectorsources import open_source
 if TYPE_CHECKING:
     from embedclf.data import LabelledRows, Mask
     from embedclf.fingerprints import Fingerprints
-    from embedclf.parts import Cut, Files, Part, Sides
+    from embedclf.parts import Counts, Cut, Files, Part, Sides
     from embedclf.schema import Config
     from embedclf.tokenizer import Tokenizer
 
@@ -44,6 +44,11 @@ class Prepared:
     train: Part
     validation: Part
     test: Part | None
+
+    @cached_property
+    def counts(self) -> Counts:
+        """(rows,) how often training reads each id; padding counts as none."""
+        return self.train.occurrences(self.tokenizer.rows)
 
     @cached_property
     def facts(self) -> dict[str, Any]:

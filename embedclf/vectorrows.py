@@ -85,7 +85,8 @@ def first_rows(prepared: Prepared, source: Source) -> tuple[Floats, Coverage]:
         DataError: The source cannot be read.
     """
     covered, rows, unreadable = rows_of(prepared.tokenizer, prepared.config, source)
-    counts = _counts(prepared)
+    counts = prepared.counts[: prepared.tokenizer.first_ngram]
+    covered = covered[: len(counts)]  # a phrase has no vector in a source
     coverage = Coverage(
         source.name,
         source.embedding_dim,
@@ -155,10 +156,3 @@ def _commonest(prepared: Prepared, counts: Counts) -> tuple[str, ...]:
     numbers = np.arange(len(RESERVED), end, dtype=np.int32)
     first = numbers[np.argsort(-counts[numbers], kind="stable")][:_NAMED]
     return tuple(prepared.tokenizer.decode(first[counts[first] > 0]))
-
-
-def _counts(prepared: Prepared) -> Counts:
-    """(rows,) how often training reads each token; padding and phrases are not counted."""
-    counts = prepared.train.occurrences(prepared.tokenizer.rows)
-    counts[prepared.tokenizer.first_ngram :] = 0
-    return counts
