@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from embedclf.findings import FITTING
 from embedclf.layout import percent, shortened
-from embedclf.survey import USUAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from embedclf.schema import DataConfig
     from embedclf.survey import Survey
 
-_LONGEST = 500
+_LONGEST = 1_000
 _MOST_TOKENS = 200_000
 _MOST_NGRAMS = 1_000_000
 _MOST_NUMBERS = 32_000_000
@@ -148,7 +148,7 @@ def _text(survey: Survey) -> Iterator[Choice]:
     yield Choice("text", "ngram_vocabulary_size", phrases, "at most; the most frequent")
     length = _length(survey)
     most = survey.usual_length
-    told = f"{100 * USUAL:.0f} % of the texts have at most {most:,} tokens"
+    told = f"{100 * FITTING:.0f} % of the texts have at most {most:,} tokens"
     if most > length:
         told += f", but the time to train grows with the length: {length:,} are read"
     told += f"; {percent(survey.share_longer(length))} of the texts will be cut"
@@ -182,17 +182,23 @@ def _model(survey: Survey) -> Iterator[Choice]:
     else:
         told = "all tokens tell, and those of a long text more than those of a short one"
         yield Choice("model", "pooling", "sqrt", told)
+        if survey.labels.task == "multiclass" and not _has_few_labels(survey):
+            told = "many labels have few rows each: no number of a text is to be relied on alone"
+            yield Choice("model", "dropout", 0.3 if survey.is_large else 0.5, told)
 
 
 def _width(survey: Survey) -> int:
     if _has_few_labels(survey):
         return 16
-    many = len(survey.labels.names) > _MANY_LABELS
-    return 128 if _is_of_strongest(survey) or (many and not survey.is_large) else 64
+    return 128 if _has_many_labels(survey) or _is_of_strongest(survey) else 64
 
 
 def _has_few_labels(survey: Survey) -> bool:
     return survey.labels.task != "multilabel" and len(survey.labels.names) <= _FEW_LABELS
+
+
+def _has_many_labels(survey: Survey) -> bool:
+    return len(survey.labels.names) > _MANY_LABELS
 
 
 def _is_of_strongest(survey: Survey) -> bool:
@@ -227,7 +233,7 @@ def _learning_rate(survey: Survey) -> Choice:
         return Choice("training", "learning_rate", 0.003, told)
     large = survey.is_large
     told = "large steps, since passes are few" if large else "small steps; all tokens move together"
-    small_and_large = (0.001, 0.002) if _has_few_labels(survey) else (0.002, 0.005)
+    small_and_large = (0.002, 0.005) if _has_many_labels(survey) else (0.001, 0.002)
     return Choice("training", "learning_rate", small_and_large[large], told)
 
 

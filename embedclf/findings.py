@@ -25,8 +25,8 @@ NEAR_SIZE = 10
 """Different tokens of texts that can be near-equal: of fewer, two sentences may share most."""
 CUT = 0.1
 """Share of training texts that are cut: of fewer, the end is rarely missed."""
-FITTING = 0.95
-"""Share of training texts that the length proposed fits."""
+FITTING = 0.99
+"""Share of training texts that the length proposed fits: the end of more than a few is missed."""
 UNKNOWN = 0.1
 """Share of tokens that training never saw: from one of ten on, few sentences are known whole."""
 COVERED = 0.5

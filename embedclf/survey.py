@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from embedclf.data import read_labelled
 from embedclf.errors import DataError
+from embedclf.findings import FITTING
 from embedclf.labels import Labels
 from embedclf.separators import find_separator
 from embedclf.tokens import cut, normalize
@@ -26,9 +27,7 @@ if TYPE_CHECKING:
 
 Histogram = npt.NDArray[np.int64]  # (most + 1,)
 
-USUAL = 0.95
-"""Share of the texts that are of usual length."""
-_SHORT = 100
+_SHORT = 200
 _MANY_TOKENS = 2_000_000
 _RICH = 100.0
 """More of Guiraud's index than the words of English texts come to, of whatever number (18 to 42 on
@@ -72,7 +71,7 @@ class Survey:
     def usual_length(self) -> int:
         """The fewest tokens that all but the longest texts do not exceed."""
         upto = np.cumsum(self.lengths)
-        return int(np.searchsorted(upto, USUAL * upto[-1]))
+        return int(np.searchsorted(upto, FITTING * upto[-1]))
 
     @property
     def is_short(self) -> bool:

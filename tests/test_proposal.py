@@ -146,7 +146,7 @@ def test_words_that_are_too_many_are_cut_into_characters(tmp_path: Path, invoke:
     words = [*map("".join, product("aeiouklst", repeat=5))][:20_000]
     rows = [(" ".join(words[at : at + 20]), "ab"[at % 40 // 20]) for at in range(0, 20_000, 20)]
     write_csv(tmp_path / "rich.csv", ["text", "label"], rows)
-    write_csv(tmp_path / "long.csv", ["text", "label"], [(text * 6, of) for text, of in rows])
+    write_csv(tmp_path / "long.csv", ["text", "label"], [(text * 11, of) for text, of in rows])
     units = {}
     for name in ("rich", "long"):
         invoke("init", tmp_path / f"{name}.csv", "-o", tmp_path / f"{name}.yaml", "-q")

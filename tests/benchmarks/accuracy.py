@@ -9,7 +9,8 @@ get all training rows, we part some off to stop by. Nothing here was chosen by t
     EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.accuracy [--minutes M] [--kept FILE]
         [--only WAY] [NAME ...]
 
-`--minutes` adds what `tune` finds in so many minutes a set. All sets take hours: `--kept` names a
+`--minutes` adds the config that one search of so many minutes a set finds by its validation rows,
+trained with each seed as the others are. All sets take hours: `--kept` names a
 file of what is measured already, which is taken from there and added to, and `--only` measures one
 way and takes the others as they are kept.
 """
@@ -200,13 +201,11 @@ def trained(config: Path, seed: int, overrides: tuple[str, ...] = ()) -> tuple[f
 
 
 def tuned(config: Path, minutes: float) -> Scored:
-    """What a search finds: its run scores the test rows once, at the end."""
+    """The config that a search finds, trained with each seed once it is over."""
     with tempfile.TemporaryDirectory() as place:
         done = embedclf("tune", config, "--minutes", minutes, "-o", place, "-q", "--json")
-        told = json.loads(done.stdout)
-        score = first_score(Path(told["run"]))
-        shutil.rmtree(told["run"])
-    return Scored((score,), done.seconds)
+        shutil.rmtree(json.loads(done.stdout)["run"])
+        return over_seeds(lambda seed: trained(Path(place) / "best.yaml", seed))
 
 
 def first_score(folder: Path) -> float:
