@@ -10,7 +10,7 @@ from embedclf.evaluation import evaluate, given, guess
 from embedclf.measures import FULL, measure
 from embedclf.mistakes import worst
 from embedclf.resampling import Resampler, intervals, intervals_of, resample
-from embedclf.scoring import of_run, rows_of, score
+from embedclf.scoring import of_run, of_table, score
 from embedclf.slices import slices
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _place(run: Run, config: Config, wanted: Wanted) -> Place:
     form = {"delimiter": wanted.delimiter, "encoding": wanted.encoding}
     told = {key: value for key, value in form.items() if value is not None}
     read_as = config.model_copy(update={"data": config.data.model_copy(update=told)})
-    return of_run(run, config) if wanted.table is None else rows_of(read_as, wanted.table)
+    return of_run(run, config) if wanted.table is None else of_table(run, read_as, wanted.table)
 
 
 def _rival(

@@ -106,7 +106,7 @@ def _skipped(path: Path, config: DataConfig, known: Labels, *, strict: bool) -> 
     if carried and (strict or carried >= len(rows)):
         name = next(iter(unknown))
         raise DataError(
-            f"{path}: {carried:,} rows carry labels such as {name!r}, which no training row has"
+            f"{path}: labels such as {name!r}, of {carried:,} of its rows, are in no training row"
         )
     return rows.skipped
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from embedclf.resampling import Interval
     from embedclf.slices import Slice
 
-CHOSEN_ON = "the epoch was chosen on them, so that scores are a little too good"
-"""Of rows that a training has looked at."""
 _TEXT = 300
 """Most letters of a text that are shown."""
 _TOKENS = 5
@@ -58,6 +56,7 @@ def appraisal_json(run: Path, told: Appraisal) -> str:
         "run": str(run),
         "data": scored.place.name,
         "form": scored.labelled.table.form,
+        "caution": scored.place.caution,
         "rows_skipped": scored.labelled.skipped,
         **evaluation.to_json(),
         "intervals": told.intervals,
@@ -94,8 +93,8 @@ def remarks(told: Appraisal) -> list[tuple[str, str]]:
     entries.append(
         ("intervals", f"bootstrap over rows, {told.draws:,} draws; a mean over labels is 'macro'")
     )
-    if told.scored.place.chosen_on:
-        entries.append(("rows", CHOSEN_ON))
+    if told.scored.place.caution:
+        entries.append(("rows", told.scored.place.caution))
     first = next(iter(told.evaluation.scores))
     entries += [("verdict", _verdict(rival, first)) for rival in told.rivals]
     return entries

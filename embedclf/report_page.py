@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from embedclf import plot_sections, run_sections, score_sections
-from embedclf.evaluation_report import CHOSEN_ON
 from embedclf.markup import TAIL, head, plain
 from embedclf.verdicts import rows_told, verdict
 
@@ -56,10 +55,6 @@ details:not([open])::details-content { content-visibility: visible; }
 }
 """
 """Of a page of tables, figures and articles, beside that of every page."""
-_CHOSEN_ON = (
-    f"<p>Of these rows: {CHOSEN_ON}; those of a test table (<code>data.test</code>, or "
-    "<code>--data</code>) tell better.</p>\n"
-)
 
 
 def page(told: Reported) -> str:
@@ -71,11 +66,15 @@ def page(told: Reported) -> str:
         f"<p><small>trained {created} UTC · {run.record['task']} · "
         f"{plain(rows_told(told.appraisal))}</small></p>\n"
         f'<p class="verdict">{plain(verdict(told.appraisal))}</p>\n',
-        _CHOSEN_ON if told.appraisal.scored.place.chosen_on else "",
+        _caution(told.appraisal.scored.place.caution),
     ]
     for name, title, content in _sections(told):
         parts.append(f'<section id="{name}">\n<h2>{title}</h2>\n{content}</section>\n')
     return "".join([*parts, TAIL])
+
+
+def _caution(told: str) -> str:
+    return f"<p>Of these rows: {plain(told)}.</p>\n" if told else ""
 
 
 def _sections(told: Reported) -> Iterator[tuple[str, str, str]]:

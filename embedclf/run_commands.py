@@ -54,6 +54,7 @@ def evaluate(
     from embedclf import evaluation_report
     from embedclf.appraisal import Wanted, appraise
 
+    _check_form(data, delimiter, encoding)
     run = open_run(path)
     wanted = Wanted(data, delimiter, encoding, by, baseline=baseline, mistakes=mistakes)
     told = appraise(run, wanted)
@@ -112,6 +113,7 @@ def make_report(
     printed = check_page("-o", output)
     if printed and shown:
         raise click.UsageError("-o - prints the page; --open needs it in a file.")
+    _check_form(data, delimiter, encoding)
     run = open_run(path)
     wanted = Wanted(data, delimiter, encoding, by, baseline=baseline, mistakes=reporting.MISTAKES)
     page = report_page.page(reporting.gather(run, wanted))
@@ -183,6 +185,12 @@ def runs(as_json: bool) -> None:
     click.echo(report.runs_json(found) if as_json else report.runs(found))
     for fault in faults:
         click.echo(f"embedclf: {fault}", err=True)
+
+
+def _check_form(data: Path | None, delimiter: str | None, encoding: str | None) -> None:
+    """Refuse to be told how to read a table that is not named."""
+    if data is None and (delimiter or encoding):
+        raise click.UsageError("--delimiter and --encoding tell how to read --data; name it too.")
 
 
 def _publish(page: str, file: Path, *, shown: bool) -> None:

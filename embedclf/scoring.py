@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     from embedclf.schema import Config
     from embedclf.tokenizer import Counts
 
+CHOSEN_ON = "the epoch was chosen on them, so that scores are a little too good"
+CHANGED = "the table has changed since the run was trained, so that scores are of other rows"
+_SEEN = {
+    "train": "the network learned from this table, so that scores tell of its memory",
+    "validation": CHOSEN_ON,
+}
+"""By the part of a run whose table it is."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -36,8 +44,8 @@ class Place:
     """How to read the table."""
     only: Mask | None = None
     """Which of the valid rows; None is all."""
-    chosen_on: bool = False
-    """Whether the run's epoch, and threshold and calibration if any, were chosen on these rows."""
+    caution: str = ""
+    """Why scores on these rows are not those of rows that the run has never seen, in words."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,12 @@ def rows_of(config: Config, table: Path) -> Place:
     return Place(str(near(table)), table, config)
 
 
+def of_table(run: Run, config: Config, table: Path) -> Place:
+    """The rows of a table that the run may have been made with."""
+    seen = next((told for part, told in _SEEN.items() if _is_of(run, part, table)), "")
+    return replace(rows_of(config, table), caution=seen)
+
+
 def of_run(run: Run, config: Config) -> Place:
     """The test rows of a run's config; those held out for validation where it has none.
 
@@ -111,7 +125,8 @@ def of_run(run: Run, config: Config) -> Place:
     """
     test = config.data.test
     if test is not None:
-        return Place(f"test rows of {near(test)}", test, config)
+        caution = "" if unchanged(run, "test", test) else CHANGED
+        return Place(f"test rows of {near(test)}", test, config, caution=caution)
     return validation(run, config)
 
 
@@ -129,12 +144,16 @@ def validation(run: Run, config: Config) -> Place:
             "unknown; name a table with --data"
         )
     only = None if isinstance(held, Path) else held_out(config)
-    return Place(f"validation rows of {near(table)}", table, config, only, chosen_on=True)
+    return Place(f"validation rows of {near(table)}", table, config, only, CHOSEN_ON)
 
 
 def as_trained(run: Run, part: str, table: Path) -> bool:
     """Whether a table is there, and the one a run was made with."""
     return table.is_file() and unchanged(run, part, table)
+
+
+def _is_of(run: Run, part: str, table: Path) -> bool:
+    return part in run.record["data"] and as_trained(run, part, table)
 
 
 def unchanged(run: Run, part: str, table: Path) -> bool:

@@ -86,7 +86,8 @@ def _between(edges: npt.NDArray[np.int64], number: int) -> str:
         return f"more than {edges[-1]:,} tokens"
     if number == 0:
         return f"up to {edges[0]:,} tokens"
-    return f"{edges[number - 1] + 1:,} to {edges[number]:,} tokens"
+    first, last = edges[number - 1] + 1, edges[number]
+    return f"{last:,} tokens" if first == last else f"{first:,} to {last:,} tokens"
 
 
 def _by_unknown(scored: ScoredRows) -> Iterator[tuple[str, Mask]]:

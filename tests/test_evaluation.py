@@ -165,6 +165,37 @@ def test_a_validation_table_is_the_one_that_must_not_have_changed(
     assert "valid.csv: has changed since" in invoke("evaluate", status=1).stderr
 
 
+def test_rows_that_a_run_has_seen_are_said_to_be(workplace: Path, invoke: Any) -> None:
+    valid = write_csv(workplace / "valid.csv", ["text", "label"], reviews(30))
+    flags = ("-s", "training.epochs=1", "-s", "data.validation=valid.csv")
+    invoke("train", "binary.yaml", "-q", *flags)
+    cautions = {
+        "binary.csv": "learned from this table",
+        "valid.csv": "the epoch was chosen on them",
+        "binary-test.csv": "",
+    }
+    for table, caution in cautions.items():
+        told = json.loads(invoke("evaluate", "--data", table, "--json").stdout)["caution"]
+        assert (caution in told) if caution else not told
+    with valid.open("a") as file:
+        file.write("more,pos\n")
+    assert "chosen on them" not in invoke("evaluate", "--data", valid).stdout
+
+
+def test_a_test_table_that_has_changed_is_said_to_be(workplace: Path, invoke: Any) -> None:
+    invoke("train", "binary.yaml", "-q", "-s", "training.epochs=1")
+    assert "has changed" not in invoke("evaluate").stdout
+    with (workplace / "binary-test.csv").open("a") as file:
+        file.write("more,pos\n")
+    assert "the table has changed since the run was trained" in invoke("evaluate").stdout
+
+
+@pytest.mark.parametrize("command", ["evaluate", "report"])
+def test_a_form_goes_with_a_table(command: str, invoke: Any) -> None:
+    told = invoke(command, "--encoding", "utf-8", status=2).stderr
+    assert "--delimiter and --encoding tell how to read --data; name it too" in told
+
+
 def test_skipped_rows_are_told_where_a_run_is_scored(workplace: Path, invoke: Any) -> None:
     flags = ("-s", "training.epochs=1", "-s", "data.skip_invalid=true")
     invoke("train", "binary.yaml", "-q", *flags)

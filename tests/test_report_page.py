@@ -20,8 +20,8 @@ import pytest
 from PIL import Image
 
 from embedclf.appraisal import Wanted, appraise
-from embedclf.evaluation_report import CHOSEN_ON
 from embedclf.run import REPORT, Run
+from embedclf.scoring import CHOSEN_ON
 from embedclf.verdicts import verdict
 from tests.conftest import Invoke, reviews, write_csv
 

@@ -119,7 +119,7 @@ def changed(*overrides: str) -> Part:
     return Part(lambda _: overrides)
 
 
-def other(key: str, one: str, two: str) -> Part:
+def other(key: str, one: Any, two: Any) -> Part:
     """The config with the other one of two settings."""
     section, name = key.split(".")
     return Part(
@@ -132,11 +132,17 @@ def longer(config: Config) -> tuple[str, ...]:
     return (f"text.ngrams={config.text.ngrams + 1}",)
 
 
+def halved(config: Config) -> tuple[str, ...]:
+    """Texts cut in the middle of those that are nearly the longest."""
+    return (f"text.sequence_length={max(1, config.text.sequence_length // 2)}",)
+
+
 PARTS = {
     "no phrases": changed("text.ngrams=1"),
     "longer phrases": Part(longer),
     "what is there once, too": changed("text.min_count=1", "text.vocabulary_size=200002"),
-    "chance and naive Bayes changed over": other("model.initialization", "random", "naive_bayes"),
+    "half the length": Part(halved),
+    "vectors begin by chance": changed("model.initialization=random"),
     "biases begin at 0": Part(begin=unbiased),
     "mean of vectors": changed("model.pooling=average"),
     "flatten, by chance": changed(*FLATTEN, "model.initialization=random"),
@@ -144,7 +150,7 @@ PARTS = {
     "sqrt and max changed over": other("model.pooling", "sqrt", "max"),
     "constant and linear changed over": other("training.schedule", "constant", "linear"),
     "hidden layer of 64": changed("model.hidden_units=[64]"),
-    "dropout of 0.3": changed("model.dropout=0.3"),
+    "dropout of 0.5 and none changed over": other("model.dropout", 0.0, 0.5),
     "dropout of tokens, 0.2": Part(steps=TokenDropout),
     "label smoothing, 0.1": Part(steps=LabelSmoothing),
     "weight decay, 0.3": Part(steps=WeightDecay),
