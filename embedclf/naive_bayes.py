@@ -10,25 +10,23 @@ from embedclf.chance import chance
 from embedclf.vocabularies import RESERVED
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from embedclf.parts import Counts
     from embedclf.preparation import Prepared
     from embedclf.weights import Floats
 
-_SMOOTHING = 1.0
-"""Added to every count, so that what a label never had is not ruled out."""
+_SMOOTHING = 0.5
+"""Occurrences that every token is given beside its own, shared by labels as all tokens are, so that
+those seen once tell little."""
 _LEAST = 1e-6
-"""Of a mean ratio: tokens that all tell nothing move alike."""
+"""Of the mean: tokens that all tell nothing move alike."""
 
 
 def first_rows(prepared: Prepared) -> tuple[Floats, Floats]:
     """Give rows by chance, each in the measure of what it tells of a label.
 
     Wang and Manning (Baselines and Bigrams, 2012, section 2.1) multiply the features of a linear
-    classifier by their log-count ratios, so that those which tell much need small weights and those
-    which tell nothing are left alone. A linear network whose rows begin and move in proportion to
-    the ratios is the same classifier, its factors already multiplied out.
+    classifier by how much oftener a label has them, so that those which tell much need small
+    weights and those which tell nothing are left alone. A linear network whose rows begin and move
+    in that measure is the same classifier, its factors already multiplied out.
 
     Args:
         prepared: The training rows are counted.
@@ -37,7 +35,7 @@ def first_rows(prepared: Prepared) -> tuple[Floats, Floats]:
         (rows, embedding_dim) of the embedding, and (rows,) what each row's steps are multiplied
         by: the mean over tokens and n-grams is 1.
     """
-    told = log_count_ratio(prepared)
+    told = information(prepared)
     known = told[len(RESERVED) :]
     paces = told / max(float(known.mean()), _LEAST)
     paces[: len(RESERVED)] = 1.0
@@ -45,24 +43,25 @@ def first_rows(prepared: Prepared) -> tuple[Floats, Floats]:
     return chance((len(paces), width), prepared.config.seed) * paces[:, None], paces
 
 
-def log_count_ratio(prepared: Prepared) -> Floats:
-    """How much oftener each id is in texts of a label than in all others, or how much more rarely.
+def information(prepared: Prepared) -> Floats:
+    """How far the labels of the texts that hold each id are from those of all texts.
+
+    It is the root of the divergence (Kullback and Leibler, On Information and Sufficiency, 1951)
+    between the share of an id's occurrences that a label has and its share of all, summed over
+    labels. Where shares differ little the root grows as the logarithm of their ratio does, which is
+    Wang and Manning's measure for two labels; of many labels that takes the largest of many
+    ratios, which rare tokens have by chance.
 
     Returns:
-        (rows,) the logarithm of the ratio of its shares among all tokens, without a sign, of the
-        label for which it is largest.
+        (rows,) from 0, which tells nothing.
     """
-    part, rows = prepared.train, prepared.tokenizer.rows
-    total = prepared.counts
-    largest = np.zeros(rows, np.float32)
+    from scipy.special import rel_entr
+
+    part, counts = prepared.train, prepared.counts
+    told = np.zeros(len(counts))
     for of_label in prepared.labels.present(part.targets).T:
-        inside = part.occurrences(rows, of_label)
-        ratio = _log_shares(inside) - _log_shares(total - inside)
-        largest = np.maximum(largest, np.abs(ratio).astype(np.float32))
-    return largest
-
-
-def _log_shares(counts: Counts) -> npt.NDArray[np.float64]:
-    smooth = counts + _SMOOTHING
-    shares: npt.NDArray[np.float64] = np.log(smooth / smooth.sum())
-    return shares
+        inside = part.occurrences(len(counts), of_label)
+        usual = inside.sum() / max(1, counts.sum())
+        share = (inside + _SMOOTHING * usual) / (counts + _SMOOTHING)
+        told += rel_entr(share, usual) + rel_entr(1.0 - share, 1.0 - usual)
+    return np.sqrt(np.maximum(told, 0.0)).astype(np.float32)

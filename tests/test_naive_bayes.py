@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pytest
 from embedclf import fitting
 from embedclf.config import load_config
 from embedclf.initialization import initialize
-from embedclf.naive_bayes import first_rows, log_count_ratio
+from embedclf.naive_bayes import first_rows, information
 from embedclf.preparation import Prepared, prepare
 from embedclf.steps import Steps
 from tests.conftest import write_csv
@@ -43,7 +44,9 @@ def by_token(prepared: Prepared, values: np.ndarray[Any, Any]) -> dict[str, Any]
 
 
 @pytest.mark.parametrize("labels", [("pos", "neg"), ("a", "b", "c")])
-def test_ratios_are_those_of_the_paper(tmp_path: Path, labels: tuple[str, ...]) -> None:
+def test_information_is_the_divergence_from_what_is_usual(
+    tmp_path: Path, labels: tuple[str, ...]
+) -> None:
     chance = np.random.default_rng(3)
     words = [f"w{number}" for number in range(8)]
     rows = [
@@ -51,18 +54,29 @@ def test_ratios_are_those_of_the_paper(tmp_path: Path, labels: tuple[str, ...]) 
         for place in range(60)
     ]
     prepared = ready(tmp_path, rows=rows)
+    of = {one: Counter(w for text, of in rows if of == one for w in text.split()) for one in labels}
+    every = sum(of.values(), Counter[str]())
+    told = labels[1:] if len(labels) == 2 else labels  # of two labels one tells the other
     expected = dict.fromkeys(words, 0.0)
-    for label in labels:
-        inside = Counter(word for text, of in rows if of == label for word in text.split())
-        outside = Counter(word for text, of in rows if of != label for word in text.split())
-        every = prepared.tokenizer.rows
-        for word in words:
-            shares = [
-                (counts[word] + 1) / (sum(counts.values()) + every) for counts in (inside, outside)
-            ]
-            expected[word] = max(expected[word], abs(np.log(shares[0] / shares[1])))
-    found = by_token(prepared, log_count_ratio(prepared))
-    assert {word: found[word] for word in words} == pytest.approx(expected, abs=1e-5)
+    for word in words:
+        for label in told:
+            usual = of[label].total() / every.total()
+            share = (of[label][word] + 0.5 * usual) / (every[word] + 0.5)
+            expected[word] += sum(
+                one * math.log(one / other)
+                for one, other in ((share, usual), (1 - share, 1 - usual))
+                if one > 0
+            )
+    found = by_token(prepared, information(prepared))
+    roots = {word: math.sqrt(value) for word, value in expected.items()}
+    assert {word: found[word] for word in words} == pytest.approx(roots, abs=1e-5)
+
+
+def test_what_is_rare_tells_less_than_what_is_often_there(tmp_path: Path) -> None:
+    rows = [*ROWS, ("seldom film", "pos"), ("film", "neg")]
+    prepared = ready(tmp_path, rows=rows)
+    told = by_token(prepared, information(prepared))
+    assert told["film"] < told["seldom"] < told["good"]
 
 
 def test_what_tells_a_label_begins_larger_and_moves_quicker(tmp_path: Path) -> None:
