@@ -1,9 +1,7 @@
 """What each part of the recipe of `init` brings, and what parts that were left out would bring.
 
 On each set in EMBEDCLF_DATASETS the config of `init` is trained three times, each time with another
-tenth of the training rows held out, and then with one part taken away or put in. Rows held out of a
-label stand together in the table: texts that hang together, as reviews of one film do, would
-otherwise be on both sides, and a network that knows them by heart would look good. A figure is the
+tenth of the training rows held out, and then with one part taken away or put in. A figure is the
 change of the score in points; behind it, in brackets, the standard error over the three. No test
 row is looked at. Some parts that were left out are no option of the program and are built here.
 
@@ -22,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import numpy as np
-import pandas as pd
 
 from embedclf.config import load_config
 from embedclf.initialization import initialize
@@ -30,6 +27,7 @@ from embedclf.preparation import prepare
 from embedclf.steps import Steps
 from embedclf.vocabularies import PADDING
 from embedclf.weights import Weights
+from tests.benchmarks.held_out import HELD_OUT, hold_out
 from tests.benchmarks.processes import datasets, embedclf
 
 if TYPE_CHECKING:
@@ -43,7 +41,7 @@ NAMES = (
     *("imdb", "ag_news", "trec", "sms_spam"),
     *("banking77", "waimai_10k_zh", "goemotions_multilabel"),
 )
-FOLDS, TIMES = 10, 3
+TIMES = 3
 FLATTEN = ("model.pooling=flatten", "text.ngrams=1")
 
 
@@ -193,14 +191,9 @@ def measure(name: str) -> dict[str, list[float]]:
 
 def parted(name: str, fold: int, place: Path) -> Path:
     """Part a table, let `init` look at what is left, and name the rest as validation rows."""
-    table = pd.read_csv(datasets() / name / "train.csv", dtype=str, keep_default_na=False)
-    rank = table.groupby("label").cumcount() / table.groupby("label")["label"].transform("size")
-    is_out = (rank * FOLDS).astype(int) == (2 + 3 * fold) % FOLDS
-    for part, mask in (("train", ~is_out), ("validation", is_out)):
-        table[mask].to_csv(place / f"{part}.csv", index=False, lineterminator="\n")
+    hold_out(datasets() / name / "train.csv", fold, place)
     config = place / "config.yaml"
-    validation = place / "validation.csv"
-    embedclf("init", place / "train.csv", "--validation", validation, "-o", config, "-q")
+    embedclf("init", place / "train.csv", "--validation", place / HELD_OUT, "-o", config, "-q")
     return config
 
 

@@ -7,12 +7,13 @@ the same config with flatten, no pairs of tokens, and vectors by chance. fastTex
 get all training rows, we part some off to stop by. Nothing here was chosen by these scores.
 
     EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.accuracy [--minutes M] [--kept FILE]
-        [--only WAY] [NAME ...]
+        [--held-out] [--only WAY] [NAME ...]
 
 `--minutes` adds the config that one search of so many minutes a set finds by its validation rows,
-trained with each seed as the others are. All sets take hours: `--kept` names a
-file of what is measured already, which is taken from there and added to, and `--only` measures one
-way and takes the others as they are kept.
+trained with each seed as the others are. `--held-out` scores another tenth of the training rows
+with each seed and leaves the test rows alone: what to choose by. All sets take hours: `--kept`
+names a file of what is measured already, which is taken from there and added to, and `--only`
+measures one way and takes the others as they are kept.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ import shutil
 import statistics
 import sys
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedclf.atomic import write_text
 from embedclf.run import Run
+from tests.benchmarks.held_out import HELD_OUT, hold_out
 from tests.benchmarks.processes import datasets, embedclf, peer, run
 
 if TYPE_CHECKING:
@@ -52,16 +54,22 @@ class PublicSet:
     test: str = "test.csv"
     unit: str = "word"
     separator: str = ""
+    parted: Path | None = None
+    """Where its parts lie, if it is not the set itself."""
 
     @property
     def train(self) -> Path:
         """The training table."""
-        return datasets() / self.folder / "train.csv"
+        return self._place / "train.csv"
 
     @property
     def tested(self) -> Path:
         """The table that is scored."""
-        return datasets() / self.folder / self.test
+        return self._place / self.test
+
+    @property
+    def _place(self) -> Path:
+        return self.parted or datasets() / self.folder
 
 
 SETS = {
@@ -137,6 +145,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="folders of sets")
     parser.add_argument("--minutes", type=float, help="how long tune may take a set")
     parser.add_argument("--kept", type=Path, help="file of what is measured already")
+    parser.add_argument("--held-out", action="store_true", help="score tenths of training rows")
     parser.add_argument("--only", choices=WAYS, help="the one way to measure")
     asked = parser.parse_args()
     head = ("set", "score", *WAYS, "rank of init")
@@ -148,12 +157,15 @@ def main() -> None:
         if not public.train.is_file():
             print(f"skipped: {name}: no {public.train}", file=sys.stderr)
             continue
-        measure(public, kept, WAYS if asked.only is None else (asked.only,), asked.minutes)
+        for way in WAYS if asked.only is None else (asked.only,):
+            if kept.scored.get(public.folder, {}).get(way) is None:
+                scored = (score_tenths if asked.held_out else score)(way, public, asked.minutes)
+                kept.add(public.folder, way, scored)
         found = kept.scored[public.folder]
-        score = "micro-F1" if public.separator else "accuracy"
+        measure = "micro-F1" if public.separator else "accuracy"
         cells = [str(found.get(way) or "–") for way in WAYS]
         ranks.append(rank(found))
-        print(f"| {name} | {score} | {' | '.join(cells)} | {ranks[-1] or '–'} |", flush=True)
+        print(f"| {name} | {measure} | {' | '.join(cells)} | {ranks[-1] or '–'} |", flush=True)
     if told := [one for one in ranks if one is not None]:
         print(f"\nmean rank of init: {statistics.mean(told):.2f}")
 
@@ -164,31 +176,40 @@ def rank(found: dict[str, Scored | None]) -> int | None:
     return 1 + sum(mean > means["init"] for mean in means.values()) if "init" in means else None
 
 
-def measure(public: PublicSet, kept: Kept, ways: tuple[str, ...], minutes: float | None) -> None:
-    """Score those ways to train on a set that are not kept."""
-    missing = [way for way in ways if kept.scored.get(public.folder, {}).get(way) is None]
+def score(
+    way: str, public: PublicSet, minutes: float | None, seeds: tuple[int, ...] = SEEDS
+) -> Scored | None:
+    """A way to train on a set; None where it is not there or not asked for."""
     with tempfile.TemporaryDirectory() as place:
+        if way in FASTTEXT:
+            return fasttext(public, Path(place), FASTTEXT[way], seeds)
+        if way in TFIDF:
+            return tfidf(public, TFIDF[way])
         config = Path(place) / "config.yaml"
         embedclf("init", public.train, "--test", public.tested, "-o", config, "-q")
-        for way in missing:
-            kept.add(public.folder, way, score(way, public, config, minutes))
+        if way == "tune":
+            return None if minutes is None else tuned(config, minutes, seeds)
+        overrides = CLASSIC if way == "classic" else ()
+        return over_seeds(lambda seed: trained(config, seed, overrides), seeds)
 
 
-def score(way: str, public: PublicSet, config: Path, minutes: float | None) -> Scored | None:
-    """A way to train on a set; None where it is not there or not asked for."""
-    if way in FASTTEXT:
-        return fasttext(public, config.parent, FASTTEXT[way])
-    if way in TFIDF:
-        return tfidf(public, TFIDF[way])
-    if way == "tune":
-        return None if minutes is None else tuned(config, minutes)
-    overrides = CLASSIC if way == "classic" else ()
-    return over_seeds(lambda seed: trained(config, seed, overrides))
+def score_tenths(way: str, public: PublicSet, minutes: float | None) -> Scored | None:
+    """The same, on other training rows held out with each seed; test rows are not looked at."""
+    found = []
+    for seed in SEEDS:
+        with tempfile.TemporaryDirectory() as place:
+            hold_out(public.train, seed, Path(place))
+            parts = replace(public, test=HELD_OUT, parted=Path(place))
+            found.append(score(way, parts, minutes, (seed,)))
+    known = [one for one in found if one is not None]
+    seconds = [one.seconds for one in known]
+    scores = tuple(score for one in known for score in one.scores)
+    return Scored(scores, statistics.median(seconds)) if known else None
 
 
-def over_seeds(train: Callable[[int], tuple[float, float]]) -> Scored:
+def over_seeds(train: Callable[[int], tuple[float, float]], seeds: tuple[int, ...]) -> Scored:
     """Train with each seed: scores, and the median of the seconds."""
-    scores, seconds = zip(*map(train, SEEDS), strict=True)
+    scores, seconds = zip(*map(train, seeds), strict=True)
     return Scored(tuple(scores), statistics.median(seconds))
 
 
@@ -200,12 +221,12 @@ def trained(config: Path, seed: int, overrides: tuple[str, ...] = ()) -> tuple[f
         return first_score(Path(place) / "run"), done.seconds
 
 
-def tuned(config: Path, minutes: float) -> Scored:
+def tuned(config: Path, minutes: float, seeds: tuple[int, ...]) -> Scored:
     """The config that a search finds, trained with each seed once it is over."""
     with tempfile.TemporaryDirectory() as place:
         done = embedclf("tune", config, "--minutes", minutes, "-o", place, "-q", "--json")
         shutil.rmtree(json.loads(done.stdout)["run"])
-        return over_seeds(lambda seed: trained(Path(place) / "best.yaml", seed))
+        return over_seeds(lambda seed: trained(Path(place) / "best.yaml", seed), seeds)
 
 
 def first_score(folder: Path) -> float:
@@ -214,7 +235,9 @@ def first_score(folder: Path) -> float:
     return next(iter(scores.values()))
 
 
-def fasttext(public: PublicSet, place: Path, options: tuple[object, ...]) -> Scored | None:
+def fasttext(
+    public: PublicSet, place: Path, options: tuple[object, ...], seeds: tuple[int, ...]
+) -> Scored | None:
     """FastText, if it is installed, with options beside its defaults."""
     if shutil.which("fasttext") is None:
         print("skipped: fastText is not installed", file=sys.stderr)
@@ -240,7 +263,7 @@ def fasttext(public: PublicSet, place: Path, options: tuple[object, ...]) -> Sco
         scored = peer("fasttext-f1", lines[1], place / "answers.txt").stdout
         return json.loads(scored)["score"], seconds
 
-    return over_seeds(trained)
+    return over_seeds(trained, seeds)
 
 
 def tfidf(public: PublicSet, ngrams: int) -> Scored:
