@@ -106,7 +106,7 @@ def _skipped(path: Path, config: DataConfig, known: Labels, *, strict: bool) -> 
     if carried and (strict or carried >= len(rows)):
         name = next(iter(unknown))
         raise DataError(
-            f"{path}: labels such as {name!r}, of {carried:,} of its rows, are in no training row"
+            f"{path}: no training row has labels such as {name!r} (rows here: {carried:,})"
         )
     return rows.skipped
 

@@ -111,8 +111,8 @@ def check_validation(prepared: Prepared) -> None:
     near = nearest(name, prepared.labels.names)
     hint = f"did you mean {near!r}?" if near else "add training rows of it, or take it out"
     raise DataError(
-        f"{prepared.validation.rows.table.path}: label {name!r}, of {rows:,} of its rows, is in no "
-        f"training row (such labels in all: {len(unknown)}); {hint}"
+        f"{prepared.validation.rows.table.path}: no training row has label {name!r} "
+        f"(rows here: {rows:,}; such labels in all: {len(unknown)}); {hint}"
     )
 
 

@@ -76,7 +76,11 @@ def test_tables_of_another_kind_or_name_are_not_used(workplace: Path, invoke: In
 @pytest.mark.parametrize(
     ("header", "label", "why"),
     [
-        (["text", "label"], "-1", "test.csv: labels such as '-1', of 1 of its rows, are in no"),
+        (
+            ["text", "label"],
+            "-1",
+            "test.csv: no training row has labels such as '-1' (rows here: 1)",
+        ),
         (["text", "label"], "", "test.csv: no row has a valid label"),
         (["text", "mark"], "pos", "test.csv:1: no column 'label'"),
     ],
@@ -101,7 +105,7 @@ def test_a_table_that_is_named_must_be_usable(workplace: Path, invoke: Invoke) -
     write_csv(workplace / "odd.csv", ["text", "label"], [("a", "pos"), ("b", "odd")])
     args = ("init", "train.csv", "-o", "x.yaml")
     told = invoke(*args, "--validation", "odd.csv", status=1).stderr
-    assert "odd.csv: labels such as 'odd', of 1 of its rows, are in no training row" in told
+    assert "odd.csv: no training row has labels such as 'odd' (rows here: 1)" in told
     assert "no such file" in invoke(*args, "--test", "none.csv", status=1).stderr
     assert not (workplace / "x.yaml").exists()
 

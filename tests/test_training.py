@@ -141,7 +141,9 @@ def test_the_vocabulary_and_labels_come_from_training_rows_alone(workplace: Path
 def test_validation_labels_without_training_rows_are_refused(workplace: Path) -> None:
     write_csv(workplace / "valid.csv", ["text", "label"], [("a", "posi"), ("b", "neg")])
     config = load_config(workplace / "binary.yaml", ["data.validation=valid.csv"])
-    with pytest.raises(DataError, match=r"label 'posi', of 1 of its rows.*did you mean 'pos'\?"):
+    with pytest.raises(
+        DataError, match=r"no training row has label 'posi' \(rows here: 1; .*did you mean 'pos'\?"
+    ):
         prepare(config)
 
 
