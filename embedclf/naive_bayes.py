@@ -10,6 +10,7 @@ from embedclf.chance import chance
 from embedclf.vocabularies import RESERVED
 
 if TYPE_CHECKING:
+    from embedclf.measures import Doubles
     from embedclf.preparation import Prepared
     from embedclf.weights import Floats
 
@@ -18,6 +19,7 @@ _SMOOTHING = 0.5
 those seen once tell little."""
 _LEAST = 1e-6
 """Of the mean: tokens that all tell nothing move alike."""
+_TINY = float(np.finfo(np.float64).tiny)
 
 
 def first_rows(prepared: Prepared) -> tuple[Floats, Floats]:
@@ -55,13 +57,20 @@ def information(prepared: Prepared) -> Floats:
     Returns:
         (rows,) from 0, which tells nothing.
     """
-    from scipy.special import rel_entr
-
     part, counts = prepared.train, prepared.counts
-    told = np.zeros(len(counts))
+    told, total = np.zeros(len(counts)), max(1, counts.sum())
     for of_label in prepared.labels.present(part.targets).T:
         inside = part.occurrences(len(counts), of_label)
-        usual = inside.sum() / max(1, counts.sum())
+        usual = inside.sum() / total
         share = (inside + _SMOOTHING * usual) / (counts + _SMOOTHING)
-        told += rel_entr(share, usual) + rel_entr(1.0 - share, 1.0 - usual)
+        told += _summand(share, usual) + _summand(1.0 - share, 1.0 - usual)
     return np.sqrt(np.maximum(told, 0.0)).astype(np.float32)
+
+
+def _summand(share: Doubles, usual: float) -> Doubles:
+    """Of a divergence: share · log(share / usual), 0 where the share is 0.
+
+    SciPy has it, but 0.2 s of a training that takes 4 s went to importing that.
+    """
+    summand: Doubles = share * np.log(np.maximum(share, _TINY) / max(usual, _TINY))
+    return summand

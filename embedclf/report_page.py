@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from embedclf import plot_sections, run_sections, score_sections
 from embedclf.markup import TAIL, head, plain
+from embedclf.scoring import SEEN
 from embedclf.verdicts import rows_told, verdict
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ details:not([open])::details-content { content-visibility: visible; }
 }
 """
 """Of a page of tables, figures and articles, beside that of every page."""
+_BETTER = "; those of a test table (<code>data.test</code>, or <code>--data</code>) tell better"
 
 
 def page(told: Reported) -> str:
@@ -74,7 +76,8 @@ def page(told: Reported) -> str:
 
 
 def _caution(told: str) -> str:
-    return f"<p>Of these rows: {plain(told)}.</p>\n" if told else ""
+    better = _BETTER if told in SEEN.values() else ""
+    return f"<p>Of these rows: {plain(told)}{better}.</p>\n" if told else ""
 
 
 def _sections(told: Reported) -> Iterator[tuple[str, str, str]]:

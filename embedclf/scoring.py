@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from embedclf.tokenizer import Counts
 
 CHOSEN_ON = "the epoch was chosen on them, so that scores are a little too good"
-CHANGED = "the table has changed since the run was trained, so that scores are of other rows"
-_SEEN = {
+SEEN = {
     "train": "the network learned from this table, so that scores tell of its memory",
     "validation": CHOSEN_ON,
 }
-"""By the part of a run whose table it is."""
+"""Why scores are too good, by the part of a run whose rows they are of."""
+_CHANGED = "the table has changed since the run was trained, so that scores are of other rows"
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,10 @@ def rows_of(config: Config, table: Path) -> Place:
 
 def of_table(run: Run, config: Config, table: Path) -> Place:
     """The rows of a table that the run may have been made with."""
-    seen = next((told for part, told in _SEEN.items() if _is_of(run, part, table)), "")
-    return replace(rows_of(config, table), caution=seen)
+    digest = sha256(table) if table.is_file() else ""
+    data = run.record["data"]
+    seen = (told for part, told in SEEN.items() if part in data and digest == data[part]["sha256"])
+    return replace(rows_of(config, table), caution=next(seen, ""))
 
 
 def of_run(run: Run, config: Config) -> Place:
@@ -125,7 +127,7 @@ def of_run(run: Run, config: Config) -> Place:
     """
     test = config.data.test
     if test is not None:
-        caution = "" if unchanged(run, "test", test) else CHANGED
+        caution = "" if unchanged(run, "test", test) else _CHANGED
         return Place(f"test rows of {near(test)}", test, config, caution=caution)
     return validation(run, config)
 
@@ -150,10 +152,6 @@ def validation(run: Run, config: Config) -> Place:
 def as_trained(run: Run, part: str, table: Path) -> bool:
     """Whether a table is there, and the one a run was made with."""
     return table.is_file() and unchanged(run, part, table)
-
-
-def _is_of(run: Run, part: str, table: Path) -> bool:
-    return part in run.record["data"] and as_trained(run, part, table)
 
 
 def unchanged(run: Run, part: str, table: Path) -> bool:
