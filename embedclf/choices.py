@@ -176,35 +176,31 @@ def _model(survey: Survey) -> Iterator[Choice]:
     yield Choice("model", "initialization", "naive_bayes", told)
     told = f"numbers for a token, enough to tell {labels:,} labels apart"
     yield Choice("model", "embedding_dim", _width(survey), told)
-    if _is_of_strongest(survey):
-        told = "a label is true of a short text for one of its tokens, not for most of them"
-        yield Choice("model", "pooling", "max", told)
-    else:
-        told = "all tokens tell, and those of a long text more than those of a short one"
-        yield Choice("model", "pooling", "sqrt", told)
-        if survey.labels.task == "multiclass" and not _has_few_labels(survey):
-            told = "many labels have few rows each: no number of a text is to be relied on alone"
-            yield Choice("model", "dropout", 0.3 if survey.is_large else 0.5, told)
+    told = "all tokens tell, and those of a long text more than those of a short one"
+    yield Choice("model", "pooling", "sqrt", told)
+    if not _has_few_labels(survey):
+        told = "many labels have few rows each: no number of a text is to be relied on alone"
+        few_passes = survey.is_large or _has_several(survey)
+        yield Choice("model", "dropout", 0.3 if few_passes else 0.5, told)
 
 
 def _width(survey: Survey) -> int:
     if _has_few_labels(survey):
         return 16
-    return 128 if _has_many_labels(survey) or _is_of_strongest(survey) else 64
+    return 128 if _has_many_labels(survey) else 64
 
 
 def _has_few_labels(survey: Survey) -> bool:
-    return survey.labels.task != "multilabel" and len(survey.labels.names) <= _FEW_LABELS
+    return len(survey.labels.names) <= _FEW_LABELS
 
 
 def _has_many_labels(survey: Survey) -> bool:
     return len(survey.labels.names) > _MANY_LABELS
 
 
-def _is_of_strongest(survey: Survey) -> bool:
-    """Whether the strongest tokens of a text tell more than all; they take longer to learn."""
-    several = survey.labels.task == "multilabel"
-    return several and survey.is_short and not survey.is_large
+def _has_several(survey: Survey) -> bool:
+    """Whether a row may have several labels."""
+    return survey.labels.task == "multilabel"
 
 
 def _training(survey: Survey) -> Iterator[Choice]:
@@ -222,15 +218,15 @@ def _training(survey: Survey) -> Iterator[Choice]:
     if survey.is_large:
         told = "the steps fall to nothing by the last epoch"
         yield Choice("training", "schedule", "linear", told)
-    if survey.labels.task != "multilabel":
+    if _has_several(survey):
+        told = "one for all labels, chosen on the validation rows; few labels would reach 0.5"
+        yield Choice("training", "threshold", "micro_f1", told)
+    else:
         yield _class_weight(survey)
 
 
 def _learning_rate(survey: Survey) -> Choice:
     """Small steps where tokens move together, larger ones where passes are few."""
-    if _is_of_strongest(survey):
-        told = "a step moves the strongest token of a text alone"
-        return Choice("training", "learning_rate", 0.003, told)
     large = survey.is_large
     told = "large steps, since passes are few" if large else "small steps; all tokens move together"
     small_and_large = (0.002, 0.005) if _has_many_labels(survey) else (0.001, 0.002)

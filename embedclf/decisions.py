@@ -59,13 +59,13 @@ def parse_rule(given: str) -> Threshold:
             plain = {name: dict(zip(("false_positive", "false_negative"), costs, strict=True))}
         elif equals:
             plain = {name: float(value)}
-        elif not name.isalnum():
+        elif not name.isidentifier():
             plain = float(name)
         return read_rule(plain)
     except (ValueError, ValidationError) as error:
         raise RequestError(
-            f"--metric {given}: must be f1, youden, a number between 0 and 1, precision=0.9, "
-            "recall=0.95 or cost=1:10 (of a false positive : of a false negative)"
+            f"--metric {given}: must be f1, micro_f1, youden, a number between 0 and 1, "
+            "precision=0.9, recall=0.95 or cost=1:10 (of a false positive : of a false negative)"
         ) from error
 
 

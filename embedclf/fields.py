@@ -83,10 +83,12 @@ class CostRule(Section):
     cost: Costs
 
 
+Goal = Literal["f1", "micro_f1", "youden"]
+"""What the threshold is to make as high as can be."""
 Threshold = Annotated[
-    Fraction | Literal["f1", "youden"] | PrecisionRule | RecallRule | CostRule,
+    Fraction | Goal | PrecisionRule | RecallRule | CostRule,
     instead(
-        "a number between 0 and 1, f1, youden, {precision: 0.9}, {recall: 0.95} or "
+        "a number between 0 and 1, f1, micro_f1, youden, {precision: 0.9}, {recall: 0.95} or "
         "{cost: {false_positive: 1, false_negative: 10}}"
     ),
 ]

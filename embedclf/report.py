@@ -107,6 +107,8 @@ def trained(run: Run) -> str:
 
 def thresholds(labels: Sequence[str], chosen: Sequence[float]) -> str:
     """From which probability on each label is given."""
+    if len(chosen) > 1 and len(set(chosen)) == 1:
+        return f"each label from {chosen[0]:.4f} on"
     pairs = zip(labels[-len(chosen) :], chosen, strict=True)
     return shortened(", ".join(f"{label!r} from {cut:.4f} on" for label, cut in pairs))
 

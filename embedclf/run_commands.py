@@ -128,8 +128,8 @@ def make_report(
 @click.option(
     "--metric",
     metavar="RULE",
-    help="Decide by it from now on: f1, youden, 0.3, precision=0.9, recall=0.95 or cost=1:10 "
-    "(of a false positive : of a false negative).",
+    help="Decide by it from now on: f1, micro_f1, youden, 0.3, precision=0.9, recall=0.95 or "
+    "cost=1:10 (of a false positive : of a false negative).",
 )
 @json_option
 @talk_options

@@ -181,7 +181,7 @@ class TrainingConfig(Section):
     threshold: Threshold = Field(
         0.5,
         description="Probability from which on a label is given, or what it is to reach on "
-        "validation rows; each of several labels has its own.",
+        "validation rows; each of several labels has its own, but by micro_f1.",
     )
     device: Literal["auto", "cpu", "gpu"] = Field(
         "auto", description="Where to train; gpu fails where there is none."

@@ -106,7 +106,7 @@ class Curve:
 def choose(
     labels: Labels, targets: Targets, probabilities: Probabilities, rule: Threshold
 ) -> tuple[float, ...]:
-    """Choose the threshold of each output.
+    """Choose the threshold of each output: each its own, or by `micro_f1` one for all.
 
     Args:
         labels: Of the classifier.
@@ -120,6 +120,9 @@ def choose(
     if labels.task == "multiclass":
         return ()
     came = labels.present(targets)
+    if rule == "micro_f1":
+        shared = best(came.ravel(), probabilities.ravel(), rule)
+        return (float(shared.thresholds[0]),) * labels.outputs
     columns = zip(came.T, probabilities.T, strict=True)
     return tuple(float(best(*column, rule).thresholds[0]) for column in columns)
 
@@ -180,4 +183,4 @@ def _merits(curve: Curve, rule: Threshold) -> Doubles:
         missed = curve.positives - curve.true_positives
         cost = rule.cost.false_positive * curve.false_positives + rule.cost.false_negative * missed
         return -cost / curve.rows
-    return curve.f1 if rule == "f1" else curve.youden
+    return curve.youden if rule == "youden" else curve.f1

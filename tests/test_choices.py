@@ -98,8 +98,8 @@ def multilabel(given: Survey) -> Survey:
         (survey(20_000, labels=(1_000,) * 6), ("sqrt", 64, 0.5, 0.001)),
         (survey(20_000, labels=(1_000,) * 21), ("sqrt", 128, 0.5, 0.002)),
         (survey(200_000, labels=(1_000,) * 21), ("sqrt", 128, 0.3, 0.005)),
-        (multilabel(survey(20_000)), ("max", 128, 0.0, 0.003)),
-        (multilabel(survey(20_000, tokens=201)), ("sqrt", 64, 0.0, 0.002)),
+        (multilabel(survey(20_000, labels=(1_000,) * 6)), ("sqrt", 64, 0.3, 0.001)),
+        (multilabel(survey(20_000, labels=(1_000,) * 5)), ("sqrt", 16, 0.0, 0.001)),
     ],
 )
 def test_the_network_by_labels_and_length(
@@ -109,6 +109,13 @@ def test_the_network_by_labels_and_length(
     values = {"model.dropout": 0.0, **chosen(given)}
     assert tuple(values[key] for key in keys) == settings
     assert values["model.initialization"] == "naive_bayes"
+
+
+def test_one_threshold_for_all_of_several_labels_is_chosen() -> None:
+    given = survey()
+    assert chosen(multilabel(given))["training.threshold"] == "micro_f1"
+    assert "training.threshold" not in chosen(given)
+    assert "training.class_weight" not in chosen(multilabel(given))
 
 
 def test_runs_of_three_tokens_count_in_long_texts() -> None:

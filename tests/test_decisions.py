@@ -103,6 +103,15 @@ def test_each_of_several_labels_gets_its_own(own: Path, invoke: Invoke) -> None:
     assert Run.open(own / "multilabel").decision()["thresholds"] == told["thresholds"]
 
 
+def test_one_threshold_for_all_labels_is_told_as_one(own: Path, invoke: Invoke) -> None:
+    told = shown(invoke, "threshold", "--run", "runs/multilabel", "--metric", "micro_f1")
+    (shared,) = set(told["thresholds"])
+    assert len(told["thresholds"]) == 3
+    assert Run.open(own / "multilabel").decision()["thresholds"] == told["thresholds"]
+    evaluated = invoke("evaluate", "--run", "runs/multilabel", "--no-baseline").stdout
+    assert f"each label from {shared:.4f} on" in evaluated
+
+
 @pytest.mark.parametrize(
     ("args", "status", "fault"),
     [
@@ -110,7 +119,7 @@ def test_each_of_several_labels_gets_its_own(own: Path, invoke: Invoke) -> None:
         (
             ["--run", "runs/binary", "--metric", "f2"],
             2,
-            "--metric f2: must be f1, youden, a number",
+            "--metric f2: must be f1, micro_f1, youden, a number",
         ),
         (["--run", "runs/binary", "--metric", "1.5"], 2, "--metric 1.5: must be"),
         (["--run", "runs/binary", "--metric", "precision=2"], 2, "must be"),
@@ -153,4 +162,4 @@ def test_a_threshold_of_three_labels_is_refused_by_the_config(
     told = invoke("train", "multiclass.yaml", "-s", "training.threshold=f1", status=2).stderr
     assert told.startswith("embedclf: training.threshold: of 3 labels the likeliest is given")
     wrong = invoke("check", "binary.yaml", "-s", "training.threshold={cost: 3}", status=2).stderr
-    assert "must be a number between 0 and 1, f1, youden, {precision: 0.9}" in wrong
+    assert "must be a number between 0 and 1, f1, micro_f1, youden, {precision: 0.9}" in wrong

@@ -115,6 +115,21 @@ def test_where_there_is_nothing_to_choose_by_it_is_a_half() -> None:
         assert best(np.array(came), likely, "f1").thresholds[0] == 0.5
 
 
+@given(rows(), rows())
+def test_one_threshold_for_all_labels_is_best_for_all_together(one: Rows, other: Rows) -> None:
+    size = min(len(one[0]), len(other[0]))
+    came = np.stack([one[0][:size], other[0][:size]], axis=1)
+    likely = np.stack([one[1][:size], other[1][:size]], axis=1)
+    labels = Labels("multilabel", ("a", "b"), (1, 1))
+    first, second = choose(labels, came.astype(np.int32), likely, "micro_f1")
+    assert first == second
+
+    def micro_f1(cut: float) -> float:
+        return float(metrics.f1_score(came, likely >= cut, average="micro"))
+
+    assert micro_f1(first) == pytest.approx(max(map(micro_f1, [*likely.ravel().tolist(), 0.0])))
+
+
 def test_each_of_several_labels_has_its_own_and_a_softmax_none() -> None:
     targets = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], np.int32)
     likely = np.array([[0.9, 0.2], [0.6, 0.3], [0.7, 0.4], [0.1, 0.1]], np.float32)

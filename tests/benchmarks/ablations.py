@@ -21,8 +21,10 @@ from unittest.mock import patch
 
 import numpy as np
 
+from embedclf.classifier import Classifier
 from embedclf.config import load_config
 from embedclf.initialization import initialize
+from embedclf.judging import judge
 from embedclf.preparation import prepare
 from embedclf.steps import Steps
 from embedclf.vocabularies import PADDING
@@ -84,16 +86,18 @@ class Averages:
     def __init__(self) -> None:
         """Nothing is added up yet."""
         self._sums: list[Any] = []
-        self._epochs = 0
+        self.found: list[Weights] = []
+        """One an epoch."""
 
     def __call__(self, network: Any, pooling: str) -> Weights:
         """Add the weights of this epoch."""
         weights = network.get_weights()
-        self._epochs += 1
         sums = zip(weights, self._sums, strict=True) if self._sums else ()
         self._sums = [one + sum_ for one, sum_ in sums] or weights
-        embedding, *others = (sum_ / self._epochs for sum_ in self._sums)
-        return Weights.of(pooling, embedding, tuple(zip(others[::2], others[1::2], strict=True)))
+        embedding, *others = (sum_ / (len(self.found) + 1) for sum_ in self._sums)
+        layers = tuple(zip(others[::2], others[1::2], strict=True))
+        self.found.append(Weights.of(pooling, embedding, layers))
+        return self.found[-1]
 
 
 def unbiased(prepared: Prepared) -> Initial:
@@ -148,11 +152,12 @@ PARTS = {
     "sqrt and max changed over": other("model.pooling", "sqrt", "max"),
     "constant and linear changed over": other("training.schedule", "constant", "linear"),
     "hidden layer of 64": changed("model.hidden_units=[64]"),
-    "dropout of 0.5 and none changed over": other("model.dropout", 0.0, 0.5),
+    "dropout and none changed over": other("model.dropout", 0.0, 0.5),
     "dropout of tokens, 0.2": Part(steps=TokenDropout),
     "label smoothing, 0.1": Part(steps=LabelSmoothing),
     "weight decay, 0.3": Part(steps=WeightDecay),
     "mean of the weights of epochs": Part(averaged=True),
+    "labels given from 0.5 on": changed("training.threshold=0.5"),
 }
 
 
@@ -198,7 +203,7 @@ def parted(name: str, fold: int, place: Path) -> Path:
 
 
 def score(path: Path, part: Part, known: dict[str, Prepared]) -> float:
-    """Train with a part changed; the score of the epoch of lowest validation loss."""
+    """Train with a part changed; the first score at the epoch of lowest validation loss."""
     from embedclf import backend, fitting, network
 
     config = load_config(path, part.overrides(load_config(path)))
@@ -207,15 +212,20 @@ def score(path: Path, part: Part, known: dict[str, Prepared]) -> float:
         known[text] = prepare(config)
     prepared = replace(known[text], config=config)
     backend.start("cpu", config.seed)
-    initial = part.begin(prepared)
+    initial, averages = part.begin(prepared), Averages()
+    net = network.begin(prepared, initial)
     with ExitStack() as stack:
         stack.enter_context(patch.object(fitting, "Steps", part.steps))
         if part.averaged:
-            stack.enter_context(patch.object(fitting, "weights_of", Averages()))
-        history = fitting.fit(
-            network.begin(prepared, initial), prepared, paces=initial.paces, tell=lambda _: None
-        )
-    return history.epochs[history.best_epoch - 1].val_score
+            stack.enter_context(patch.object(fitting, "weights_of", averages))
+        history = fitting.fit(net, prepared, paces=initial.paces, tell=lambda _: None)
+    weights = network.weights_of(net, config.model.pooling)
+    if part.averaged:
+        weights = averages.found[history.best_epoch - 1]
+    classifier = Classifier(prepared.tokenizer, prepared.labels, weights)
+    probabilities = classifier.activate(weights.logits(prepared.validation.ids))
+    _, judged = judge(prepared, classifier, probabilities)
+    return next(value for value in judged.scores.values() if value is not None)
 
 
 if __name__ == "__main__":
