@@ -1,0 +1,101 @@
+"""Make sets that no rule of `init` was made on: what a Debian release says of its packages.
+
+Both files lie beside each other in a Debian archive, as `main/binary-amd64/Packages` and
+`main/i18n/Translation-en`, compressed by gzip, bzip2 or LZ4. Descriptions, short or whole, are to
+tell the section of a package, or what it is for (its tags, several a row). A fifth of the sources
+is test rows: the packages of one source are described alike. Texts that differ in case and signs
+alone are there once.
+
+    python -m tests.benchmarks.debian_sets PACKAGES DESCRIPTIONS FOLDER
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Row = tuple[str, str, str]  # text, labels, source
+
+FIELD = re.compile(r"^([^\s:]+):[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
+PURPOSES = ("use", "works-with", "field", "game", "made-of", "protocol", "interface")
+FACETS = (*PURPOSES, "implemented-in")
+LEAST_OF_SECTION, LEAST_OF_TAG = 100, 150
+
+
+def main() -> None:
+    """Write `train.csv` and `test.csv` of three sets."""
+    packages, descriptions, folder = map(Path, sys.argv[1:])
+    texts = {one["Description-md5"]: one["Description-en"] for one in stanzas(descriptions)}
+    known = [one for one in stanzas(packages) if one.get("Description-md5") in texts]
+    short, whole, tagged = [], [], []
+    for package in known:
+        text = texts[package["Description-md5"]]
+        source = package.get("Source", package["Package"]).split(" ")[0]
+        short.append((text.split("\n")[0], package["Section"], source))
+        lines = [line.strip() for line in text.split("\n")]
+        whole.append((" ".join(line for line in lines if line != "."), package["Section"], source))
+        tags = [tag.strip() for tag in package.get("Tag", "").replace("\n", " ").split(",")]
+        tagged.append((whole[-1][0], "|".join(filter(is_purpose, tags)), source))
+    write(folder / "debian_sections_short", often(short, LEAST_OF_SECTION))
+    write(folder / "debian_sections", often(whole, LEAST_OF_SECTION))
+    write(folder / "debian_tags", often(tagged, LEAST_OF_TAG))
+
+
+def stanzas(path: Path) -> Iterator[dict[str, str]]:
+    """What is told of each package, by field."""
+    with pa.input_stream(path, compression="detect") as file:
+        for told in file.read().decode("utf-8").split("\n\n"):
+            if fields := dict(FIELD.findall(told)):
+                yield fields
+
+
+def is_purpose(tag: str) -> bool:
+    """Whether a tag tells what a package is for."""
+    facet, colons, _ = tag.partition("::")
+    return bool(colons) and facet in FACETS
+
+
+def often(rows: list[Row], least: int) -> list[Row]:
+    """Rows with those of their labels that are there so often; rows without any are left out."""
+    counts = Counter(label for _, labels, _ in rows for label in labels.split("|"))
+    kept = []
+    for text, labels, source in rows:
+        if frequent := [one for one in labels.split("|") if one and counts[one] >= least]:
+            kept.append((text, "|".join(frequent), source))
+    return kept
+
+
+def write(folder: Path, rows: list[Row]) -> None:
+    """Part rows by source, and write both parts."""
+    once: dict[str, Row] = {}
+    for row in rows:
+        once.setdefault(re.sub(r"\W+", " ", row[0].lower()).strip(), row)
+    once.pop("", None)
+    sources = sorted({source for _, _, source in once.values()})
+    random.Random(7).shuffle(sources)  # noqa: S311
+    tested = set(sources[: len(sources) // 5])
+    parts: dict[str, list[Row]] = {"train": [], "test": []}
+    for row in once.values():
+        parts["test" if row[2] in tested else "train"].append(row)
+    random.Random(8).shuffle(parts["train"])  # noqa: S311
+    learned = {label for _, labels, _ in parts["train"] for label in labels.split("|")}
+    parts["test"] = [row for row in parts["test"] if set(row[1].split("|")) <= learned]
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, part in parts.items():
+        table = pd.DataFrame([row[:2] for row in part], columns=["text", "label"])
+        table.to_csv(folder / f"{name}.csv", index=False)
+    print(f"{folder}: {', '.join(f'{len(part):,} {name}' for name, part in parts.items())}")
+
+
+if __name__ == "__main__":
+    main()
