@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     Row = tuple[str, str, str]  # text, labels, source
 
 FIELD = re.compile(r"^([^\s:]+):[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
-PURPOSES = ("use", "works-with", "field", "game", "made-of", "protocol", "interface")
-FACETS = (*PURPOSES, "implemented-in")
+FACETS = "use works-with field game made-of protocol interface implemented-in".split()
 LEAST_OF_SECTION, LEAST_OF_TAG = 100, 150
 
 
@@ -36,16 +35,18 @@ def main() -> None:
     """Write `train.csv` and `test.csv` of three sets."""
     packages, descriptions, folder = map(Path, sys.argv[1:])
     texts = {one["Description-md5"]: one["Description-en"] for one in stanzas(descriptions)}
-    known = [one for one in stanzas(packages) if one.get("Description-md5") in texts]
     short, whole, tagged = [], [], []
-    for package in known:
-        text = texts[package["Description-md5"]]
+    for package in stanzas(packages):
+        if (text := texts.get(package.get("Description-md5", ""))) is None:
+            continue
         source = package.get("Source", package["Package"]).split(" ")[0]
-        short.append((text.split("\n")[0], package["Section"], source))
         lines = [line.strip() for line in text.split("\n")]
-        whole.append((" ".join(line for line in lines if line != "."), package["Section"], source))
-        tags = [tag.strip() for tag in package.get("Tag", "").replace("\n", " ").split(",")]
-        tagged.append((whole[-1][0], "|".join(filter(is_purpose, tags)), source))
+        joined = " ".join(line for line in lines if line != ".")
+        tags = [tag.strip() for tag in package.get("Tag", "").split(",")]
+        purposes = [tag for tag in tags if tag.partition("::")[0] in FACETS]
+        short.append((lines[0], package["Section"], source))
+        whole.append((joined, package["Section"], source))
+        tagged.append((joined, "|".join(purposes), source))
     write(folder / "debian_sections_short", often(short, LEAST_OF_SECTION))
     write(folder / "debian_sections", often(whole, LEAST_OF_SECTION))
     write(folder / "debian_tags", often(tagged, LEAST_OF_TAG))
@@ -57,12 +58,6 @@ def stanzas(path: Path) -> Iterator[dict[str, str]]:
         for told in file.read().decode("utf-8").split("\n\n"):
             if fields := dict(FIELD.findall(told)):
                 yield fields
-
-
-def is_purpose(tag: str) -> bool:
-    """Whether a tag tells what a package is for."""
-    facet, colons, _ = tag.partition("::")
-    return bool(colons) and facet in FACETS
 
 
 def often(rows: list[Row], least: int) -> list[Row]:
