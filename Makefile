@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format golden bench bench-memory bench-sets bench-ablations bench-accuracy bench-init bench-first-steps bench-optimizers bench-predict bench-suspects bench-vectors clean
+.PHONY: help demo test check format golden bench bench-memory bench-sets bench-ablations bench-accuracy bench-init bench-first-steps bench-optimizers bench-predict bench-refit bench-suspects bench-vectors clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -57,6 +57,9 @@ bench-optimizers: $(VENV)/installed ## Compare optimizers and rates on sets in E
 
 bench-predict: $(VENV)/installed ## Time predict beside its peers on IMDB in EMBEDCLF_DATASETS
 	$(BIN)/python -m tests.benchmarks.prediction
+
+bench-refit: $(VENV)/installed ## Compare runs with and without a refit on sets in EMBEDCLF_DATASETS
+	$(BIN)/python -m tests.benchmarks.refits
 
 bench-suspects: $(VENV)/installed ## Flip labels of sets in EMBEDCLF_DATASETS, count those found
 	$(BIN)/python -m tests.benchmarks.suspects

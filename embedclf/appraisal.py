@@ -92,7 +92,7 @@ def appraise(run: Run, wanted: Wanted) -> Appraisal:
         RunError: The table of the validation rows has changed, so that they are not to be had.
     """
     config = run.config()
-    scored = score(run.classifier(), _place(run, config, wanted), wanted.by)
+    scored = score(run, _place(run, config, wanted), wanted.by)
     labels = scored.classifier.labels
     predicted = given(labels, scored.targets, scored.probabilities)
     names = FULL[labels.task]

@@ -23,6 +23,7 @@ from embedclf.vocabularies import RESERVED, UNKNOWN, most_frequent
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from embedclf.data import Mask
     from embedclf.labels import Labels, Probabilities, Targets
     from embedclf.measures import Predicted
     from embedclf.run import Run
@@ -72,6 +73,7 @@ def tfidf(run: Run, config: Config, scored: ScoredRows) -> Baseline | str:
     few texts have it (TF-IDF); all is as scikit-learn has it by default. Thresholds are chosen by
     the run's own rule. Where tokens times outputs are many, stochastic gradient descent comes near
     to the optimum of the same loss; where they are very many, it gets a part of the rows by chance.
+    Where the run was refitted, so is the regression, unless validation rows are to be scored.
 
     Args:
         run: Tells what the training table was.
@@ -92,19 +94,20 @@ def tfidf(run: Run, config: Config, scored: ScoredRows) -> Baseline | str:
         return f"{held_table} is not there as the run was trained with it"
     with TemporaryFile() as file:
         read, held = read_training(config, file)
-        parts = beside(read.tokens, held.astype(np.int8))
+        left_out = held & (not run.refitted or scored.place.validates)
+        parts = beside(read.tokens, left_out.astype(np.int8))
         counted = in_order(lambda part: part[0].take(part[1] == 0).count(), parts)
         words = most_frequent(counted, _TERMS)
         terms = _Terms(replace(scored.classifier.tokenizer, tokens=words, ngrams=Ngrams()))
         counts = terms.count(read.tokens.parts())
     targets, _ = labels.encode(read.rows, config.data)
-    train = np.flatnonzero(~held)
-    chosen = _affordable(counts, train, labels.outputs, config.seed)
-    model = _Model.fit(labels, counts[chosen], targets[chosen], seed=config.seed)
+    rows = _Rows(labels, counts, targets, config.seed)
+    model, fitted = rows.fit(~left_out)
     rule, thresholds = read_rule(run.decision()["rule"]), labels.thresholds
     if not isinstance(rule, float):
         if held.any():
-            targets, probabilities = targets[held], model.score(counts[held])
+            judge = model if left_out.any() else rows.fit(~held)[0]
+            targets, probabilities = targets[held], judge.score(counts[held])
         else:
             place = validation(run, config)
             targets, _ = labels.encode(read_labels(place.table, config.data), config.data)
@@ -112,7 +115,24 @@ def tfidf(run: Run, config: Config, scored: ScoredRows) -> Baseline | str:
         thresholds = choose(labels, targets, probabilities, rule)
     probabilities = model.score(terms.of(scored.place))
     decided = given(replace(labels, thresholds=thresholds), scored.targets, probabilities)
-    return Baseline(decided, len(chosen), len(train), model.exact)
+    return Baseline(decided, fitted, int((~left_out).sum()), model.exact)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The training table, its texts counted."""
+
+    labels: Labels
+    counts: Counts
+    targets: Targets
+    seed: int
+
+    def fit(self, mask: Mask) -> tuple[_Model, int]:
+        """A model of the rows under a mask, and how many of them it was fitted on."""
+        rows = np.flatnonzero(mask)
+        chosen = _affordable(self.counts, rows, self.labels.outputs, self.seed)
+        learned = self.counts[chosen], self.targets[chosen]
+        return _Model.fit(self.labels, *learned, seed=self.seed), len(chosen)
 
 
 @dataclass(frozen=True)

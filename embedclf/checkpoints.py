@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Arrays = list[npt.NDArray[Any]]
 
+_REFIT = "-refit"
 _SHARE = 0.02
 """Most of the time that writing may take."""
 _BYTES_PER_SECOND = 5e8
@@ -59,6 +60,11 @@ class Checkpoint:
     def path(self) -> Path:
         """The file."""
         return self._folder / f".unfinished-{self._identity()}"
+
+    @cached_property
+    def refit(self) -> Checkpoint:
+        """That of the training anew on all rows, which follows."""
+        return Checkpoint(self._folder, lambda: f"{self._identity()}{_REFIT}", resumes=self.resumes)
 
     def save(self, epochs: Sequence[Epoch], variables: Sequence[Any], best: Arrays) -> None:
         """Write where the training stands, unless that would take too long.
@@ -106,8 +112,9 @@ class Checkpoint:
         return epochs, arrays[:variables], arrays[variables:]
 
     def remove(self) -> None:
-        """Remove the file, if there is one."""
+        """Remove the file, and that of a refit, if they are there."""
         self.path.unlink(missing_ok=True)
+        self.path.with_name(f"{self.path.name}{_REFIT}").unlink(missing_ok=True)
 
 
 def identity(config: Config, hashes: dict[str, str]) -> str:

@@ -25,6 +25,8 @@ _MOST_NUMBERS = 32_000_000
 """Of the vectors of n-grams: 128 MB."""
 _FEW_LABELS, _MANY_LABELS = 5, 20
 _HELD_OUT = 1_000
+_MISSED = 0.05
+"""Share of rows that is worth a second training; of less there would be hardly a gain."""
 _LOPSIDED = 0.9
 _SHOWN = 6
 
@@ -57,7 +59,7 @@ def choose(
         *_columns(found, survey),
         *_text(survey),
         *_model(survey),
-        *_training(survey),
+        *_training(survey, _held_out(survey, companions)),
     ]
 
 
@@ -72,9 +74,9 @@ def _tables(config: DataConfig, survey: Survey, companions: Companions) -> Itera
         told = "tells the best epoch, so that a score on it is a little too good"
         yield Choice("data", "validation", validation, f"{companions.origin(validation)}; {told}")
     else:
-        fraction = _fraction(survey.rows)
-        told = f"{100 * fraction:.0f} % of the rows, held out to tell the best epoch"
-        yield Choice("data", "validation", fraction, told)
+        share = _held_out(survey, companions)
+        told = f"{100 * share:.0f} % of the rows, held out to tell the best epoch"
+        yield Choice("data", "validation", share, told)
     if test is not None:
         yield Choice("data", "test", test, f"{companions.origin(test)}; scored once, at the end")
     if skipped := survey.skipped + companions.skipped:
@@ -82,11 +84,13 @@ def _tables(config: DataConfig, survey: Survey, companions: Companions) -> Itera
         yield Choice("data", "skip_invalid", True, told)
 
 
-def _fraction(rows: int) -> float:
+def _held_out(survey: Survey, companions: Companions) -> float:
     """The share to hold out: enough rows to tell epochs apart, and no more of a large table."""
-    if rows < 2_000:
+    if companions.validation is not None:
+        return 0.0
+    if survey.rows < 2_000:
         return 0.2
-    return min(0.1, round(_HELD_OUT / rows, 2) or 0.01)
+    return min(0.1, round(_HELD_OUT / survey.rows, 2) or 0.01)
 
 
 def _columns(found: Found, survey: Survey) -> Iterator[Choice]:
@@ -204,7 +208,7 @@ def _has_several(survey: Survey) -> bool:
     return survey.labels.task == "multilabel"
 
 
-def _training(survey: Survey) -> Iterator[Choice]:
+def _training(survey: Survey, held_out: float) -> Iterator[Choice]:
     rows = survey.rows
     batch = _batch_size(rows)
     steps = math.ceil(rows / batch)
@@ -219,6 +223,9 @@ def _training(survey: Survey) -> Iterator[Choice]:
     if survey.is_large:
         told = "the steps fall to nothing by the last epoch"
         yield Choice("training", "schedule", "linear", told)
+    if held_out >= _MISSED:
+        told = f"the {100 * held_out:.0f} % held out are learned from too, once the epoch is known"
+        yield Choice("training", "refit", True, told)
     if _has_several(survey):
         told = "one for all labels, chosen on the validation rows; few labels would reach 0.5"
         yield Choice("training", "threshold", "micro_f1", told)

@@ -17,7 +17,6 @@ from embedclf.scoring import of_run, rows_of, score
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from embedclf.classifier import Classifier
     from embedclf.measures import Predicted, Scores
     from embedclf.resampling import Interval
     from embedclf.run import Run
@@ -75,13 +74,12 @@ def compare(first: Run, second: Run, table: Path | None = None) -> Comparison:
         DataError: A table cannot be used.
         RunError: A table has changed, so that validation rows are not to be had.
     """
-    classifiers = first.classifier(), second.classifier()
-    _check_labels(first, second, classifiers)
+    _check_labels(first, second)
     places = _places(first, second, table)
-    scored = [score(*pair) for pair in zip(classifiers, places, strict=True)]
+    scored = [score(*pair) for pair in zip((first, second), places, strict=True)]
     predicted = [given(one.classifier.labels, one.targets, one.probabilities) for one in scored]
     _check_rows(first, second, scored)
-    names = BRIEF[classifiers[0].labels.task]
+    names = BRIEF[first.record["task"]]
     draws = resample(
         [Resampler(one, names) for one in predicted],
         len(scored[0]),
@@ -113,12 +111,14 @@ def mcnemar(mended: int, broken: int) -> float:
     return float(binomtest(mended, both).pvalue) if both else 1.0
 
 
-def _check_labels(first: Run, second: Run, classifiers: tuple[Classifier, Classifier]) -> None:
-    one, other = (classifier.labels for classifier in classifiers)
-    if (one.task, one.names) != (other.task, other.names):
+def _check_labels(first: Run, second: Run) -> None:
+    one, other = (
+        f"gives {', '.join(run.record['labels'])} ({run.record['task']})" for run in (first, second)
+    )
+    if one != other:
         raise RequestError(
-            f"{second.path} gives {', '.join(other.names)} ({other.task}), {first.path} gives "
-            f"{', '.join(one.names)} ({one.task}); only runs of the same labels can be compared"
+            f"{second.path} {other}, {first.path} {one}; only runs of the same labels can be "
+            "compared"
         )
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def open_run(path: Path | None) -> Run:
     """The run that is named, or the newest, which is then told, beside damaged ones."""
-    from embedclf.run import Run, open_newest
+    from embedclf.run import Run
+    from embedclf.runs import open_newest
 
     if path is not None:
         return Run.open(path)

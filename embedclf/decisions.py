@@ -13,10 +13,8 @@ from embedclf.scoring import as_trained, rows_of, score, validation
 from embedclf.thresholds import USUAL, best, choose, plain_rule, read_rule
 
 if TYPE_CHECKING:
-    from embedclf.classifier import Classifier
     from embedclf.fields import Threshold
     from embedclf.run import Run
-    from embedclf.schema import Config
     from embedclf.scoring import ScoredRows
     from embedclf.thresholds import Curve
 
@@ -80,9 +78,8 @@ def weigh(run: Run) -> Weighed:
         RunError: The validation rows are not to be had any more.
         DataError: Their table cannot be used.
     """
-    classifier, config = _deciding(run)
-    scored = score(classifier, validation(run, config))
-    return _weighed(run, scored)
+    _check_decides(run)
+    return _weighed(run, score(run, validation(run, run.config())))
 
 
 def choose_anew(run: Run, rule: Threshold) -> Weighed:
@@ -94,26 +91,25 @@ def choose_anew(run: Run, rule: Threshold) -> Weighed:
     Raises:
         RequestError: As `weigh`, and the others too.
     """
-    classifier, config = _deciding(run)
-    scored = score(classifier, validation(run, config))
-    thresholds = choose(classifier.labels, scored.targets, scored.probabilities, rule)
+    _check_decides(run)
+    config = run.config()
+    scored = score(run, validation(run, config))
+    thresholds = choose(scored.classifier.labels, scored.targets, scored.probabilities, rule)
     metrics = {"validation": _measured(scored, thresholds)}
     test = config.data.test
     if test is not None and as_trained(run, "test", test):
-        metrics["test"] = _measured(score(classifier, rows_of(config, test)), thresholds)
+        metrics["test"] = _measured(score(run, rows_of(config, test)), thresholds)
     plain = plain_rule(rule)
     run.decide({"rule": plain, "thresholds": thresholds}, metrics)
     return _weighed(run, scored)
 
 
-def _deciding(run: Run) -> tuple[Classifier, Config]:
-    classifier = run.classifier()
-    if classifier.labels.task == "multiclass":
+def _check_decides(run: Run) -> None:
+    if run.record["task"] == "multiclass":
         raise RequestError(
-            f"{run.path}: of {len(classifier.labels.names)} labels the likeliest is given, "
+            f"{run.path}: of {len(run.record['labels'])} labels the likeliest is given, "
             "whatever its probability; thresholds are for two labels, or for several in a row"
         )
-    return classifier, run.config()
 
 
 def _measured(scored: ScoredRows, thresholds: tuple[float, ...]) -> dict[str, Any]:

@@ -70,8 +70,6 @@ def fit(
         for epoch in fitting.epochs():
             log.on_epoch_end(epoch.epoch - 1, epoch.logs())
         log.on_train_end()
-    except OutOfMemory as error:
-        raise MemoryError("the device has too little") from error
     except KeyboardInterrupt:
         if not fitting.finished:
             raise KeyboardInterrupt("no epoch was finished, so nothing is kept") from None
@@ -82,6 +80,34 @@ def fit(
     fitting.restore_best()
     score_name = prepared.labels.score_name
     return History(tuple(fitting.finished), score_name, best_epoch=fitting.best, ended=ended)
+
+
+def refit(
+    network: Any,
+    prepared: Prepared,
+    *,
+    epochs: int,
+    paces: Floats | None = None,
+    tell: Callable[[Resumed | Step | Epoch], None],
+    checkpoint: Checkpoint | None = None,
+) -> None:
+    """Fit a network for so many epochs; it holds the weights of the last afterwards.
+
+    Args:
+        network: As `network.build` makes it.
+        prepared: The rows; none are looked at but those to train on.
+        epochs: How many; the learning rate falls as if all of the config's were to come.
+        paces: As for `fit`.
+        tell: As for `fit`; the epochs know no validation loss.
+        checkpoint: As for `fit`.
+
+    Raises:
+        TrainingError: The loss is no longer a number.
+        RunError: The checkpoint is damaged.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    for _ in _Fitting(network, prepared, paces, tell, checkpoint, epochs).epochs():
+        pass
 
 
 def _log(network: Any, config: TrainingConfig, folder: Path | None) -> Any:
@@ -109,8 +135,11 @@ class _Fitting:
         paces: Floats | None,
         tell: Callable[[Resumed | Step | Epoch], None],
         checkpoint: Checkpoint | None,
+        epochs: int | None = None,
     ) -> None:
+        """Begin, or go on from the checkpoint; with `epochs` without a look at validation rows."""
         self.finished: list[Epoch] = []
+        self._most, self._validates = epochs or prepared.config.training.epochs, epochs is None
         self._checkpoint = checkpoint
         self._network = network
         self._config = prepared.config
@@ -132,15 +161,18 @@ class _Fitting:
 
     def epochs(self) -> Iterator[Epoch]:
         """Train epoch after epoch until the validation loss has been worse for too long."""
-        with ThreadPoolExecutor(1) as helper:
-            while not self._ended():
-                number = len(self.finished) + 1
-                began = time.perf_counter()
-                trained = self._train_epoch(number, helper)
-                seconds = time.perf_counter() - began
-                self._finish(number, trained, began, seconds)
-                yield self.finished[-1]
-                self._save()
+        try:
+            with ThreadPoolExecutor(1) as helper:
+                while not self._ended():
+                    number = len(self.finished) + 1
+                    began = time.perf_counter()
+                    trained = self._train_epoch(number, helper)
+                    seconds = time.perf_counter() - began
+                    self._finish(number, trained, began, seconds)
+                    yield self.finished[-1]
+                    self._save()
+        except OutOfMemory as error:
+            raise MemoryError("the device has too little") from error
 
     def restore_best(self) -> None:
         """Give the network the weights of the best epoch."""
@@ -158,7 +190,7 @@ class _Fitting:
         self._tell(Resumed(len(self.finished)))
 
     def _save(self) -> None:
-        if self._checkpoint is not None and not self._ended():
+        if self._checkpoint is not None:
             self._checkpoint.save(self.finished, self._variables, self._best_weights)
 
     @property
@@ -170,16 +202,15 @@ class _Fitting:
         config = self._config.training
         patience = config.early_stopping or config.epochs
         epochs = len(self.finished)
-        return epochs == config.epochs or (epochs > 0 and epochs - self.best >= patience)
+        tired = self._validates and epochs > 0 and epochs - self.best >= patience
+        return tired or epochs == self._most
 
     def _finish(self, number: int, trained: Totals, began: float, seconds: float) -> None:
-        validated = Totals(self._task)
-        logits = weights_of(self._network, self._config.model.pooling).logits(self._validation.ids)
-        validated.add(logits, self._validation_goals, np.ones((len(logits), 1), np.float32))
-        if not np.isfinite([trained.loss, validated.loss]).all():
+        val_loss, val_score = self._validate() if self._validates else (np.nan, np.nan)
+        if not np.isfinite(trained.loss + (val_loss if self._validates else 0.0)):
             raise TrainingError(
                 f"epoch {number}: the loss is no longer a number (training {trained.loss}, "
-                f"validation {validated.loss}); lower training.learning_rate"
+                f"validation {val_loss}); lower training.learning_rate"
             )
         self.finished.append(
             Epoch(
@@ -188,13 +219,20 @@ class _Fitting:
                 rows_per_second=len(self._train) / max(seconds, 1e-9),
                 loss=trained.loss,
                 score=trained.score,
-                val_loss=validated.loss,
-                val_score=validated.score,
+                val_loss=val_loss,
+                val_score=val_score,
             )
         )
-        if self.best == number:
+        if self._validates and self.best == number:
             self._best_weights = self._network.get_weights()
         self._tell(self.finished[-1])
+
+    def _validate(self) -> tuple[float, float]:
+        """Loss and score of the validation rows."""
+        validated = Totals(self._task)
+        logits = weights_of(self._network, self._config.model.pooling).logits(self._validation.ids)
+        validated.add(logits, self._validation_goals, np.ones((len(logits), 1), np.float32))
+        return validated.loss, validated.score
 
     def _train_epoch(self, number: int, helper: ThreadPoolExecutor) -> Totals:
         """Take the steps of an epoch.
@@ -216,7 +254,7 @@ class _Fitting:
             loss = loss if counted is None else counted.result()
             counted = helper.submit(totals.add, logits, block.targets, self._weights[of])
             seconds = time.perf_counter() - began
-            self._tell(Step(number, self._config.training.epochs, done, rows, loss, seconds))
+            self._tell(Step(number, self._most, done, rows, loss, seconds))
         if counted is not None:
             counted.result()
         return totals

@@ -25,6 +25,14 @@ class Resumed:
 
 
 @dataclass(frozen=True)
+class Refit:
+    """A training anew, on all rows."""
+
+    rows: int
+    epochs: int
+
+
+@dataclass(frozen=True)
 class Step:
     """A moment within an epoch."""
 
@@ -42,7 +50,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training rows; losses are means a row, scores between 0 and 1."""
+    """One pass over the training rows; losses are means a row, scores between 0 and 1.
+
+    In a refit, which holds no rows out, those of validation are NaN.
+    """
 
     epoch: int
     """Counts from 1."""

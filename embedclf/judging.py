@@ -22,8 +22,17 @@ if TYPE_CHECKING:
     from embedclf.preparation import Prepared
 
 
-def calibrate(net: Any, prepared: Prepared) -> Calibration | None:
-    """Calibrate on validation rows: a temperature goes into the network, a line beside it."""
+def calibrate(net: Any, prepared: Prepared, beside: Sequence[Any] = ()) -> Calibration | None:
+    """Calibrate on validation rows: a temperature goes into the network, a line beside it.
+
+    Args:
+        net: The network that has not seen the validation rows.
+        prepared: The rows, and the config.
+        beside: Others that take the same temperature.
+
+    Returns:
+        The line, if that is what the config asks for.
+    """
     from embedclf.network import sharpen, weights_of
 
     config, labels, validation = prepared.config, prepared.labels, prepared.validation
@@ -32,7 +41,9 @@ def calibrate(net: Any, prepared: Prepared) -> Calibration | None:
     weights = weights_of(net, config.model.pooling)
     logits = weights.logits(validation.ids)
     if config.training.calibration == "temperature":
-        sharpen(net, sharpness(labels, validation.targets, logits))
+        factors = sharpness(labels, validation.targets, logits)
+        for one in (net, *beside):
+            sharpen(one, factors)
         return None
     classifier = Classifier(prepared.tokenizer, labels, weights)
     return isotonic(labels, validation.targets, classifier.activate(logits))

@@ -117,9 +117,15 @@ class Encoder:
         """A file for ids."""
         return IdsFile(self.new_file(), self.tokenizer)
 
-    def encode(self, tokens: TokensFile, sides: Sides) -> list[IdsFile]:
-        """Write the ids of texts, those of each side (n,) to a file of its own."""
-        files = [self.new() for _ in range(int(sides.max(initial=0)) + 1)]
+    def encode(self, tokens: TokensFile, sides: Sides, least: int = 1) -> list[IdsFile]:
+        """Write the ids of texts, those of each side (n,) to a file of its own.
+
+        Args:
+            tokens: The texts.
+            sides: (n,) the side of each.
+            least: How many sides there are, though the last of them may have no text.
+        """
+        files = [self.new() for _ in range(max(least, int(sides.max(initial=0)) + 1))]
         parts = self.tokenizer.looked_up(tokens.parts())
         start = 0
         for encoding in in_order(lambda part: self.tokenizer.lay_out(*part), parts):

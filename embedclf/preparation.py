@@ -43,6 +43,7 @@ class Prepared:
     tokenizer: Tokenizer
     train: Part
     validation: Part
+    """Empty where all rows are to train on."""
     test: Part | None
 
     @cached_property
@@ -56,10 +57,15 @@ class Prepared:
         return {
             "task": self.labels.task,
             "labels": list(self.labels.names),
-            "vocabulary": self.tokenizer.first_ngram,
-            "phrases": len(self.tokenizer.ngrams),
+            **self.sizes,
             "data": {name: part.facts(self.labels) for name, part in self.parts.items()},
         }
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many tokens and phrases are known."""
+        phrases = len(self.tokenizer.ngrams)
+        return {"vocabulary": self.tokenizer.first_ngram, "phrases": phrases}
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -78,7 +84,9 @@ class Prepared:
         return {name: of_paths[files] for name, files in paths.items()}
 
 
-def prepare(config: Config, folder: Path | None = None, *, strict: bool = True) -> Prepared:
+def prepare(
+    config: Config, folder: Path | None = None, *, strict: bool = True, holds_out: bool = True
+) -> Prepared:
     """Read, check, split and encode everything that a config names.
 
     The vocabulary and the labels are learned from training rows alone. No text is kept: tokens and
@@ -88,6 +96,7 @@ def prepare(config: Config, folder: Path | None = None, *, strict: bool = True) 
         config: The config.
         folder: Where the scratch files are; None is where the system has room for such files.
         strict: Whether `check_validation` follows.
+        holds_out: Whether the share of rows to validate on is held out, or trained on too.
 
     Raises:
         DataError: A table cannot be used, or the split leaves nothing to validate on.
@@ -95,7 +104,11 @@ def prepare(config: Config, folder: Path | None = None, *, strict: bool = True) 
     """
     check_files(config)
     with ExitStack() as stack:
-        prepared = _prepare(config, lambda: stack.enter_context(TemporaryFile(dir=folder)))
+        prepared = _prepare(
+            config,
+            lambda: stack.enter_context(TemporaryFile(dir=folder)),
+            holds_out=holds_out,
+        )
     if strict:
         check_validation(prepared)
     pa.default_memory_pool().release_unused()
@@ -192,7 +205,7 @@ def prepare_parts(
     encoder = learn(read, sides, labels, config, files)
     train, *others = (
         encoder.part(read.rows.take(sides == side), ids)
-        for side, ids in enumerate(encoder.encode(read.tokens, sides))
+        for side, ids in enumerate(encoder.encode(read.tokens, sides, least=2))
     )
     train = replace(train, rows=replace(train.rows, skipped=read.rows.skipped))
     validation, test = config.data.validation, config.data.test
@@ -240,8 +253,9 @@ def check_files(config: Config) -> None:
     open_source(config.model)
 
 
-def _prepare(config: Config, files: Files) -> Prepared:
+def _prepare(config: Config, files: Files, *, holds_out: bool) -> Prepared:
     read, held_out = read_training(config, files())
+    held_out &= holds_out
     labels = Labels.fit(read.rows.take(~held_out), config.data)
     return prepare_parts(config, labels, read, held_out.astype(np.int8), files)[0]
 

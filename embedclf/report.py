@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedclf.history import ENDS, ended
+from embedclf.history import ENDS, ended, epochs
 from embedclf.layout import WIDTH, listing, new_table, percent, rendered, score, shortened
 from embedclf.vector_report import entries
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from embedclf.backend import Device
     from embedclf.description import Description
     from embedclf.evaluation import Evaluation
-    from embedclf.history import Epoch, Resumed
+    from embedclf.history import Epoch, Refit, Resumed
     from embedclf.run import Run
     from embedclf.schema import Config
 
@@ -77,13 +78,20 @@ def resumed(told: Resumed) -> str:
     return listing([("goes on", what)])
 
 
-def epoch(told: Epoch, epochs: int, score_name: str) -> str:
+def refitting(told: Refit) -> str:
+    """What is trained anew, and on what."""
+    return listing([("refit", f"{epochs(told.epochs)} anew on all {told.rows:,} rows")])
+
+
+def epoch(told: Epoch, most: int, score_name: str) -> str:
     """One line an epoch."""
-    return (
-        f"epoch {told.epoch}/{epochs}  {told.seconds:.1f} s  {told.rows_per_second:,.0f} rows/s  "
-        f"loss {told.loss:.4f}  val_loss {told.val_loss:.4f}  "
-        f"val_{score_name} {told.val_score:.4f}"
+    line = (
+        f"epoch {told.epoch}/{most}  {told.seconds:.1f} s  {told.rows_per_second:,.0f} rows/s  "
+        f"loss {told.loss:.4f}"
     )
+    if math.isnan(told.val_loss):
+        return line
+    return f"{line}  val_loss {told.val_loss:.4f}  val_{score_name} {told.val_score:.4f}"
 
 
 def trained(run: Run) -> str:
@@ -96,6 +104,7 @@ def trained(run: Run) -> str:
     columns |= {f"majority ({name})": part.majority for name, part in parts.items()}
     lines = [
         ended(record),
+        *(f"refit {told}" for told in _refit(record)),
         _scores(columns),
         _majority(first),
         *(f"{name}: {told}" for name, told in _decision(run)),
@@ -124,6 +133,7 @@ def circumstances(record: dict[str, Any]) -> list[tuple[str, str]]:
     seconds = ", ".join(f"{phase} {spent:.1f}" for phase, spent in record["seconds"].items())
     return [
         ("versions", packages),
+        *(("refit", told) for told in _refit(record)),
         ("seconds", seconds),
         ("seed", str(record["seed"])),
         (
@@ -148,6 +158,16 @@ def confusion_table(scored: Evaluation) -> str | None:
     for name, cells in zip(names, rows, strict=True):
         table.add_row(name, *cells)
     return rendered(table)
+
+
+def _refit(record: dict[str, Any]) -> Iterator[str]:
+    """That a run was trained on all rows in the end, if it was."""
+    told = record.get("refit")
+    if told is not None:
+        yield (
+            f"in {record['seconds']['refit']:.1f} s: {epochs(record['best_epoch'])} anew on all "
+            f"{told['rows']:,} rows; validation scores are those from before"
+        )
 
 
 def unknown_labels(rows: str, scored: Evaluation) -> str:
@@ -176,10 +196,10 @@ def runs(found: Sequence[Run]) -> str:
     for run in found:
         record = run.record
         created = str(record["created"])[:16].replace("T", " ")
-        rows = f"{record['data']['train']['rows']:,}"
+        learned = record.get("refit") or record["data"]["train"]
         name, scores = _first_score(run)
         shown = [score(scores.get(part)) for part in ("validation", "test")]
-        table.add_row(str(run.path), created, rows, name, *shown, record["ended"])
+        table.add_row(str(run.path), created, f"{learned['rows']:,}", name, *shown, record["ended"])
     return rendered(table)
 
 
@@ -247,6 +267,7 @@ def _learned(run: Run) -> str:
                 f"{record['epochs']}, {ENDS[record['ended']]}; epoch {record['best_epoch']} kept",
             ),
             ("rows", f"{train['rows']:,} of {_near(train['path'])}"),
+            *(("refit", told) for told in _refit(record)),
             (
                 "vocabulary",
                 f"{record['vocabulary']:,} rows, padding and unknown included"

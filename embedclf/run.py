@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedclf.atomic import DRAFT, draft_file, draft_folder, publish_folder
+from embedclf.atomic import draft_file, draft_folder, publish_folder
 from embedclf.errors import RunError
 
 if TYPE_CHECKING:
@@ -20,16 +20,19 @@ if TYPE_CHECKING:
     from embedclf.classifier import Classifier
     from embedclf.schema import Config
 
-FORMAT = 4
-"""Version of the directory's form; a run of a later one is refused. Runs of version 3 have no
-phrases with a text's beginning or end, an id less for each length of them in `model.keras`, and do
-not tell how vectors began; those of version 2 have no phrases at all, those of version 1 no
-thresholds but 0.5 and no calibration."""
+FORMAT = 5
+"""Version of the directory's form; a run of a later one is refused. Runs of version 4 are never
+refitted. Those of version 3 have no phrases with a text's beginning or end, an id less for each
+length of them in `model.keras`, and do not tell how vectors began; those of version 2 have no
+phrases at all, those of version 1 no thresholds but 0.5 and no calibration."""
 
 ROOT = Path("runs")
 CONFIG, MODEL, TEXT, LABELS = "config.yaml", "model.keras", "text.json", "labels.json"
 HISTORY, METRICS, RECORD = "history.csv", "metrics.json", "run.json"
 CALIBRATION, ROWS = "calibration.json", "rows.npz"
+VALIDATED = "validated"
+"""Where a run was refitted, the folder of the classifier before that, which has not seen the
+validation rows: in files of the same names."""
 REPORT = "report.html"
 """A page made of the rest on demand; nothing reads it, and it may go."""
 
@@ -132,9 +135,26 @@ class Run:
             return None
         return Beginnings.from_npz(self.read(ROWS))
 
+    @property
+    def refitted(self) -> bool:
+        """Whether the classifier has learned from the validation rows, too."""
+        return f"{VALIDATED}/{MODEL}" in self.record["files"]
+
     def classifier(self) -> Classifier:
         """The classifier; nothing of TensorFlow is imported."""
-        found = read_classifier(self.path, self.record["pooling"], self.read)
+        return self._classifier()
+
+    def validated(self) -> Classifier:
+        """The classifier that validation rows are to be scored by, as it has not seen them."""
+        return self._classifier(VALIDATED if self.refitted else "")
+
+    def _classifier(self, folder: str = "") -> Classifier:
+        place = Path(folder)
+        found = read_classifier(
+            self.path / place,
+            self.record["pooling"],
+            lambda name: self.read((place / name).as_posix()),
+        )
         return found.deciding(self.decision()["thresholds"])
 
     def _sealed(self) -> dict[str, Any]:
@@ -165,6 +185,11 @@ class Draft:
 
     path: Path
 
+    def folder(self, name: str) -> Draft:
+        """A folder in it, to write to alike."""
+        (self.path / name).mkdir()
+        return Draft(self.path / name)
+
     def write(self, name: str, content: str) -> None:
         """Write a file of the run as UTF-8."""
         (self.path / name).write_text(content, encoding="utf-8", newline="\n")
@@ -189,9 +214,9 @@ class Draft:
             RunError: `output` has come into being meanwhile.
         """
         hashes = {
-            file.name: hashlib.sha256(file.read_bytes()).hexdigest()
-            for file in sorted(self.path.iterdir())
-            if file.name != METRICS
+            file.relative_to(self.path).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in sorted(self.path.rglob("*"))
+            if file.is_file() and file.name != METRICS
         }
         record = {"format": FORMAT, **record, "files": hashes}
         self.write_json(RECORD, {**record, "checksum": _checksum(record)})
@@ -231,39 +256,6 @@ def draft(output: Path | None) -> Iterator[Draft]:
     except OSError as error:
         place = error.filename or parent
         raise RunError(f"{place}: cannot be written: {error.strerror or error}") from error
-
-
-def find_runs(root: Path = ROOT) -> tuple[list[Run], list[RunError]]:
-    """The runs in a folder, oldest first, and what is wrong with those that cannot be read."""
-    runs, faults = [], []
-    for file in sorted(root.glob(f"*/{RECORD}")):
-        if file.parent.name.startswith(DRAFT):
-            continue
-        try:
-            run = Run.glance(file.parent)
-            run.metrics()
-        except RunError as error:
-            faults.append(error)
-        else:
-            runs.append(run)
-    return sorted(runs, key=lambda run: str(run.record["created"])), faults
-
-
-def open_newest() -> tuple[Run, list[RunError]]:
-    """Open the newest run in `./runs`, and tell what is wrong with others there.
-
-    Raises:
-        RunError: There is none that can be used.
-    """
-    runs, faults = find_runs()
-    for run in reversed(runs):
-        try:
-            return Run.open(run.path), faults
-        except RunError as error:
-            faults.append(error)
-    if faults:
-        raise faults[-1]
-    raise RunError(f"{ROOT}: no runs here; `embedclf train` makes one, --run names another")
 
 
 def read_classifier(path: Path, pooling: str, read: Any = None) -> Classifier:

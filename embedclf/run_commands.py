@@ -179,7 +179,7 @@ def summary(target: Path | None, overrides: tuple[str, ...], tf_logs: bool, as_j
 def runs(as_json: bool) -> None:
     """List the runs in ./runs with their scores, oldest first."""
     from embedclf import report
-    from embedclf.run import find_runs
+    from embedclf.runs import find_runs
 
     found, faults = find_runs()
     click.echo(report.runs_json(found) if as_json else report.runs(found))

@@ -169,6 +169,11 @@ class TrainingConfig(Section):
     schedule: Literal["constant", "linear"] = Field(
         "constant", description="Of the learning rate: it stays, or falls to 0 over all epochs."
     )
+    refit: bool = Field(
+        False,
+        description="Whether, once the best epoch is known, a new network is trained for so many "
+        "epochs on all rows, those held out too; their scores stay those of the first.",
+    )
     class_weight: ClassWeight = Field(
         "none",
         description="Weight of the rows of each label: none, balanced, or {label: weight}.",
@@ -200,7 +205,7 @@ if TYPE_CHECKING:
         """The same of `training`."""
 else:
     TextSpace, ModelSpace = space_of(TextConfig), space_of(ModelConfig)
-    TrainingSpace = space_of(TrainingConfig, without={"device"})
+    TrainingSpace = space_of(TrainingConfig, without={"device", "refit"})
 
 
 class TuneConfig(Section):
@@ -222,6 +227,16 @@ class Config(Section):
         42,
         description="Source of all randomness: split, first weights, order of rows, dropout.",
     )
+
+    @model_validator(mode="after")
+    def _rows_are_held_out_to_refit_on(self) -> Config:
+        if self.training.refit and isinstance(self.data.validation, Path):
+            raise PydanticCustomError(
+                "both",
+                "training.refit goes with a share of the rows in data.validation; a table there is "
+                "for validation alone: add its rows to data.train, or leave refit out",
+            )
+        return self
 
     @model_validator(mode="after")
     def _phrases_have_no_place(self) -> Config:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from embedclf.tokenizer import Counts
 
 CHOSEN_ON = "the epoch was chosen on them, so that scores are a little too good"
+BEFORE_REFIT = f"{CHOSEN_ON}; they are those of the network before it was trained on these, too"
 SEEN = {
     "train": "the network learned from this table, so that scores tell of its memory",
     "validation": CHOSEN_ON,
@@ -44,6 +45,8 @@ class Place:
     """How to read the table."""
     only: Mask | None = None
     """Which of the valid rows; None is all."""
+    validates: bool = False
+    """Whether they are a run's validation rows."""
     caution: str = ""
     """Why scores on these rows are not those of rows that the run has never seen, in words."""
 
@@ -81,17 +84,18 @@ class ScoredRows:
         return list(zip(places, texts, strict=True))
 
 
-def score(classifier: Classifier, place: Place, beside: Sequence[str] = ()) -> ScoredRows:
-    """Score labelled rows.
+def score(run: Run, place: Place, beside: Sequence[str] = ()) -> ScoredRows:
+    """Score labelled rows, by the classifier that has not learned from them where that is known.
 
     Args:
-        classifier: Gives the probabilities.
+        run: Whose classifier gives the probabilities.
         place: Where the rows are.
         beside: Other columns of the table whose cells are wanted.
 
     Raises:
         DataError: The table cannot be used.
     """
+    classifier = run.validated() if place.validates else run.classifier()
     parts: list[tuple[Probabilities, Counts, Counts]] = []
 
     def work(texts: pa.Array) -> tuple[Probabilities, Counts, Counts]:
@@ -146,7 +150,14 @@ def validation(run: Run, config: Config) -> Place:
             "unknown; name a table with --data"
         )
     only = None if isinstance(held, Path) else held_out(config)
-    return Place(f"validation rows of {near(table)}", table, config, only, CHOSEN_ON)
+    return Place(
+        f"validation rows of {near(table)}",
+        table,
+        config,
+        only,
+        validates=True,
+        caution=BEFORE_REFIT if run.refitted else CHOSEN_ON,
+    )
 
 
 def as_trained(run: Run, part: str, table: Path) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from embedclf import report, suspect_report, vector_report
 from embedclf.crossfit import Fitted
 from embedclf.folding import Fold, Folds
-from embedclf.history import Epoch, Resumed, Step
+from embedclf.history import Epoch, Refit, Resumed, Step
 from embedclf.preparation import Prepared
 from embedclf.vectorrows import Coverage
 
@@ -31,6 +32,7 @@ class Talk:
         self._config = config
         self._display = display
         self._score_name = "accuracy"
+        self._most = config.training.epochs
         self._last = ""
 
     def __call__(self, told: Told) -> None:
@@ -44,10 +46,13 @@ class Talk:
             self._step(told)
         elif isinstance(told, Resumed):
             self._display.say(report.resumed(told))
+        elif isinstance(told, Refit):
+            self._most, self._last = told.epochs, ""
+            self._display.step(report.refitting(told))
         elif isinstance(told, Epoch):
-            self._last = f"  val_{self._score_name} {told.val_score:.4f}"
-            epochs = self._config.training.epochs
-            self._display.step(report.epoch(told, epochs, self._score_name))
+            if not math.isnan(told.val_score):
+                self._last = f"  val_{self._score_name} {told.val_score:.4f}"
+            self._display.step(report.epoch(told, self._most, self._score_name))
         else:
             self._display.say(report.device(told))
 

@@ -16,41 +16,29 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from embedclf import __version__, run
-from embedclf.beginnings import Beginnings
 from embedclf.checkpoints import Checkpoint, identity
 from embedclf.config import dump_config
-from embedclf.errors import TrainingError
-from embedclf.evaluation import evaluate
+from embedclf.errors import DataError, TrainingError
 from embedclf.initialization import initialize
-from embedclf.judging import calibrate, judge
 from embedclf.preparation import VECTORS, Prepared, prepare
-from embedclf.thresholds import plain_rule
+from embedclf.refitting import Learned, refit
+from embedclf.settling import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from embedclf.backend import Device
-    from embedclf.classifier import Classifier
-    from embedclf.history import Epoch, History, Resumed, Step
-    from embedclf.labels import Labels, Probabilities
-    from embedclf.parts import Part
+    from embedclf.history import Epoch, History, Refit, Resumed, Step
     from embedclf.schema import Config
-    from embedclf.tokenizer import TokenIds
     from embedclf.vectorrows import Coverage
 
-    Told = Prepared | Coverage | Device | Resumed | Step | Epoch
+    Told = Prepared | Coverage | Device | Resumed | Step | Epoch | Refit
 
-PARITY = 1e-5
-"""Most that NumPy and Keras may differ in a probability."""
 _SWITCH_SECONDS = 2e-4
 """How long Python lets a thread compute while others wait for it. At 5 ms, its default, the many
 short calls that prepare rows wait for the imports: 8.7 s instead of 7.6 s for half a million."""
-_CALL_ROWS = 2048
-"""Rows that Keras scores at once."""
 _PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "pyarrow", "scikit-learn")
 
 
@@ -119,32 +107,37 @@ def train(
                 tensorboard=tensorboard,
                 checkpoint=checkpoint,
             )
-        clock.lap("fit")
+            clock.lap("fit")
+            validated, refitted = Learned(prepared, initial, net), None
+            if config.training.refit and not history.interrupted:
+                refitted = refit(
+                    validated,
+                    history.best_epoch,
+                    folder=draft.path,
+                    hashes=hashes.result(),
+                    tell=tell,
+                    checkpoint=checkpoint.refit,
+                )
+                clock.lap("refit")
 
         with uninterrupted():
-            calibration = calibrate(net, prepared)
-            if calibration is not None:
-                draft.write_json(run.CALIBRATION, calibration.to_json())
-            draft.write_json(run.TEXT, prepared.tokenizer.to_json(), indent=None)
-            draft.write_json(run.LABELS, prepared.labels.to_json())
-            net.save(draft.path / run.MODEL)
-            beginnings = Beginnings(prepared.counts, initial.paces)
-            (draft.path / run.ROWS).write_bytes(beginnings.to_npz())
-            classifier = run.read_classifier(draft.path, config.model.pooling)
-            parity, decision, metrics = _measure(prepared, classifier, net)
+            settled = settle(draft, validated, refitted)
             draft.write(run.CONFIG, dump_config(config, _home(output)))
             draft.write(run.HISTORY, history.to_csv())
-            draft.write_metrics(decision, metrics)
+            draft.write_metrics(settled.decision, settled.metrics)
             clock.lap("finish")
 
+            last = refitted or validated
             record = _circumstances(prepared, hashes.result(), device, history)
-            record |= _vectors(initial.coverage, hashes.result())
+            record |= last.prepared.sizes | _refit(config, refitted)
+            record |= _vectors(last.initial.coverage, hashes.result())
             measured = {
-                "parameters": int(net.count_params()),
-                "trainable_parameters": network.trainable_parameters(net),
-                "parity": parity,
+                "parameters": int(last.net.count_params()),
+                "trainable_parameters": network.trainable_parameters(last.net),
+                "parity": settled.parity,
             }
-            seconds = clock.laps | {"checkpoints": round(checkpoint.seconds, 3)}
+            saving = checkpoint.seconds + checkpoint.refit.seconds
+            seconds = clock.laps | {"checkpoints": round(saving, 3)}
             finished = draft.publish(record | measured | {"seconds": seconds}, name, output)
             checkpoint.remove()
             return finished
@@ -184,7 +177,7 @@ def _dropped_on_fault(checkpoint: Checkpoint) -> Iterator[None]:
     """Keep no checkpoint of a training that would fail again."""
     try:
         yield
-    except TrainingError:
+    except (DataError, TrainingError):
         checkpoint.remove()
         raise
 
@@ -220,48 +213,6 @@ def _open_log(folder: Path | None) -> None:
         raise TrainingError(f"{folder}: cannot hold a log: {error.strerror}") from error
 
 
-def _measure(
-    prepared: Prepared, classifier: Classifier, net: Any
-) -> tuple[float, dict[str, Any], dict[str, Any]]:
-    """Compare NumPy with Keras, choose thresholds, score each part: the test rows once and last.
-
-    Returns:
-        The largest difference in a probability on validation rows, the rule that decides and what
-        it came to, and the scores.
-
-    Raises:
-        TrainingError: The difference is above `PARITY`.
-    """
-    validation, rule = prepared.validation, prepared.config.training.threshold
-    probabilities = classifier.activate(classifier.weights.logits(validation.ids))
-    parity = _difference(net, validation.ids, probabilities)
-    if not parity <= PARITY:
-        raise TrainingError(
-            f"NumPy and Keras differ by {parity:.1e} in a probability, more than {PARITY:.0e}; "
-            "the run was not kept; please report it with the config"
-        )
-    classifier, judged = judge(prepared, classifier, probabilities)
-    metrics = {"validation": judged.to_json()}
-    if prepared.test is not None:
-        probabilities = classifier.score(prepared.test.ids)
-        metrics["test"] = _evaluate(prepared.test, classifier.labels, probabilities)
-    return parity, {"rule": plain_rule(rule), "thresholds": classifier.labels.thresholds}, metrics
-
-
-def _difference(net: Any, ids: TokenIds, probabilities: Probabilities) -> float:
-    """The largest difference from what Keras gives; called directly, since it compiles nothing."""
-    largest = 0.0
-    for start in range(0, len(ids), _CALL_ROWS):
-        rows = slice(start, start + _CALL_ROWS)
-        expected = net(ids[rows].astype(np.int32), training=False).numpy()
-        largest = np.maximum(largest, np.abs(expected - probabilities[rows]).max())
-    return float(largest)
-
-
-def _evaluate(part: Part, labels: Labels, probabilities: Probabilities) -> dict[str, Any]:
-    return evaluate(labels, part.targets, probabilities, part.unknown_labels).to_json()
-
-
 def _circumstances(
     prepared: Prepared, hashes: dict[str, str], device: Device, history: History
 ) -> dict[str, Any]:
@@ -282,6 +233,13 @@ def _circumstances(
         **facts,
         "data": data,
     }
+
+
+def _refit(config: Config, refitted: Learned | None) -> dict[str, Any]:
+    """How many rows were trained on in the end, if these are all of them."""
+    if refitted is not None:
+        return {"refit": {"rows": len(refitted.prepared.train)}}
+    return {"ended": "interrupted"} if config.training.refit else {}
 
 
 def _vectors(coverage: Coverage | None, hashes: dict[str, str]) -> dict[str, Any]:

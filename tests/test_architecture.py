@@ -58,13 +58,14 @@ LAYERS = [
     {"history", "classifier", "backend", "measures"},
     {"network", "updates", "kernels", "checkpoints"},
     {"run", "steps"},
-    {"rendering"},
+    {"runs", "rendering"},
     {"sources", "outputs"},
     {"resampling", "scoring"},
     {"evaluation", "explanation", "prediction", "description", "fitting"},
     {"embeddings"},
     {"movement", "vectorfiles"},
-    {"judging"},
+    {"judging", "refitting"},
+    {"settling"},
     {"training", "tryout", "baselines", "crossfit", "slices", "mistakes"},
     {"searching"},
     {"appraisal", "comparison", "decisions", "suspects", "tuning"},
@@ -184,7 +185,16 @@ def test_only_rooms_of_the_network_and_its_training_start_tensorflow() -> None:
     inner = {"network", "updates", "kernels", "steps", "fitting"}
     starters = {f"embedclf.{room}" for room in {"backend", *inner}}
     users = {room for room in rooms() if imports(room) & starters}
-    assert users == {*inner, "training", "judging", "tryout", "tuning", "crossfit", "description"}
+    assert users == {
+        *inner,
+        "training",
+        "refitting",
+        "judging",
+        "tryout",
+        "tuning",
+        "crossfit",
+        "description",
+    }
     for user in users - inner:
         assert not imports(user, top_only=True) & starters
 

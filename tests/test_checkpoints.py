@@ -41,16 +41,16 @@ def command(*args: str) -> list[str]:
     return [sys.executable, "-m", "embedclf", "train", "binary.yaml", *flags, *args]
 
 
-def checkpoints(folder: Path) -> list[Path]:
-    return list((folder / "runs").glob(".unfinished-*"))
+def checkpoints(folder: Path, kind: str = "*") -> list[Path]:
+    return list((folder / "runs").glob(f".unfinished-{kind}"))
 
 
-def kill_after_a_checkpoint(folder: Path, *args: str, seconds: float) -> None:
+def kill_after_a_checkpoint(folder: Path, *args: str, seconds: float, kind: str = "*") -> None:
     """Start a training, wait for a checkpoint newer than those there and a while more, kill it."""
-    before = [file.stat().st_mtime_ns for file in checkpoints(folder)]
+    before = [file.stat().st_mtime_ns for file in checkpoints(folder, kind)]
     process = subprocess.Popen(command("-q", *args), cwd=folder)
     give_up = time.monotonic() + 60
-    while [file.stat().st_mtime_ns for file in checkpoints(folder)] in ([], before):
+    while [file.stat().st_mtime_ns for file in checkpoints(folder, kind)] in ([], before):
         assert process.poll() is None
         assert time.monotonic() < give_up
         time.sleep(0.01)

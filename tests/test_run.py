@@ -10,7 +10,8 @@ import pytest
 
 from embedclf import run as room
 from embedclf.errors import RunError
-from embedclf.run import Run, draft, find_runs, open_newest
+from embedclf.run import Run, draft
+from embedclf.runs import find_runs, open_newest
 
 if TYPE_CHECKING:
     from pathlib import Path

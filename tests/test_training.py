@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from embedclf import __version__, training
+from embedclf import __version__, settling, training
 from embedclf.backend import keras
 from embedclf.config import load_config
 from embedclf.errors import ConfigError, DataError, RunError, TrainingError
@@ -173,7 +173,7 @@ def test_a_weight_for_an_unknown_label_is_refused(workplace: Path) -> None:
 def test_nothing_is_left_when_numpy_and_keras_disagree(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "PARITY", -1.0)
+    monkeypatch.setattr(settling, "PARITY", -1.0)
     config = load_config(workplace / "binary.yaml", ["training.epochs=1"])
     with pytest.raises(TrainingError, match="NumPy and Keras differ by"):
         training.train(config, name="x")

@@ -13,7 +13,7 @@ HELD_OUT = "held-out.csv"
 _TENTHS = 10
 
 
-def hold_out(table: Path, number: int, place: Path) -> None:
+def hold_out(table: Path, number: int, place: Path) -> int:
     """Write nine tenths of a table as `train.csv` and one as `held-out.csv`.
 
     Rows held out of a label stand together in the table: texts that hang together, as reviews of
@@ -24,9 +24,13 @@ def hold_out(table: Path, number: int, place: Path) -> None:
         table: CSV of the columns `text` and `label`.
         number: Tells which tenth.
         place: Folder of the two.
+
+    Returns:
+        How many rows are left in `train.csv`.
     """
     rows = pd.read_csv(table, dtype=str, keep_default_na=False)
     rank = rows.groupby("label").cumcount() / rows.groupby("label")["label"].transform("size")
     is_out = (rank * _TENTHS).astype(int) == (2 + 3 * number) % _TENTHS
     for name, mask in (("train.csv", ~is_out), (HELD_OUT, is_out)):
         rows[mask].to_csv(place / name, index=False, lineterminator="\n")
+    return int((~is_out).sum())

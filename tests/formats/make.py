@@ -35,6 +35,7 @@ CONFIGS = {
     "multiclass-flatten-hidden": "multiclass -s model.pooling=flatten -s model.hidden_units=[5,4]",
     "multiclass-average-hidden": "multiclass",
     "multilabel-max-characters": "multilabel",
+    "binary-average-refit": "binary -s model.pooling=average -s training.refit=true",
     "binary-sqrt-phrases": "binary -s model.pooling=sqrt -s text.ngrams=2",
     "multilabel-max-phrases": "multilabel -s text.ngrams=3",
     "multilabel-average": "multilabel -s text.unit=word -s model.pooling=average",

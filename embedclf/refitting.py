@@ -1,0 +1,79 @@
+"""Refitting: a new network trained on all rows, for as many epochs as were best without some."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from embedclf.errors import DataError
+from embedclf.history import Refit
+from embedclf.initialization import initialize
+from embedclf.preparation import prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from embedclf.checkpoints import Checkpoint
+    from embedclf.history import Epoch, Resumed, Step
+    from embedclf.initialization import Initial
+    from embedclf.preparation import Prepared
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A network that was fitted, and what it was made from."""
+
+    prepared: Prepared
+    initial: Initial
+    net: Any
+
+
+def refit(
+    validated: Learned,
+    epochs: int,
+    *,
+    folder: Path,
+    hashes: dict[str, str],
+    tell: Callable[[Refit | Resumed | Step | Epoch], None],
+    checkpoint: Checkpoint,
+) -> Learned | None:
+    """Train a new network on all rows; its vocabulary is that of all of them, too.
+
+    Args:
+        validated: The network that told how many epochs are best.
+        epochs: How many these are.
+        folder: Where scratch files are.
+        hashes: SHA-256 of the tables that it was trained with.
+        tell: Called with what begins, each step and each epoch.
+        checkpoint: Where to keep how far it is.
+
+    Returns:
+        The new one; None where Ctrl-C ended it.
+
+    Raises:
+        DataError: A table has changed since.
+        TrainingError: The loss is no longer a number.
+    """
+    from embedclf import backend, fitting, network
+
+    config = validated.prepared.config
+    try:
+        prepared = prepare(config, folder, holds_out=False)
+        if prepared.hashes() != hashes:
+            raise DataError(f"{config.data.train}: a table has changed in the meantime; train anew")
+        tell(Refit(len(prepared.train), epochs))
+        initial = initialize(prepared)
+        backend.start(config.training.device, config.seed)
+        net = network.begin(prepared, initial)
+        fitting.refit(
+            net,
+            prepared,
+            epochs=epochs,
+            paces=initial.paces,
+            tell=tell,
+            checkpoint=checkpoint,
+        )
+    except KeyboardInterrupt:
+        return None
+    return Learned(prepared, initial, net)

@@ -1,0 +1,247 @@
+"""Runs that were trained anew on all rows, once it was known how long that is best."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from embedclf import training
+from embedclf.config import load_config
+from embedclf.errors import DataError, RunError
+from embedclf.history import Epoch, Refit, Step
+from embedclf.preparation import prepare
+from embedclf.run import Run
+from tests.conftest import reviews, write_csv
+from tests.test_checkpoints import checkpoints, command, kill_after_a_checkpoint
+from tests.test_training import weights_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from embedclf.training import Told
+    from tests.conftest import Invoke
+
+FLAGS = ("-s", "model.pooling=average", "-s", "training.refit=true")
+
+
+@pytest.fixture(scope="module")
+def refitted(project: Path, invoke: Invoke, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A refitted run of two labels, whose config has no test table."""
+    path = tmp_path_factory.mktemp("refitted") / "run"
+    flags = (*FLAGS, "-s", "data.test=null", "-o", path, "-q")
+    invoke("train", project / "binary.yaml", *flags)
+    return Run.open(path)
+
+
+def train(folder: Path, *overrides: str, tell: Callable[[Told], None] = lambda _: None) -> Run:
+    given = ["model.pooling=average", "training.refit=true", *overrides]
+    return training.train(load_config(folder / "binary.yaml", given), name="x", tell=tell)
+
+
+def test_a_refitted_run_has_learned_from_all_rows(refitted: Run) -> None:
+    ready = prepare(refitted.config())
+    everything = prepare(refitted.config(), holds_out=False)
+    assert len(everything.train) == len(ready.train) + len(ready.validation) == 160
+    assert not len(everything.validation)
+    assert refitted.record["refit"] == {"rows": 160}
+    assert refitted.record["data"]["train"]["rows"] == len(ready.train)
+    assert refitted.classifier().tokenizer.tokens == everything.tokenizer.tokens
+    assert refitted.validated().tokenizer.tokens == ready.tokenizer.tokens
+    assert len(everything.tokenizer.tokens) > len(ready.tokenizer.tokens)
+    assert refitted.record["vocabulary"] == everything.tokenizer.first_ngram
+    beginnings = refitted.beginnings()
+    assert beginnings is not None
+    assert np.array_equal(beginnings.counts, everything.counts)
+
+
+@pytest.mark.usefixtures("workplace")
+def test_the_network_before_is_that_of_a_run_without_refit(refitted: Run, invoke: Invoke) -> None:
+    flags = ("-s", "model.pooling=average", "-s", "data.test=null")
+    invoke("train", "binary.yaml", *flags, "-q")
+    plain = Run.open(Path("runs/binary-1"))
+    validated = refitted.path / "validated"
+    assert {file.name for file in validated.iterdir()} == {
+        "labels.json",
+        "model.keras",
+        "text.json",
+    }
+    assert plain.read("text.json") == (validated / "text.json").read_bytes()
+    assert weights_of(plain) == weights_of(Run(validated, {}))
+    assert plain.metrics() == refitted.metrics()
+    assert plain.read("history.csv").count(b"\n") == refitted.read("history.csv").count(b"\n")
+    assert plain.validated().tokenizer.tokens == plain.classifier().tokenizer.tokens
+
+
+def test_the_epochs_are_as_many_as_were_best(workplace: Path) -> None:
+    told: list[Told] = []
+    run = train(workplace, tell=told.append)
+    begun = next(number for number, one in enumerate(told) if isinstance(one, Refit))
+    assert told[begun] == Refit(160, run.record["best_epoch"])
+    before, after = (
+        [one for one in part if isinstance(one, Epoch)] for part in (told[:begun], told[begun:])
+    )
+    assert len(before) == run.record["epochs"]
+    assert len(after) == run.record["best_epoch"]
+    assert all(np.isnan(one.val_loss) for one in after)
+    assert after[-1].loss < after[0].loss
+
+
+def test_validation_rows_are_scored_by_the_network_that_has_not_seen_them(
+    refitted: Run, invoke: Invoke
+) -> None:
+    told = json.loads(invoke("evaluate", "--run", refitted.path, "--json").stdout)
+    measured = refitted.metrics()["validation"]["scores"]
+    assert {name: told["scores"][name] for name in measured} == pytest.approx(measured)
+    assert "before it was trained on these, too" in told["caution"]
+    assert "144 training rows" in told["baselines"]["tf-idf"]["told"]
+
+
+def test_other_rows_are_scored_by_the_last_network(
+    refitted: Run, tmp_path: Path, invoke: Invoke
+) -> None:
+    write_csv(tmp_path / "others.csv", ["text", "label"], reviews(40)[::-1])
+    flags = ("--run", refitted.path, "--json", "--data", tmp_path / "others.csv")
+    told = json.loads(invoke("evaluate", *flags).stdout)
+    likely = refitted.classifier().predict_proba([text for text, _ in reviews(40)])[:, 0]
+    came = np.array([label == "pos" for _, label in reviews(40)])
+    loss = -np.log(np.where(came, likely, 1 - likely)).mean()
+    assert told["scores"]["log_loss"] == pytest.approx(float(loss), abs=1e-5)
+    assert "160 training rows" in told["baselines"]["tf-idf"]["told"]
+
+
+def test_test_rows_are_scored_by_the_last_network_with_the_thresholds_of_the_first(
+    workplace: Path, invoke: Invoke
+) -> None:
+    run = train(workplace, "training.threshold=f1", "training.epochs=2")
+    decision, metrics = run.decision(), run.metrics()
+    assert run.validated().labels.thresholds == tuple(decision["thresholds"])
+    likely = run.classifier().predict_proba([text for text, _ in reviews(40)])[:, 0]
+    came = np.array([label == "pos" for _, label in reviews(40)])
+    loss = -np.log(np.where(came, likely, 1 - likely)).mean()
+    assert metrics["test"]["scores"]["log_loss"] == pytest.approx(float(loss), abs=1e-5)
+    invoke("threshold", "--run", run.path, "--metric", "f1", "-q")
+    again = Run.open(run.path)
+    assert again.decision() == decision
+    for part, scored in again.metrics().items():
+        assert scored["scores"] == pytest.approx(metrics[part]["scores"], abs=1e-6)
+
+
+@pytest.mark.parametrize("calibration", ["temperature", "isotonic"])
+def test_what_calibrates_is_learned_before_and_counts_for_both(
+    workplace: Path, calibration: str
+) -> None:
+    run = train(workplace, f"training.calibration={calibration}", "training.epochs=3")
+    plain = train(workplace, "training.epochs=3")
+    texts = [text for text, _ in reviews(10)]
+    for one in ("classifier", "validated"):
+        calibrated, raw = (getattr(of, one)().predict_proba(texts) for of in (run, plain))
+        assert np.abs(calibrated - raw).max() > 1e-3, one
+    assert run.record["parity"] <= 1e-5
+    assert (run.path / "validated" / "calibration.json").is_file() == (calibration == "isotonic")
+
+
+def test_ctrl_c_in_a_refit_keeps_the_network_before(workplace: Path, invoke: Invoke) -> None:
+    begun = False
+
+    def tell(told: Told) -> None:
+        nonlocal begun
+        begun = begun or isinstance(told, Refit)
+        if begun and isinstance(told, Step) and told.epoch == 2:
+            raise KeyboardInterrupt
+
+    run = Run.open(train(workplace, tell=tell).path)
+    assert begun
+    assert run.record["ended"] == "interrupted"
+    assert "refit" not in run.record
+    assert not run.refitted
+    assert not (run.path / "validated").exists()
+    assert not checkpoints(workplace)
+    assert len(prepare(run.config()).tokenizer.tokens) == len(run.classifier().tokenizer.tokens)
+    assert "interrupted" in invoke("runs").stdout
+
+
+def test_a_training_that_was_interrupted_is_not_refitted(workplace: Path) -> None:
+    def tell(told: Told) -> None:
+        assert not isinstance(told, Refit)
+        if isinstance(told, Step) and told.epoch == 3:
+            raise KeyboardInterrupt
+
+    assert train(workplace, tell=tell).record["ended"] == "interrupted"
+
+
+def test_a_table_that_changes_in_the_meantime_is_refused(workplace: Path) -> None:
+    def tell(told: Told) -> None:
+        if isinstance(told, Epoch) and told.epoch == 1:
+            write_csv(workplace / "binary.csv", ["text", "label"], reviews(150))
+
+    with pytest.raises(DataError, match=r"binary\.csv: a table has changed in the meantime"):
+        train(workplace, tell=tell)
+    assert not (workplace / "runs").exists()
+
+
+def test_a_refit_that_was_killed_goes_on_to_the_same_weights(workplace: Path) -> None:
+    write_csv(workplace / "many.csv", ["text", "label"], reviews(200))
+    flag = ("-s", "training.refit=true")
+    subprocess.run(command("-o", "unbroken", "-q", *flag), cwd=workplace, check=True)
+    kill_after_a_checkpoint(workplace, *flag, seconds=0.0, kind="*-refit")
+    resumed = command("-o", "runs/resumed", "--resume", *flag)
+    done = subprocess.run(resumed, cwd=workplace, check=True, capture_output=True, text=True)
+    assert done.stderr.count("goes on         after epoch") == 2
+    one, other = (Run.open(workplace / name) for name in ("unbroken", "runs/resumed"))
+    assert weights_of(one) == weights_of(other)
+    assert one.metrics() == other.metrics()
+    assert not checkpoints(workplace)
+
+
+def test_a_table_to_validate_on_is_not_refitted_on(workplace: Path, invoke: Invoke) -> None:
+    flags = ("-s", "data.validation=binary-test.csv", "-s", "training.refit=true")
+    told = invoke("train", "binary.yaml", *flags, status=2).stderr
+    assert "training.refit goes with a share of the rows in data.validation" in told
+    assert not (workplace / "runs").exists()
+
+
+def test_damage_to_the_network_before_is_found(workplace: Path) -> None:
+    run = train(workplace, "training.epochs=1")
+    file = run.path / "validated" / "text.json"
+    file.write_bytes(file.read_bytes() + b" ")
+    with pytest.raises(RunError, match=r"validated/text\.json: damaged"):
+        Run.open(run.path)
+
+
+@pytest.mark.usefixtures("workplace")
+def test_a_refitted_run_is_compared_by_the_network_before(
+    refitted: Run, project: Path, invoke: Invoke
+) -> None:
+    flags = ("-s", "model.pooling=average", "-s", "data.test=null", "-q")
+    invoke("train", project / "binary.yaml", *flags)
+    told = json.loads(invoke("compare", "runs/binary-1", refitted.path, "--json").stdout)
+    assert told["mended"] == told["broken"] == 0
+    assert told["scores"][0] == told["scores"][1]
+
+
+@pytest.mark.usefixtures("workplace")
+def test_a_refit_is_told(invoke: Invoke) -> None:
+    done = invoke("train", "binary.yaml", *FLAGS, "--progress", "plain")
+    assert "anew on all 160 rows\n" in done.stderr
+    assert "anew on all 160 rows; validation scores are those from before" in done.stdout
+    assert "anew on all 160 rows" in invoke("summary", "runs/binary-1").stdout
+    assert "160" in invoke("runs").stdout
+    assert "anew on all 160 rows" in invoke("report", "-o", "-").stdout
+
+
+def test_init_proposes_it_where_much_is_held_out(workplace: Path, invoke: Invoke) -> None:
+    def proposed(*args: object) -> bool | None:
+        told = json.loads(invoke("init", *args, "-o", "-", "-q", "--json").stdout)
+        value: bool | None = told["settings"].get("training.refit", {}).get("value")
+        return value
+
+    assert proposed("binary.csv") is True
+    assert proposed("binary.csv", "--validation", "binary-test.csv") is None
+    many = [(f"{text} {n}", label) for n in range(200) for text, label in reviews(150)]
+    write_csv(workplace / "many.csv", ["text", "label"], many)
+    assert proposed("many.csv") is None
