@@ -120,7 +120,7 @@ def train(
                 )
                 clock.lap("refit")
 
-        with uninterrupted():
+        with _dropped_on_fault(checkpoint), uninterrupted():
             settled = settle(draft, validated, refitted)
             draft.write(run.CONFIG, dump_config(config, _home(output)))
             draft.write(run.HISTORY, history.to_csv())
