@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Doubles = npt.NDArray[np.float64]
 
 _MOST_FACTOR = 20.0
-"""Most that logits are multiplied or divided by; rows without a mistake would ask for infinity."""
+"""Most that logits are multiplied or divided by."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,9 @@ def sharpness(labels: Labels, targets: Targets, logits: Floats) -> Floats:
     """Find what to multiply logits by for the lowest log loss: one over the temperature.
 
     Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks, 2017, section 4.2.
-    A softmax has one factor, so that no decision changes; sigmoids have one each.
+    A softmax has one factor, so that no decision changes; sigmoids have one each. Since so many
+    rows cannot show that a network is never wrong, one in two more than there are counts as if it
+    was (after Platt, Probabilistic Outputs for Support Vector Machines, 1999, section 2.2).
 
     Args:
         labels: Of the classifier.
@@ -98,28 +100,34 @@ def sharpness(labels: Labels, targets: Targets, logits: Floats) -> Floats:
     Returns:
         (outputs,) factors between 1/20 and 20.
     """
-    came = labels.present(targets)
+    came, doubles = labels.present(targets), logits.astype(np.float64)
+    wrong = 1.0 / (len(targets) + 2)
     if labels.task == "multiclass":
-        return np.repeat(np.float32(_lowest(logits, came, _softmax_loss)), labels.outputs)
+        wanted = np.where(came, 1.0 - wrong, wrong / (labels.outputs - 1))
+        return np.repeat(np.float32(_lowest(doubles, wanted)), labels.outputs)
+    wanted = np.where(came, 1.0 - wrong, wrong)
+    pairs = zip(doubles.T, wanted.T, strict=True)
     factors = [
-        _lowest(logit, true, _sigmoid_loss) for logit, true in zip(logits.T, came.T, strict=True)
+        _lowest(np.stack([logit, 0.0 * logit], 1), np.stack([true, 1.0 - true], 1))
+        for logit, true in pairs
     ]
     return np.array(factors, np.float32)
 
 
-def _lowest(logits: Floats, came: npt.NDArray[np.bool_], loss: Any) -> float:
-    """The factor of lowest loss, which is convex in it."""
+def _lowest(logits: Doubles, wanted: Doubles) -> float:
+    """The factor of lowest cross-entropy after a softmax, which is convex in it.
+
+    Args:
+        logits: (n, classes).
+        wanted: (n, classes) probabilities as they should be.
+    """
     from scipy.optimize import minimize_scalar
 
-    doubles = logits.astype(np.float64)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    slope = (wanted * shifted).sum(axis=1).mean()
+
+    def loss(factor: float) -> float:
+        return float(np.log(np.exp(factor * shifted).sum(axis=1)).mean() - factor * slope)
+
     bounds = (1.0 / _MOST_FACTOR, _MOST_FACTOR)
-    found = minimize_scalar(lambda factor: loss(factor * doubles, came), bounds=bounds)
-    return float(found.x)
-
-
-def _softmax_loss(logits: Doubles, came: npt.NDArray[np.bool_]) -> float:
-    return float(np.logaddexp.reduce(logits, axis=1).mean() - logits[came].mean())
-
-
-def _sigmoid_loss(logits: Doubles, came: npt.NDArray[np.bool_]) -> float:
-    return float(np.logaddexp(0.0, np.where(came, -logits, logits)).mean())
+    return float(minimize_scalar(loss, bounds=bounds).x)

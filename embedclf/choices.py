@@ -185,8 +185,7 @@ def _model(survey: Survey) -> Iterator[Choice]:
     yield Choice("model", "pooling", "sqrt", told)
     if not _has_few_labels(survey):
         told = "many labels have few rows each: no number of a text is to be relied on alone"
-        few_passes = survey.is_large or _has_several(survey)
-        yield Choice("model", "dropout", 0.3 if few_passes else 0.5, told)
+        yield Choice("model", "dropout", 0.3 if _has_several(survey) else 0.5, told)
 
 
 def _width(survey: Survey) -> int:
@@ -213,7 +212,7 @@ def _training(survey: Survey, held_out: float) -> Iterator[Choice]:
     batch = _batch_size(rows)
     steps = math.ceil(rows / batch)
     if survey.is_large:
-        epochs, told = 3, "so many rows need few passes"
+        epochs, told = 5 if _has_many_labels(survey) else 3, "so many rows need few passes"
     else:
         epochs = min(100, max(20, 100_000 // rows))
         told = "at most: it stops once 3 epochs in a row have brought nothing"
@@ -231,13 +230,15 @@ def _training(survey: Survey, held_out: float) -> Iterator[Choice]:
         yield Choice("training", "threshold", "micro_f1", told)
     else:
         yield _class_weight(survey)
+        told = "probabilities come true as often as they say; epochs are judged by that, too"
+        yield Choice("training", "calibration", "temperature", told)
 
 
 def _learning_rate(survey: Survey) -> Choice:
     """Small steps where tokens move together, larger ones where passes are few."""
     large = survey.is_large
     told = "large steps, since passes are few" if large else "small steps; all tokens move together"
-    small_and_large = (0.002, 0.005) if _has_many_labels(survey) else (0.001, 0.002)
+    small_and_large = (0.002, 0.003) if _has_many_labels(survey) else (0.001, 0.002)
     return Choice("training", "learning_rate", small_and_large[large], told)
 
 

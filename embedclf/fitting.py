@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedclf.backend import OutOfMemory, keras
+from embedclf.calibration import sharpness
 from embedclf.errors import TrainingError
 from embedclf.history import Epoch, History, Resumed, Step
 from embedclf.losses import Totals, cell_weights
@@ -143,7 +144,7 @@ class _Fitting:
         self._checkpoint = checkpoint
         self._network = network
         self._config = prepared.config
-        self._task = prepared.labels.task
+        self._labels = prepared.labels
         self._train, self._validation = prepared.train, prepared.validation
         self._goals = goals(prepared.train, prepared.labels)
         self._validation_goals = goals(prepared.validation, prepared.labels)
@@ -228,9 +229,17 @@ class _Fitting:
         self._tell(self.finished[-1])
 
     def _validate(self) -> tuple[float, float]:
-        """Loss and score of the validation rows."""
-        validated = Totals(self._task)
-        logits = weights_of(self._network, self._config.model.pooling).logits(self._validation.ids)
+        """Loss and score of the validation rows, at the temperature that they would be given.
+
+        A network that is too sure of itself has a high loss, though it may tell labels apart as
+        well as ever. Where its sureness will be mended, an epoch is judged by what is left of the
+        loss after that (Berta, Holzmüller, Jordan and Bach, Rethinking Early Stopping: Refine, Then
+        Calibrate, 2025).
+        """
+        validated, part = Totals(self._labels.task), self._validation
+        logits = weights_of(self._network, self._config.model.pooling).logits(part.ids)
+        if self._config.training.calibration == "temperature":
+            logits *= sharpness(self._labels, part.targets, logits)
         validated.add(logits, self._validation_goals, np.ones((len(logits), 1), np.float32))
         return validated.loss, validated.score
 
@@ -239,7 +248,7 @@ class _Fitting:
 
         While TensorFlow works on a block of rows, the helper lays out the next and counts the last.
         """
-        rows, totals, began = len(self._train), Totals(self._task), time.perf_counter()
+        rows, totals, began = len(self._train), Totals(self._labels.task), time.perf_counter()
         order = np.random.default_rng([self._config.seed, number]).permutation(rows)
         laid = helper.submit(self._block, order, 0)
         counted: Future[float] | None = None

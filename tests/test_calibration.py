@@ -49,9 +49,21 @@ def test_a_temperature_undoes_too_much_confidence(labels: Labels) -> None:
     assert factors == pytest.approx(np.full(labels.outputs, 1 / 3), abs=0.02)
 
 
-def test_rows_without_a_mistake_have_a_bounded_temperature() -> None:
-    factors = sharpness(BINARY, np.array([0, 1], np.int32), np.array([[-1.0], [1.0]], np.float32))
-    assert factors[0] == pytest.approx(20.0, rel=1e-3)
+@pytest.mark.parametrize("rows", [2, 1000])
+def test_rows_without_a_mistake_are_taken_to_hide_one(rows: int) -> None:
+    targets = np.arange(rows, dtype=np.int32) % 2
+    factors = sharpness(BINARY, targets, (2.0 * targets - 1.0).astype(np.float32)[:, None])
+    assert factors[0] == pytest.approx(np.log(rows + 1), rel=1e-3)
+    targets = np.arange(rows, dtype=np.int32) % 3
+    factors = sharpness(THREE, targets, np.eye(3, dtype=np.float32)[targets])
+    assert factors == pytest.approx(np.full(3, np.log(2 * (rows + 1))), rel=1e-3)
+
+
+def test_a_temperature_is_bounded() -> None:
+    targets = np.arange(1000, dtype=np.int32) % 2
+    logits = (2.0 * targets - 1.0).astype(np.float32)[:, None]
+    assert sharpness(BINARY, targets, logits / np.float32(100))[0] == pytest.approx(20.0, rel=1e-3)
+    assert sharpness(BINARY, targets, -logits)[0] == pytest.approx(0.05, rel=1e-2)
 
 
 @pytest.mark.parametrize("labels", [BINARY, THREE, SEVERAL], ids=lambda labels: labels.task)
@@ -91,11 +103,7 @@ def test_a_temperature_goes_into_the_network(workplace: Path, invoke: Invoke) ->
     assert warm.score(ids) == pytest.approx(from_keras, abs=1e-5)
     factors = warm.weights.logits(ids) / plain.weights.logits(ids)
     assert factors == pytest.approx(np.full_like(factors, factors[0, 0]), rel=1e-3)
-    losses = [
-        Run.open(workplace / kind).metrics()["validation"]["scores"]["log_loss"]
-        for kind in ("none", "temperature")
-    ]
-    assert losses[1] < losses[0]
+    assert factors[0, 0] < 1.0  # so few rows cannot show that it is never wrong
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedclf import backend, fitting, network
+from embedclf.calibration import sharpness
 from embedclf.config import load_config
 from embedclf.errors import TrainingError
 from embedclf.history import Epoch, Step
@@ -108,6 +109,31 @@ def test_given_weights_of_several_labels_count_where_the_label_is_present() -> N
     assert weights is not None
     assert weights.tolist() == [[1, 1], [1, 3]]
     assert sample_weights(np.zeros((2, 2), np.int32), labels, "none") is None
+
+
+def test_an_epoch_is_judged_at_the_temperature_that_its_network_would_be_given(
+    project: Path,
+) -> None:
+    flags = ("training.epochs=6", "training.learning_rate=0.2", "training.early_stopping=null")
+    plain, warm = (
+        prepared(project, "multiclass", *flags, f"training.calibration={kind}")
+        for kind in ("none", "temperature")
+    )
+    net = build(warm)
+    history = fitting.fit(net, warm, tell=lambda _: None)
+    others = fitting.fit(build(plain), plain, tell=lambda _: None)
+    assert [epoch.val_score for epoch in history.epochs] == [
+        epoch.val_score for epoch in others.epochs
+    ]
+    assert [epoch.val_loss for epoch in history.epochs] != [
+        epoch.val_loss for epoch in others.epochs
+    ]
+    targets = warm.validation.targets
+    logits = network.weights_of(net, warm.config.model.pooling).logits(warm.validation.ids)
+    logits = logits * sharpness(warm.labels, targets, logits)
+    likely = np.exp(logits - np.logaddexp.reduce(logits, axis=1)[:, None])
+    loss = -np.log(likely[np.arange(len(targets)), targets]).mean()
+    assert min(epoch.val_loss for epoch in history.epochs) == pytest.approx(loss, rel=1e-4)
 
 
 def test_the_best_epoch_is_kept_and_patience_ends_the_training(project: Path) -> None:
