@@ -5,11 +5,12 @@ tenth of the training rows held out, and then with one part taken away or put in
 change of the score in points; behind it, in brackets, the standard error over the three. No test
 row is looked at. Some parts that were left out are no option of the program and are built here.
 
-    EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.ablations [NAME ...]
+    EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.ablations [--part PART]... [NAME ...]
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import sys
 import tempfile
@@ -158,17 +159,23 @@ PARTS = {
     "weight decay, 0.3": Part(steps=WeightDecay),
     "mean of the weights of epochs": Part(averaged=True),
     "labels given from 0.5 on": changed("training.threshold=0.5"),
+    "no temperature": changed("training.calibration=none"),
 }
 
 
 def main() -> None:
     """Measure the sets that are named, or all that are there; a row a part, a column a set."""
-    names = [name for name in sys.argv[1:] or NAMES if (datasets() / name / "train.csv").is_file()]
-    columns = {name: measure(name) for name in names}
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*", help="folders of sets")
+    parser.add_argument("--part", action="append", choices=PARTS, help="measure no others")
+    asked = parser.parse_args()
+    parts = asked.part or [*PARTS]
+    names = [name for name in asked.names or NAMES if (datasets() / name / "train.csv").is_file()]
+    columns = {name: measure(name, parts) for name in names}
     print(f"| | {' | '.join(names)} | mean |\n|---|{'---|' * (len(names) + 1)}")
     base = [f"{statistics.mean(column['']):.4f}" for column in columns.values()]
     print(f"| `init` | {' | '.join(base)} | |")
-    for part in PARTS:
+    for part in parts:
         changes = [
             [100 * (one - was) for one, was in zip(column[part], column[""], strict=True)]
             for column in columns.values()
@@ -181,9 +188,9 @@ def main() -> None:
         print(f"| {part} | {' | '.join(cells)} | {mean:+.2f} |", flush=True)
 
 
-def measure(name: str) -> dict[str, list[float]]:
+def measure(name: str, parts: list[str]) -> dict[str, list[float]]:
     """The scores of `init`'s config, under "", and of each part, one a fold."""
-    scores: dict[str, list[float]] = {part: [] for part in ("", *PARTS)}
+    scores: dict[str, list[float]] = {part: [] for part in ("", *parts)}
     for fold in range(TIMES):
         with tempfile.TemporaryDirectory() as place:
             config = parted(name, fold, Path(place))
