@@ -108,7 +108,7 @@ def sharpness(labels: Labels, targets: Targets, logits: Floats) -> Floats:
     wanted = np.where(came, 1.0 - wrong, wrong)
     pairs = zip(doubles.T, wanted.T, strict=True)
     factors = [
-        _lowest(np.stack([logit, 0.0 * logit], 1), np.stack([true, 1.0 - true], 1))
+        _lowest(np.stack([logit, np.zeros_like(logit)], 1), np.stack([true, 1.0 - true], 1))
         for logit, true in pairs
     ]
     return np.array(factors, np.float32)
@@ -123,11 +123,11 @@ def _lowest(logits: Doubles, wanted: Doubles) -> float:
     """
     from scipy.optimize import minimize_scalar
 
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    slope = (wanted * shifted).sum(axis=1).mean()
-
     def loss(factor: float) -> float:
         return float(np.log(np.exp(factor * shifted).sum(axis=1)).mean() - factor * slope)
 
     bounds = (1.0 / _MOST_FACTOR, _MOST_FACTOR)
-    return float(minimize_scalar(loss, bounds=bounds).x)
+    with np.errstate(all="ignore"):  # logits that are no numbers are told by their epoch
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        slope = (wanted * shifted).sum(axis=1).mean()
+        return float(minimize_scalar(loss, bounds=bounds).x)

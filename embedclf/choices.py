@@ -230,7 +230,8 @@ def _training(survey: Survey, held_out: float) -> Iterator[Choice]:
         yield Choice("training", "threshold", "micro_f1", told)
     else:
         yield _class_weight(survey)
-        told = "probabilities come true as often as they say; epochs are judged by that, too"
+    if survey.is_large and not _has_several(survey):
+        told = "many rows make a network too sure of itself; epochs are judged with that mended"
         yield Choice("training", "calibration", "temperature", told)
 
 

@@ -43,6 +43,8 @@ class Comparison:
 
     place: str
     rows: int
+    cautions: tuple[str, str]
+    """Why the scores of each are not those of rows it has never seen, in words; mostly empty."""
     scores: tuple[Scores, Scores]
     differences: dict[str, tuple[float, Interval] | None]
     """How much higher each score of the second is, and the 95 % interval of that; paired draws."""
@@ -93,6 +95,7 @@ def compare(first: Run, second: Run, table: Path | None = None) -> Comparison:
     return Comparison(
         scored[0].place.name,
         len(scored[0]),
+        (places[0].caution, places[1].caution),
         scores,
         {name: _gain(name, scores, edges) for name, edges in zip(names, gained, strict=True)},
         len(draws),
@@ -112,13 +115,12 @@ def mcnemar(mended: int, broken: int) -> float:
 
 
 def _check_labels(first: Run, second: Run) -> None:
-    one, other = (
-        f"gives {', '.join(run.record['labels'])} ({run.record['task']})" for run in (first, second)
-    )
-    if one != other:
+    one, other = first.record, second.record
+    if (one["task"], one["labels"]) != (other["task"], other["labels"]):
         raise RequestError(
-            f"{second.path} {other}, {first.path} {one}; only runs of the same labels can be "
-            "compared"
+            f"{second.path} gives {', '.join(other['labels'])} ({other['task']}), {first.path} "
+            f"gives {', '.join(one['labels'])} ({one['task']}); only runs of the same labels can "
+            "be compared"
         )
 
 

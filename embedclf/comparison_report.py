@@ -34,6 +34,7 @@ def comparison(first: Path, second: Path, told: Comparison) -> str:
         f"first: {first}; second: {second}",
         f"{told.place}: {told.rows:,} rows; paired bootstrap, {told.draws:,} draws",
         rendered(table),
+        *_cautions(told),
         _test(told),
         *map(_changed, told.changed),
     ]
@@ -49,6 +50,15 @@ def comparison_json(first: Path, second: Path, told: Comparison) -> str:
             "interval": difference[1],
         }
     return to_json({"runs": [str(first), str(second)], **values})
+
+
+def _cautions(told: Comparison) -> list[str]:
+    """Why the scores are too good, said once where it holds for both."""
+    first, second = told.cautions
+    if first == second:
+        return [f"of these rows: {first}"] if first else []
+    pairs = (("first", first), ("second", second))
+    return [f"of these rows and the {which}: {why}" for which, why in pairs if why]
 
 
 def _difference(name: str, told: tuple[float, Interval] | None) -> tuple[str, str, str]:

@@ -35,6 +35,8 @@ class Weighed:
     """What thresholds come to on the validation rows of a run."""
 
     place: str
+    caution: str
+    """Why what thresholds come to is a little too good, in words."""
     rows: int
     rule: Threshold
     """By which the run decides."""
@@ -132,4 +134,5 @@ def _weighed(run: Run, scored: ScoredRows) -> Weighed:
             taken,
             *(Choice(name, one, best(came, probabilities, one), taken=False) for one in others),
         ]
-    return Weighed(scored.place.name, len(scored), rule, thresholds, tuple(choices))
+    place = scored.place
+    return Weighed(place.name, place.caution, len(scored), rule, thresholds, tuple(choices))

@@ -52,7 +52,8 @@ def fit(
 
     Args:
         network: As `network.build` makes it.
-        prepared: The rows; the training loss is weighted by class, the validation loss is not.
+        prepared: The rows; the training loss is weighted by class, the validation loss is not,
+            and is taken at the best temperature where the config asks for one.
         paces: (rows,) what the steps of each row of the embedding are multiplied by.
         tell: Called every few steps and at each epoch's end.
         tensorboard: Folder for TensorBoard's log.
@@ -188,7 +189,8 @@ class _Fitting:
             self.finished, values, self._best_weights = loaded
             for variable, value in zip(self._variables, values, strict=True):
                 variable.assign(value)
-        self._tell(Resumed(len(self.finished)))
+        if self._validates or self.finished:
+            self._tell(Resumed(len(self.finished)))
 
     def _save(self) -> None:
         if self._checkpoint is not None:
@@ -210,8 +212,9 @@ class _Fitting:
         val_loss, val_score = self._validate() if self._validates else (np.nan, np.nan)
         if not np.isfinite(trained.loss + (val_loss if self._validates else 0.0)):
             raise TrainingError(
-                f"epoch {number}: the loss is no longer a number (training {trained.loss}, "
-                f"validation {val_loss}); lower training.learning_rate"
+                f"epoch {number}: the loss is no longer a number (training {trained.loss}"
+                f"{f', validation {val_loss}' if self._validates else ''}); "
+                "lower training.learning_rate"
             )
         self.finished.append(
             Epoch(

@@ -96,8 +96,10 @@ def learning(told: Reported) -> str:
     shown = titled(told.appraisal.scored.classifier.labels.score_name)
     loss = [one.loss for one in epochs], [one.val_loss for one in epochs]
     scored = [one.score for one in epochs], [one.val_score for one in epochs]
+    warm = told.appraisal.scored.place.config.training.calibration == "temperature"
+    caption = "Loss; of validation, that which the best temperature leaves." if warm else "Loss."
     figures = [
-        _figure(learning_curve("loss", "loss by epoch", *loss, best), "Loss."),
+        _figure(learning_curve("loss", "loss by epoch", *loss, best), caption),
         _figure(learning_curve("score", f"{shown} by epoch", *scored, best), f"{shown}."),
     ]
     sentence = f"<p>{plain(ended(told.run.record))}.</p>\n"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from embedclf.errors import DataError
+from embedclf.errors import DataError, EmbedclfError
 from embedclf.history import Refit
 from embedclf.initialization import initialize
 from embedclf.preparation import prepare
+from embedclf.run import INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,7 @@ def refit(
     hashes: dict[str, str],
     tell: Callable[[Refit | Resumed | Step | Epoch], None],
     checkpoint: Checkpoint,
-) -> Learned | None:
+) -> Learned | str:
     """Train a new network on all rows; its vocabulary is that of all of them, too.
 
     Args:
@@ -49,11 +50,8 @@ def refit(
         checkpoint: Where to keep how far it is.
 
     Returns:
-        The new one; None where Ctrl-C ended it.
-
-    Raises:
-        DataError: A table has changed since.
-        TrainingError: The loss is no longer a number.
+        The new one, or why there is none: Ctrl-C, a table that is no longer what it was, a loss
+        that is no longer a number, too little memory. What was learned before is no worse for that.
     """
     from embedclf import backend, fitting, network
 
@@ -61,7 +59,7 @@ def refit(
     try:
         prepared = prepare(config, folder, holds_out=False)
         if prepared.hashes() != hashes:
-            raise DataError(f"{config.data.train}: a table has changed in the meantime; train anew")
+            raise DataError("a table has changed since the training began")
         tell(Refit(len(prepared.train), epochs))
         initial = initialize(prepared)
         backend.start(config.training.device, config.seed)
@@ -75,5 +73,7 @@ def refit(
             checkpoint=checkpoint,
         )
     except KeyboardInterrupt:
-        return None
+        return INTERRUPTED
+    except (EmbedclfError, MemoryError) as error:
+        return " ".join(str(error).split()) or "not enough memory"
     return Learned(prepared, initial, net)

@@ -104,7 +104,7 @@ def trained(run: Run) -> str:
     columns |= {f"majority ({name})": part.majority for name, part in parts.items()}
     lines = [
         ended(record),
-        *(f"refit {told}" for told in _refit(record)),
+        *(f"refit {told}" for told in _refit_told(record)),
         _scores(columns),
         _majority(first),
         *(f"{name}: {told}" for name, told in _decision(run)),
@@ -133,7 +133,7 @@ def circumstances(record: dict[str, Any]) -> list[tuple[str, str]]:
     seconds = ", ".join(f"{phase} {spent:.1f}" for phase, spent in record["seconds"].items())
     return [
         ("versions", packages),
-        *(("refit", told) for told in _refit(record)),
+        *(("refit", told) for told in _refit_told(record)),
         ("seconds", seconds),
         ("seed", str(record["seed"])),
         (
@@ -160,14 +160,18 @@ def confusion_table(scored: Evaluation) -> str | None:
     return rendered(table)
 
 
-def _refit(record: dict[str, Any]) -> Iterator[str]:
-    """That a run was trained on all rows in the end, if it was."""
+def _refit_told(record: dict[str, Any]) -> Iterator[str]:
+    """That a run was trained on all rows in the end, or why not, where it was to be."""
     told = record.get("refit")
-    if told is not None:
-        yield (
-            f"in {record['seconds']['refit']:.1f} s: {epochs(record['best_epoch'])} anew on all "
-            f"{told['rows']:,} rows; validation scores are those from before"
-        )
+    if told is None:
+        return
+    if told["rows"] is None:
+        yield f"not made: {told['missing']}; the run is what was learned before"
+        return
+    yield (
+        f"in {record['seconds']['refit']:.1f} s: {epochs(record['best_epoch'])} anew on all "
+        f"{told['rows']:,} rows; validation scores are those from before"
+    )
 
 
 def unknown_labels(rows: str, scored: Evaluation) -> str:
@@ -196,10 +200,10 @@ def runs(found: Sequence[Run]) -> str:
     for run in found:
         record = run.record
         created = str(record["created"])[:16].replace("T", " ")
-        learned = record.get("refit") or record["data"]["train"]
+        rows = f"{record['data']['train']['rows']:,}"
         name, scores = _first_score(run)
         shown = [score(scores.get(part)) for part in ("validation", "test")]
-        table.add_row(str(run.path), created, f"{learned['rows']:,}", name, *shown, record["ended"])
+        table.add_row(str(run.path), created, rows, name, *shown, record["ended"])
     return rendered(table)
 
 
@@ -267,7 +271,7 @@ def _learned(run: Run) -> str:
                 f"{record['epochs']}, {ENDS[record['ended']]}; epoch {record['best_epoch']} kept",
             ),
             ("rows", f"{train['rows']:,} of {_near(train['path'])}"),
-            *(("refit", told) for told in _refit(record)),
+            *(("refit", told) for told in _refit_told(record)),
             (
                 "vocabulary",
                 f"{record['vocabulary']:,} rows, padding and unknown included"

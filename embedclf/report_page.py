@@ -76,7 +76,7 @@ def page(told: Reported) -> str:
 
 
 def _caution(told: str) -> str:
-    better = _BETTER if told in SEEN.values() else ""
+    better = _BETTER if told.startswith(tuple(SEEN.values())) else ""
     return f"<p>Of these rows: {plain(told)}{better}.</p>\n" if told else ""
 
 

@@ -33,6 +33,8 @@ CALIBRATION, ROWS = "calibration.json", "rows.npz"
 VALIDATED = "validated"
 """Where a run was refitted, the folder of the classifier before that, which has not seen the
 validation rows: in files of the same names."""
+INTERRUPTED = "interrupted by Ctrl-C"
+"""Why a refit is missing, where that is the reason."""
 REPORT = "report.html"
 """A page made of the rest on demand; nothing reads it, and it may go."""
 
@@ -136,9 +138,16 @@ class Run:
         return Beginnings.from_npz(self.read(ROWS))
 
     @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the training, or that of a refit."""
+        missing: str | None = self.record.get("refit", {}).get("missing")
+        ended: str = self.record["ended"]
+        return ended == "interrupted" or missing == INTERRUPTED
+
+    @property
     def refitted(self) -> bool:
         """Whether the classifier has learned from the validation rows, too."""
-        return f"{VALIDATED}/{MODEL}" in self.record["files"]
+        return self.record.get("refit", {}).get("rows") is not None
 
     def classifier(self) -> Classifier:
         """The classifier; nothing of TensorFlow is imported."""
@@ -185,8 +194,8 @@ class Draft:
 
     path: Path
 
-    def folder(self, name: str) -> Draft:
-        """A folder in it, to write to alike."""
+    def make_folder(self, name: str) -> Draft:
+        """Make a folder in it, to write to alike."""
         (self.path / name).mkdir()
         return Draft(self.path / name)
 

@@ -28,7 +28,7 @@ def thresholds(told: Weighed | str) -> str:
     columns = ["label", *COLUMNS]
     if len(told.thresholds) == 1:
         rows, columns = [row[1:] for row in rows], columns[1:]
-    note = f"<p><small>{plain(FLATTERED)}</small></p>\n"
+    note = f"<p><small>{plain(f'{FLATTERED}; {told.caution}')}</small></p>\n"
     return table(heading(told), columns, rows) + note
 
 

@@ -181,7 +181,7 @@ class TrainingConfig(Section):
     calibration: Literal["none", "temperature", "isotonic"] = Field(
         "none",
         description="What makes probabilities come true as often as they say; learned on "
-        "validation rows.",
+        "validation rows. With temperature an epoch is judged by the loss that it would leave.",
     )
     threshold: Threshold = Field(
         0.5,

@@ -61,7 +61,7 @@ def settle(draft: run.Draft, validated: Learned, refitted: Learned | None) -> Se
     held_out = validated.prepared.validation
     parity = 0.0
     if refitted is not None:
-        judged = _written(draft.folder(run.VALIDATED), validated, calibration)
+        judged = _written(draft.make_folder(run.VALIDATED), validated, calibration)
         parity, _ = _proved(refitted, final, refitted.prepared.train.ids[: len(held_out)])
     difference, probabilities = _proved(validated, judged, held_out.ids)
     judged, evaluation = judge(validated.prepared, judged, probabilities)

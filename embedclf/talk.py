@@ -33,13 +33,13 @@ class Talk:
         self._display = display
         self._score_name = "accuracy"
         self._most = config.training.epochs
+        self._later = 0
         self._last = ""
 
     def __call__(self, told: Told) -> None:
         """Tell one thing."""
         if isinstance(told, Prepared):
-            self._score_name = told.labels.score_name
-            self._display.say(report.prepared(told.facts, self._config))
+            self._prepared(told)
         elif isinstance(told, Coverage):
             self._display.say(vector_report.covered(told.facts()))
         elif isinstance(told, Step):
@@ -47,23 +47,33 @@ class Talk:
         elif isinstance(told, Resumed):
             self._display.say(report.resumed(told))
         elif isinstance(told, Refit):
-            self._most, self._last = told.epochs, ""
+            self._most, self._later, self._last = told.epochs, 0, ""
             self._display.step(report.refitting(told))
         elif isinstance(told, Epoch):
-            if not math.isnan(told.val_score):
-                self._last = f"  val_{self._score_name} {told.val_score:.4f}"
-            self._display.step(report.epoch(told, self._most, self._score_name))
+            self._epoch(told)
         else:
             self._display.say(report.device(told))
 
+    def _prepared(self, told: Prepared) -> None:
+        self._score_name = told.labels.score_name
+        if self._config.training.refit:
+            self._later = self._most * (len(told.train) + len(told.validation))
+        self._display.say(report.prepared(told.facts, self._config))
+
+    def _epoch(self, told: Epoch) -> None:
+        if not math.isnan(told.val_score):
+            self._last = f"  val_{self._score_name} {told.val_score:.4f}"
+        self._display.step(report.epoch(told, self._most, self._score_name))
+
     def _step(self, told: Step) -> None:
+        """Move the bar: over all epochs that there can be, those of a refit included."""
         done = (told.epoch - 1) * told.of_rows + told.rows
         speed = told.rows / max(told.seconds, 1e-9)
         line = (
             f"epoch {told.epoch}/{told.epochs}  {speed:,.0f} rows/s  "
             f"loss {told.loss:.4f}{self._last}"
         )
-        self._display.move(line, done, told.epochs * told.of_rows)
+        self._display.move(line, done, told.epochs * told.of_rows + self._later)
 
 
 class FoldsTalk:

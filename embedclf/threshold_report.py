@@ -33,6 +33,7 @@ def weighed(told: Weighed) -> str:
         heading(told),
         rendered(table),
         FLATTERED,
+        f"of these rows: {told.caution}",
     ]
     return "\n".join(lines)
 
@@ -49,6 +50,7 @@ def weighed_json(run: Path, told: Weighed) -> str:
         {
             "run": str(run),
             "data": told.place,
+            "caution": told.caution,
             "rows": told.rows,
             "rule": named(told.rule),
             "thresholds": told.thresholds,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from embedclf import __version__, run
 from embedclf.checkpoints import Checkpoint, identity
 from embedclf.config import dump_config
-from embedclf.errors import DataError, TrainingError
+from embedclf.errors import TrainingError
 from embedclf.initialization import initialize
 from embedclf.preparation import VECTORS, Prepared, prepare
 from embedclf.refitting import Learned, refit
@@ -59,7 +59,7 @@ def train(
         config: What to train on and how.
         name: The run becomes `runs/<name>-<number>`.
         output: The run's path instead; nothing may be there.
-        tell: Called with what was prepared, the device, each step and each epoch.
+        tell: Called with what was prepared, the device, a refit, each step and each epoch.
         tensorboard: Folder for TensorBoard's log.
         resume: Whether to go on with a training of the same config, tables and versions that was
             killed, from its last checkpoint; the weights become those of an unbroken one.
@@ -108,7 +108,8 @@ def train(
                 checkpoint=checkpoint,
             )
             clock.lap("fit")
-            validated, refitted = Learned(prepared, initial, net), None
+            validated = Learned(prepared, initial, net)
+            refitted: Learned | str = run.INTERRUPTED
             if config.training.refit and not history.interrupted:
                 refitted = refit(
                     validated,
@@ -121,15 +122,18 @@ def train(
                 clock.lap("refit")
 
         with _dropped_on_fault(checkpoint), uninterrupted():
-            settled = settle(draft, validated, refitted)
+            again = refitted if isinstance(refitted, Learned) else None
+            settled = settle(draft, validated, again)
             draft.write(run.CONFIG, dump_config(config, _home(output)))
             draft.write(run.HISTORY, history.to_csv())
             draft.write_metrics(settled.decision, settled.metrics)
             clock.lap("finish")
 
-            last = refitted or validated
+            last = again or validated
             record = _circumstances(prepared, hashes.result(), device, history)
-            record |= last.prepared.sizes | _refit(config, refitted)
+            record |= last.prepared.sizes
+            if config.training.refit:
+                record |= {"refit": _refit_told(refitted)}
             record |= _vectors(last.initial.coverage, hashes.result())
             measured = {
                 "parameters": int(last.net.count_params()),
@@ -177,7 +181,7 @@ def _dropped_on_fault(checkpoint: Checkpoint) -> Iterator[None]:
     """Keep no checkpoint of a training that would fail again."""
     try:
         yield
-    except (DataError, TrainingError):
+    except TrainingError:
         checkpoint.remove()
         raise
 
@@ -235,11 +239,11 @@ def _circumstances(
     }
 
 
-def _refit(config: Config, refitted: Learned | None) -> dict[str, Any]:
-    """How many rows were trained on in the end, if these are all of them."""
-    if refitted is not None:
-        return {"refit": {"rows": len(refitted.prepared.train)}}
-    return {"ended": "interrupted"} if config.training.refit else {}
+def _refit_told(refitted: Learned | str) -> dict[str, Any]:
+    """How many rows were trained on in the end, or why it was not all of them."""
+    if isinstance(refitted, str):
+        return {"rows": None, "missing": refitted}
+    return {"rows": len(refitted.prepared.train)}
 
 
 def _vectors(coverage: Coverage | None, hashes: dict[str, str]) -> dict[str, Any]:

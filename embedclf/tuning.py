@@ -261,7 +261,7 @@ def _best_run(study: Study, source: Source, best: Trial, tell: Callable[[Any], N
         run = training.train(config, name=source.path.stem, tell=tell)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_UNTRAINED) from None
-    if run.record["ended"] == "interrupted":
+    if run.interrupted:
         raise KeyboardInterrupt(f"{run.path} holds the epochs until then; {_UNTRAINED}")
     study.note("runs", runs | {str(best.number): str(run.path.absolute())})
     return run

@@ -193,8 +193,11 @@ def test_every_optimizer_learns(project: Path, optimizer: str) -> None:
     assert history.epochs[history.best_epoch - 1].val_score > 0.9
 
 
-def test_a_loss_that_is_no_number_is_an_error(project: Path) -> None:
-    ready = prepared(project, "multiclass", "training.optimizer=sgd", "training.learning_rate=1e30")
+@pytest.mark.parametrize("task", ["multiclass", "binary"])
+@pytest.mark.parametrize("calibration", ["none", "temperature"])
+def test_a_loss_that_is_no_number_is_an_error(project: Path, task: str, calibration: str) -> None:
+    flags = ("training.optimizer=sgd", "training.learning_rate=1e30")
+    ready = prepared(project, task, *flags, f"training.calibration={calibration}")
     net = build(ready)
     with pytest.raises(TrainingError, match=r"epoch \d+: the loss is no longer a number"):
         fitting.fit(net, ready, tell=lambda _: None)

@@ -12,10 +12,12 @@ import pytest
 
 from embedclf import training
 from embedclf.config import load_config
-from embedclf.errors import DataError, RunError
+from embedclf.errors import RunError
 from embedclf.history import Epoch, Refit, Step
+from embedclf.losses import Totals
 from embedclf.preparation import prepare
 from embedclf.run import Run
+from embedclf.scoring import BEFORE_REFIT, CHOSEN_ON
 from tests.conftest import reviews, write_csv
 from tests.test_checkpoints import checkpoints, command, kill_after_a_checkpoint
 from tests.test_training import weights_of
@@ -156,13 +158,16 @@ def test_ctrl_c_in_a_refit_keeps_the_network_before(workplace: Path, invoke: Inv
 
     run = Run.open(train(workplace, tell=tell).path)
     assert begun
-    assert run.record["ended"] == "interrupted"
-    assert "refit" not in run.record
+    assert run.record["ended"] in {"all_epochs", "early_stopping"}
+    assert run.record["refit"] == {"rows": None, "missing": "interrupted by Ctrl-C"}
+    assert run.interrupted
     assert not run.refitted
     assert not (run.path / "validated").exists()
     assert not checkpoints(workplace)
     assert len(prepare(run.config()).tokenizer.tokens) == len(run.classifier().tokenizer.tokens)
-    assert "interrupted" in invoke("runs").stdout
+    told = invoke("summary", run.path).stdout
+    assert "refit           not made: interrupted by Ctrl-C; the run is what was learned" in told
+    assert json.loads(invoke("evaluate", "--run", run.path, "--json").stdout)["scores"]
 
 
 def test_a_training_that_was_interrupted_is_not_refitted(workplace: Path) -> None:
@@ -171,17 +176,50 @@ def test_a_training_that_was_interrupted_is_not_refitted(workplace: Path) -> Non
         if isinstance(told, Step) and told.epoch == 3:
             raise KeyboardInterrupt
 
-    assert train(workplace, tell=tell).record["ended"] == "interrupted"
+    run = train(workplace, tell=tell)
+    assert run.record["ended"] == "interrupted"
+    assert run.interrupted
 
 
-def test_a_table_that_changes_in_the_meantime_is_refused(workplace: Path) -> None:
+@pytest.mark.parametrize("change", ["other rows", "no text", "gone"])
+def test_a_table_that_changes_in_the_meantime_is_not_learned_from(
+    workplace: Path, change: str
+) -> None:
     def tell(told: Told) -> None:
-        if isinstance(told, Epoch) and told.epoch == 1:
-            write_csv(workplace / "binary.csv", ["text", "label"], reviews(150))
+        if not isinstance(told, Epoch) or told.epoch > 1:
+            return
+        if change == "gone":
+            (workplace / "binary.csv").unlink(missing_ok=True)
+        else:
+            header = ["text" if change == "other rows" else "texts", "label"]
+            write_csv(workplace / "binary.csv", header, reviews(150))
 
-    with pytest.raises(DataError, match=r"binary\.csv: a table has changed in the meantime"):
-        train(workplace, tell=tell)
-    assert not (workplace / "runs").exists()
+    run = Run.open(train(workplace, tell=tell).path)
+    assert not run.refitted
+    assert not run.interrupted
+    why = {
+        "other rows": "a table has changed",
+        "no text": "no column 'text'",
+        "gone": "no such file",
+    }
+    assert why[change] in run.record["refit"]["missing"]
+    assert "\n" not in run.record["refit"]["missing"]
+    assert not checkpoints(workplace)
+
+
+def test_a_refit_that_diverges_leaves_what_was_learned_before(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tell(told: Told) -> None:
+        if isinstance(told, Refit):
+            monkeypatch.setattr(Totals, "loss", float("nan"))
+
+    run = Run.open(train(workplace, tell=tell).path)
+    assert not run.refitted
+    assert (
+        "epoch 1: the loss is no longer a number (training nan); lower"
+        in (run.record["refit"]["missing"])
+    )
 
 
 def test_a_refit_that_was_killed_goes_on_to_the_same_weights(workplace: Path) -> None:
@@ -222,6 +260,10 @@ def test_a_refitted_run_is_compared_by_the_network_before(
     told = json.loads(invoke("compare", "runs/binary-1", refitted.path, "--json").stdout)
     assert told["mended"] == told["broken"] == 0
     assert told["scores"][0] == told["scores"][1]
+    assert told["cautions"] == [CHOSEN_ON, BEFORE_REFIT]
+    told = invoke("compare", "runs/binary-1", refitted.path).stdout
+    assert f"of these rows and the second: {BEFORE_REFIT}\n" in told
+    assert f"of these rows: {BEFORE_REFIT}\n" in invoke("threshold", "--run", refitted.path).stdout
 
 
 @pytest.mark.usefixtures("workplace")
@@ -230,8 +272,14 @@ def test_a_refit_is_told(invoke: Invoke) -> None:
     assert "anew on all 160 rows\n" in done.stderr
     assert "anew on all 160 rows; validation scores are those from before" in done.stdout
     assert "anew on all 160 rows" in invoke("summary", "runs/binary-1").stdout
-    assert "160" in invoke("runs").stdout
     assert "anew on all 160 rows" in invoke("report", "-o", "-").stdout
+
+
+def test_the_page_of_a_refitted_run_tells_what_its_scores_are_of(
+    refitted: Run, invoke: Invoke
+) -> None:
+    told = invoke("report", "--run", refitted.path, "-o", "-").stdout
+    assert f"Of these rows: {BEFORE_REFIT}; those of a test table" in told
 
 
 def test_init_proposes_it_where_much_is_held_out(workplace: Path, invoke: Invoke) -> None:

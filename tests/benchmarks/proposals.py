@@ -53,6 +53,7 @@ def score(config: Path, table: Path, validation: str) -> str:
     """The first score of a config on the rows held out."""
     with tempfile.TemporaryDirectory() as place:
         overrides = [f"data.train={table}", f"data.validation={validation}", "data.test=null"]
+        overrides.append("training.refit=false")
         flags = [flag for one in overrides for flag in ("-s", one)]
         told = embedclf("train", config, *flags, "-q", "--json", "-o", Path(place) / "run")
     scores = json.loads(told.stdout)["metrics"]["validation"]["scores"]

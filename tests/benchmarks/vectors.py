@@ -37,6 +37,7 @@ ALIKE = [
     "text.ngrams=1",
     "model.embedding_dim=50",
     "training.learning_rate=0.003",
+    "training.refit=false",
     "data.test=null",
 ]
 FEW = 500
