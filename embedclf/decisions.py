@@ -35,8 +35,8 @@ class Weighed:
     """What thresholds come to on the validation rows of a run."""
 
     place: str
-    caution: str
-    """Why what thresholds come to is a little too good, in words."""
+    refitted: bool
+    """Whether the run has learned from the rows since."""
     rows: int
     rule: Threshold
     """By which the run decides."""
@@ -134,5 +134,5 @@ def _weighed(run: Run, scored: ScoredRows) -> Weighed:
             taken,
             *(Choice(name, one, best(came, probabilities, one), taken=False) for one in others),
         ]
-    place = scored.place
-    return Weighed(place.name, place.caution, len(scored), rule, thresholds, tuple(choices))
+    told = scored.place.name, run.refitted, len(scored)
+    return Weighed(*told, rule, thresholds, tuple(choices))

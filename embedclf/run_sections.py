@@ -10,7 +10,7 @@ from embedclf.audit_report import stands
 from embedclf.config import near
 from embedclf.findings import counted
 from embedclf.markup import entries, name, plain, table
-from embedclf.threshold_report import COLUMNS, FLATTERED, cells, heading
+from embedclf.threshold_report import COLUMNS, cells, flattered, heading
 
 if TYPE_CHECKING:
     from embedclf.auditing import Audit
@@ -28,7 +28,7 @@ def thresholds(told: Weighed | str) -> str:
     columns = ["label", *COLUMNS]
     if len(told.thresholds) == 1:
         rows, columns = [row[1:] for row in rows], columns[1:]
-    note = f"<p><small>{plain(f'{FLATTERED}; {told.caution}')}</small></p>\n"
+    note = f"<p><small>{plain(flattered(told))}</small></p>\n"
     return table(heading(told), columns, rows) + note
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from embedclf.tokenizer import Counts
 
 CHOSEN_ON = "the epoch was chosen on them, so that scores are a little too good"
-BEFORE_REFIT = f"{CHOSEN_ON}; they are those of the network before it was trained on these, too"
+BEFORE_REFIT = "they are those of the network before it was trained on these, too"
 SEEN = {
     "train": "the network learned from this table, so that scores tell of its memory",
     "validation": CHOSEN_ON,
@@ -156,7 +156,7 @@ def validation(run: Run, config: Config) -> Place:
         config,
         only,
         validates=True,
-        caution=BEFORE_REFIT if run.refitted else CHOSEN_ON,
+        caution=f"{CHOSEN_ON}; {BEFORE_REFIT}" if run.refitted else CHOSEN_ON,
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedclf.layout import new_table, percent, rendered, score
 from embedclf.report import to_json
+from embedclf.scoring import BEFORE_REFIT
 from embedclf.thresholds import named
 
 if TYPE_CHECKING:
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
 
 COLUMNS = ("rule", "threshold", "precision", "recall", "f1", "given", "rows", "")
 """Of a table of choices."""
-FLATTERED = (
-    "measured on the rows that they are chosen on, so a little too good; `embedclf evaluate` "
-    "scores others"
-)
 
 
 def weighed(told: Weighed) -> str:
@@ -32,8 +29,7 @@ def weighed(told: Weighed) -> str:
     lines = [
         heading(told),
         rendered(table),
-        FLATTERED,
-        f"of these rows: {told.caution}",
+        flattered(told),
     ]
     return "\n".join(lines)
 
@@ -44,13 +40,22 @@ def heading(told: Weighed) -> str:
     return f"{told.place}: {told.rows:,} rows; what thresholds{of} come to"
 
 
+def flattered(told: Weighed) -> str:
+    """Why other rows would come to less."""
+    before = f"; {BEFORE_REFIT}" if told.refitted else ""
+    return (
+        "measured on the rows that they are chosen on, so a little too good; `embedclf evaluate` "
+        f"scores others{before}"
+    )
+
+
 def weighed_json(run: Path, told: Weighed) -> str:
     """The same for programs."""
     return to_json(
         {
             "run": str(run),
             "data": told.place,
-            "caution": told.caution,
+            "refitted": told.refitted,
             "rows": told.rows,
             "rule": named(told.rule),
             "thresholds": told.thresholds,

@@ -260,10 +260,10 @@ def test_a_refitted_run_is_compared_by_the_network_before(
     told = json.loads(invoke("compare", "runs/binary-1", refitted.path, "--json").stdout)
     assert told["mended"] == told["broken"] == 0
     assert told["scores"][0] == told["scores"][1]
-    assert told["cautions"] == [CHOSEN_ON, BEFORE_REFIT]
+    assert told["cautions"] == [CHOSEN_ON, f"{CHOSEN_ON}; {BEFORE_REFIT}"]
     told = invoke("compare", "runs/binary-1", refitted.path).stdout
-    assert f"of these rows and the second: {BEFORE_REFIT}\n" in told
-    assert f"of these rows: {BEFORE_REFIT}\n" in invoke("threshold", "--run", refitted.path).stdout
+    assert f"of these rows and the second: {CHOSEN_ON}; {BEFORE_REFIT}\n" in told
+    assert f"scores others; {BEFORE_REFIT}\n" in invoke("threshold", "--run", refitted.path).stdout
 
 
 @pytest.mark.usefixtures("workplace")
@@ -279,7 +279,7 @@ def test_the_page_of_a_refitted_run_tells_what_its_scores_are_of(
     refitted: Run, invoke: Invoke
 ) -> None:
     told = invoke("report", "--run", refitted.path, "-o", "-").stdout
-    assert f"Of these rows: {BEFORE_REFIT}; those of a test table" in told
+    assert f"Of these rows: {CHOSEN_ON}; {BEFORE_REFIT}; those of a test table" in told
 
 
 def test_init_proposes_it_where_much_is_held_out(workplace: Path, invoke: Invoke) -> None:

@@ -159,7 +159,7 @@ PARTS = {
     "weight decay, 0.3": Part(steps=WeightDecay),
     "mean of the weights of epochs": Part(averaged=True),
     "labels given from 0.5 on": changed("training.threshold=0.5"),
-    "no temperature": changed("training.calibration=none"),
+    "temperature and none changed over": other("training.calibration", "none", "temperature"),
 }
 
 

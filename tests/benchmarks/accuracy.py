@@ -4,9 +4,9 @@ The sets lie as `public_sets` tells, or as `debian_sets` makes them; SST-2 has n
 that its dev rows stand in, which nothing is chosen on. A score is the mean over seeds, with their
 standard deviation where there is one; beside it the seconds of the whole training, tables read and
 run written, once. The classic is the same config with flatten, no pairs of tokens, and vectors by
-chance. fastText and scikit-learn get all training rows, we part some off to stop by. Nothing here
-was chosen by these scores, but rules for several labels a row by those of Debian's tags among
-others.
+chance. fastText and scikit-learn get all training rows; of large tables we part some off to stop
+by. Nothing here was chosen by these scores, but rules for several labels a row by those of Debian's
+tags among others.
 
     EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.accuracy [--minutes M] [--kept FILE]
         [--held-out] [--only WAY] [NAME ...]
