@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -32,5 +33,7 @@ def hold_out(table: Path, number: int, place: Path) -> int:
     rank = rows.groupby("label").cumcount() / rows.groupby("label")["label"].transform("size")
     is_out = (rank * _TENTHS).astype(int) == (2 + 3 * number) % _TENTHS
     for name, mask in (("train.csv", ~is_out), (HELD_OUT, is_out)):
-        rows[mask].to_csv(place / name, index=False, lineterminator="\n")
+        rows[mask].to_csv(
+            place / name, index=False, lineterminator="\n", quoting=csv.QUOTE_ALL
+        )  # a text may hold a carriage return, which pandas leaves bare
     return int((~is_out).sum())
