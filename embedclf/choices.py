@@ -52,7 +52,7 @@ def choose(
     """Choose what a config for the table of `config` holds.
 
     The rules were made on ten public sets of 5,000 to 480,000 rows, those for several labels a row
-    also on descriptions of Debian packages, and judged on rows held out.
+    and for temperatures also on descriptions of Debian packages, and judged on rows held out.
     """
     return [
         *_tables(config, survey, companions),

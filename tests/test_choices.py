@@ -83,6 +83,20 @@ def test_few_passes_over_many_tokens() -> None:
     assert small["training.epochs"] == 20
     assert "training.schedule" not in small
     assert (large["training.epochs"], large["training.schedule"]) == (3, "linear")
+    many = chosen(survey(100_000, tokens=21, labels=(1_000,) * 21))
+    assert (many["training.epochs"], many["training.schedule"]) == (5, "linear")
+
+
+def test_large_tables_of_one_label_a_row_get_a_temperature() -> None:
+    small, large = survey(100_000, tokens=20), survey(100_000, tokens=21)
+    assert "training.calibration" not in chosen(small)
+    assert chosen(large)["training.calibration"] == "temperature"
+    assert "training.calibration" not in chosen(multilabel(large))
+
+
+@pytest.mark.parametrize(("rows", "refit"), [(100, True), (22_000, True), (23_000, None)])
+def test_tables_that_much_is_held_out_of_are_refitted(rows: int, refit: bool | None) -> None:
+    assert chosen(survey(rows)).get("training.refit") is refit
 
 
 def multilabel(given: Survey) -> Survey:
@@ -97,7 +111,7 @@ def multilabel(given: Survey) -> Survey:
         (survey(200_000, labels=(4_000,) * 5), ("sqrt", 16, 0.0, 0.002)),
         (survey(20_000, labels=(1_000,) * 6), ("sqrt", 64, 0.5, 0.001)),
         (survey(20_000, labels=(1_000,) * 21), ("sqrt", 128, 0.5, 0.002)),
-        (survey(200_000, labels=(1_000,) * 21), ("sqrt", 128, 0.3, 0.005)),
+        (survey(200_000, labels=(1_000,) * 21), ("sqrt", 128, 0.5, 0.003)),
         (multilabel(survey(20_000, labels=(1_000,) * 6)), ("sqrt", 64, 0.3, 0.001)),
         (multilabel(survey(20_000, labels=(1_000,) * 5)), ("sqrt", 16, 0.0, 0.001)),
     ],
