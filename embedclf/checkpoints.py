@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 Arrays = list[npt.NDArray[Any]]
 
-_REFIT = "-refit"
 _SHARE = 0.02
 """Most of the time that writing may take."""
 _BYTES_PER_SECOND = 5e8
@@ -64,7 +63,7 @@ class Checkpoint:
     @cached_property
     def refit(self) -> Checkpoint:
         """That of the training anew on all rows, which follows."""
-        return Checkpoint(self._folder, lambda: f"{self._identity()}{_REFIT}", resumes=self.resumes)
+        return Checkpoint(self._folder, lambda: f"{self._identity()}-refit", resumes=self.resumes)
 
     def save(self, epochs: Sequence[Epoch], variables: Sequence[Any], best: Arrays) -> None:
         """Write where the training stands, unless that would take too long.
@@ -114,7 +113,7 @@ class Checkpoint:
     def remove(self) -> None:
         """Remove the file, and that of a refit, if they are there."""
         self.path.unlink(missing_ok=True)
-        self.path.with_name(f"{self.path.name}{_REFIT}").unlink(missing_ok=True)
+        self.refit.path.unlink(missing_ok=True)
 
 
 def identity(config: Config, hashes: dict[str, str]) -> str:

@@ -134,5 +134,11 @@ def _weighed(run: Run, scored: ScoredRows) -> Weighed:
             taken,
             *(Choice(name, one, best(came, probabilities, one), taken=False) for one in others),
         ]
-    told = scored.place.name, run.refitted, len(scored)
-    return Weighed(*told, rule, thresholds, tuple(choices))
+    return Weighed(
+        scored.place.name,
+        run.refitted,
+        len(scored),
+        rule,
+        thresholds,
+        tuple(choices),
+    )
