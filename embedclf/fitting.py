@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embedclf import interrupts
 from embedclf.backend import OutOfMemory, keras
 from embedclf.calibration import sharpness
 from embedclf.errors import TrainingError
@@ -68,10 +69,11 @@ def fit(
     fitting = _Fitting(network, prepared, paces, tell, checkpoint)
     ended = "all_epochs"
     try:
-        log.on_train_begin()
-        for epoch in fitting.epochs():
-            log.on_epoch_end(epoch.epoch - 1, epoch.logs())
-        log.on_train_end()
+        with interrupts.deferred() as heed:
+            log.on_train_begin()
+            for epoch in fitting.epochs(heed):
+                log.on_epoch_end(epoch.epoch - 1, epoch.logs())
+            log.on_train_end()
     except KeyboardInterrupt:
         if not fitting.finished:
             raise KeyboardInterrupt("no epoch was finished, so nothing is kept") from None
@@ -108,8 +110,10 @@ def refit(
         RunError: The checkpoint is damaged.
         KeyboardInterrupt: Ctrl-C.
     """
-    for _ in _Fitting(network, prepared, paces, tell, checkpoint, epochs).epochs():
-        pass
+    fitting = _Fitting(network, prepared, paces, tell, checkpoint, epochs)
+    with interrupts.deferred() as heed:
+        for _ in fitting.epochs(heed):
+            pass
 
 
 def _log(network: Any, config: TrainingConfig, folder: Path | None) -> Any:
@@ -161,14 +165,17 @@ class _Fitting:
         """The epoch of lowest validation loss, the first of equal ones."""
         return min(self.finished, key=lambda epoch: epoch.val_loss).epoch
 
-    def epochs(self) -> Iterator[Epoch]:
-        """Train epoch after epoch until the validation loss has been worse for too long."""
+    def epochs(self, heed: Callable[[], None]) -> Iterator[Epoch]:
+        """Train epoch after epoch until the validation loss has been worse for too long.
+
+        What `heed` raises ends it; it is called between two blocks of steps.
+        """
         try:
             with ThreadPoolExecutor(1) as helper:
                 while not self._ended():
                     number = len(self.finished) + 1
                     began = time.perf_counter()
-                    trained = self._train_epoch(number, helper)
+                    trained = self._train_epoch(number, helper, heed)
                     seconds = time.perf_counter() - began
                     self._finish(number, trained, began, seconds)
                     yield self.finished[-1]
@@ -246,7 +253,9 @@ class _Fitting:
         validated.add(logits, self._validation_goals, np.ones((len(logits), 1), np.float32))
         return validated.loss, validated.score
 
-    def _train_epoch(self, number: int, helper: ThreadPoolExecutor) -> Totals:
+    def _train_epoch(
+        self, number: int, helper: ThreadPoolExecutor, heed: Callable[[], None]
+    ) -> Totals:
         """Take the steps of an epoch.
 
         While TensorFlow works on a block of rows, the helper lays out the next and counts the last.
@@ -267,6 +276,7 @@ class _Fitting:
             counted = helper.submit(totals.add, logits, block.targets, self._weights[of])
             seconds = time.perf_counter() - began
             self._tell(Step(number, self._most, done, rows, loss, seconds))
+            heed()
         if counted is not None:
             counted.result()
         return totals

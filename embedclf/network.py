@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from embedclf import interrupts
 from embedclf.backend import OutOfMemory, keras
 from embedclf.vocabularies import PADDING
 from embedclf.weights import Weights
@@ -52,6 +53,7 @@ def build(
     return network
 
 
+@interrupts.deferred()
 def begin(prepared: Prepared, initial: Initial) -> Any:
     """Build the network of a config for the rows it trains on; raises as `build`."""
     return build(

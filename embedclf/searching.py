@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from embedclf import interrupts
 from embedclf.errors import ConfigError, DataError, RequestError, TrainingError
 from embedclf.history import Epoch
 from embedclf.measures import BRIEF
 from embedclf.space import applied, own_settings, rounded
-from embedclf.training import uninterrupted
 from embedclf.tryout import tried
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Search:
                 running.give_up()
                 return
             except BaseException:
-                with uninterrupted():
+                with interrupts.ignored():
                     running.give_up()
                 raise
             tell(self._progress(ended, most))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import platform
-import signal
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,7 +14,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from embedclf import __version__, run
+from embedclf import __version__, interrupts, run
 from embedclf.checkpoints import Checkpoint, identity
 from embedclf.config import dump_config
 from embedclf.errors import TrainingError
@@ -121,7 +119,7 @@ def train(
                 )
                 clock.lap("refit")
 
-        with _dropped_on_fault(checkpoint), uninterrupted():
+        with _dropped_on_fault(checkpoint), interrupts.ignored():
             again = refitted if isinstance(refitted, Learned) else None
             settled = settle(draft, validated, again)
             draft.write(run.CONFIG, dump_config(config, _home(output)))
@@ -161,19 +159,6 @@ def meanwhile() -> Iterator[ThreadPoolExecutor]:
     finally:
         sys.setswitchinterval(before)
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C wait until what was learned is safe, where this is the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

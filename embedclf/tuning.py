@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedclf import training
+from embedclf import interrupts, training
 from embedclf.encodings import Encodings
 from embedclf.errors import RequestError, TuningError
 from embedclf.faults import nearest
@@ -310,7 +310,7 @@ def _of(config: Config, prepared: Prepared, space: Space, metric: str) -> dict[s
 
 def _kept(study: Study, source: Source, folder: Path, publish: Callable[[Found], None]) -> Kept:
     """Write down what there is."""
-    with training.uninterrupted():
+    with interrupts.ignored():
         if study.best() is not None:
             publish(_found(study, source, folder))
         return Kept(folder, study.finished)

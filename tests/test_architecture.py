@@ -13,7 +13,7 @@ import embedclf
 PACKAGE = Path(embedclf.__file__).parent
 
 LAYERS = [
-    {"errors", "columns", "batches", "pools"},
+    {"errors", "columns", "batches", "pools", "interrupts"},
     {
         "words",
         "kinds",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from embedclf import backend, fitting, network
 from embedclf.calibration import sharpness
 from embedclf.config import load_config
 from embedclf.errors import TrainingError
-from embedclf.history import Epoch, Step
+from embedclf.history import Epoch, Resumed, Step
 from embedclf.initialization import initialize
 from embedclf.labels import Labels
 from embedclf.losses import cell_weights, sample_weights
@@ -220,6 +221,26 @@ def test_ctrl_c_keeps_the_best_epoch_so_far(project: Path) -> None:
     assert [epoch.val_loss for epoch in history.epochs] == pytest.approx(
         [epoch.val_loss for epoch in whole.epochs[:3]]
     )
+
+
+def test_ctrl_c_by_signal_waits_for_the_steps_under_way(project: Path) -> None:
+    ready = prepared(project, "binary", "training.epochs=9")
+    told: list[Resumed | Step | Epoch] = []
+
+    def tell(what: Resumed | Step | Epoch) -> None:
+        told.append(what)
+        if isinstance(what, Epoch) and what.epoch == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        history = fitting.fit(build(ready), ready, tell=tell)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert history.interrupted
+    assert len(history.epochs) == 2
+    assert isinstance(told[-1], Step)
+    assert told[-1].epoch == 3
 
 
 def test_ctrl_c_in_the_first_epoch_leaves_nothing_to_keep(project: Path) -> None:
