@@ -86,7 +86,7 @@ def fit(
     return History(tuple(fitting.finished), score_name, best_epoch=fitting.best, ended=ended)
 
 
-def refit(
+def fit_epochs(
     network: Any,
     prepared: Prepared,
     *,

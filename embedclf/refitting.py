@@ -64,7 +64,7 @@ def refit(
         initial = initialize(prepared)
         backend.start(config.training.device, config.seed)
         net = network.begin(prepared, initial)
-        fitting.refit(
+        fitting.fit_epochs(
             net,
             prepared,
             epochs=epochs,

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from embedclf.trials import Trial
 
 
+_CALIBRATION = "training.calibration"
+"""Where this is tried, nothing is pruned: a loss at the best temperature, which tells how good an
+epoch is for some trials, is lower than the loss as it is, which tells that for others."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """A study, as it stands when a trial begins or has ended."""
@@ -86,7 +91,8 @@ class Search:
         if earlier is not None:
             return running.repeat(earlier)
         own = running.settings == self._own
-        watch, began = _Watch(running, ends, tell, prunes=not own), time.perf_counter()
+        prunes = not own and _CALIBRATION not in self._study.space
+        watch, began = _Watch(running, ends, tell, prunes=prunes), time.perf_counter()
         try:
             prepared = self._encodings.prepared(applied(self._config, running.settings))
             names = dict.fromkeys([self._study.metric, *BRIEF[prepared.labels.task]])

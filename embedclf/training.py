@@ -128,8 +128,7 @@ def train(
             clock.lap("finish")
 
             last = again or validated
-            record = _circumstances(prepared, hashes.result(), device, history)
-            record |= last.prepared.sizes
+            record = _circumstances(prepared, last.prepared, hashes.result(), device, history)
             if config.training.refit:
                 record |= {"refit": _refit_told(refitted)}
             record |= _vectors(last.initial.coverage, hashes.result())
@@ -203,12 +202,18 @@ def _open_log(folder: Path | None) -> None:
 
 
 def _circumstances(
-    prepared: Prepared, hashes: dict[str, str], device: Device, history: History
+    prepared: Prepared,
+    last: Prepared,
+    hashes: dict[str, str],
+    device: Device,
+    history: History,
 ) -> dict[str, Any]:
-    """What the run was made of, on and with."""
+    """What the run was made of, on and with; tokens are those that the last network knows."""
     config = prepared.config
-    facts = prepared.facts
-    data = {name: of | {"sha256": hashes[name]} for name, of in facts["data"].items()}
+    facts = prepared.facts | last.sizes
+    test = {} if last.test is None else {"test": last.test.facts(last.labels)}
+    of_parts = facts["data"] | test
+    data = {name: of | {"sha256": hashes[name]} for name, of in of_parts.items()}
     packages = {"python": platform.python_version(), "embedclf": __version__}
     return {
         "created": datetime.now(UTC).isoformat(timespec="milliseconds"),

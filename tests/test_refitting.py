@@ -61,6 +61,16 @@ def test_a_refitted_run_has_learned_from_all_rows(refitted: Run) -> None:
     assert np.array_equal(beginnings.counts, everything.counts)
 
 
+def test_test_rows_are_told_by_the_tokens_that_the_last_network_knows(workplace: Path) -> None:
+    run = train(workplace, "data.test=binary.csv")
+    before, after = (prepare(run.config(), holds_out=held).test for held in (True, False))
+    assert before is not None
+    assert after is not None
+    assert after.unknown < before.unknown
+    told = run.record["data"]["test"]["share_of_tokens_unknown"]
+    assert told == after.unknown / after.tokens
+
+
 @pytest.mark.usefixtures("workplace")
 def test_the_network_before_is_that_of_a_run_without_refit(refitted: Run, invoke: Invoke) -> None:
     flags = ("-s", "model.pooling=average", "-s", "data.test=null")

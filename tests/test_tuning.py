@@ -214,6 +214,20 @@ def test_the_study_of_another_table_or_space_is_refused(searched: Path) -> None:
         found(searched)
 
 
+RATES = "learning_rate: [1.0e-7, 1.0e-6, 1.0e-5, 1.0e-4, 0.001, 0.002, 0.005, 0.01, 0.02]"
+
+
+@pytest.mark.parametrize(
+    ("space", "pruned"),
+    [(f"{{{RATES}}}", True), (f"{{{RATES}, calibration: [none, temperature]}}", False)],
+)
+def test_trials_are_pruned_by_their_loss_where_all_losses_are_of_a_kind(
+    space: str, pruned: bool, searched: Path
+) -> None:
+    told = found(searched, f"tune={{training: {space}}}", trials=10)
+    assert any(one.state == "pruned" for one in told.trials) == pruned
+
+
 def test_a_metric_is_one_of_the_task_and_its_way_is_known(searched: Path) -> None:
     with pytest.raises(RequestError, match=r"--metric acuracy: .* did you mean accuracy?"):
         found(searched, metric="acuracy")
