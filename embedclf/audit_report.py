@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from embedclf import report
+from embedclf import report, training_report
 from embedclf.findings import counted
 from embedclf.layout import WIDTH, listing, shortened
 from embedclf.vector_report import entries
@@ -22,7 +22,7 @@ _LEAST_LETTERS = 24
 
 def audited(told: Audit, config: Config) -> str:
     """What training is about to read, what is wrong with it, and how much that is."""
-    lines = [report.prepared(told.facts, config)] if told.facts else []
+    lines = [training_report.prepared(told.facts, config)] if told.facts else []
     lines += [listing(found)] if (found := entries(told.facts or {})) else []
     lines += [""] if lines else []
     for finding in told.findings:

@@ -5,23 +5,15 @@ from __future__ import annotations
 import errno
 import io
 import os
-import signal
 import sys
-import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
-from embedclf import __version__
+from embedclf import __version__, interrupts
 from embedclf.errors import EmbedclfError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_ENDING = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
 class Boundary(click.Group):
@@ -43,7 +35,7 @@ class Boundary(click.Group):
         began = time.perf_counter()
         _prepare_output()
         try:
-            with _ended_by_signals():
+            with interrupts.raised():
                 super().invoke(ctx)
             sys.stdout.flush()
         except EmbedclfError as error:
@@ -81,24 +73,6 @@ class Boundary(click.Group):
             click.echo(f"embedclf: {place}: {error.strerror}", err=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer goes nowhere
         ctx.exit(1)
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Let a request to end unwind what is begun, so that no draft stays behind."""
-
-    def end(number: int, _frame: object) -> None:
-        sys.exit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, end) for number in _ENDING}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _prepare_output() -> None:

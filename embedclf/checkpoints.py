@@ -54,6 +54,8 @@ class Checkpoint:
         self._speed = _BYTES_PER_SECOND
         self.seconds = 0.0
         """Spent on writing."""
+        self.before = 0.0
+        """Seconds of the epochs that were read."""
 
     @cached_property
     def path(self) -> Path:
@@ -108,6 +110,7 @@ class Checkpoint:
             raise RunError(f"{self.path}: damaged; delete it and train anew") from error
         variables = header["variables"]
         epochs = [Epoch(*values) for values in header["epochs"]]
+        self.before = sum(epoch.seconds for epoch in epochs)
         return epochs, arrays[:variables], arrays[variables:]
 
     def remove(self) -> None:

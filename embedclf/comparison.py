@@ -12,7 +12,7 @@ from embedclf.errors import RequestError
 from embedclf.evaluation import given
 from embedclf.measures import BRIEF, measure
 from embedclf.resampling import Resampler, intervals, resample
-from embedclf.scoring import of_run, rows_of, score
+from embedclf.scoring import of_run, of_table, score
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,7 +139,7 @@ def _places(first: Run, second: Run, table: Path | None) -> tuple[Place, Place]:
     """Where each run finds the rows, which are the same."""
     configs = first.config(), second.config()
     if table is not None:
-        return rows_of(configs[0], table), rows_of(configs[1], table)
+        return of_table(first, configs[0], table), of_table(second, configs[1], table)
     one, other = of_run(first, configs[0]), of_run(second, configs[1])
     every = np.ones(1, np.bool_)
     masks = [every if place.only is None else place.only for place in (one, other)]

@@ -12,7 +12,7 @@ from embedclf import interrupts
 from embedclf.backend import OutOfMemory, keras
 from embedclf.calibration import sharpness
 from embedclf.errors import TrainingError
-from embedclf.history import Epoch, History, Resumed, Step
+from embedclf.history import INTERRUPTED, Epoch, History, Resumed, Step
 from embedclf.losses import Totals, cell_weights
 from embedclf.network import weights_of
 from embedclf.steps import Steps
@@ -65,8 +65,9 @@ def fit(
         RunError: The checkpoint is damaged.
         KeyboardInterrupt: Ctrl-C before the first epoch was finished.
     """
-    log = _log(network, prepared.config.training, tensorboard)
-    fitting = _Fitting(network, prepared, paces, tell, checkpoint)
+    with interrupts.deferred():
+        log = _log(network, prepared.config.training, tensorboard)
+        fitting = _Fitting(network, prepared, paces, tell, checkpoint)
     ended = "all_epochs"
     try:
         with interrupts.deferred() as heed:
@@ -77,11 +78,12 @@ def fit(
     except KeyboardInterrupt:
         if not fitting.finished:
             raise KeyboardInterrupt("no epoch was finished, so nothing is kept") from None
-        ended = "interrupted"
+        ended = INTERRUPTED
     else:
         if len(fitting.finished) < prepared.config.training.epochs:
             ended = "early_stopping"
-    fitting.restore_best()
+    with interrupts.ignored():
+        fitting.restore_best()
     score_name = prepared.labels.score_name
     return History(tuple(fitting.finished), score_name, best_epoch=fitting.best, ended=ended)
 
@@ -110,8 +112,8 @@ def fit_epochs(
         RunError: The checkpoint is damaged.
         KeyboardInterrupt: Ctrl-C.
     """
-    fitting = _Fitting(network, prepared, paces, tell, checkpoint, epochs)
     with interrupts.deferred() as heed:
+        fitting = _Fitting(network, prepared, paces, tell, checkpoint, epochs)
         for _ in fitting.epochs(heed):
             pass
 
@@ -166,10 +168,7 @@ class _Fitting:
         return min(self.finished, key=lambda epoch: epoch.val_loss).epoch
 
     def epochs(self, heed: Callable[[], None]) -> Iterator[Epoch]:
-        """Train epoch after epoch until the validation loss has been worse for too long.
-
-        What `heed` raises ends it; it is called between two blocks of steps.
-        """
+        """Train until the validation loss has been worse for too long, or `heed` raises."""
         try:
             with ThreadPoolExecutor(1) as helper:
                 while not self._ended():
@@ -213,7 +212,7 @@ class _Fitting:
         patience = config.early_stopping or config.epochs
         epochs = len(self.finished)
         tired = self._validates and epochs > 0 and epochs - self.best >= patience
-        return tired or epochs == self._most
+        return tired or epochs >= self._most
 
     def _finish(self, number: int, trained: Totals, began: float, seconds: float) -> None:
         val_loss, val_score = self._validate() if self._validates else (np.nan, np.nan)
@@ -264,7 +263,7 @@ class _Fitting:
         order = np.random.default_rng([self._config.seed, number]).permutation(rows)
         laid = helper.submit(self._block, order, 0)
         counted: Future[float] | None = None
-        done, loss = 0, 0.0
+        done, loss = 0, self.finished[-1].loss if self.finished else np.nan
         while done < rows:
             block = laid.result()
             of = order[done : done + len(block.targets)]

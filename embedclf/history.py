@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+INTERRUPTED = "interrupted"
+"""What ended a training that Ctrl-C ended."""
 ENDS = {
     "all_epochs": "all epochs done",
     "early_stopping": "the validation loss got no better",
-    "interrupted": "interrupted by Ctrl-C",
+    INTERRUPTED: "interrupted by Ctrl-C",
 }
 """What ended a training, in words."""
 
@@ -43,7 +45,8 @@ class Step:
     """Rows done in this epoch."""
     of_rows: int
     loss: float
-    """Mean over the rows done in this epoch."""
+    """Mean over the rows of this epoch that are counted, which are a block behind; before any are,
+    that of the epoch before, and NaN where there is none."""
     seconds: float
     """Since this epoch began."""
 
@@ -85,7 +88,7 @@ class History:
     @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended the training."""
-        return self.ended == "interrupted"
+        return self.ended == INTERRUPTED
 
     def frame(self) -> pd.DataFrame:
         """A row an epoch; scores are named by what they are."""

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_DAYS = 7 * 24 * 60 * 60.0
-"""Seconds that one waits for another at the most."""
+_PATIENCE = 0.5
+"""Seconds that SQLite waits at a time, since meanwhile it heeds no Ctrl-C."""
 
 
 @contextmanager
 def held(file: Path) -> Iterator[None]:
-    """Hold a lock, once no other process or thread does.
+    """Hold a lock, once no other process or thread does; Ctrl-C ends the waiting.
 
     Args:
         file: Stands for the lock; it is made, and may be removed when nobody needs it any more.
@@ -28,8 +28,9 @@ def held(file: Path) -> Iterator[None]:
     Raises:
         OSError: It cannot be made.
     """
-    with closing(_connected(file, seconds=_DAYS)) as connection:
-        _take(connection, file)
+    with closing(_connected(file, seconds=_PATIENCE)) as connection:
+        while not _taken(connection, file):
+            pass
         yield
 
 
@@ -39,10 +40,9 @@ def is_held(file: Path) -> bool:
         return False
     with closing(_connected(file, seconds=0.0)) as connection:
         try:
-            connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
+            return not _taken(connection, file)
+        except PermissionError:
             return True
-    return False
 
 
 def remove(file: Path) -> None:
@@ -58,8 +58,12 @@ def _connected(file: Path, *, seconds: float) -> sqlite3.Connection:
         raise PermissionError(13, str(error), str(file)) from error
 
 
-def _take(connection: sqlite3.Connection, file: Path) -> None:
+def _taken(connection: sqlite3.Connection, file: Path) -> bool:
+    """Whether the lock is now held here, or else by another."""
     try:
         connection.execute("BEGIN IMMEDIATE")
     except sqlite3.Error as error:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:  # with or without details
+            return False
         raise PermissionError(13, str(error), str(file)) from error
+    return True

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from embedclf.errors import DataError, EmbedclfError
-from embedclf.history import Refit
+from embedclf.errors import DataError, EmbedclfError, RunError
+from embedclf.history import INTERRUPTED, Refit
 from embedclf.initialization import initialize
 from embedclf.preparation import prepare
-from embedclf.run import INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +50,11 @@ def refit(
 
     Returns:
         The new one, or why there is none: Ctrl-C, a table that is no longer what it was, a loss
-        that is no longer a number, too little memory. What was learned before is no worse for that.
+        that is no longer a number, too little memory or room on the disk. What was learned before
+        is no worse for that.
+
+    Raises:
+        RunError: The checkpoint is damaged.
     """
     from embedclf import backend, fitting, network
 
@@ -74,6 +77,12 @@ def refit(
         )
     except KeyboardInterrupt:
         return INTERRUPTED
-    except (EmbedclfError, MemoryError) as error:
-        return " ".join(str(error).split()) or "not enough memory"
+    except RunError:
+        raise
+    except EmbedclfError as error:
+        return " ".join(str(error).split())
+    except MemoryError as error:
+        return f"not enough memory: {error}"
+    except OSError as error:
+        return f"{error.filename or 'scratch files'}: {error.strerror}"
     return Learned(prepared, initial, net)

@@ -3,95 +3,24 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedclf.history import ENDS, ended, epochs
-from embedclf.layout import WIDTH, listing, new_table, percent, rendered, score, shortened
+from embedclf.layout import WIDTH, listing, new_table, rendered, score, shortened
 from embedclf.vector_report import entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from embedclf.backend import Device
     from embedclf.description import Description
     from embedclf.evaluation import Evaluation
-    from embedclf.history import Epoch, Refit, Resumed
     from embedclf.run import Run
-    from embedclf.schema import Config
 
 
 def to_json(values: Any) -> str:
     """Plain values as JSON for people and programs."""
     return json.dumps(values, ensure_ascii=False, indent=2, default=str)
-
-
-def prepared(facts: dict[str, Any], config: Config) -> str:
-    """What training is about to read: rows, labels, vocabulary, what is lost."""
-    parts = facts["data"]
-    train = parts["train"]
-    labels = ", ".join(f"{name} {count:,}" for name, count in train["labels"].items())
-    rows = [f"{part['rows']:,} {name}" for name, part in parts.items()]
-    skipped = sum(part["rows_skipped"] for part in parts.values())
-    cut = [f"{name} {percent(part['share_of_texts_cut'])}" for name, part in parts.items()]
-    unknown = [f"{name} {percent(part['share_of_tokens_unknown'])}" for name, part in parts.items()]
-    pairs = [
-        ("data", _near(train["path"])),
-        ("read as", train["form"]),
-        (
-            "rows",
-            " · ".join(rows) + (f" · {skipped:,} skipped: no valid label" if skipped else ""),
-        ),
-        ("labels", shortened(f"{len(train['labels'])} ({facts['task']}): {labels}")),
-        (
-            "vocabulary",
-            f"{facts['vocabulary']:,} of at most {config.text.vocabulary_size:,} rows, padding "
-            f"and unknown included; unit: {config.text.unit}",
-        ),
-        *_phrases(facts, config),
-        (
-            "texts cut",
-            f"{' · '.join(cut)} have more than {config.text.sequence_length} tokens",
-        ),
-        ("tokens unknown", " · ".join(unknown)),
-    ]
-    return listing(pairs)
-
-
-def _phrases(facts: dict[str, Any], config: Config) -> Iterator[tuple[str, str]]:
-    """How many phrases there are, if any were looked for."""
-    text = config.text
-    if text.ngrams > 1:
-        most = f"{facts['phrases']:,} of at most {text.ngram_vocabulary_size:,}"
-        yield "phrases", f"{most}, of 2 to {text.ngrams} tokens" if text.ngrams > 2 else most
-
-
-def device(told: Device) -> str:
-    """What the training runs on."""
-    return listing([("device", f"{told.kind} {told.name}, {told.cores} cores")])
-
-
-def resumed(told: Resumed) -> str:
-    """Where a training goes on."""
-    what = f"after epoch {told.epochs}" if told.epochs else "nothing to resume: from the beginning"
-    return listing([("goes on", what)])
-
-
-def refitting(told: Refit) -> str:
-    """What is trained anew, and on what."""
-    return listing([("refit", f"{epochs(told.epochs)} anew on all {told.rows:,} rows")])
-
-
-def epoch(told: Epoch, most: int, score_name: str) -> str:
-    """One line an epoch."""
-    line = (
-        f"epoch {told.epoch}/{most}  {told.seconds:.1f} s  {told.rows_per_second:,.0f} rows/s  "
-        f"loss {told.loss:.4f}"
-    )
-    if math.isnan(told.val_loss):
-        return line
-    return f"{line}  val_loss {told.val_loss:.4f}  val_{score_name} {told.val_score:.4f}"
 
 
 def trained(run: Run) -> str:
@@ -166,7 +95,8 @@ def _refit_told(record: dict[str, Any]) -> Iterator[str]:
     if told is None:
         return
     if told["rows"] is None:
-        yield f"not made: {told['missing']}; the run is what was learned before"
+        missing = ENDS.get(told["missing"], told["missing"])
+        yield f"not made: {missing}; the run is what was learned before"
         return
     yield (
         f"in {record['seconds']['refit']:.1f} s: {epochs(record['best_epoch'])} anew on all "
@@ -258,7 +188,8 @@ def _learned(run: Run) -> str:
     name, scores = _first_score(run)
     majority = score(run.metrics()["validation"]["majority"][name])
     scored = " · ".join(f"{part} {score(value)}" for part, value in scores.items())
-    seconds = sum(record["seconds"].values())
+    phases = record["seconds"].items()
+    seconds = sum(spent for phase, spent in phases if phase != "checkpoints")  # within others
     return listing(
         [
             ("run", str(run.path)),

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from embedclf.atomic import draft_file, draft_folder, publish_folder
 from embedclf.errors import RunError
+from embedclf.history import INTERRUPTED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from embedclf.beginnings import Beginnings
     from embedclf.classifier import Classifier
@@ -33,8 +34,6 @@ CALIBRATION, ROWS = "calibration.json", "rows.npz"
 VALIDATED = "validated"
 """Where a run was refitted, the folder of the classifier before that, which has not seen the
 validation rows: in files of the same names."""
-INTERRUPTED = "interrupted by Ctrl-C"
-"""Why a refit is missing, where that is the reason."""
 REPORT = "report.html"
 """A page made of the rest on demand; nothing reads it, and it may go."""
 
@@ -140,9 +139,8 @@ class Run:
     @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended the training, or that of a refit."""
-        missing: str | None = self.record.get("refit", {}).get("missing")
-        ended: str = self.record["ended"]
-        return ended == "interrupted" or missing == INTERRUPTED
+        missing = self.record.get("refit", {}).get("missing")
+        return INTERRUPTED in (self.record["ended"], missing)
 
     @property
     def refitted(self) -> bool:
@@ -160,9 +158,9 @@ class Run:
     def _classifier(self, folder: str = "") -> Classifier:
         place = Path(folder)
         found = read_classifier(
-            self.path / place,
             self.record["pooling"],
             lambda name: self.read((place / name).as_posix()),
+            calibrated=(place / CALIBRATION).as_posix() in self.record["files"],
         )
         return found.deciding(self.decision()["thresholds"])
 
@@ -267,13 +265,13 @@ def draft(output: Path | None) -> Iterator[Draft]:
         raise RunError(f"{place}: cannot be written: {error.strerror or error}") from error
 
 
-def read_classifier(path: Path, pooling: str, read: Any = None) -> Classifier:
+def read_classifier(pooling: str, read: Callable[[str], bytes], *, calibrated: bool) -> Classifier:
     """Make the classifier from the files of a run or of a draft of one.
 
     Args:
-        path: The folder.
         pooling: Of the network.
-        read: Reads a file by its name; plainly from the folder when None.
+        read: Reads a file by its name.
+        calibrated: Whether there is a file of the calibration.
     """
     from embedclf.calibration import Calibration
     from embedclf.classifier import Classifier
@@ -281,8 +279,6 @@ def read_classifier(path: Path, pooling: str, read: Any = None) -> Classifier:
     from embedclf.tokenizer import Tokenizer
     from embedclf.weights import read_weights
 
-    read = read or (lambda name: (path / name).read_bytes())
-    calibrated = (path / CALIBRATION).is_file()
     return Classifier(
         Tokenizer.from_json(json.loads(read(TEXT))),
         Labels.from_json(json.loads(read(LABELS))),

@@ -76,12 +76,11 @@ class Search:
             tell(self._progress(running, most))
             try:
                 ended = self._tried(running, ends, tell)
-            except _TimeUp:
-                running.give_up()
-                return
-            except BaseException:
+            except BaseException as end:
                 with interrupts.ignored():
                     running.give_up()
+                if isinstance(end, _TimeUp):
+                    return
                 raise
             tell(self._progress(ended, most))
 

@@ -83,7 +83,11 @@ def _written(draft: run.Draft, learned: Learned, calibration: Calibration | None
     draft.write_json(run.TEXT, learned.prepared.tokenizer.to_json(), indent=None)
     draft.write_json(run.LABELS, learned.prepared.labels.to_json())
     learned.net.save(draft.path / run.MODEL)
-    return run.read_classifier(draft.path, learned.prepared.config.model.pooling)
+    return run.read_classifier(
+        learned.prepared.config.model.pooling,
+        lambda name: (draft.path / name).read_bytes(),
+        calibrated=calibration is not None,
+    )
 
 
 def _proved(learned: Learned, classifier: Classifier, ids: TokenIds) -> tuple[float, Probabilities]:

@@ -212,13 +212,13 @@ def opened(
             kept = found.user_attrs.get("of")
             if kept is None:
                 found.set_user_attr("of", of)
-        differs = [name for name in of if kept is not None and kept.get(name) != of[name]]
-        if differs:
-            raise TuningError(
-                f"{folder}: holds a study of another {' and '.join(differs)}; name another folder "
-                "with -o, or remove this one"
-            )
-        study = Study(folder, found, space=space, seed=seed)
+            differs = [name for name in of if kept is not None and kept.get(name) != of[name]]
+            if differs:
+                raise TuningError(
+                    f"{folder}: holds a study of another {' and '.join(differs)}; name another "
+                    "folder with -o, or remove this one"
+                )
+            study = Study(folder, found, space=space, seed=seed)
     try:
         yield study
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from embedclf import report, suspect_report, vector_report
+from embedclf import suspect_report, training_report, vector_report
 from embedclf.crossfit import Fitted
 from embedclf.folding import Fold, Folds
 from embedclf.history import Epoch, Refit, Resumed, Step
@@ -45,35 +45,32 @@ class Talk:
         elif isinstance(told, Step):
             self._step(told)
         elif isinstance(told, Resumed):
-            self._display.say(report.resumed(told))
+            self._display.say(training_report.resumed(told))
         elif isinstance(told, Refit):
             self._most, self._later, self._last = told.epochs, 0, ""
-            self._display.step(report.refitting(told))
+            self._display.step(training_report.refitting(told))
         elif isinstance(told, Epoch):
             self._epoch(told)
         else:
-            self._display.say(report.device(told))
+            self._display.say(training_report.device(told))
 
     def _prepared(self, told: Prepared) -> None:
         self._score_name = told.labels.score_name
         if self._config.training.refit:
             self._later = self._most * (len(told.train) + len(told.validation))
-        self._display.say(report.prepared(told.facts, self._config))
+        self._display.say(training_report.prepared(told.facts, self._config))
 
     def _epoch(self, told: Epoch) -> None:
         if not math.isnan(told.val_score):
             self._last = f"  val_{self._score_name} {told.val_score:.4f}"
-        self._display.step(report.epoch(told, self._most, self._score_name))
+        self._display.step(training_report.epoch(told, self._most, self._score_name))
 
     def _step(self, told: Step) -> None:
         """Move the bar: over all epochs that there can be, those of a refit included."""
         done = (told.epoch - 1) * told.of_rows + told.rows
         speed = told.rows / max(told.seconds, 1e-9)
-        line = (
-            f"epoch {told.epoch}/{told.epochs}  {speed:,.0f} rows/s  "
-            f"loss {told.loss:.4f}{self._last}"
-        )
-        self._display.move(line, done, told.epochs * told.of_rows + self._later)
+        line = f"epoch {told.epoch}/{told.epochs}  {speed:,.0f} rows/s{training_report.loss(told)}"
+        self._display.move(line + self._last, done, told.epochs * told.of_rows + self._later)
 
 
 class FoldsTalk:
@@ -99,12 +96,13 @@ class FoldsTalk:
         elif isinstance(told, Fitted):
             self._display.step(suspect_report.fitted(told))
         elif not isinstance(told, Resumed | Epoch):
-            self._display.say(report.device(told))
+            self._display.say(training_report.device(told))
 
     def _step(self, told: Step) -> None:
         """Move the bar: over all folds, each as long as it can take."""
         assert self._fold is not None  # noqa: S101 - a fold begins before its steps
         before = (self._fold.number - 1) * told.epochs * told.of_rows
         done = before + (told.epoch - 1) * told.of_rows + told.rows
-        line = f"fold {self._fold.number}/{self._fold.of}  epoch {told.epoch}  loss {told.loss:.4f}"
+        fold = f"fold {self._fold.number}/{self._fold.of}"
+        line = f"{fold}  epoch {told.epoch}{training_report.loss(told)}"
         self._display.move(line, done, self._fold.of * told.epochs * told.of_rows)

@@ -18,6 +18,7 @@ from embedclf import __version__, interrupts, run
 from embedclf.checkpoints import Checkpoint, identity
 from embedclf.config import dump_config
 from embedclf.errors import TrainingError
+from embedclf.history import INTERRUPTED
 from embedclf.initialization import initialize
 from embedclf.preparation import VECTORS, Prepared, prepare
 from embedclf.refitting import Learned, refit
@@ -105,9 +106,9 @@ def train(
                 tensorboard=tensorboard,
                 checkpoint=checkpoint,
             )
-            clock.lap("fit")
+            clock.lap("fit", before=checkpoint.before)
             validated = Learned(prepared, initial, net)
-            refitted: Learned | str = run.INTERRUPTED
+            refitted: Learned | str = INTERRUPTED
             if config.training.refit and not history.interrupted:
                 refitted = refit(
                     validated,
@@ -117,7 +118,7 @@ def train(
                     tell=tell,
                     checkpoint=checkpoint.refit,
                 )
-                clock.lap("refit")
+                clock.lap("refit", before=checkpoint.refit.before)
 
         with _dropped_on_fault(checkpoint), interrupts.ignored():
             again = refitted if isinstance(refitted, Learned) else None
@@ -177,9 +178,10 @@ class _Clock:
         self.laps: dict[str, float] = {}
         self._last = time.perf_counter()
 
-    def lap(self, phase: str) -> None:
+    def lap(self, phase: str, *, before: float = 0.0) -> None:
+        """End a phase, of which so many seconds were spent before the training went on."""
         now = time.perf_counter()
-        self.laps[phase] = round(now - self._last, 3)
+        self.laps[phase] = round(before + now - self._last, 3)
         self._last = now
 
 

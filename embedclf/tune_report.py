@@ -79,7 +79,7 @@ def found_json(told: Found) -> str:
         "report": str(told.page),
         "run": told.run and str(told.run.path),
         "metrics": told.run and told.run.metrics(),
-        "scored_on_test": told.tested if told.source.config.data.test else 0,
+        "scored_on_test": told.tested,
     }
     return to_json(values)
 

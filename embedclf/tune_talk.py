@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from embedclf import report, tune_report
+from embedclf import training_report, tune_report
 from embedclf.history import Epoch, Resumed, Step
 from embedclf.preparation import Prepared
 from embedclf.searching import Progress
@@ -50,7 +50,9 @@ class TuneTalk:
         """Tell rows and device; the run at the end has the same."""
         prepared = isinstance(told, Prepared)
         self._display.say(
-            report.prepared(told.facts, self._config) if prepared else report.device(told)
+            training_report.prepared(told.facts, self._config)
+            if prepared
+            else training_report.device(told)
         )
 
     def _progress(self, told: Progress) -> None:
@@ -71,5 +73,5 @@ class TuneTalk:
             line, before = f"trial {stood.trial.number}", stood.finished
         done = before + (told.epoch - 1 + told.rows / told.of_rows) / told.epochs
         best = f"  best {stood.best.score:.4f}" if stood is not None and stood.best else ""
-        line = f"{line}  epoch {told.epoch}  loss {told.loss:.4f}{best}"
+        line = f"{line}  epoch {told.epoch}{training_report.loss(told)}{best}"
         self._display.move(line, done, most)

@@ -10,13 +10,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedclf import interrupts, training
+from embedclf import best_runs, interrupts, training
 from embedclf.encodings import Encodings
 from embedclf.errors import RequestError, TuningError
 from embedclf.faults import nearest
 from embedclf.measures import BRIEF, FULL, LOWER_IS_BETTER
 from embedclf.preparation import check_files
-from embedclf.run import Run
 from embedclf.schema import FILES
 from embedclf.searching import Search
 from embedclf.space import applied, own_settings, plain, search_space
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from embedclf.preparation import Prepared
+    from embedclf.run import Run
     from embedclf.schema import Config
     from embedclf.space import Settings, Space
     from embedclf.studies import Study
@@ -34,7 +34,6 @@ ROOT = Path("tunings")
 """Where studies are kept, each in a folder named after its config."""
 TRIALS = 30
 """Of a study, where neither a number nor a time is given."""
-_UNTRAINED = "all trials are kept; the same command trains the best config"
 
 
 @dataclass(frozen=True)
@@ -79,9 +78,8 @@ class Kept:
     """That are finished."""
 
     def __str__(self) -> str:
-        return (
-            f"{self.trials:,} trials are kept in {self.folder}; the same command goes on from there"
-        )
+        kept = "1 trial is" if self.trials == 1 else f"{self.trials:,} trials are"
+        return f"{kept} kept in {self.folder}; the same command goes on from there"
 
 
 @dataclass(frozen=True)
@@ -224,7 +222,9 @@ def _finished(
         return found
     with study.finishing():
         best = _found(study, source, folder).best  # another process may have come to it since
-        found = _found(study, source, folder, _best_run(study, source, best, tell))
+        config = applied(source.config, best.settings)
+        run = best_runs.best_run(study, best, config, name=source.path.stem, tell=tell)
+        found = _found(study, source, folder, run)
         publish(found)
     return found
 
@@ -246,25 +246,8 @@ def _found(study: Study, source: Source, folder: Path, run: Run | None = None) -
         best,
         study.importance(),
         run,
-        len(study.noted("runs") or {}),
+        best_runs.looks(study, source.config),
     )
-
-
-def _best_run(study: Study, source: Source, best: Trial, tell: Callable[[Any], None]) -> Run:
-    """The best config's run: the one that there is, or one that is trained."""
-    runs = study.noted("runs") or {}
-    path = Path(runs.get(str(best.number), ""))
-    if str(best.number) in runs and path.is_dir():
-        return Run.open(path)
-    config = applied(source.config, best.settings)
-    try:
-        run = training.train(config, name=source.path.stem, tell=tell)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(_UNTRAINED) from None
-    if run.interrupted:
-        raise KeyboardInterrupt(f"{run.path} holds the epochs until then; {_UNTRAINED}")
-    study.note("runs", runs | {str(best.number): str(run.path.absolute())})
-    return run
 
 
 def _time_of(limits: Limits) -> float:

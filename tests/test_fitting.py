@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedclf import backend, fitting, network
+from embedclf import backend, fitting, network, training_report
 from embedclf.calibration import sharpness
 from embedclf.config import load_config
 from embedclf.errors import TrainingError
@@ -223,6 +223,17 @@ def test_ctrl_c_keeps_the_best_epoch_so_far(project: Path) -> None:
     )
 
 
+def test_the_loss_within_an_epoch_is_told_when_it_is_known(project: Path) -> None:
+    told: list[Any] = []
+    ready = prepared(project, "binary", "training.epochs=2")
+    history = fitting.fit(build(ready), ready, tell=told.append)
+    first, second = (one for one in told if isinstance(one, Step))  # each epoch is one block
+    assert np.isnan(first.loss)
+    assert training_report.loss(first) == ""
+    assert second.loss == history.epochs[0].loss
+    assert training_report.loss(second) == f"  loss {second.loss:.4f}"
+
+
 def test_ctrl_c_by_signal_waits_for_the_steps_under_way(project: Path) -> None:
     ready = prepared(project, "binary", "training.epochs=9")
     told: list[Resumed | Step | Epoch] = []
@@ -412,7 +423,10 @@ def test_a_step_is_a_function_that_a_strategy_runs(project: Path) -> None:
         assert np.abs(one - other).max() <= 1e-6
 
 
-def test_a_linear_schedule_ends_at_nothing(project: Path) -> None:
+EPOCH = Epoch(1, 1.0, 100.0, 0.5, 0.8, 0.5, 0.8)
+
+
+def test_a_linear_schedule_falls_to_nothing(project: Path) -> None:
     flags = ["training.epochs=3", "training.learning_rate=0.5", "training.schedule=linear"]
     ready = prepared(project, "binary", *flags, "training.optimizer=sgd")
     fit_under_way = fitting._Fitting(build(ready), ready, None, lambda _: None, None)
@@ -420,3 +434,6 @@ def test_a_linear_schedule_ends_at_nothing(project: Path) -> None:
     rates = fit_under_way._rates(0, len(ready.train))
     assert len(rates) == steps
     assert rates == pytest.approx(0.5 * (1 - np.arange(steps) / (3 * steps)))
+    fit_under_way.finished = [EPOCH, EPOCH]
+    last = fit_under_way._rates(0, len(ready.train))
+    assert last[-1] == pytest.approx(0.5 / (3 * steps))

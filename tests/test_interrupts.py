@@ -56,14 +56,15 @@ def test_a_second_ctrl_c_does_not_wait() -> None:
             press()
 
 
-def test_a_fault_is_told_before_ctrl_c() -> None:
+def test_ctrl_c_goes_before_a_fault() -> None:
     @interrupts.deferred()
     def work() -> None:
         press()
         raise ValueError("at fault")
 
-    with pytest.raises(ValueError, match="at fault"):
+    with pytest.raises(KeyboardInterrupt) as raised:
         work()
+    assert isinstance(raised.value.__context__, ValueError)
 
 
 def test_one_within_another_tells_it() -> None:
@@ -111,3 +112,18 @@ def test_other_threads_leave_ctrl_c_alone() -> None:
 def test_ctrl_c_can_be_ignored() -> None:
     with interrupts.ignored():
         press()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no SIGHUP")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_other_requests_to_end_wait_as_well(name: str) -> None:
+    number = getattr(signal, name)
+    with interrupts.raised():
+        with interrupts.deferred() as heed:
+            signal.raise_signal(number)
+            with pytest.raises(SystemExit) as raised:
+                heed()
+        assert raised.value.code == 128 + number
+        with pytest.raises(SystemExit):
+            signal.raise_signal(number)
+    assert signal.getsignal(number) is signal.SIG_DFL

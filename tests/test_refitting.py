@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ import pytest
 from embedclf import training
 from embedclf.config import load_config
 from embedclf.errors import RunError
-from embedclf.history import Epoch, Refit, Step
+from embedclf.history import Epoch, Refit, Resumed, Step, read_epochs
 from embedclf.losses import Totals
 from embedclf.preparation import prepare
 from embedclf.run import Run
@@ -40,9 +42,19 @@ def refitted(project: Path, invoke: Invoke, tmp_path_factory: pytest.TempPathFac
     return Run.open(path)
 
 
-def train(folder: Path, *overrides: str, tell: Callable[[Told], None] = lambda _: None) -> Run:
+def train(
+    folder: Path,
+    *overrides: str,
+    tell: Callable[[Told], None] = lambda _: None,
+    resume: bool = False,
+) -> Run:
     given = ["model.pooling=average", "training.refit=true", *overrides]
-    return training.train(load_config(folder / "binary.yaml", given), name="x", tell=tell)
+    config = load_config(folder / "binary.yaml", given)
+    return training.train(config, name="x", tell=tell, resume=resume)
+
+
+def epochs_of(run: Run) -> tuple[Epoch, ...]:
+    return read_epochs(run.read("history.csv").decode())
 
 
 def test_a_refitted_run_has_learned_from_all_rows(refitted: Run) -> None:
@@ -157,6 +169,35 @@ def test_what_calibrates_is_learned_before_and_counts_for_both(
     assert (run.path / "validated" / "calibration.json").is_file() == (calibration == "isotonic")
 
 
+def test_a_full_disk_in_a_refit_keeps_the_network_before(workplace: Path, invoke: Invoke) -> None:
+    def tell(told: Told) -> None:
+        if isinstance(told, Refit):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    run = Run.open(train(workplace, tell=tell).path)
+    assert not run.refitted
+    told = invoke("summary", run.path).stdout
+    assert "not made: scratch files: No space left on device; the run is what was learned" in told
+
+
+def test_a_damaged_checkpoint_of_a_refit_loses_nothing(workplace: Path) -> None:
+    def damage(told: Told) -> None:
+        if isinstance(told, Refit):
+            (first,) = Path("runs").glob(".unfinished-*")
+            first.with_name(f"{first.name}-refit").write_bytes(b"nothing")
+
+    with pytest.raises(RunError, match="-refit: damaged; delete it"):
+        train(workplace, tell=damage, resume=True)
+    begun, damaged = sorted(Path("runs").iterdir())
+    damaged.unlink()
+    told: list[Told] = []
+    run = train(workplace, tell=told.append, resume=True)
+    assert run.refitted
+    assert run.record["seconds"]["fit"] >= sum(one.seconds for one in epochs_of(run))
+    assert not begun.exists()
+    assert next(one for one in told if isinstance(one, Resumed)).epochs
+
+
 def test_ctrl_c_in_a_refit_keeps_the_network_before(workplace: Path, invoke: Invoke) -> None:
     begun = False
 
@@ -169,7 +210,7 @@ def test_ctrl_c_in_a_refit_keeps_the_network_before(workplace: Path, invoke: Inv
     run = Run.open(train(workplace, tell=tell).path)
     assert begun
     assert run.record["ended"] in {"all_epochs", "early_stopping"}
-    assert run.record["refit"] == {"rows": None, "missing": "interrupted by Ctrl-C"}
+    assert run.record["refit"] == {"rows": None, "missing": "interrupted"}
     assert run.interrupted
     assert not run.refitted
     assert not (run.path / "validated").exists()

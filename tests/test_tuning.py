@@ -10,13 +10,15 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import optuna
 import pytest
 
 from embedclf.config import load_config
 from embedclf.errors import ConfigError, DataError, RequestError, TuningError
+from embedclf.history import Epoch
 from embedclf.preparation import Prepared
 from embedclf.run import Run
-from embedclf.searching import Progress
+from embedclf.searching import Progress, _Pruned
 from embedclf.trials import Trial
 from embedclf.tuning import Limits, Source, tune
 from tests.conftest import masked, reviews, write_csv
@@ -136,6 +138,37 @@ def test_a_search_that_goes_on_loses_nothing_and_looks_at_the_test_once(
     ]
 
 
+def test_a_test_table_that_is_named_later_is_scored(searched: Path) -> None:
+    without = found(searched, "data.test=null", trials=2)
+    assert without.run is not None
+    assert "test" not in without.run.metrics()
+    assert without.tested == 0
+    told = found(searched, trials=2)
+    assert told.run is not None
+    assert told.run.metrics()["test"]["rows"]
+    assert told.tested == 1
+    write_csv(searched / "binary-test.csv", ["text", "label"], reviews(44))
+    other = found(searched, trials=2)
+    assert other.run is not None
+    assert other.run.metrics()["test"]["rows"] == 44
+    assert other.tested == 1
+    assert len({run.path for run in (without.run, told.run, other.run)}) == 3
+
+
+def test_ctrl_c_in_a_trial_that_is_pruned_ends_the_search(searched: Path) -> None:
+    def press(told: Any) -> None:
+        if isinstance(told, Epoch):
+            signal.raise_signal(signal.SIGINT)
+            raise _Pruned
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt, match="0 trials are kept"):
+            found(searched, trials=4, tell=press)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(searched: Path) -> None:
     kept: list[Found] = []
     seen: list[Any] = []
@@ -186,16 +219,33 @@ def started(folder: Path, *args: str) -> subprocess.Popen[str]:
     return process
 
 
+def finished_trials(folder: Path) -> dict[int, tuple[Any, Any]]:
+    """What stands in the study's database."""
+    study = optuna.load_study(
+        study_name=None, storage=f"sqlite:///{folder / 'tunings' / 'binary' / 'study.db'}"
+    )
+    return {
+        one.number + 1: (one.user_attrs["settings"], one.value)
+        for one in study.trials
+        if one.state.name == "COMPLETE"
+    }
+
+
 def test_a_kill_loses_no_finished_trial_and_two_processes_share_the_work(
     searched: Path,
 ) -> None:
     with started(searched, "--trials", "500") as killed:
         killed.kill()
+    finished = finished_trials(searched)
+    assert finished
     with started(searched, "--trials", "8") as other:
         told = found(searched, trials=8, output=searched / "tunings" / "binary")
         other.communicate()
         assert other.returncode == 0
     last = found(searched, trials=8)
+    assert (
+        finished.items() <= {one.number: (one.settings, one.score) for one in last.trials}.items()
+    )
     assert sum(one.counts for one in last.trials) == 8
     assert not [one for one in last.trials if one.state == "running"]
     assert sum(one.state == "given up" for one in last.trials) <= 1
