@@ -28,7 +28,7 @@ format: $(VENV)/installed-dev ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-golden: $(VENV)/installed-dev ## Rewrite tests/golden from what is printed now; read the diff
+golden: $(VENV)/installed-dev ## Rewrite tests/golden and README's sessions from what is printed now; read the diff
 	$(BIN)/pytest -q --golden
 
 bench: $(VENV)/installed ## Time train beside its peers on sets in EMBEDCLF_DATASETS, and its growth

@@ -28,7 +28,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 _count_option = click.option(
     "-k", "most", type=click.IntRange(1), default=10, show_default=True, help="How many to show."
 )
-_phrases_option = click.option("--phrases", is_flag=True, help="Phrases beside tokens.")
+_phrases_option = click.option("--phrases", is_flag=True, help="Show phrases as well as tokens.")
 
 
 def _listing_options(command: F) -> F:
@@ -146,7 +146,7 @@ def show(text: str, path: Path | None, as_json: bool) -> None:
 )
 @run_option
 @click.option(
-    "-n", "most", type=click.IntRange(3, 2_000), default=200, show_default=True, help="How many."
+    "-n", "most", type=click.IntRange(3, 2_000), default=200, show_default=True, help="Words."
 )
 @click.option(
     "--by",

@@ -71,10 +71,10 @@ def predict(
     from embedclf.tally import Tally
 
     output = None if str(output) == "-" else output
-    if bool(texts) == (source is not None) or (as_json and output):
-        raise click.UsageError(
-            "Give one of INPUT, - for standard input, and -t TEXT; not both -o and --json."
-        )
+    if bool(texts) == (source is not None):
+        raise click.UsageError("Give one of INPUT, - for standard input, and -t TEXT.")
+    if as_json and output:
+        raise click.UsageError("Give -o or --json, not both.")
     request = prediction.Request(
         form=_form(texts, kind, delimiter, encoding),
         output=output,
@@ -123,8 +123,10 @@ def explain(
     from embedclf.atomic import write_text
     from embedclf.outputs import open_object, whole_output
 
-    if bool(texts) == (file is not None) or (as_json and html):
-        raise click.UsageError("Give one of TEXT and --file; not both --html and --json.")
+    if bool(texts) == (file is not None):
+        raise click.UsageError("Give one of TEXT and --file.")
+    if as_json and html:
+        raise click.UsageError("Give --html or --json, not both.")
     printed = check_page("--html", html)
     form = _form(texts, kind, delimiter, encoding)
     for text in filter(_names_file, texts):

@@ -121,7 +121,7 @@ def _unknown(part: Examined, prepared: Prepared) -> Iterator[Finding]:
         f"{share(held.unknown, held.tokens)} tokens of {part.name} are not in the vocabulary",
         held.unknown,
         held.tokens,
-        "unknown tokens are all one to the network",
+        "all unknown tokens share one vector",
         f"text.vocabulary_size: {2 * size}, as training has more tokens than {size:,} rows hold"
         if full
         else f"add training rows; the vocabulary holds {_held(prepared)} of those there are",

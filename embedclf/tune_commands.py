@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     "--trials",
     type=click.IntRange(1),
     metavar="N",
-    help="Trials of the study in all, those there already included; 30 when neither is given.",
+    help="Trials in all, those there already included; 30 without --trials and --minutes.",
 )
 @click.option(
     "--minutes",

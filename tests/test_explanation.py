@@ -257,9 +257,11 @@ def test_wrong_requests_are_refused(runs: dict[str, Run], tmp_path: Path, invoke
     run = runs["binary"].path
     told = invoke("explain", "a", "--run", run, "--html", "x.csv", status=2).stderr
     assert "--html x.csv: a page has a name in .html; see" in told
-    for args in ([], ["a", "--file", "x.csv"], ["a", "--json", "--html", "x.html"]):
+    for args in ([], ["a", "--file", "x.csv"]):
         told = invoke("explain", *args, "--run", run, status=2).stderr
-        assert told.startswith("embedclf: Give one of TEXT and --file")
+        assert told.startswith("embedclf: Give one of TEXT and --file;")
+    told = invoke("explain", "a", "--json", "--html", "x.html", "--run", run, status=2).stderr
+    assert told.startswith("embedclf: Give --html or --json, not both;")
     told = invoke("explain", "a", "--label", "poss", "--run", run, status=2).stderr
     assert told == "embedclf: label 'poss': the run knows no such label; did you mean 'pos'?\n"
     page = tmp_path / "no" / "x.html"

@@ -563,10 +563,19 @@ def test_an_output_that_cannot_be_written_is_refused_first(
     assert fault in told
 
 
-@pytest.mark.parametrize("args", [[], ["-", "-t", "x"], ["-t", "x", "--json", "-o", "x.csv"]])
-def test_one_kind_of_input_is_wanted(run: Run, invoke: Invoke, args: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("args", "fault"),
+    [
+        ([], "Give one of INPUT, - for standard input, and -t TEXT;"),
+        (["-", "-t", "x"], "Give one of INPUT, - for standard input, and -t TEXT;"),
+        (["-t", "x", "--json", "-o", "x.csv"], "Give -o or --json, not both;"),
+    ],
+)
+def test_one_kind_of_input_and_of_output_is_wanted(
+    run: Run, invoke: Invoke, args: list[str], fault: str
+) -> None:
     told = invoke("predict", *args, "--run", run.path, status=2).stderr
-    assert told.startswith("embedclf: Give one of INPUT, - for standard input, and -t TEXT")
+    assert told.startswith(f"embedclf: {fault}")
     assert told.count("\n") == 1
 
 
