@@ -41,7 +41,8 @@ def deferred() -> Iterator[Callable[[], None]]:
     """Let Ctrl-C and other requests to end wait until they are asked for, or for the block's end.
 
     Python raises what a signal becomes wherever it happens to be. Inside TensorFlow that is lost
-    now and then, or becomes a `TypeError`: once each in some 300 trainings interrupted at random.
+    now and then, or becomes a `TypeError`: each was seen in some hundreds of trainings that were
+    interrupted at random.
     Whoever presses Ctrl-C a second time does not want to wait, and need not. At the end a request
     goes before any fault: who wants to end does not want what is done about the fault.
 
