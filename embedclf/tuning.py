@@ -221,7 +221,7 @@ def _finished(
     if not study.resign():
         return found
     with study.finishing():
-        best = _found(study, source, folder).best  # another process may have come to it since
+        best = study.best() or found.best  # another process may have come to a better one since
         config = applied(source.config, best.settings)
         run = best_runs.best_run(study, best, config, name=source.path.stem, tell=tell)
         found = _found(study, source, folder, run)

@@ -6,6 +6,7 @@ import csv
 import os
 import random
 import re
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,7 +21,7 @@ settings.register_profile("noisy machines", deadline=None)
 settings.load_profile("noisy machines")
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parent.parent
@@ -34,6 +35,14 @@ class Invoke(Protocol):
     """Runs `embedclf` with arguments; `status` is what it must end with."""
 
     def __call__(self, *args: object, status: int = 0, text: str | bytes = "") -> Result: ...
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let this process and its children heed Ctrl-C, even where it was started without."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

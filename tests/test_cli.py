@@ -321,14 +321,6 @@ def slow(workplace: Path) -> list[str]:
     ]
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Let child processes heed Ctrl-C, even where this one was started without."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_keeps_the_best_epoch(workplace: Path) -> None:
     with subprocess.Popen(

@@ -234,6 +234,7 @@ def test_the_loss_within_an_epoch_is_told_when_it_is_known(project: Path) -> Non
     assert training_report.loss(second) == f"  loss {second.loss:.4f}"
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_by_signal_waits_for_the_steps_under_way(project: Path) -> None:
     ready = prepared(project, "binary", "training.epochs=9")
     told: list[Resumed | Step | Epoch] = []
@@ -243,11 +244,7 @@ def test_ctrl_c_by_signal_waits_for_the_steps_under_way(project: Path) -> None:
         if isinstance(what, Epoch) and what.epoch == 2:
             signal.raise_signal(signal.SIGINT)
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        history = fitting.fit(build(ready), ready, tell=tell)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    history = fitting.fit(build(ready), ready, tell=tell)
     assert history.interrupted
     assert len(history.epochs) == 2
     assert isinstance(told[-1], Step)

@@ -15,12 +15,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def heeded() -> Iterator[None]:
-    """Make Ctrl-C mean something, even where this process was started without."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def restored(interruptible: None) -> Iterator[None]:  # noqa: ARG001 - comes first
+    """See that the handler of Ctrl-C is what it was."""
     yield
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    signal.signal(signal.SIGINT, before)
 
 
 def press() -> None:
@@ -118,6 +116,7 @@ def test_ctrl_c_can_be_ignored() -> None:
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_other_requests_to_end_wait_as_well(name: str) -> None:
     number = getattr(signal, name)
+    before = signal.getsignal(number)  # of a process that nohup started SIG_IGN
     with interrupts.raised():
         with interrupts.deferred() as heed:
             signal.raise_signal(number)
@@ -126,4 +125,4 @@ def test_other_requests_to_end_wait_as_well(name: str) -> None:
         assert raised.value.code == 128 + number
         with pytest.raises(SystemExit):
             signal.raise_signal(number)
-    assert signal.getsignal(number) is signal.SIG_DFL
+    assert signal.getsignal(number) is before

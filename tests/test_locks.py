@@ -52,19 +52,16 @@ def test_a_second_one_waits_for_the_first(tmp_path: Path) -> None:
     assert order == ["first", "second"]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_the_waiting(tmp_path: Path) -> None:
     file = tmp_path / "lock"
     waiter = [sys.executable, "-c", f"print('begun', flush=True)\n{HOLDER}", str(file)]
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # the child heeds it then
-    try:
-        with held(file), subprocess.Popen(waiter, stdout=PIPE, stderr=PIPE, text=True) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "begun\n"
-            time.sleep(0.2)  # whether it waits by now, or imports still, does not matter
-            process.send_signal(signal.SIGINT)
-            _, told = process.communicate(timeout=60)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with held(file), subprocess.Popen(waiter, stdout=PIPE, stderr=PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(0.2)  # whether it waits by now, or imports still, does not matter
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
     assert process.returncode
     assert "KeyboardInterrupt" in told
 

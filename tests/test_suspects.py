@@ -197,6 +197,7 @@ def test_few_rows_leave_folds_without_any(workplace: Path, invoke: Invoke) -> No
     assert "leave none to validate on" in told.stderr
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_is_one_line_and_leaves_nothing(planted: Path) -> None:
     def tell(told: Told) -> None:
         if isinstance(told, Epoch):

@@ -187,10 +187,10 @@ def test_a_refused_training_leaves_no_empty_folders(workplace: Path) -> None:
     assert not (workplace / "deep").exists()
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_while_the_run_is_written_waits(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     write = Draft.write
 
     def press(draft: Draft, name: str, content: str) -> None:
@@ -198,12 +198,7 @@ def test_ctrl_c_while_the_run_is_written_waits(
         write(draft, name, content)
 
     monkeypatch.setattr(Draft, "write", press)
-    try:
-        run = training.train(
-            load_config(workplace / "binary.yaml", ["training.epochs=1"]), name="x"
-        )
-    finally:
-        signal.signal(signal.SIGINT, before)
+    run = training.train(load_config(workplace / "binary.yaml", ["training.epochs=1"]), name="x")
     assert Run.open(run.path).record["ended"] == "all_epochs"
 
 

@@ -155,20 +155,18 @@ def test_a_test_table_that_is_named_later_is_scored(searched: Path) -> None:
     assert len({run.path for run in (without.run, told.run, other.run)}) == 3
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_in_a_trial_that_is_pruned_ends_the_search(searched: Path) -> None:
     def press(told: Any) -> None:
         if isinstance(told, Epoch):
             signal.raise_signal(signal.SIGINT)
             raise _Pruned
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt, match="0 trials are kept"):
-            found(searched, trials=4, tell=press)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt, match="0 trials are kept"):
+        found(searched, trials=4, tell=press)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(searched: Path) -> None:
     kept: list[Found] = []
     seen: list[Any] = []
@@ -183,14 +181,10 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(searched: Path) -> 
         if isinstance(told, Prepared) and any(isinstance(one, Progress) for one in seen):
             signal.raise_signal(signal.SIGINT)
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt, match=r"2 trials are kept in .*binary; the same"):
-            found(searched, trials=4, tell=stop, publish=kept.append)
-        with pytest.raises(KeyboardInterrupt, match="the same command trains the best config"):
-            found(searched, trials=4, tell=stop_at_last)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt, match=r"2 trials are kept in .*binary; the same"):
+        found(searched, trials=4, tell=stop, publish=kept.append)
+    with pytest.raises(KeyboardInterrupt, match="the same command trains the best config"):
+        found(searched, trials=4, tell=stop_at_last)
     assert [len([one for one in told.trials if one.counts]) for told in kept] == [2]
     assert not (searched / "runs").exists()
     told = found(searched, trials=4)
