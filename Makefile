@@ -18,9 +18,10 @@ demo: $(VENV)/installed ## Train on the bundled reviews, evaluate, predict three
 test: $(VENV)/installed-dev ## Run the whole test suite
 	$(BIN)/pytest
 
-check: $(VENV)/installed-dev ## Check format, lint, types, tests and coverage: all of CI
+check: $(VENV)/installed-dev ## Check format, lint, layers, types, tests and coverage: all of CI
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/pytest --cov --cov-report=term
 

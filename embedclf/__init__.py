@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from embedclf.classifier import Classifier
+    from embedclf.model.classifier import Classifier
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
@@ -24,6 +24,6 @@ def load(run: str | Path) -> Classifier:
     """
     from pathlib import Path
 
-    from embedclf.run import Run
+    from embedclf.runs.run import Run
 
     return Run.open(Path(run)).classifier()

@@ -12,7 +12,7 @@ def run() -> None:
 def _status() -> int:
     """Run a command to its end, whose exception is gone by then, and with it all it held."""
     try:
-        from embedclf.cli import main
+        from embedclf.cli.main import main
 
         main(prog_name="embedclf")
     except KeyboardInterrupt:

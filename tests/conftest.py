@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import settings
 
-from embedclf.cli import main
-from embedclf.run import Run
+from embedclf.cli.main import main
+from embedclf.runs.run import Run
 
 settings.register_profile("noisy machines", deadline=None)
 settings.load_profile("noisy machines")

@@ -1,7 +1,10 @@
+"""Packages, their layers, and what commands import at start-up."""
+
 from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,147 +12,25 @@ from pathlib import Path
 import pytest
 
 import embedclf
+from tests.conftest import ROOT
 
 PACKAGE = Path(embedclf.__file__).parent
+MODULES = sorted(file.relative_to(PACKAGE).with_suffix("") for file in PACKAGE.rglob("*.py"))
+PACKAGES = sorted({file.parent for file in MODULES} - {Path()})
 
-LAYERS = [
-    {"errors", "columns", "batches", "pools", "interrupts"},
-    {
-        "words",
-        "kinds",
-        "vocabularies",
-        "findings",
-        "layout",
-        "rankings",
-        "ranges",
-        "locks",
-        "fields",
-    },
-    {"tokens", "ngrams"},
-    {"fingerprints"},
-    {"similarity", "signs"},
-    {"yamlfile", "faults"},
-    {"schema"},
-    {"config", "space"},
-    {"trials"},
-    {"running"},
-    {"studies"},
-    {"textfiles"},
-    {"records", "parquet", "spelling"},
-    {"wordvectors"},
-    {"vectorsources"},
-    {"delimited"},
-    {"jsonlines"},
-    {"tables"},
-    {"atomic", "data", "profiles", "separators"},
-    {"labels", "discovery", "rewriting"},
-    {"survey", "companions"},
-    {"tokenizer"},
-    {"scratch"},
-    {"parts", "weights", "calibration", "thresholds"},
-    {"preparation", "suspicion"},
-    {"chance", "beginnings"},
-    {"vectorrows", "naive_bayes", "losses"},
-    {"initialization", "vector_findings"},
-    {"folding", "encodings", "traits", "unreadable"},
-    {"examined"},
-    {"repetitions", "label_findings", "text_findings", "giveaways"},
-    {"auditing"},
-    {"history", "classifier", "backend", "measures"},
-    {"network", "updates", "kernels", "checkpoints"},
-    {"run", "steps"},
-    {"runs", "rendering"},
-    {"sources", "outputs"},
-    {"resampling", "scoring"},
-    {"evaluation", "explanation", "prediction", "description", "fitting"},
-    {"embeddings"},
-    {"movement", "vectorfiles"},
-    {"judging", "refitting"},
-    {"settling"},
-    {"training", "tryout", "baselines", "crossfit", "slices", "mistakes"},
-    {"searching"},
-    {"appraisal", "comparison", "decisions", "suspects", "best_runs"},
-    {"tuning"},
-    {"choices", "drawing", "vector_report"},
-    {
-        "projection",
-        "report",
-        "proposal",
-        "suspect_report",
-        "training_report",
-        "markup",
-        "plots",
-        "tune_plots",
-        "reporting",
-        "verdicts",
-    },
-    {
-        "answers",
-        "audit_report",
-        "embedding_report",
-        "evaluation_report",
-        "pages",
-        "progress",
-        "threshold_report",
-        "tune_report",
-    },
-    {
-        "talk",
-        "tally",
-        "comparison_report",
-        "score_sections",
-        "plot_sections",
-        "run_sections",
-        "tune_talk",
-        "map_page",
-    },
-    {"report_page"},
-    {"tune_page"},
-    {"tune_files"},
-    {"boundary", "console", "options"},
-    {"data_commands", "embedding_commands", "run_commands", "text_commands", "tune_commands"},
-    {"cli"},
-    {"__main__"},
-]
-"""A room imports only from lines above its own."""
-
-HEAVY = {"tensorflow", "keras"}
-LIGHT_ROOMS = {
-    "boundary",
-    "cli",
-    "audit_report",
-    "data_commands",
-    "embedding_commands",
-    "findings",
-    "run_commands",
-    "text_commands",
-    "tune_commands",
-    "layout",
-    "schema",
-    "config",
-    "errors",
-    "report",
-    "suspect_report",
-    "training_report",
-    "vector_report",
-    "yamlfile",
-    "faults",
-    "run",
-    "__init__",
+TENSORFLOW = {"model/backend"}
+"""The modules that import TensorFlow or Keras."""
+STARTS_TENSORFLOW = {"model/backend", "model/network", "model/optimizers"} | {
+    f"training/{module}" for module in ("fitting", "loop", "train_step")
 }
+"""The modules whose import starts TensorFlow; all others import them inside a function."""
+OPTUNA = {"tuning/optuna_trials", "tuning/study"}
+"""The modules that import Optuna; `study` is imported inside a function alone."""
 
 
-def rooms() -> list[str]:
-    return sorted(file.stem for file in PACKAGE.glob("*.py"))
-
-
-def level(room: str) -> int:
-    return next(i for i, line in enumerate(LAYERS) if room in line)
-
-
-def imports(room: str, *, top_only: bool = False) -> set[str]:
-    """Modules that a room imports at run time, dotted."""
-    tree = ast.parse((PACKAGE / f"{room}.py").read_text(encoding="utf-8"))
+def imports(module: Path, *, top_only: bool = False) -> set[str]:
+    """The dotted names of what a module imports at run time."""
+    tree = ast.parse((PACKAGE / module).with_suffix(".py").read_text(encoding="utf-8"))
     found: set[str] = set()
     todo: list[ast.AST] = [tree]
     while todo:
@@ -161,51 +42,99 @@ def imports(room: str, *, top_only: bool = False) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= names if node.module == "embedclf" else {node.module or ""}
+            found |= {node.module or ""}
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
         todo.extend(ast.iter_child_nodes(node))
     return found
 
 
-def test_every_room_has_its_place() -> None:
-    assert set().union(*LAYERS) | {"__init__"} == set(rooms())
-
-
-@pytest.mark.parametrize("room", [room for room in rooms() if room != "__init__"])
-def test_a_room_imports_only_from_rooms_above_it(room: str) -> None:
-    for module in imports(room):
-        match = re.fullmatch(r"embedclf\.(\w+)", module)
-        if match and match[1] != "__version__":
-            assert level(match[1]) < level(room), f"{room} imports {match[1]}"
-
-
-def test_keras_and_tensorflow_are_imported_in_one_room() -> None:
-    users = {room for room in rooms() if {m.split(".")[0] for m in imports(room)} & HEAVY}
-    assert users == {"backend"}
-
-
-def test_only_rooms_of_the_network_and_its_training_start_tensorflow() -> None:
-    inner = {"network", "updates", "kernels", "steps", "fitting"}
-    starters = {f"embedclf.{room}" for room in {"backend", *inner}}
-    users = {room for room in rooms() if imports(room) & starters}
-    assert users == {
-        *inner,
-        "training",
-        "refitting",
-        "judging",
-        "tryout",
-        "tuning",
-        "crossfit",
-        "description",
+def users(dotted: set[str], *, top_only: bool = False) -> set[str]:
+    """The modules that import one of some modules, or something out of it."""
+    pattern = re.compile("|".join(rf"{re.escape(name)}(\..*)?" for name in dotted))
+    return {
+        module.as_posix()
+        for module in MODULES
+        if any(pattern.fullmatch(name) for name in imports(module, top_only=top_only))
     }
-    for user in users - inner:
-        assert not imports(user, top_only=True) & starters
 
 
-@pytest.mark.parametrize("room", sorted(LIGHT_ROOMS))
-def test_light_rooms_import_nothing_heavy_at_the_top(room: str) -> None:
-    top = {module.split(".")[0] for module in imports(room, top_only=True)}
-    assert not top & {"tensorflow", "keras", "pandas", "sklearn", "pyarrow", "numpy"}
+def dotted(modules: set[str]) -> set[str]:
+    return {f"embedclf.{module.replace('/', '.')}" for module in modules}
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    program = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())"
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """A copy of the package and of the contract that stands in pyproject.toml."""
+    shutil.copytree(PACKAGE, tmp_path / "embedclf", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def test_packages_import_only_from_packages_below(copied: Path) -> None:
+    done = lint_imports(copied)
+    assert done.returncode == 0, done.stdout
+
+
+def test_an_import_from_above_is_refused(copied: Path) -> None:
+    tokens = copied / "embedclf" / "text" / "tokens.py"
+    source = tokens.read_text(encoding="utf-8")
+    tokens.write_text(f"{source}\nimport embedclf.cli.main\n", encoding="utf-8")
+    done = lint_imports(copied)
+    assert done.returncode == 1
+    assert "embedclf.text is not allowed to import embedclf.cli" in done.stdout
+
+
+def test_every_package_has_its_layer() -> None:
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    layers = set(re.findall(r"embedclf\.(\w+)", pyproject.partition("[tool.importlinter]")[2]))
+    assert layers >= {package.parts[0] for package in PACKAGES}
+
+
+def test_the_root_holds_packages_and_little_else() -> None:
+    here = {module.name for module in MODULES if len(module.parts) == 1}
+    assert here == {"__init__", "__main__", "errors"}
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=str)
+def test_a_package_has_few_modules_and_says_what_lives_there(package: Path) -> None:
+    assert len([module for module in MODULES if module.parent == package]) <= 16
+    [docstring] = ast.parse((PACKAGE / package / "__init__.py").read_text(encoding="utf-8")).body
+    assert isinstance(docstring, ast.Expr)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_a_module_opens_with_its_subject_and_stays_small(module: Path) -> None:
+    source = (PACKAGE / module).with_suffix(".py").read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(source))
+    assert len(source.splitlines()) <= 350
+
+
+def test_tensorflow_is_imported_in_one_module() -> None:
+    assert users({"tensorflow", "keras"}) == TENSORFLOW
+
+
+def test_few_modules_start_tensorflow_when_they_are_imported() -> None:
+    starters = dotted(STARTS_TENSORFLOW)
+    assert users(starters, top_only=True) <= STARTS_TENSORFLOW
+
+
+def test_optuna_is_imported_only_where_studies_are() -> None:
+    assert users({"optuna", "sqlalchemy"}) <= OPTUNA
+    assert users(dotted(OPTUNA), top_only=True) <= OPTUNA
+
+
+def test_pages_alone_import_matplotlib_and_jinja() -> None:
+    assert {user.rpartition("/")[0] for user in users({"matplotlib", "jinja2"})} <= {"reports/html"}
+
+
+def test_click_is_imported_by_the_command_line_alone() -> None:
+    assert {user.partition("/")[0] for user in users({"click"})} == {"cli"}
 
 
 def imported_by(*args: str) -> str:
@@ -214,28 +143,20 @@ def imported_by(*args: str) -> str:
     return done.stderr
 
 
-def test_optuna_is_imported_only_where_studies_are() -> None:
-    for room in rooms():
-        if {"optuna", "sqlalchemy"} & {module.split(".")[0] for module in imports(room)}:
-            assert room in {"running", "studies"}
-        if {"embedclf.running", "embedclf.studies"} & imports(room, top_only=True):
-            assert room == "studies"
-
-
-def test_help_starts_without_anything_heavy() -> None:
-    told = imported_by("--help")
-    for module in ("tensorflow", "keras", "pandas", "sklearn", "pyarrow", "numpy", "pydantic"):
-        assert not re.search(rf"\| +{module}\b", told), module
-
-
-def test_schema_starts_without_anything_heavy() -> None:
-    told = imported_by("schema")
-    for module in ("tensorflow", "keras", "pandas", "sklearn", "pyarrow", "numpy"):
-        assert not re.search(rf"\| +{module}\b", told), module
-
-
-def test_modules_open_with_their_subject_and_stay_small() -> None:
-    for room in rooms():
-        source = (PACKAGE / f"{room}.py").read_text(encoding="utf-8")
-        assert ast.get_docstring(ast.parse(source)), room
-        assert len(source.splitlines()) <= 320, room
+@pytest.mark.parametrize(
+    ("args", "heavy"),
+    [
+        (("--help",), "tensorflow keras pandas sklearn pyarrow numpy pydantic matplotlib jinja2"),
+        (("train", "--help"), "tensorflow keras pandas sklearn pyarrow numpy pydantic jinja2"),
+        (("schema",), "tensorflow keras pandas sklearn pyarrow numpy matplotlib jinja2"),
+        (
+            ("predict", "-t", "a", "--run", str(ROOT / "tests/formats/5/binary-average")),
+            "tensorflow keras",
+        ),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_a_command_starts_without_what_it_does_not_use(args: tuple[str, ...], heavy: str) -> None:
+    imported = imported_by(*args)
+    for module in heavy.split():
+        assert not re.search(rf"\| +{module}\b", imported), module

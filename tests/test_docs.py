@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from embedclf.cli import main
-from embedclf.config import load_config
-from embedclf.schema import json_schema
+from embedclf.cli.main import main
+from embedclf.config.loading import load_config
+from embedclf.config.schema import json_schema
 from tests.conftest import ROOT, Invoke, masked
 from tests.faults import PLANTS, UNREADABLE, World
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import embedclf
-from embedclf.run import FORMAT, Run
+from embedclf.runs.run import FORMAT, Run
 
 if TYPE_CHECKING:
     from tests.conftest import Invoke

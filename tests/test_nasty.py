@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from embedclf.tables import open_table
+from embedclf.data.tables import open_table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from embedclf.run import Run
+    from embedclf.runs.run import Run
     from tests.conftest import Invoke
 
 BIG = "word " * 2_100_000

@@ -22,23 +22,23 @@ from unittest.mock import patch
 
 import numpy as np
 
-from embedclf.classifier import Classifier
-from embedclf.config import load_config
-from embedclf.initialization import initialize
-from embedclf.judging import judge
-from embedclf.preparation import prepare
-from embedclf.steps import Steps
-from embedclf.vocabularies import PADDING
-from embedclf.weights import Weights
+from embedclf.config.loading import load_config
+from embedclf.data.dataset import prepare_dataset
+from embedclf.model.classifier import Classifier
+from embedclf.model.weights import Weights
+from embedclf.text.vocabulary import PADDING
+from embedclf.training.finishing import score_validation
+from embedclf.training.initialization import initialize
+from embedclf.training.train_step import TrainSteps
 from tests.benchmarks.held_out import HELD_OUT, hold_out
 from tests.benchmarks.processes import datasets, embedclf
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from embedclf.initialization import Initial
-    from embedclf.preparation import Prepared
-    from embedclf.schema import Config
+    from embedclf.config.schema import Config
+    from embedclf.data.dataset import Dataset
+    from embedclf.training.initialization import InitialWeights
 
 NAMES = (
     *("imdb", "ag_news", "trec", "sms_spam"),
@@ -48,7 +48,7 @@ TIMES = 3
 FLATTEN = ("model.pooling=flatten", "text.ngrams=1")
 
 
-class TokenDropout(Steps):
+class TokenDropout(TrainSteps):
     """A fifth of the ids of a training text are padding, others in each epoch."""
 
     def block(self, ids: Any, *others: Any) -> Any:
@@ -57,7 +57,7 @@ class TokenDropout(Steps):
         return super().block(np.where(kept, ids, PADDING), *others)
 
 
-class LabelSmoothing(Steps):
+class LabelSmoothing(TrainSteps):
     """A tenth of a target is shared by all labels, of a softmax by drawing a tenth of them anew."""
 
     def block(self, ids: Any, targets: Any, *others: Any) -> Any:
@@ -71,7 +71,7 @@ class LabelSmoothing(Steps):
         )
 
 
-class WeightDecay(Steps):
+class WeightDecay(TrainSteps):
     """All vectors shrink by 0.3 of the rate in each step (Loshchilov and Hutter, 2019)."""
 
     def __call__(self, block: Any) -> Any:
@@ -101,9 +101,9 @@ class Averages:
         return self.found[-1]
 
 
-def unbiased(prepared: Prepared) -> Initial:
+def unbiased(dataset: Dataset) -> InitialWeights:
     """What a network starts from, but for the biases."""
-    initial = initialize(prepared)
+    initial = initialize(dataset)
     return replace(initial, biases=np.zeros_like(initial.biases))
 
 
@@ -112,8 +112,8 @@ class Part:
     """A change of the recipe: of the config, or of the program."""
 
     overrides: Callable[[Config], tuple[str, ...]] = lambda _: ()
-    steps: type[Steps] = Steps
-    begin: Callable[[Prepared], Initial] = initialize
+    steps: type[TrainSteps] = TrainSteps
+    begin: Callable[[Dataset], InitialWeights] = initialize
     averaged: bool = False
 
 
@@ -194,7 +194,7 @@ def measure(name: str, parts: list[str]) -> dict[str, list[float]]:
     for fold in range(TIMES):
         with tempfile.TemporaryDirectory() as place:
             config = parted(name, fold, Path(place))
-            known: dict[str, Prepared] = {}
+            known: dict[str, Dataset] = {}
             for part, found in scores.items():
                 found.append(score(config, PARTS.get(part, Part()), known))
         print(name, fold, {part: one[-1] for part, one in scores.items()}, file=sys.stderr)
@@ -209,29 +209,32 @@ def parted(name: str, fold: int, place: Path) -> Path:
     return config
 
 
-def score(path: Path, part: Part, known: dict[str, Prepared]) -> float:
+def score(path: Path, part: Part, known: dict[str, Dataset]) -> float:
     """Train with a part changed; the first score at the epoch of lowest validation loss."""
-    from embedclf import backend, fitting, network
+    from embedclf.model import backend, network
+    from embedclf.training import fitting
 
     config = load_config(path, part.overrides(load_config(path)))
     text = config.text.model_dump_json()
     if text not in known:
-        known[text] = prepare(config)
-    prepared = replace(known[text], config=config)
+        known[text] = prepare_dataset(config)
+    dataset = replace(known[text], config=config)
     backend.start("cpu", config.seed)
-    initial, averages = part.begin(prepared), Averages()
-    net = network.begin(prepared, initial)
+    initial, averages = part.begin(dataset), Averages()
+    net = fitting.begin(dataset, initial)
     with ExitStack() as stack:
         stack.enter_context(patch.object(fitting, "Steps", part.steps))
         if part.averaged:
             stack.enter_context(patch.object(fitting, "weights_of", averages))
-        history = fitting.fit(net, prepared, paces=initial.paces, tell=lambda _: None)
+        history = fitting.fit(
+            net, dataset, row_learning_rates=initial.row_learning_rates, on_event=lambda _: None
+        )
     weights = network.weights_of(net, config.model.pooling)
     if part.averaged:
         weights = averages.found[history.best_epoch - 1]
-    classifier = Classifier(prepared.tokenizer, prepared.labels, weights)
-    probabilities = classifier.activate(weights.logits(prepared.validation.ids))
-    _, judged = judge(prepared, classifier, probabilities)
+    classifier = Classifier(dataset.tokenizer, dataset.labels, weights)
+    probabilities = classifier.activate(weights.logits(dataset.validation.ids))
+    _, judged = score_validation(dataset, classifier, probabilities)
     return next(value for value in judged.scores.values() if value is not None)
 
 

@@ -30,8 +30,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embedclf.atomic import write_text
-from embedclf.run import Run
+from embedclf.runs.run import Run
+from embedclf.system.files import write_text
 from tests.benchmarks.held_out import HELD_OUT, hold_out
 from tests.benchmarks.processes import datasets, embedclf, peer, run
 

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedclf.findings import SEVERITIES, several
+from embedclf.audit.findings import SEVERITIES, several
 from tests.benchmarks.processes import datasets, embedclf
 from tests.benchmarks.public_sets import CONFIGS
 

@@ -16,12 +16,12 @@ import statistics
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from embedclf.schema import Config
+from embedclf.config.schema import Config
 from tests.benchmarks.processes import datasets
 
 if TYPE_CHECKING:
-    from embedclf.history import Epoch
-    from embedclf.preparation import Prepared
+    from embedclf.data.dataset import Dataset
+    from embedclf.runs.history import Epoch
 
 LENGTHS = {
     "sst2_glue": 20,
@@ -81,10 +81,10 @@ def heading(network: str) -> str:
 
 def measure(network: str, name: str) -> dict[Candidate, tuple[Epoch, ...]]:
     """The epochs of each candidate on a set."""
-    from embedclf.preparation import prepare
+    from embedclf.data.dataset import prepare_dataset
 
     folder = datasets() / name
-    ready = prepare(
+    ready = prepare_dataset(
         Config.model_validate(
             {
                 "data": {
@@ -108,12 +108,13 @@ def measure(network: str, name: str) -> dict[Candidate, tuple[Epoch, ...]]:
     return curves
 
 
-def fit(ready: Prepared, candidate: Candidate) -> tuple[Epoch, ...]:
+def fit(ready: Dataset, candidate: Candidate) -> tuple[Epoch, ...]:
     """Train one network."""
     from dataclasses import replace
 
-    from embedclf import backend, fitting, network
     from embedclf.errors import TrainingError
+    from embedclf.model import backend, network
+    from embedclf.training import fitting
 
     training = ready.config.training.model_copy(update=candidate._asdict())
     ready = replace(ready, config=ready.config.model_copy(update={"training": training}))
@@ -125,7 +126,7 @@ def fit(ready: Prepared, candidate: Candidate) -> tuple[Epoch, ...]:
         slots=ready.tokenizer.slots,
     )
     try:
-        return fitting.fit(net, ready, tell=lambda _: None).epochs
+        return fitting.fit(net, ready, on_event=lambda _: None).epochs
     except TrainingError:
         return ()
 

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from embedclf.config import load_config
+from embedclf.config.loading import load_config
 from tests.benchmarks.accuracy import SEEDS, SETS, PublicSet, trained
 from tests.benchmarks.held_out import HELD_OUT, hold_out
 from tests.benchmarks.processes import embedclf

@@ -55,10 +55,10 @@ def step_times(pooling: str, variants: list[dict[str, int]]) -> list[float]:
 
 def taker(pooling: str, sizes: dict[str, int]) -> Callable[[], float]:
     """What takes a block of steps and returns the seconds of one."""
-    from embedclf import backend, network
-    from embedclf.labels import Labels
-    from embedclf.schema import Config
-    from embedclf.steps import Steps
+    from embedclf.config.schema import Config
+    from embedclf.data.labels import Labels
+    from embedclf.model import backend, network
+    from embedclf.training.train_step import TrainSteps
 
     backend.start("cpu", 0)
     config = Config.model_validate(
@@ -76,7 +76,7 @@ def taker(pooling: str, sizes: dict[str, int]) -> Callable[[], float]:
         rows=sizes["vocabulary_size"],
         slots=sizes["sequence_length"],
     )
-    steps = Steps(net, config)
+    steps = TrainSteps(net, config)
     chance = np.random.default_rng(0)
     rows, block = sizes["rows"], 1024
     ids = ids_of_words(chance, sizes["vocabulary_size"], (rows, sizes["sequence_length"]))

@@ -15,8 +15,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from embedclf import run as room
-from embedclf.cli import main
+from embedclf.cli.main import main
+from embedclf.runs import run as room
+from embedclf.runs import writer
 from tests.conftest import write_project
 
 HERE = Path(__file__).parent
@@ -53,13 +54,15 @@ def make(name: str, arguments: str, target: Path) -> None:
         part["path"] = Path(part["path"]).name
     del record["checksum"]
     record["checksum"] = room._checksum(record)
-    room.Draft(folder).write_json(room.RECORD, record)
-    room.Draft(target).write_json(f"{name}.json", {"texts": TEXTS, "probabilities": asked(folder)})
+    writer.RunDraft(folder).write_json(room.RECORD, record)
+    writer.RunDraft(target).write_json(
+        f"{name}.json", {"texts": TEXTS, "probabilities": asked(folder)}
+    )
 
 
 def asked(folder: Path) -> list[list[float]]:
     """What Keras itself gives for the texts."""
-    from embedclf.backend import keras
+    from embedclf.model.backend import keras
 
     tokenizer = room.Run.open(folder).classifier().tokenizer
     network: Any = keras.models.load_model(folder / room.MODEL)

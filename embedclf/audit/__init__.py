@@ -1,0 +1,1 @@
+"""What `check` and `suspects` find in data before anything is trained."""

@@ -1,0 +1,1 @@
+"""From a table to a config: what `init` finds out and decides."""

@@ -1,0 +1,152 @@
+"""init, check, suspects, schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from embedclf.cli.console import flag, say, show_tensorflow
+from embedclf.cli.options import (
+    FILE,
+    json_option,
+    override_option,
+    progress_option,
+    tf_logs_option,
+    verbosity_options,
+)
+
+if TYPE_CHECKING:
+    from embedclf.audit.findings import Severity
+
+
+@click.command(short_help="Tell what is wrong with config and data; train nothing.")
+@click.argument("config", type=FILE)
+@override_option
+@click.option(
+    "--fail-on",
+    type=click.Choice(["warning", "error"]),
+    help="End with status 1 where something that grave is found.",
+)
+@json_option
+@verbosity_options
+def check(
+    config: Path, overrides: tuple[str, ...], fail_on: Severity | None, as_json: bool
+) -> None:
+    """Tell what is wrong with a config and its data, and what mends it; train nothing."""
+    from embedclf.audit import check
+    from embedclf.config.loading import load_config
+    from embedclf.reports import audit as audit_report
+
+    settings = load_config(config, overrides)
+    told = check.audit(settings)
+    text = audit_report.audited_json(told) if as_json else audit_report.audited(told, settings)
+    click.echo(text)
+    check.refuse(told, fail_on)
+    say(f"{config}: config and data can be used")
+
+
+@click.command(short_help="Look at a table and write a config for it.")
+@click.argument("data", type=FILE)
+@click.option(
+    "-o", "--output", type=FILE, help="The config; else named after DATA, and - prints it."
+)
+@click.option(
+    "--text", multiple=True, help="A column of the text, where it is not found. Repeatable."
+)
+@click.option(
+    "--label", multiple=True, help="The column of the label; repeated, columns of 0 and 1."
+)
+@click.option("--validation", type=FILE, help="A table to tell the best epoch by.")
+@click.option("--test", type=FILE, help="A table to score at the end.")
+@click.option("--delimiter", help="What parts the columns, where it is not detected.")
+@click.option("--encoding", help="The table's encoding, where it is not UTF-8.")
+@json_option
+@verbosity_options
+def init(data: Path, output: Path | None, as_json: bool, **known: Any) -> None:
+    """Look at a table and write a config that trains on it, with the reason of each setting.
+
+    The columns of texts and labels, and tables to validate and to test on that stand beside DATA,
+    are found. What is there already is not written over.
+    """
+    from embedclf.autoconfig.proposal import GivenRoles, propose
+    from embedclf.system import terminal
+    from embedclf.system.files import create_text
+
+    proposal = propose(data, GivenRoles(**known))
+    target = None if str(output) == "-" else output or Path(f"{proposal.name}.yaml")
+    config = proposal.to_yaml(target.parent if target else Path())
+    if target is not None:
+        create_text(target, config)
+    facts = {"config": target and str(target), **proposal.facts()}
+    shown = config.rstrip() if target is None else f"config: {target}"
+    click.echo(terminal.to_json(facts) if as_json else shown)
+    say(proposal.summary(target))
+
+
+@click.command(short_help="Find rows that are probably mislabelled.")
+@click.argument("config", type=FILE)
+@override_option
+@click.option(
+    "--folds",
+    type=click.IntRange(2, 1000),
+    default=5,
+    show_default=True,
+    help="Networks to train, each without its share of the rows.",
+)
+@click.option(
+    "-o", "--output", type=FILE, help="Table for all suspects; its ending tells the kind."
+)
+@click.option(
+    "-n",
+    "--rows",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    help="How many of the most suspect rows to print.",
+)
+@progress_option
+@tf_logs_option
+@json_option
+@verbosity_options
+def suspects(
+    config: Path,
+    overrides: tuple[str, ...],
+    folds: int,
+    output: Path | None,
+    rows: int,
+    progress: str,
+    tf_logs: bool,
+    as_json: bool,
+) -> None:
+    """Find rows of the training table that are probably mislabelled, the most suspect first.
+
+    The config's network is trained once a fold and judges the rows that it has not seen.
+    """
+    from embedclf.audit.suspects import find_label_errors
+    from embedclf.cli.console import Display
+    from embedclf.cli.train_progress import FoldProgress
+    from embedclf.config.loading import load_config
+    from embedclf.reports import audit as audit_report
+    from embedclf.system import terminal
+
+    settings = load_config(config, overrides)
+    show_tensorflow(tf_logs)
+    with Display(progress, quiet=flag("quiet"), before_time="at most") as display:
+        found = find_label_errors(
+            settings, folds=folds, shown=rows, output=output, on_event=FoldProgress(display)
+        )
+    if output is not None:
+        say(f"{output}: {found.suspects:,} rows written")
+    click.echo(terminal.to_json(found.to_json()) if as_json else audit_report.suspects(found))
+
+
+@click.command(short_help="Print the config's JSON schema.")
+@verbosity_options
+def schema() -> None:
+    """Print the JSON schema of the config, for editors that complete and check YAML."""
+    from embedclf.config.schema import json_schema
+    from embedclf.system import terminal
+
+    click.echo(terminal.to_json(json_schema()))

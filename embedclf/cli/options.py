@@ -1,0 +1,105 @@
+"""Options that commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from embedclf.system.formats import InputFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+FILE = click.Path(path_type=Path)
+
+
+def _note(ctx: click.Context, option: click.Parameter, given: bool) -> None:
+    ctx.meta[str(option.name)] = given
+
+
+def verbosity_options(command: F) -> F:
+    """-q and -v, which every command knows."""
+    quiet = click.option(
+        "-q",
+        "--quiet",
+        is_flag=True,
+        expose_value=False,
+        callback=_note,
+        help="Say nothing but results and errors.",
+    )
+    verbose = click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        expose_value=False,
+        callback=_note,
+        help="Also tell versions and times.",
+    )
+    return quiet(verbose(command))
+
+
+def form_options(command: F) -> F:
+    """How a table is to be read, where that is not as the run's config says or detected."""
+    delimiter = click.option(
+        "--delimiter", help="What parts the columns; else as in training, or detected."
+    )
+    encoding = click.option(
+        "--encoding", help="The table's encoding; else as in training, or UTF-8."
+    )
+    return delimiter(encoding(command))
+
+
+input_format_option = click.option(
+    "--input-format",
+    "kind",
+    type=click.Choice(get_args(InputFormat)),
+    help="What the file is; else its ending tells, and standard input is lines.",
+)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+override_option = click.option(
+    "-s",
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a key of the config, such as model.embedding_dim=64. Repeatable.",
+)
+
+run_option = click.option(
+    "--run",
+    "path",
+    type=FILE,
+    help="The run to use; the newest in ./runs when left out.",
+)
+
+labelled_option = click.option(
+    "--data",
+    type=FILE,
+    help="The labelled table; else the config's test or validation rows.",
+)
+
+by_option = click.option(
+    "--by", multiple=True, metavar="COLUMN", help="Also score by its cells. Repeatable."
+)
+
+baseline_option = click.option(
+    "--baseline/--no-baseline",
+    default=True,
+    help="Fit a logistic regression on TF-IDF to compare with; it takes longer than all else.",
+)
+
+progress_option = click.option(
+    "--progress",
+    type=click.Choice(["auto", "plain", "none"]),
+    default="auto",
+    help="auto is a bar on a terminal and nothing elsewhere.",
+)
+
+tf_logs_option = click.option("--tf-logs", is_flag=True, help="Show what TensorFlow writes.")

@@ -1,0 +1,1 @@
+"""The YAML config: schema, loading, messages for what is wrong."""

@@ -1,0 +1,1 @@
+"""From tables to splits of encoded rows: readers, labels, the dataset."""

@@ -1,0 +1,1 @@
+"""What a run says about texts: predictions, explanations, embeddings; never TensorFlow."""

@@ -1,0 +1,1 @@
+"""The network: built in Keras, optimized in TensorFlow, scored in NumPy."""

@@ -1,0 +1,1 @@
+"""The directory that a training leaves: written, opened, checked, summarized."""

@@ -1,0 +1,1 @@
+"""Files, locks, threads, signals and the terminal."""

@@ -1,0 +1,1 @@
+"""From text to token ids: tokens, n-grams, vocabulary, word vectors."""

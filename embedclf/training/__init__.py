@@ -1,0 +1,1 @@
+"""From a config to a run: initialization, the training loop, refit, cross-fitting."""

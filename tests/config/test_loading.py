@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embedclf.config.loading import dump_config, load_config
+from embedclf.config.schema import Config, json_schema
+from embedclf.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+FAULTY = """\
+data:
+  train: ../data/reviews.csv
+  validaton: 0.1
+text:
+  unit: charcter
+  vocabulary_size: 1
+  lowercase: true
+  lowercase: false
+model:
+  embeding_dim: 128
+  epochs: 3
+  hidden_units: [3, x]
+training:
+  class_weight: {01: 2, no: -1}
+  epochs: true
+  early_stopping: 3.5
+  learning_rate: .inf
+seed: "4"
+foo: 1
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "config.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def refused(file: Path, *overrides: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_config(file, overrides)
+    return str(caught.value).replace(f"{file.parent}/", "")
+
+
+def test_all_faults_come_at_once_with_place_and_way_out(
+    tmp_path: Path, golden: Callable[[str, str], None]
+) -> None:
+    told = refused(
+        write(tmp_path, FAULTY), "model.poolin=max", "training.bach_size=3", "data.label=[]"
+    )
+    golden("config-faults.txt", told + "\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "config.yaml:1:1: data: missing"),
+        ("- a", "config.yaml:1:1: not a mapping"),
+        ("a: [1", "config.yaml:1:6: not YAML"),
+        ("data:\n\ttrain: a.csv", "config.yaml:2:1: not YAML: a tab; indent with blanks"),
+        ('a: 1\nb: "c\nd: 2\n', "config.yaml:2:4: not YAML: a quote opened here is never closed"),
+        (
+            "data: {train: a.csv}\ntest: t.csv",
+            "config.yaml:2:1: test: unknown key here; did you mean 'data.test'?",
+        ),
+        ("data: {train: a.csv, sep: x}", "data.sep: unknown key; known are train"),
+        ("a: b: c", "config.yaml:1:5: not YAML"),
+        ("a: &x [*x]", "config.yaml:1:4: an alias stands inside"),
+        ("? [a]\n: 3", "config.yaml:1:3: a key must be a word"),
+        ("a: !!int x", "config.yaml:1:4: not YAML: cannot read 'x'"),
+        ("a: \x00", "not YAML"),
+        ("a: !!int ''", "not YAML: cannot read ''"),
+        ("a: !!bool x", "not YAML: cannot read 'x'"),
+        ("a: " + "[" * 3000, "nested too deep"),
+        ("data: {train: a.csv, label: [a]}", "a list of two names or more"),
+        ("data: {train: a.csv, label: [a, a]}", "column a is named twice among text and label"),
+        ("data: {train: a.csv, text: [t, label]}", "column label is named twice"),
+        ("data: {train: a.csv}\nmodel: {dropout: '0.5'}", "dropout: must be a number"),
+        ("data: {train: a.csv}\ntraining: {learning_rate: true}", "must be a number, not true"),
+        ("data: {train: a.csv}\ntraining: {batch_size: 99999999999}", "less than or equal to 2147"),
+        ("data: 3", "config.yaml:1:1: data: must be a mapping of keys, not 3"),
+        ("data: {train: 3}", "data.train: must be the path of a file, not 3"),
+        ("data: {train: a.csv, label: 1}", "data.label: must be a column's name"),
+        ("data: {train: a.csv, validation: 1.5}", "must be a fraction between 0 and 1, or a file"),
+        ("data: {train: a.csv, label: [a, b], label_separator: x}", "goes with one label column"),
+    ],
+)
+def test_a_broken_file_is_one_line(tmp_path: Path, text: str, fault: str) -> None:
+    told = refused(write(tmp_path, text))
+    assert fault in told
+    assert "\n" not in told
+
+
+def test_a_missing_or_undecodable_file_is_named(tmp_path: Path) -> None:
+    assert "no.yaml: No such file" in refused(tmp_path / "no.yaml")
+    file = tmp_path / "latin.yaml"
+    file.write_bytes(b"data: \xe9")
+    assert "latin.yaml: not UTF-8 at byte 6" in refused(file)
+
+
+@pytest.mark.parametrize(
+    ("override", "fault"),
+    [
+        ("seed", "-s seed: no KEY=VALUE"),
+        ("=3", "-s =3: no KEY=VALUE"),
+        ("seed=[", "-s seed=[: not YAML"),
+        ("seed.x=3", "-s seed.x=3: seed holds a value, not keys"),
+        ("seed=-1", "-s seed=-1: seed: must be greater than or equal to 0, not -1"),
+        ("model.epochs=3", "did you mean 'training.epochs'?"),
+        ("training.device=gpus", "did you mean 'gpu'?"),
+    ],
+)
+def test_a_bad_override_is_named(tmp_path: Path, override: str, fault: str) -> None:
+    assert fault in refused(write(tmp_path, "data: {train: a.csv}\nseed: 1\n"), override)
+
+
+@pytest.mark.parametrize("sign", list("|>#,&*!%@`?:-"))
+def test_one_sign_that_yaml_keeps_for_itself_is_that_sign(tmp_path: Path, sign: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("data: {train: a.csv}\n", encoding="utf-8")
+    loaded = load_config(path, [f"data.label_separator={sign}"])
+    assert loaded.data.label_separator == sign
+
+
+def test_faults_of_overrides_come_at_once_too(tmp_path: Path) -> None:
+    told = refused(write(tmp_path, "data: {train: a.csv}\n"), "foo", "seed=x", "model=[")
+    assert [line.partition(":")[0] for line in told.splitlines()] == [
+        "-s foo",
+        "-s model=[",
+        "-s seed=x",
+    ]
+
+
+def test_a_user_s_home_that_is_not_there_is_no_traceback(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, "data: {train: ~nosuchuser/a.csv}\n"))
+    assert config.data.train == tmp_path / "~nosuchuser" / "a.csv"
+
+
+def test_overrides_win_in_order_and_take_yaml(tmp_path: Path) -> None:
+    file = write(tmp_path, "data: {train: a.csv}\ntraining: {epochs: 1}\n")
+    config = load_config(
+        file,
+        [
+            "training.epochs=2",
+            "training.epochs=3",
+            "training.learning_rate=3e-4",
+            "training.early_stopping=",
+            "training.class_weight={01: 2, no: 3}",
+            "data.label=no",
+        ],
+    )
+    assert config.training.epochs == 3
+    assert config.training.learning_rate == 0.0003
+    assert config.training.early_stopping is None
+    assert config.training.class_weight == {"01": 2.0, "no": 3.0}
+    assert config.data.label == "no"
+
+
+def test_paths_stand_beside_the_file_but_an_override_s_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    monkeypatch.chdir(tmp_path)
+    file = write(folder, "data: {train: ../a.csv, validation: v.csv}\n")
+    config = load_config(file.relative_to(tmp_path), ["data.test=t.csv"])
+    assert config.data.train == tmp_path / "a.csv"
+    assert config.data.validation == folder / "v.csv"
+    assert config.data.test == tmp_path / "t.csv"
+
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+SECTIONS = st.fixed_dictionaries(
+    {
+        "data": st.fixed_dictionaries(
+            {"train": st.sampled_from(["/d/a.csv", "/d/e/ü b.csv"])},
+            optional={
+                "validation": st.one_of(
+                    st.floats(0.01, 0.99), st.sampled_from(["/d/v.csv", "/v.tsv"])
+                ),
+                "label": st.one_of(NAMES, st.lists(NAMES, min_size=2, max_size=3, unique=True)),
+                "text": NAMES.map("text-{}".format),
+                "delimiter": st.sampled_from([";", "\t", None]),
+            },
+        )
+    },
+    optional={
+        "text": st.fixed_dictionaries({"vocabulary_size": st.integers(3, 10**6)}),
+        "training": st.fixed_dictionaries(
+            {
+                "learning_rate": st.floats(1e-9, 1e3),
+                "class_weight": st.one_of(
+                    st.just("balanced"), st.dictionaries(NAMES, st.floats(0.001, 1000))
+                ),
+                "early_stopping": st.one_of(st.none(), st.integers(1, 9)),
+            }
+        ),
+        "seed": st.integers(0, 2**32 - 1),
+    },
+)
+
+
+@given(SECTIONS)
+def test_a_dumped_config_loads_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, sections: dict[str, Any]
+) -> None:
+    config = Config.model_validate(sections)
+    folder = tmp_path_factory.mktemp("dump")
+    assert load_config(write(folder, dump_config(config, folder))) == config
+
+
+def test_the_schema_knows_every_key_with_a_description() -> None:
+    schema = json_schema()
+    json.dumps(schema)
+    sections = {
+        name: schema["$defs"][f"{name.title()}Config"]
+        for name in schema["properties"]
+        if name != "seed"
+    }
+    for section in sections.values():
+        assert section["additionalProperties"] is False
+        for key, values in section["properties"].items():
+            assert values.get("description"), key

@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import gzip
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from embedclf.data import csv_records
+from embedclf.data.tables import open_table
+from embedclf.errors import DataError
+from tests.conftest import write_csv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BIG = "x,\n" * 1_500_000
+
+READ: dict[str, tuple[bytes, list[tuple[str, str]]]] = {
+    "plain.csv": (b"text,label\na,1\n", [("a", "1")]),
+    "no-last-newline.csv": (b"text,label\na,1", [("a", "1")]),
+    "crlf.csv": (b'text,label\r\na,1\r\n"x\r\ny",2\r\n', [("a", "1"), ("x\r\ny", "2")]),
+    "cr.csv": (b"text,label\ra,1\rb,2\r", [("a", "1"), ("b", "2")]),
+    "bom.csv": (b"\xef\xbb\xbftext,label\na,1\n", [("a", "1")]),
+    "utf16.csv": ("text,label\né,1\n".encode("utf-16"), [("é", "1")]),
+    "utf32.csv": ("text,label\n\U0001f600,1\n".encode("utf-32"), [("\U0001f600", "1")]),
+    "semicolon.csv": (b"text;label\na,b;1\n", [("a,b", "1")]),
+    "bar.csv": (b"label|text\n1|a\n", [("a", "1")]),
+    "tab.tsv": (b"text\tlabel\na,b\t1\n", [("a,b", "1")]),
+    "literal.csv": (
+        b'text,label\nNA,null\n,\n"",01\nnan,1e5\n',
+        [("NA", "null"), ("", ""), ("", "01"), ("nan", "1e5")],
+    ),
+    "quoted-header.csv": (b'"text","label"\n"a;b","1"\n', [("a;b", "1")]),
+    "quoted-semicolons.csv": (b'"text";"label"\n"a,b";"1"\n', [("a,b", "1")]),
+    "quotes.csv": (b'text,label\n"say ""hi"", ok",1\n', [('say "hi", ok', "1")]),
+    "inch.csv": (b'text,label\n5" disk,1\n"a""b",2\n', [('5" disk', "1"), ('a"b', "2")]),
+    "blank-lines.csv": (b"text,label\n\na,1\n\n\nb,2\n\n", [("a", "1"), ("b", "2")]),
+    "nul.csv": (b"text,label\na\x00b,1\n", [("a\x00b", "1")]),
+    "separators.csv": ("text,label\na\u2028b\x85c\x0b,1\n".encode(), [("a\u2028b\x85c\x0b", "1")]),
+    "right-to-left.csv": ("text,label\nשלום,1\n".encode(), [("שלום", "1")]),
+    "big-cell.csv": (f'text,label\n"{BIG}",1\nb,2\n'.encode(), [(BIG, "1"), ("b", "2")]),
+    "more-columns.csv": (b"id,label,id,text\n1,2,3,4\n", [("4", "2")]),
+    "header-only.csv": (b"text,label\n", []),
+    "lines.jsonl": (
+        b'{"text": "a", "label": 1.50}\n\n{"label": true, "text": null}\n',
+        [("a", "1.50"), ("", "true")],
+    ),
+    "bom.jsonl": (b'\xef\xbb\xbf{"text": "a", "label": "01"}', [("a", "01")]),
+}
+
+REFUSED: dict[str, tuple[bytes, str]] = {
+    "empty.csv": (b"", ": empty; it needs a header and rows"),
+    "blank.csv": (b"\n\n", ": empty"),
+    "unclosed.csv": (b'text,label\na,1\n"b\n\nc",2\n"d,1\n', ":6: a quote opened here is never"),
+    "unclosed-end.csv": (b'text,label\na,1\nb,"2\n', ":3: a quote opened here is never closed"),
+    "swallowed.csv": (b'text,label\n"a,1\n"b,2\n', ":2: a closed quote is followed by more"),
+    "follow.csv": (b'text,label\n5" x,1\n"a"b,3\n', ":3: a closed quote is followed by more"),
+    "too-many.csv": (b'text,label\n"a\nb",2\na,1,3\n', ":4: 3 columns where the header has 2"),
+    "too-few.csv": (b"text,label\na\nb,2\n", ":2: 1 columns where the header has 2"),
+    "latin.csv": (b"text,label\na,1\n\xe9,2\n", ":3: byte 0xe9 is not utf-8; name its encoding"),
+    "latin-header.csv": (b"text,label,\xe9\n", ":1: byte 0xe9 is not utf-8"),
+    "broken16.csv": ("text,label\na,1\n".encode("utf-16") + b"\x00", ":3: byte 0x00 is not utf-16"),
+    "far-too-many.csv": (
+        b"text,label\n" + b"aaaa,bb\n" * 600_000 + b"a,b,c\n",
+        ":600002: 3 columns",
+    ),
+    "far-cut.csv": (b"text,label\n" + b"aaaa,bb\n" * 600_000 + b"trunc", ":600002: 1 columns"),
+    "workbook.csv": (
+        b"PK\x03\x04\x14\x00\n\xee\x90",
+        ": a zip archive, such as",
+    ),
+    "no-column.csv": (
+        b"txt,label\na,1\n",
+        "; there are 'txt', 'label'",
+    ),
+    "twice.csv": (b"text,text,label\na,b,1\n", ":1: two columns are named 'text'"),
+    "cut.csv.gz": (gzip.compress(b"text,label\n" + b"a,b\n" * 99999)[:-99], ": cannot be read"),
+    "no.csv.gz": (b"text,label\n", ": cannot be read"),
+    "unknown.txt": (b"text,label\n", ": unknown kind of table; known are .csv"),
+    "packed.parquet.gz": (b"", ": unknown kind of table"),
+    "no.parquet": (b"text", ": not Parquet"),
+    "empty.jsonl": (b"\n", ": empty; it needs a JSON object a line"),
+    "broken.jsonl": (b'{"text": "a", "label": 1}\n{"text"\n', ":2: not JSON"),
+    "array.jsonl": (b"[1]\n", ":1: not a JSON object"),
+    "no-key.jsonl": (b'{"text": "a", "label": 1}\n{"text": "b"}\n', ":2: no key 'label'"),
+    "new-key.jsonl": (
+        b'{"text": "a", "label": 1}\n{"text": "b", "label": 1, "x": 1}\n',
+        ":2: key 'x' is not in the first record",
+    ),
+    "list.jsonl": (b'{"text": ["a"], "label": 1}\n', ":1: 'text' holds a list"),
+    "surrogate.jsonl": (b'{"text": "\\ud800", "label": 1}\n', ":1: half of a surrogate pair"),
+    "latin.jsonl": (b'{"text": "a", "label": 1}\n{"text": "\xe9"}', ":2: byte 0xe9 is not utf-8"),
+}
+
+
+def read(path: Path, **form: str) -> list[tuple[str, str]]:
+    table = open_table(path, ["text", "label"], **form)
+    rows = table.read(["text", "label"])
+    return list(zip(rows["text"].to_pylist(), rows["label"].to_pylist(), strict=True))
+
+
+def in_blocks_of(size: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if size:
+        monkeypatch.setattr(csv_records, "BLOCK_BYTES", size)
+
+
+@pytest.mark.parametrize("size", [None, 16])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("name", READ)
+def test_every_cell_is_read_as_it_stands(
+    tmp_path: Path, name: str, packed: bool, size: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, rows = READ[name]
+    if name != "big-cell.csv":
+        in_blocks_of(size, monkeypatch)
+    path = tmp_path / (f"{name}.gz" if packed else name)
+    path.write_bytes(gzip.compress(content, 1) if packed else content)
+    assert read(path) == rows
+
+
+@pytest.mark.parametrize("size", [None, 16])
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_broken_table_is_refused_with_its_line(
+    tmp_path: Path, name: str, size: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, fault = REFUSED[name]
+    if not name.startswith("far-"):
+        in_blocks_of(size, monkeypatch)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        read(tmp_path / name)
+    assert str(caught.value).startswith(f"{tmp_path / name}:")
+    assert fault in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no\.csv: no such file"):
+        read(tmp_path / "no.csv")
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(DataError, match=r"folder\.csv: is a folder"):
+        read(tmp_path / "folder.csv")
+
+
+def test_delimiter_and_encoding_can_be_given(tmp_path: Path) -> None:
+    path = tmp_path / "given.csv"
+    path.write_bytes("text#label\ncafé#1\n".encode("cp1252"))
+    assert read(path, delimiter="#", encoding="cp1252") == [("café", "1")]
+    table = open_table(path, ["text"], delimiter="#", encoding="cp1252")
+    assert table.form == "'#', cp1252"
+    with pytest.raises(DataError, match="unknown encoding 'utf9'"):
+        read(path, encoding="utf9")
+    path.write_bytes(b"text,label\na,1\nb\x81,2\n")
+    with pytest.raises(DataError, match="byte 0x81 is not cp1252"):
+        read(path, encoding="cp1252")
+
+
+@pytest.mark.parametrize("delimiter", ["§", '"', "\n", ";;"])
+def test_a_delimiter_is_one_ascii_character(tmp_path: Path, delimiter: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"text\tlabel\na\t1\n")
+    with pytest.raises(DataError, match=r"must be one ASCII character"):
+        read(path, delimiter=delimiter)
+    assert read(path, delimiter="\\t") == [("a", "1")]
+
+
+@pytest.mark.parametrize("encoding", ["hex", "rot13", "zlib", "undefined", "idna", "\udcff", "a\0"])
+def test_an_encoding_is_one_of_text(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"text,label\na,1\n")
+    with pytest.raises(DataError, match="unknown encoding"):
+        read(path, encoding=encoding)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-7", "utf-16", "utf-32"])
+def test_an_encoding_that_does_not_fit_is_no_traceback(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes("text,label\né,1\nü-ü,2\n".encode())
+    with pytest.raises(DataError):
+        read(path, encoding=encoding)
+
+
+def test_a_long_first_record_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "long.jsonl"
+    path.write_text('{"text": "' + "x" * 3_000_000 + '", "label": 1}\n{"text": "b", "label": 2}\n')
+    assert [label for _, label in read(path)] == ["1", "2"]
+
+
+def test_what_was_detected_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "told.csv"
+    path.write_bytes("text;label\na;1\n".encode("utf-16"))
+    assert open_table(path, ["text"]).form == "semicolon, utf-16 (detected)"
+
+
+def test_parquet_cells_are_text_and_nulls_empty(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    columns = {"text": ["a", None], "label": [1, 2], "list": [[1], [2]]}
+    parquet.write_table(pa.table(columns), path)
+    assert read(path) == [("a", "1"), ("", "2")]
+    assert open_table(path, ["text"]).places([1]) == [f"{path}: row 2"]
+    with pytest.raises(DataError, match="column 'list' cannot be text"):
+        open_table(path, ["list"]).read(["list"])
+
+
+def test_places_are_the_lines_on_which_records_begin(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_bytes(b'text,label\n"a\n\nb",1\n\nc,2\nd,3\n')
+    table = open_table(path, ["text"])
+    assert table.places([0, 1, 2]) == [f"{path}:2", f"{path}:6", f"{path}:7"]
+    path = tmp_path / "p.jsonl"
+    path.write_bytes(b'{"text": "a"}\n\n{"text": "b"}\n')
+    assert open_table(path, ["text"]).places([0, 1]) == [f"{path}:1", f"{path}:3"]
+
+
+def test_a_table_of_one_column_keeps_its_blank_rows(tmp_path: Path) -> None:
+    path = tmp_path / "one.csv"
+    path.write_bytes(b'text\na\n\n""\nb\n')
+    table = open_table(path, ["text"])
+    assert table.read(["text"])["text"].to_pylist() == ["a", "", "", "b"]
+    assert table.places([1, 3]) == [f"{path}:3", f"{path}:5"]
+    path.write_bytes(b"\ntext\n\na\n")
+    assert open_table(path, ["text"]).read(["text"])["text"].to_pylist() == ["", "a"]
+    assert open_table(path, ["text"]).places([1]) == [f"{path}:4"]
+
+
+CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+
+
+@settings(max_examples=150)
+@given(
+    rows=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=20),
+    size=st.sampled_from([24, 64, 1 << 22]),
+)
+def test_what_python_writes_as_csv_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], size: int
+) -> None:
+    path = write_csv(tmp_path_factory.mktemp("csv") / "t.csv", ["text", "label"], rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_records, "BLOCK_BYTES", size)
+        assert read(path) == rows
+
+
+def test_all_cells_are_read_as_text_and_lists_as_json(tmp_path: Path) -> None:
+    csv_file = tmp_path / "t.csv"
+    csv_file.write_text("a;b\n1;x,y\n")
+    lines = tmp_path / "t.jsonl"
+    lines.write_text('{"a": 1, "b": ["x", {"y": 2}]}\n')
+    for path, row in ((csv_file, ["1", "x,y"]), (lines, ["1", '["x", {"y": 2}]'])):
+        table = open_table(path, [])
+        assert table.columns == ("a", "b")
+        read = pa.Table.from_batches(table.cells())
+        assert [column.to_pylist() for column in read.columns] == [[cell] for cell in row]

@@ -1,0 +1,61 @@
+"""Columns without pandas: what goes in comes out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embedclf.system import arrow
+from embedclf.system.arrow import decimal_column, number_column, numbers_of, text_column
+
+TEXTS = st.lists(st.one_of(st.none(), st.text(st.characters(exclude_categories=["Cs"]))))
+
+
+@given(TEXTS)
+def test_a_text_column_holds_the_texts(texts: list[str | None]) -> None:
+    column = text_column(texts)
+    column.validate(full=True)
+    assert column.to_pylist() == [text or "" for text in texts]
+
+
+def test_what_is_no_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(TypeError, match="a text must be a str or None, not float"):
+        text_column(["a", float("nan")])  # type: ignore[list-item]
+    with pytest.raises(UnicodeEncodeError):
+        text_column(["\ud800"])
+    monkeypatch.setattr(arrow, "_MOST_BYTES", 3)
+    with pytest.raises(OverflowError, match="pass it in parts"):
+        text_column(["ab", "cd"])
+
+
+@given(st.lists(st.integers(-5, 5)))
+def test_numbers_come_back(numbers: list[int]) -> None:
+    column = number_column(np.array(numbers, np.int32))
+    assert column.to_pylist() == numbers
+    assert numbers_of(column).tolist() == numbers
+    assert numbers_of(pa.array([n > 0 for n in numbers], pa.bool_())).tolist() == [
+        n > 0 for n in numbers
+    ]
+
+
+@given(st.lists(st.floats(0, 1)))
+def test_decimals_are_those_of_rounding(numbers: list[float]) -> None:
+    written = decimal_column(np.array(numbers, np.float64), 6).to_pylist()
+    for number, text in zip(numbers, written, strict=True):
+        assert len(text) == 8
+        assert abs(float(text) - number) <= 0.5000001e-6
+
+
+def test_nothing_of_pandas_is_imported() -> None:
+    code = (
+        "import sys, numpy; from embedclf.system.arrow import *; "
+        "numbers_of(number_column(numpy.arange(3))); text_column(['a'])[0].as_py(); "
+        "decimal_column(numpy.array([0.5]), 2); assert 'pandas' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

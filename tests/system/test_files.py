@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from embedclf.errors import DataError
+from embedclf.system.files import create_text, draft_file, draft_folder, publish_folder
+
+
+def test_a_file_takes_its_place_when_all_went_well(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with draft_file(target) as file:
+        file.write(b"new")
+        assert target.read_text() == "old"
+    assert target.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_file_is_as_before_when_something_went_wrong(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+
+    def fail() -> None:
+        with draft_file(target) as file:
+            file.write(b"new")
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        fail()
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_is_published_once(tmp_path: Path) -> None:
+    with draft_folder(tmp_path) as first, draft_folder(tmp_path) as second:
+        (first / "a").write_text("1")
+        assert publish_folder(first, tmp_path / "x")
+        assert not publish_folder(second, tmp_path / "x")
+    assert (tmp_path / "x" / "a").read_text() == "1"
+    assert list(tmp_path.iterdir()) == [tmp_path / "x"]
+
+
+def test_a_link_stays_and_what_it_names_is_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    target.chmod(0o600)
+    link = tmp_path / "link.txt"
+    link.symlink_to(target)
+    with draft_file(link) as file:
+        file.write(b"new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    assert target.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_text_is_made_once(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    create_text(target, "first\n")
+    with pytest.raises(DataError, match=r"a\.txt: is there already; name another file, or move it"):
+        create_text(target, "second\n")
+    assert target.read_text() == "first\n"
+    link = tmp_path / "link.txt"
+    link.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="is there already"):
+        create_text(link, "third\n")
+    assert sorted(tmp_path.iterdir()) == [target, link]
+
+
+def test_a_text_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        create_text(tmp_path / "a.txt", "half a pair: \ud800")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(DataError, match="cannot be written: No such file or directory"):
+        create_text(tmp_path / "none" / "a.txt", "text")
+    with pytest.raises(DataError, match="cannot be written: No space left"):
+        create_text(Path("/dev/full"), "text")
+
+
+def test_of_many_who_make_a_text_at_once_one_does(tmp_path: Path) -> None:
+    def make(number: int) -> bool:
+        try:
+            create_text(tmp_path / "a.txt", f"{number}\n")
+        except DataError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(make, range(40)))
+    assert made.count(True) == 1
+    assert (tmp_path / "a.txt").read_text() == f"{made.index(True)}\n"
