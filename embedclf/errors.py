@@ -1,38 +1,38 @@
-"""What can go wrong, by name: every error that embedclf raises on purpose."""
+"""All errors that embedclf raises on purpose."""
 
 from __future__ import annotations
 
 
 class EmbedclfError(Exception):
-    """Root of all errors meant for the user: place, fault and way out in one line."""
+    """Base of all errors for users: one line with the place, the fault and the way out."""
 
-    status = 1
-    """Exit status of the command that ends with this error."""
+    exit_status = 1
+    """Exit status of a command that ends with this error."""
 
 
 class ConfigError(EmbedclfError):
-    """A config, or an override of it, that cannot be used; one line a fault."""
+    """A config or an override is invalid; one line for each fault."""
 
-    status = 2
+    exit_status = 2
 
 
 class RequestError(EmbedclfError):
-    """Options that do not go together, or not with the run."""
+    """Options contradict each other or do not fit the run."""
 
-    status = 2
+    exit_status = 2
 
 
 class DataError(EmbedclfError):
-    """A table that cannot be read as labelled texts."""
+    """A table cannot be read as labeled texts."""
 
 
 class RunError(EmbedclfError):
-    """A run that is missing, damaged, foreign, newer, or cannot be written."""
+    """A run is missing, damaged, foreign or newer, or cannot be written."""
 
 
 class TrainingError(EmbedclfError):
-    """A training that cannot start or whose outcome must not be kept."""
+    """A training cannot start, or its result must not be kept."""
 
 
 class TuningError(EmbedclfError):
-    """A study that cannot be opened or written, is another's, or came to nothing."""
+    """A study cannot be opened or written, belongs to another search, or has no result."""

@@ -1,4 +1,4 @@
-"""What the tests share: a command runner, small tables, golden files, one run a task."""
+"""Fixtures that tests share: a command runner, small tables, golden files, one run per task."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import random
 import re
 import signal
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +16,7 @@ from click.testing import CliRunner, Result
 from hypothesis import settings
 
 from embedclf.cli.main import main
+from embedclf.cli.process import IMPORT_THREAD
 from embedclf.runs.run import Run
 
 settings.register_profile("noisy machines", deadline=None)
@@ -32,14 +34,14 @@ THINGS = "hotel film phone soup chair book park shoe game train".split()
 
 
 class Invoke(Protocol):
-    """Runs `embedclf` with arguments; `status` is what it must end with."""
+    """Runs `embedclf` with arguments; `status` is the exit status it must have."""
 
     def __call__(self, *args: object, status: int = 0, text: str | bytes = "") -> Result: ...
 
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """Let this process and its children heed Ctrl-C, even where it was started without."""
+    """Let Ctrl-C interrupt this process and its children, even if it was started without that."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -68,10 +70,13 @@ def invoke() -> Invoke:
 
     def run(*args: object, status: int = 0, text: str | bytes = "") -> Result:
         result = CliRunner().invoke(main, [str(arg) for arg in args], input=text)
-        told = f"{args}: {result.exit_code}\n{result.stdout}\n{result.stderr}"
+        for thread in threading.enumerate():  # a command that fails does not wait for it
+            if thread.name == IMPORT_THREAD:
+                thread.join()
+        message = f"{args}: {result.exit_code}\n{result.stdout}\n{result.stderr}"
         if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise AssertionError(told) from result.exception
-        assert result.exit_code == status, told
+            raise AssertionError(message) from result.exception
+        assert result.exit_code == status, message
         return result
 
     return run
@@ -87,7 +92,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) 
 
 
 def reviews(rows: int = 160) -> list[tuple[str, str]]:
-    """Texts whose label one of their words gives away, each text once."""
+    """Different texts, each with one word that names its label."""
     made = []
     for number in range(rows):
         words, label = ((BAD, "neg"), (GOOD, "pos"))[number % 2]
@@ -98,7 +103,7 @@ def reviews(rows: int = 160) -> list[tuple[str, str]]:
 
 
 def masked(text: str) -> str:
-    """A text with every number and run of blanks alike, for output that machines differ in."""
+    """Replace numbers and the width of columns, which differ between machines."""
     text = re.sub(r"\d[\d.,:e+-]*", "#", text)
     return re.sub(r"[ ─]+", " ", text)
 
@@ -126,7 +131,7 @@ training: {epochs: 15, batch_size: 16, learning_rate: 0.05}
 
 
 def write_project(folder: Path) -> None:
-    """A table and a config of each task, in a folder."""
+    """Write a table and a config of each task."""
     write_csv(folder / "binary.csv", ["text", "label"], reviews())
     write_csv(folder / "binary-test.csv", ["text", "label"], reviews(40))
     topics = {"heat": GOOD, "wind": BAD, "rain": THINGS}
@@ -139,11 +144,11 @@ def write_project(folder: Path) -> None:
             for topic, words in topics.items()
         ],
     )
-    kinds = ("a", "b", "c", "a|b", "b|c", "a | c")
+    labels = ("a", "b", "c", "a|b", "b|c", "a | c")
     write_csv(
         folder / "multilabel.csv",
         ["text", "label"],
-        [(f"{kind.replace('|', ' ')} {n}", kind) for n in range(40) for kind in kinds],
+        [(f"{label.replace('|', ' ')} {n}", label) for n in range(40) for label in labels],
     )
     write_vectors(folder / "vectors.txt")
     for task, config in CONFIGS.items():
@@ -151,10 +156,10 @@ def write_project(folder: Path) -> None:
 
 
 def write_vectors(path: Path) -> None:
-    """Vectors of 8 numbers for the words of the reviews that tell something, and three letters."""
-    chance = random.Random(3)  # noqa: S311 - numbers, no secrets
+    """Write vectors of 8 numbers for the informative words of the reviews, and three letters."""
+    rng = random.Random(3)  # noqa: S311 - numbers, no secrets
     words = [*GOOD, *BAD, *THINGS, "a", "b", "c"]
-    lines = [" ".join([word, *(f"{chance.gauss(0, 0.7):.4f}" for _ in range(8))]) for word in words]
+    lines = [" ".join([word, *(f"{rng.gauss(0, 0.7):.4f}" for _ in range(8))]) for word in words]
     path.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 

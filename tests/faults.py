@@ -1,4 +1,4 @@
-"""Clean tables with a config, and faults planted into them whose rows are known."""
+"""Clean tables with a config, and faults that are planted in known rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Row = list[str]  # source, text, label
 Place = tuple[str, int]
-"""A part, and the index of a row in it."""
+"""A split, and the index of a row in it."""
 SIZES = {"train": 400, "validation": 100, "test": 100}
 WORDS = [f"{a}{b}{c}" for a in "bdfg" for b in "aeio" for c in ("l", "n", "rk", "st")]
 LABELS = {
@@ -25,32 +25,32 @@ LABELS = {
 
 
 @dataclass
-class World:
-    """Tables that nothing is wrong with, until something is planted."""
+class Tables:
+    """Tables without faults, until some are planted."""
 
     task: str = "multiclass"
-    parts: dict[str, list[Row]] = field(default_factory=dict)
+    splits: dict[str, list[Row]] = field(default_factory=dict)
     options: dict[str, str] = field(default_factory=dict)
     """Overrides of the config."""
 
     def __post_init__(self) -> None:
-        self._chance = random.Random(7)  # noqa: S311 - texts, no secrets
+        self._rng = random.Random(7)  # noqa: S311 - texts, no secrets
         labels = LABELS[self.task]
         for name, size in SIZES.items():
-            self.parts[name] = [
-                [self._chance.choice(["web", "app"]), self.text(), labels[row % len(labels)]]
+            self.splits[name] = [
+                [self._rng.choice(["web", "app"]), self.text(), labels[row % len(labels)]]
                 for row in range(size)
             ]
 
     def text(self) -> str:
-        """Twelve different words, so that two texts share a fifth of them or so."""
-        return " ".join(self._chance.sample(WORDS, 12))
+        """Twelve different words; two such texts share about a fifth of them."""
+        return " ".join(self._rng.sample(WORDS, 12))
 
     def write(self, folder: Path) -> Path:
-        """The tables, and the path of their config."""
-        for name, rows in self.parts.items():
+        """Write the tables and their config; return the path of the config."""
+        for name, rows in self.splits.items():
             write_csv(folder / f"{name}.csv", ["source", "text", "label"], rows)
-        lines = [f"  {name}: {name}.csv" for name in self.parts]
+        lines = [f"  {name}: {name}.csv" for name in self.splits]
         if self.task == "multilabel":
             lines.append('  label_separator: "|"')
         config = folder / "config.yaml"
@@ -59,10 +59,10 @@ class World:
         return config
 
     def line(self, place: Place) -> str:
-        """Where a row stands as a file; the header is line 1."""
-        part, row = place
-        feeds = sum(text.count("\n") for _, text, _ in self.parts[part][:row])
-        return f"{part}.csv:{2 + row + feeds}"
+        """The location of a row, as `file:line`; the header is line 1."""
+        split, row = place
+        newlines = sum(text.count("\n") for _, text, _ in self.splits[split][:row])
+        return f"{split}.csv:{2 + row + newlines}"
 
     def flags(self) -> list[str]:
         return [flag for key, value in self.options.items() for flag in ("-s", f"{key}={value}")]
@@ -70,7 +70,7 @@ class World:
 
 @dataclass(frozen=True)
 class Planted:
-    """What is to be found."""
+    """The finding that a fault must lead to."""
 
     kind: str
     count: int
@@ -80,43 +80,43 @@ class Planted:
     severity: str = "warning"
 
 
-def equal_texts(world: World) -> Planted:
-    train, test = world.parts["train"], world.parts["test"]
+def equal_texts(tables: Tables) -> Planted:
+    train, test = tables.splits["train"], tables.splits["test"]
     for row in (3, 50, 99):
         test[row][1:] = [train[row + 7][1].upper() + "!", train[row + 7][2]]
     twins = [("train", row + 7) for row in (3, 50, 99)]
     return Planted("leak-equal", 3, [("test", row) for row in (3, 50, 99)], twins)
 
 
-def equal_validation_texts(world: World) -> Planted:
-    world.parts["validation"][8][1:] = world.parts["train"][0][1:]
+def equal_validation_texts(tables: Tables) -> Planted:
+    tables.splits["validation"][8][1:] = tables.splits["train"][0][1:]
     return Planted("leak-equal", 1, [("validation", 8)], [("train", 0)])
 
 
-def texts_of_validation_in_test(world: World) -> Planted:
-    world.parts["test"][8][1:] = world.parts["validation"][9][1:]
+def texts_of_validation_in_test(tables: Tables) -> Planted:
+    tables.splits["test"][8][1:] = tables.splits["validation"][9][1:]
     return Planted("leak-equal", 1, [("test", 8)], [("validation", 9)])
 
 
-def mostly_equal_texts(world: World) -> Planted:
+def mostly_equal_texts(tables: Tables) -> Planted:
     for row in range(60):
-        world.parts["test"][row][1:] = world.parts["train"][row][1:]
+        tables.splits["test"][row][1:] = tables.splits["train"][row][1:]
     places = [("test", row) for row in range(3)]
     return Planted("leak-equal", 60, places, [("train", row) for row in range(3)], "error")
 
 
-def nearly_equal_texts(world: World) -> Planted:
+def nearly_equal_texts(tables: Tables) -> Planted:
     rows = (1, 20, 77)
     for row in rows:
-        words = world.parts["train"][row + 100][1].split()
+        words = tables.splits["train"][row + 100][1].split()
         words[4] = "otherwise"
-        world.parts["test"][row][1] = " ".join(reversed(words))
+        tables.splits["test"][row][1] = " ".join(reversed(words))
     twins = [("train", row + 100) for row in rows]
     return Planted("leak-near", 3, [("test", row) for row in rows], twins)
 
 
-def conflicts(world: World) -> Planted:
-    rows = world.parts["train"]
+def conflicts(tables: Tables) -> Planted:
+    rows = tables.splits["train"]
     for row in (10, 40, 70):
         rows[row + 1][1] = rows[row][1]
         assert rows[row][2] != rows[row + 1][2]
@@ -125,123 +125,125 @@ def conflicts(world: World) -> Planted:
     return Planted("label-conflict", 6, places, twins, "warning")
 
 
-def duplicates(world: World) -> Planted:
-    rows = world.parts["train"]
+def duplicates(tables: Tables) -> Planted:
+    rows = tables.splits["train"]
     for row in (60, 160, 260, 360):
         rows[row] = rows[30].copy()
     places = [("train", row) for row in (60, 160, 260)]
     return Planted("duplicate", 4, places, [("train", 30)] * 3, "note")
 
 
-def _texts(kind: str, texts: list[str], severity: str = "note") -> Callable[[World], Planted]:
-    def plant(world: World) -> Planted:
+def _texts(kind: str, texts: list[str], severity: str = "note") -> Callable[[Tables], Planted]:
+    def plant(tables: Tables) -> Planted:
         rows = [17 * number + 2 for number in range(len(texts))]
         for row, text in zip(rows, texts, strict=True):
-            world.parts["train"][row][1] = text
+            tables.splits["train"][row][1] = text
         places = [("train", row) for row in rows[:3]]
         return Planted(kind, len(texts), places, severity=severity)
 
     return plant
 
 
-def cut_texts(world: World) -> Planted:
+def truncated_texts(tables: Tables) -> Planted:
     for row in range(50, 100):
-        world.parts["train"][row][1] += " " + " ".join(WORDS[:18])
+        tables.splits["train"][row][1] += " " + " ".join(WORDS[:18])
     return Planted("text-cut", 50, [("train", row) for row in (50, 51, 52)])
 
 
-def unknown_tokens(world: World) -> Planted:
+def unknown_tokens(tables: Tables) -> Planted:
     for row in range(0, 100, 5):
-        world.parts["test"][row][1] = " ".join(f"q{row}x{number}" for number in range(12))
+        tables.splits["test"][row][1] = " ".join(f"q{row}x{number}" for number in range(12))
     return Planted("token-unknown", 240, [("test", row) for row in (0, 5, 10)])
 
 
-def label_forms(world: World) -> Planted:
-    rows = world.parts["train"]
+def label_forms(tables: Tables) -> Planted:
+    rows = tables.splits["train"]
     for row, label in ((0, "Calm"), (3, "Calm"), (6, "calm "), (9, "calm ")):
         assert rows[row][2] == "calm"
         rows[row][2] = label
     return Planted("label-forms", 3, [("train", row) for row in (0, 12, 6)])
 
 
-def unicode_forms(world: World) -> Planted:
-    for rows in world.parts.values():
+def unicode_forms(tables: Tables) -> Planted:
+    for rows in tables.splits.values():
         for row in rows:
             row[2] = row[2].replace("calm", "caf\u00e9")
-    world.parts["test"][0][2] = "cafe\u0301"
+    tables.splits["test"][0][2] = "cafe\u0301"
     return Planted("label-forms", 2, [("train", 0), ("test", 0)])
 
 
-def small_classes(world: World) -> Planted:
-    world.parts["train"][200][2] = "fog"
+def small_classes(tables: Tables) -> Planted:
+    tables.splits["train"][200][2] = "fog"
     return Planted("label-small", 1, [("train", 200)])
 
 
-def unscored_classes(world: World) -> Planted:
-    for rows in (world.parts["train"], world.parts["validation"]):
+def unscored_classes(tables: Tables) -> Planted:
+    for rows in (tables.splits["train"], tables.splits["validation"]):
         for row in rows[:40]:
             row[2] = "fog"
     return Planted("label-unscored", 1, [("train", 0)], severity="note")
 
 
-def unseen_labels(world: World) -> Planted:
-    world.parts["test"][5][2] = world.parts["test"][9][2] = "hail"
+def unseen_labels(tables: Tables) -> Planted:
+    tables.splits["test"][5][2] = tables.splits["test"][9][2] = "hail"
     return Planted("label-unseen", 2, [("test", 5)])
 
 
-def unseen_in_validation(world: World) -> Planted:
-    world.parts["validation"][5][2] = "hail"
+def unseen_in_validation(tables: Tables) -> Planted:
+    tables.splits["validation"][5][2] = "hail"
     return Planted("label-unseen", 1, [("validation", 5)], severity="error")
 
 
-def imbalance(world: World) -> Planted:
-    for row in world.parts["train"][:390]:
+def imbalance(tables: Tables) -> Planted:
+    for row in tables.splits["train"][:390]:
         row[2] = "calm"
-    count = sum(row[2] == "calm" for row in world.parts["train"])
+    count = sum(row[2] == "calm" for row in tables.splits["train"])
     return Planted("label-imbalance", count, [("train", 391)])
 
 
-def rare_labels(world: World) -> Planted:
-    for row in world.parts["train"]:
+def rare_labels(tables: Tables) -> Planted:
+    for row in tables.splits["train"]:
         row[2] = {"rain": "storm"}.get(row[2], row[2])
     for number in (5, 10):
-        world.parts["train"][number][2] = "rain"
-    count = max(sum(row[2] == label for row in world.parts["train"]) for label in ("calm", "storm"))
+        tables.splits["train"][number][2] = "rain"
+    count = max(
+        sum(row[2] == label for row in tables.splits["train"]) for label in ("calm", "storm")
+    )
     return Planted("label-imbalance", count, [("train", 5)], severity="note")
 
 
-def tokens(world: World) -> Planted:
-    carrying = [row for row in world.parts["train"] if row[2] == "storm"]
+def tokens(tables: Tables) -> Planted:
+    carrying = [row for row in tables.splits["train"] if row[2] == "storm"]
     for row in carrying[3:]:
         row[1] = f"{row[1]} Storm"
-    first = world.parts["train"].index(carrying[3])
+    first = tables.splits["train"].index(carrying[3])
     return Planted("giveaway-token", len(carrying) - 3, [("train", first)])
 
 
-def columns(world: World) -> Planted:
-    world.options["data.text"] = "[source, text]"
+def columns(tables: Tables) -> Planted:
+    tables.options["data.text"] = "[source, text]"
     names = {"calm": "desk", "rain": "phone", "storm": "shop"}
-    for row in world.parts["train"]:
+    for row in tables.splits["train"]:
         row[0] = names[row[2]]
-    world.parts["train"][0][0] = "shop"
+    tables.splits["train"][0][0] = "shop"
     return Planted("giveaway-column", 399, [("train", row) for row in range(3)])
 
 
-def _written(form: Callable[[int, str], str]) -> Callable[[World], Planted]:
-    """A mark in every fourth text, that depends on its label."""
+def _written(form: Callable[[int, str], str]) -> Callable[[Tables], Planted]:
+    """Put a mark that depends on the label into every fourth text."""
 
-    def plant(world: World) -> Planted:
+    def plant(tables: Tables) -> Planted:
         marks = {"calm": 9, "rain": 5, "storm": 1}
         rows = range(0, 400, 4)
         for row in rows:
-            _, text, label = world.parts["train"][row]
-            world.parts["train"][row][1] = form(marks[label], text)
+            _, text, label = tables.splits["train"][row]
+            tables.splits["train"][row][1] = form(marks[label], text)
         return Planted("giveaway-value", 100, [("train", row) for row in rows[:3]])
 
     return plant
 
 
-PLANTS: dict[str, Callable[[World], Planted]] = {
+PLANTS: dict[str, Callable[[Tables], Planted]] = {
     "equal texts": equal_texts,
     "equal texts in validation": equal_validation_texts,
     "equal texts in validation and test": texts_of_validation_in_test,
@@ -253,18 +255,18 @@ PLANTS: dict[str, Callable[[World], Planted]] = {
     "many blank texts": _texts("text-blank", [""] * 6, "warning"),
     "null-like texts": _texts("text-null-like", ["NaN", " null", "N/A", "None"]),
     "texts of one token": _texts("text-one-token", ["wind", "fog!", "sun..."]),
-    "cut texts": cut_texts,
-    "unknown tokens": unknown_tokens,
+    "truncated texts": truncated_texts,
+    "tokens out of vocabulary": unknown_tokens,
     "labels in other cases": label_forms,
     "labels in other Unicode forms": unicode_forms,
     "classes of one row": small_classes,
-    "classes that nothing is scored on": unscored_classes,
-    "labels that training never saw": unseen_labels,
-    "validation labels that training never saw": unseen_in_validation,
-    "one label nearly everywhere": imbalance,
-    "one label nearly nowhere": rare_labels,
-    "a token that names the label": tokens,
-    "a column that tells the label": columns,
+    "classes without scored rows": unscored_classes,
+    "labels without training rows": unseen_labels,
+    "validation labels without training rows": unseen_in_validation,
+    "one label in nearly all rows": imbalance,
+    "one label in hardly any row": rare_labels,
+    "a token that reveals the label": tokens,
+    "a column that reveals the label": columns,
     "ratings of ten": _written(lambda mark, text: f"{text}, {mark}/10"),
     "ratings in words": _written(lambda mark, text: f"{text}. Rating: {mark}"),
     "stars": _written(lambda mark, text: f"{text} {'★' * mark}"),
@@ -305,4 +307,4 @@ UNREADABLE: dict[str, tuple[str, bytes, str, list[str]]] = {
         ["train.jsonl:2", "train.jsonl:4"],
     ),
 }
-"""A file, what it holds, the kind of its one finding, and where its rows stand."""
+"""A file, its content, the kind of its one finding, and the locations of its rows."""

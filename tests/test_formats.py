@@ -1,4 +1,4 @@
-"""Runs of every format so far, made once and kept: they predict what they did."""
+"""Runs of every format so far, kept since then: they still give the same predictions."""
 
 from __future__ import annotations
 
@@ -25,40 +25,39 @@ def name(run: Path) -> str:
     return f"{run.parent.name}-{run.name}"
 
 
-def test_this_format_is_kept() -> None:
+def test_there_are_runs_of_the_current_format() -> None:
     assert {run.parent.name for run in RUNS} >= {str(FORMAT)}
     assert len(RUNS) >= 7
 
 
 @pytest.mark.parametrize("run", RUNS, ids=name)
-def test_a_kept_run_predicts_the_same(run: Path) -> None:
+def test_an_old_run_gives_the_same_probabilities(run: Path) -> None:
     kept = json.loads(run.with_suffix(".json").read_text(encoding="utf-8"))
-    found = embedclf.load(run).predict_proba(kept["texts"])
-    assert np.abs(found - np.array(kept["probabilities"])).max() <= 1e-6
+    probabilities = embedclf.load(run).predict_proba(kept["texts"])
+    assert np.abs(probabilities - np.array(kept["probabilities"])).max() <= 1e-6
 
 
 @pytest.mark.parametrize("run", RUNS, ids=name)
-def test_a_kept_run_is_read_by_every_command(run: Path, invoke: Invoke) -> None:
+def test_an_old_run_works_with_every_command(run: Path, invoke: Invoke) -> None:
     record = Run.open(run).record
     labels = set(record["labels"])
-    (found,) = json.loads(invoke("predict", "-t", "great b", "--run", run, "--json").stdout)[
-        "predictions"
-    ]
-    assert set(filter(None, found["prediction"].split("|"))) <= labels
-    told = json.loads(invoke("explain", "great b", "--run", run, "--json").stdout)
-    for one in told["explanations"]:
-        assert one["label"] in labels
-        assert abs(one["error"]) <= 1e-5
+    predicted = json.loads(invoke("predict", "-t", "great b", "--run", run, "--json").stdout)
+    [row] = predicted["predictions"]
+    assert set(filter(None, row["prediction"].split("|"))) <= labels
+    explained = json.loads(invoke("explain", "great b", "--run", run, "--json").stdout)
+    for explanation in explained["explanations"]:
+        assert explanation["label"] in labels
+        assert abs(explanation["error"]) <= 1e-5
     assert json.loads(invoke("summary", run, "--json").stdout)["parameters"] == record["parameters"]
 
 
-def test_a_kept_run_names_no_folder_of_the_machine_that_made_it() -> None:
+def test_an_old_run_names_no_folder_of_the_machine_that_made_it() -> None:
     for run in RUNS:
         record = json.loads((run / "run.json").read_text(encoding="utf-8"))
-        assert all("/" not in part["path"] for part in record["data"].values())
+        assert all("/" not in split["path"] for split in record["data"].values())
 
 
-def test_predictions_of_a_kept_run_need_no_tensorflow() -> None:
+def test_an_old_run_predicts_without_tensorflow() -> None:
     code = (
         "import sys, embedclf; embedclf.load(sys.argv[1]).predict_proba(['great']); "
         "assert not {'tensorflow', 'keras', 'pandas', 'sklearn'} & set(sys.modules)"

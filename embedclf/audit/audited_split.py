@@ -1,4 +1,4 @@
-"""A split with what an audit knows of each text."""
+"""A split with the text properties that an audit needs."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.compute as pc
 
-from embedclf.audit.findings import LEAST_SHARE, NEAR_SIZE, SHOWN, Example
-from embedclf.audit.minhash import Sketches, shingle_sets, sketch
-from embedclf.audit.ratings_headers import Signs, find_signs
+from embedclf.audit.findings import MAX_EXAMPLES, MIN_SHINGLES, MIN_SUPPORT_FRACTION, Example
+from embedclf.audit.minhash import Signatures, build_shingle_sets, compute_signatures
+from embedclf.audit.ratings_headers import TextPatterns, find_patterns
 from embedclf.data.labeled import read_labeled
 from embedclf.data.splits import tokenize_column
-from embedclf.system.arrays import Mask, Rows
-from embedclf.system.arrow import numbers_of, text_column
-from embedclf.text.fingerprints import Fingerprints, fingerprints, string_numbers
+from embedclf.system.arrow import text_column, to_numpy
+from embedclf.text.fingerprints import fingerprint_strings, fingerprint_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,152 +24,167 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from embedclf.config.schema import Config
-    from embedclf.data.labeled import Made
+    from embedclf.data.labeled import Result
     from embedclf.data.splits import Split
-    from embedclf.system.arrays import Mask, Rows
+    from embedclf.system.arrays import Counts, Mask, Rows
+    from embedclf.text.fingerprints import Fingerprints
+
+ID_BATCH_ROWS = 1 << 14
+"""Rows of token ids that are examined at once, as a split may not fit in memory."""
+
+_NULLS = ("na", "n/a", "#n/a", "<na>", "nan", "null", "(null)", "none", "nil", "undefined", "nat")
+"""What programs write for a missing value, in lower case."""
 
 
 @dataclass(frozen=True)
 class AuditedSplit:
-    """Training, validation or test rows."""
+    """Training, validation or test rows, with the properties of their texts."""
 
     name: str
-    part: Split
-    known: tuple[str, ...]
-    """The labels of training, in the order of targets."""
-    traits: TextTraits
-    """Of its rows."""
-    valid: Rows
-    """Positions of all valid rows of its table, of which these may be some."""
+    split: Split
+    known_labels: tuple[str, ...]
+    """The training labels, in the order of targets."""
+    texts: TextProperties
+    """Of the rows of the split."""
+    valid_positions: Rows
+    """Positions of all valid rows of its table; the split may hold a subset of them."""
 
     def __len__(self) -> int:
-        return len(self.part)
+        return len(self.split)
 
     @property
     def has_own_table(self) -> bool:
-        """Whether it is a table, and not a share of that of training."""
-        return len(self.valid) == len(self.part)
+        """Whether the split is a whole table, not a fraction of the training table."""
+        return len(self.valid_positions) == len(self.split)
 
     @cached_property
-    def names(self) -> tuple[str, ...]:
-        """All its labels: those of training, then the unknown."""
-        return (*self.known, *self.part.unknown_labels)
+    def label_names(self) -> tuple[str, ...]:
+        """All its labels: those of training, then the unknown ones."""
+        return (*self.known_labels, *self.split.unknown_labels)
 
     @cached_property
-    def keys(self) -> Fingerprints:
-        """(n,) a number for the label of each row, or the set of its labels; alike in all parts."""
-        targets = self.part.targets
+    def label_keys(self) -> Fingerprints:
+        """(n,) a hash of the label, or the set of labels, of each row; the same in all splits."""
+        targets = self.split.targets
         if targets.ndim == 2:
             keys = np.zeros(len(self), np.uint64)
-            for number, carried in zip(
-                string_numbers(text_column(self.names)), targets.T, strict=True
-            ):
-                keys += carried.astype(np.uint64) * number  # label by label: targets may be large
+            hashes = fingerprint_strings(text_column(self.label_names))
+            # Label by label: targets as 64-bit integers could take too much memory at once.
+            for label_hash, has_label in zip(hashes, targets.T, strict=True):
+                keys += has_label.astype(np.uint64) * label_hash
             return keys
-        column = self.part.rows.labels[0]
-        return string_numbers(column.cells)[column.codes]
+        column = self.split.rows.labels[0]
+        return fingerprint_strings(column.categories)[column.codes]
 
-    def carriers(self, label: str) -> Mask:
+    def has_label(self, label: str) -> Mask:
         """(n,) True for the rows that carry a label, known or not."""
-        if self.part.targets.ndim == 2:
-            carried: Mask = self.part.targets[:, self.names.index(label)] == 1
-            return carried
-        column = self.part.rows.labels[0]
-        code: int = column.cells.index(text_column([label])[0]).as_py()
-        carrying: Mask = column.codes == code
-        return carrying
+        if self.split.targets.ndim == 2:
+            has_label: Mask = self.split.targets[:, self.label_names.index(label)] == 1
+            return has_label
+        column = self.split.rows.labels[0]
+        code: int = column.categories.index(text_column([label])[0]).as_py()
+        equal: Mask = column.codes == code
+        return equal
 
-    def label(self, index: int) -> str:
-        """The label of a row, or its labels."""
-        if self.part.targets.ndim == 2:
-            return ", ".join(self.names[at] for at in np.flatnonzero(self.part.targets[index]))
-        column = self.part.rows.labels[0]
-        return str(column.cells[int(column.codes[index])])
-
-    def example(self, index: int, like: Example | None = None) -> Example:
-        """A row as an example."""
-        row = int(self.traits.rows[index])
-        return Example(self.name, row + 1, label=self.label(index), like=like)
+    def example(self, index: int, twin: Example | None = None) -> Example:
+        """Make an example of the row at an index of the split."""
+        row = int(self.texts.positions[index])
+        return Example(self.name, row + 1, label=self._label_of(index), twin=twin)
 
     def examples(self, mask: Mask) -> tuple[Example, ...]:
-        """The first rows under a mask (n,) as examples."""
-        return tuple(self.example(int(index)) for index in np.flatnonzero(mask)[:SHOWN])
+        """Make examples of the first rows under a mask (n,)."""
+        return tuple(self.example(int(index)) for index in np.flatnonzero(mask)[:MAX_EXAMPLES])
 
-    def read(self, rows: Rows, config: Config, work: Callable[[pa.Array], Made]) -> list[Made]:
-        """Read some of its rows again.
+    def reread(
+        self, positions: Rows, config: Config, process: Callable[[pa.Array], Result]
+    ) -> list[Result]:
+        """Read some of its rows again, as texts are not kept in memory.
 
         Args:
-            rows: Their positions in the table.
-            config: How to read it.
-            work: What to do with their texts, in batches.
+            positions: Where its rows are in the table.
+            config: How to read the table.
+            process: Applied to each batch of texts.
         """
-        made: list[Made] = []
-        only = np.isin(self.valid, rows)
-        path = self.part.rows.table.path
-        read_labeled(path, config.data, work, made.append, only=only)
-        return made
+        results: list[Result] = []
+        path = self.split.rows.table.path
+        mask = np.isin(self.valid_positions, positions)
+        read_labeled(path, config.data, process, results.append, only=mask)
+        return results
+
+    def _label_of(self, index: int) -> str:
+        """The label of a row, or its labels joined by commas."""
+        targets = self.split.targets
+        if targets.ndim == 2:
+            return ", ".join(self.label_names[label] for label in np.flatnonzero(targets[index]))
+        column = self.split.rows.labels[0]
+        return str(column.categories[int(column.codes[index])])
 
 
-_NULLS = ("na", "n/a", "#n/a", "<na>", "nan", "null", "(null)", "none", "nil", "undefined", "nat")
-"""What programs write where there is nothing, in small letters."""
+def format_split_counts(splits: Sequence[AuditedSplit], counts: Sequence[int]) -> str:
+    """Format a count per split, without zeros: `train 3, test 1`."""
+    pairs = zip(splits, counts, strict=True)
+    return ", ".join(f"{split.name} {count:,}" for split, count in pairs if count)
 
 
 @dataclass(frozen=True)
-class TextTraits:
-    """What there is to know of each text."""
+class TextProperties:
+    """What an audit knows of each text."""
 
-    rows: Rows
-    """(n,) positions in the table."""
+    positions: Rows
+    """(n,) of the rows in the table."""
     fingerprints: Fingerprints
-    lengths: npt.NDArray[np.int64]
+    lengths: Counts
     """(n,) tokens."""
     null_like: Mask
-    sketches: Sketches
-    signs: Signs
+    """(n,) True for texts such as `NaN`."""
+    signatures: Signatures
+    patterns: TextPatterns
 
-    def take(self, rows: Rows) -> TextTraits:
-        """Those of the texts at positions (m,) in the table, ascending."""
-        places = np.searchsorted(self.rows, rows)
-        return TextTraits(
-            rows,
-            self.fingerprints[places],
-            self.lengths[places],
-            self.null_like[places],
-            self.sketches.take(places),
-            self.signs.take(places, len(self.rows)),
+    def take(self, positions: Rows) -> TextProperties:
+        """Select the texts at positions (m,) in the table, which are in ascending order."""
+        indices = np.searchsorted(self.positions, positions)
+        return TextProperties(
+            positions,
+            self.fingerprints[indices],
+            self.lengths[indices],
+            self.null_like[indices],
+            self.signatures.take(indices),
+            self.patterns.take(indices, len(self.positions)),
         )
 
 
-def read_traits(path: Path, config: Config) -> TextTraits:
-    """Read a table for the traits of its texts; raises as `data.read_labelled` does."""
-    parts: list[TextTraits] = []
+def read_text_properties(path: Path, config: Config) -> TextProperties:
+    """Read a table for the properties of its texts; raises as `read_labeled` does."""
+    batches: list[TextProperties] = []
 
-    def work(texts: pa.Array) -> TextTraits:
+    def process(texts: pa.Array) -> TextProperties:
         tokens = tokenize_column(config, texts)
-        return TextTraits(
-            np.zeros(0, np.int64),  # known when all labels have been read
-            fingerprints(tokens),
+        shingle_sets = build_shingle_sets(tokens, config.text.unit)
+        return TextProperties(
+            np.zeros(0, np.int64),  # unknown until all labels have been checked
+            fingerprint_texts(tokens),
             tokens.lengths,
             _are_null_like(texts),
-            sketch(shingle_sets(tokens, config.text.unit), least=NEAR_SIZE),
-            find_signs(texts, frequent=LEAST_SHARE),
+            compute_signatures(shingle_sets, min_shingles=MIN_SHINGLES),
+            find_patterns(texts, min_fraction=MIN_SUPPORT_FRACTION),
         )
 
-    rows = read_labeled(path, config.data, work, parts.append).rows
-    return _joined(parts, rows)
+    positions = read_labeled(path, config.data, process, batches.append).positions
+    return _concatenate(batches, positions)
 
 
 def _are_null_like(texts: pa.Array) -> Mask:
-    bare = pc.utf8_lower(pc.utf8_trim_whitespace(texts))
-    return numbers_of(pc.is_in(bare, text_column(_NULLS))).view(np.bool_)
+    trimmed = pc.utf8_lower(pc.utf8_trim_whitespace(texts))
+    return to_numpy(pc.is_in(trimmed, text_column(_NULLS))).view(np.bool_)
 
 
-def _joined(parts: Sequence[TextTraits], rows: Rows) -> TextTraits:
-    return TextTraits(
-        rows,
-        np.concatenate([part.fingerprints for part in parts]),
-        np.concatenate([part.lengths for part in parts]),
-        np.concatenate([part.null_like for part in parts]),
-        Sketches.joined([part.sketches for part in parts]),
-        Signs.joined([part.signs for part in parts], [len(part.lengths) for part in parts]),
+def _concatenate(batches: Sequence[TextProperties], positions: Rows) -> TextProperties:
+    sizes = [len(batch.lengths) for batch in batches]
+    return TextProperties(
+        positions,
+        np.concatenate([batch.fingerprints for batch in batches]),
+        np.concatenate([batch.lengths for batch in batches]),
+        np.concatenate([batch.null_like for batch in batches]),
+        Signatures.concatenate([batch.signatures for batch in batches]),
+        TextPatterns.concatenate([batch.patterns for batch in batches], sizes),
     )

@@ -11,30 +11,30 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedclf.audit.audited_split import AuditedSplit, read_traits
+from embedclf.audit.audited_split import AuditedSplit, read_text_properties
 from embedclf.audit.duplicates import find_duplicates
 from embedclf.audit.findings import (
+    MAX_EXAMPLES,
     SEVERITIES,
-    SHOWN,
     Example,
     Finding,
     Severity,
-    counted,
-    ordered,
-    several,
+    pluralize,
+    sort_findings,
+    summarize_severities,
 )
 from embedclf.audit.label_leakage import find_label_leakage
-from embedclf.audit.labels import label_findings
-from embedclf.audit.texts import text_findings, vector_findings
-from embedclf.config.schema import FILES
-from embedclf.data.dataset import VECTORS, Dataset, check_validation, prepare_dataset
-from embedclf.data.labeled import near_places
+from embedclf.audit.labels import find_label_problems
+from embedclf.audit.texts import find_text_problems, find_vector_problems
+from embedclf.config.schema import DATA_FILES
+from embedclf.data.dataset import VECTORS, Dataset, check_validation_labels, prepare_dataset
+from embedclf.data.labeled import display_locations
 from embedclf.data.tables import open_table
 from embedclf.errors import DataError
-from embedclf.system.formats import KINDS, is_packed, suffix_of
-from embedclf.system.terminal import near, shortened
+from embedclf.system.formats import FORMATS, is_compressed, table_suffix
+from embedclf.system.terminal import display_path, shorten
 from embedclf.system.text_files import open_text
-from embedclf.training.initialization import coverage
+from embedclf.training.initialization import measure_coverage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,223 +42,239 @@ if TYPE_CHECKING:
     from embedclf.config.schema import Config, DataConfig
     from embedclf.system.arrays import Rows
 
-_SHOWN_LETTERS = 200
-"""Of the text of an example."""
+_MAX_TEXT_LENGTH = 200
+"""Characters of an example's text."""
+
+_SURROGATES = range(0xDC80, 0xDD00)
+"""Code points that Python substitutes for bytes that it cannot decode (PEP 383)."""
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What there is to know and to mend about data before training."""
+    """What an audit found out about the data of a config."""
 
     facts: dict[str, Any] | None
-    """Those of `Dataset`, and of the `vectors` that training starts from, if any are named; None
-    where rows could not be read."""
+    """`Dataset.facts`, and the coverage of pretrained `vectors` if the config names any; None if
+    rows could not be read."""
     findings: tuple[Finding, ...]
-    """The gravest first."""
-    refusal: DataError | None
-    """What training would end with."""
+    """The most severe first."""
+    training_error: DataError | None
+    """What training on the data would raise."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values: the facts, whether training would begin, and all findings."""
+        """Return the facts, whether training would start, and all findings as plain values."""
         findings = [finding.to_json() for finding in self.findings]
-        return {**(self.facts or {}), "usable": self.refusal is None, "findings": findings}
+        return {**(self.facts or {}), "usable": self.training_error is None, "findings": findings}
 
 
-def audit(config: Config) -> Audit:
-    """Find everything that is wrong with the data of a config; nothing is trained.
+def audit_data(config: Config) -> Audit:
+    """Find the problems in the data of a config, without training.
 
-    Where rows cannot be read they are all found, and nothing else is. Rows without a label are left
-    out of everything else.
+    If any row cannot be read, only unreadable rows are reported. Rows without a label are reported
+    and left out of all other checks.
 
     Raises:
-        DataError: A table cannot be used at all: it is empty, it lacks a column, it has one label.
-        ConfigError: A file is not there, or `class_weight` names a label that no training row has.
+        DataError: A table cannot be used at all: it is empty, lacks a column or has one label.
+        ConfigError: A file does not exist, or `class_weight` names a label that no training row
+            has.
     """
     try:
-        dataset, refusal = prepare_dataset(config, strict=False), None
-    except DataError as error:
-        if found := tuple(unreadable(config)):
-            return Audit(None, found, error)
-        dataset, refusal = _prepare_valid(config, error), error
-    parts, covered = _examine(dataset), coverage(dataset)
-    findings = [*_findings(parts, dataset, skipped=config.data.skip_invalid)]
-    findings += vector_findings(covered, config)
-    located = _located(ordered(findings), parts, dataset.config)
-    facts = dataset.facts | ({} if covered is None else {VECTORS: covered.facts()})
-    return Audit(facts, located, refusal or _refusal(dataset))
+        dataset, error = prepare_dataset(config, strict=False), None
+    except DataError as data_error:
+        if unreadable := tuple(_find_unreadable_rows(config)):
+            return Audit(None, unreadable, data_error)
+        dataset, error = _prepare_valid_rows(config, data_error), data_error
+    splits, vectors = _audit_splits(dataset), measure_coverage(dataset)
+    findings = [*_find_problems(splits, dataset, skipped=config.data.skip_invalid)]
+    findings += find_vector_problems(vectors, config)
+    located = _locate_examples(sort_findings(findings), splits, dataset.config)
+    facts = dataset.facts | ({} if vectors is None else {VECTORS: vectors.facts()})
+    return Audit(facts, located, error or _validation_error(dataset))
 
 
-def refuse(told: Audit, fail_on: Severity | None) -> None:
-    """End with what training would end with, or with findings of a severity or a graver one.
+def raise_on_findings(audit: Audit, fail_on: Severity | None) -> None:
+    """Raise the error of training, or one for findings at least as severe as `fail_on`.
 
     Raises:
-        DataError: There is something to end with.
+        DataError: Training would fail, or there are such findings.
     """
-    if told.refusal is not None:
-        raise told.refusal
+    if audit.training_error is not None:
+        raise audit.training_error
     if fail_on is None:
         return
-    grave = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
-    if found := [finding for finding in told.findings if finding.severity in grave]:
-        raise DataError(f"{counted(found)} found; mend them, or leave --fail-on {fail_on} out")
+    failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
+    if severe := [finding for finding in audit.findings if finding.severity in failing]:
+        found = summarize_severities(severe)
+        raise DataError(f"{found} found; mend them, or leave --fail-on {fail_on} out")
 
 
-def _prepare_valid(config: Config, refusal: DataError) -> Dataset:
-    """Prepare the rows that have a label; raises the refusal where that is not what it is about."""
+def _prepare_valid_rows(config: Config, error: DataError) -> Dataset:
+    """Prepare the rows that have a label; raise `error` if invalid labels did not cause it."""
     skipping = config.data.model_copy(update={"skip_invalid": True})
     try:
         return prepare_dataset(config.model_copy(update={"data": skipping}), strict=False)
     except DataError:
-        raise refusal from None
+        raise error from None
 
 
-def _refusal(dataset: Dataset) -> DataError | None:
+def _validation_error(dataset: Dataset) -> DataError | None:
     try:
-        check_validation(dataset)
+        check_validation_labels(dataset)
     except DataError as error:
         return error
     return None
 
 
-def _examine(dataset: Dataset) -> list[AuditedSplit]:
-    """The parts with the traits of their texts; each table is read once."""
-    tables = {part.rows.table.path for part in dataset.parts.values()}
-    traits = {path: read_traits(path, dataset.config) for path in tables}
+def _audit_splits(dataset: Dataset) -> list[AuditedSplit]:
+    """Read the text properties of all splits, each table once."""
+    tables = {split.rows.table.path for split in dataset.splits.values()}
+    texts = {path: read_text_properties(path, dataset.config) for path in tables}
     return [
         AuditedSplit(
             name,
-            part,
+            split,
             dataset.labels.names,
-            traits[part.rows.table.path].take(part.rows.rows),
-            traits[part.rows.table.path].rows,
+            texts[split.rows.table.path].take(split.rows.positions),
+            texts[split.rows.table.path].positions,
         )
-        for name, part in dataset.parts.items()
+        for name, split in dataset.splits.items()
     ]
 
 
-def _findings(
-    parts: Sequence[AuditedSplit], dataset: Dataset, *, skipped: bool
+def _find_problems(
+    splits: Sequence[AuditedSplit], dataset: Dataset, *, skipped: bool
 ) -> Iterator[Finding]:
-    for part in parts:
-        yield from _without_label(part, dataset.config, skipped=skipped)
-    yield from label_findings(parts, dataset)
-    yield from find_duplicates(parts, dataset.config)
-    yield from find_label_leakage(parts[0], dataset)
-    yield from text_findings(parts, dataset)
+    for split in splits:
+        yield from _find_missing_labels(split, dataset.config, skipped=skipped)
+    yield from find_label_problems(splits, dataset)
+    yield from find_duplicates(splits, dataset.config)
+    yield from find_label_leakage(splits[0], dataset)
+    yield from find_text_problems(splits, dataset)
 
 
-def _without_label(part: AuditedSplit, config: Config, *, skipped: bool) -> Iterator[Finding]:
-    """Rows that training cannot use."""
-    count = part.part.rows.skipped
+def _find_missing_labels(
+    split: AuditedSplit, config: Config, *, skipped: bool
+) -> Iterator[Finding]:
+    """Find rows that training cannot use."""
+    count = split.split.rows.skipped
     if not count:
         return
-    several = isinstance(config.data.label, list)
-    lacking = "a label column that holds neither 0 nor 1" if several else "an empty label"
-    of = len(part.valid) + count
-    rows = np.setdiff1d(np.arange(of), part.valid)[:SHOWN].tolist()
+    has_flags = isinstance(config.data.label, list)
+    fault = "a label column that holds neither 0 nor 1" if has_flags else "an empty label"
+    total = len(split.valid_positions) + count
+    invalid = np.setdiff1d(np.arange(total), split.valid_positions)[:MAX_EXAMPLES].tolist()
+    table = display_path(split.split.rows.table.path)
     yield Finding(
         "label-empty",
         "note" if skipped else "error",
-        f"{count:,} of {of:,} rows of {near(part.part.rows.table.path)} have {lacking}",
+        f"{count:,} of {total:,} rows of {table} have {fault}",
         count,
-        of,
+        total,
         "they are left out" if skipped else "training refuses the table",
         "write the labels" if skipped else "write the labels, or data.skip_invalid: true",
-        tuple(Example(part.name, row + 1) for row in rows),
+        tuple(Example(split.name, position + 1) for position in invalid),
     )
 
 
-def _located(
-    findings: Sequence[Finding], parts: Sequence[AuditedSplit], config: Config
+def _locate_examples(
+    findings: Sequence[Finding], splits: Sequence[AuditedSplit], config: Config
 ) -> tuple[Finding, ...]:
-    """The findings, their examples with places and texts."""
-    shown = [example for finding in findings for example in finding.examples]
-    shown += [example.like for example in shown if example.like]
-    known: dict[tuple[str, int], tuple[str, str]] = {}
-    for part in parts:
-        rows = np.unique([one.row - 1 for one in shown if one.part == part.name])
-        if len(rows):
-            known |= _read_examples(part, rows.astype(np.int64), config)
+    """Fill in the locations and texts of all examples, reading each table once."""
+    examples = [example for finding in findings for example in finding.examples]
+    examples += [example.twin for example in examples if example.twin]
+    contents: dict[tuple[str, int], tuple[str, str]] = {}
+    for split in splits:
+        positions = np.unique([each.row - 1 for each in examples if each.split == split.name])
+        if len(positions):
+            contents |= _read_examples(split, positions.astype(np.int64), config)
 
-    def located(example: Example) -> Example:
-        place, text = known[example.part, example.row]
-        like = located(example.like) if example.like else None
-        return replace(example, place=place, text=text, like=like)
+    def locate(example: Example) -> Example:
+        location, text = contents[example.split, example.row]
+        twin = locate(example.twin) if example.twin else None
+        return replace(example, location=location, text=text, twin=twin)
 
     return tuple(
-        replace(finding, examples=tuple(map(located, finding.examples))) for finding in findings
+        replace(finding, examples=tuple(map(locate, finding.examples))) for finding in findings
     )
 
 
 def _read_examples(
-    part: AuditedSplit, rows: Rows, config: Config
+    split: AuditedSplit, positions: Rows, config: Config
 ) -> dict[tuple[str, int], tuple[str, str]]:
-    """Place and text of rows at positions in the table of a part."""
-    table = part.part.rows.table
-    places = near_places(table, rows)
-    batches = part.read(rows, config, lambda texts: texts.to_pylist())
+    """Read the locations and texts of rows at some positions in the table of a split."""
+    locations = display_locations(split.split.rows.table, positions)
+    batches = split.reread(positions, config, lambda texts: texts.to_pylist())
     texts = iter(text for batch in batches for text in batch)
-    readable = np.isin(rows, part.valid).tolist()
+    is_valid = np.isin(positions, split.valid_positions).tolist()  # the other texts are not read
     return {
-        (part.name, row + 1): (place, shortened(next(texts), _SHOWN_LETTERS) if valid else "")
-        for row, place, valid in zip(rows.tolist(), places, readable, strict=True)
+        (split.name, position + 1): (
+            location,
+            shorten(next(texts), _MAX_TEXT_LENGTH) if valid else "",
+        )
+        for position, location, valid in zip(positions.tolist(), locations, is_valid, strict=True)
     }
 
 
-_STRAY = range(0xDC80, 0xDD00)
-"""What Python makes of bytes that are not in the encoding (PEP 383)."""
-
-
-def unreadable(config: Config) -> Iterator[Finding]:
+def _find_unreadable_rows(config: Config) -> Iterator[Finding]:
     """Find the rows that cannot be read in each table of a config.
 
-    Tables in which no row can be told from others, such as Parquet, those that are empty, and those
-    that lack a column, are passed over: training refuses them in a sentence that says it all.
+    Ignores tables that have no rows to report: Parquet, empty tables, and those that lack a column.
+    The error of training says all about them.
     """
-    for part in FILES:
-        path = getattr(config.data, part)
-        if isinstance(path, Path) and KINDS.get(suffix_of(path)) in {"delimited", "jsonl"}:
+    for split in DATA_FILES:
+        path = getattr(config.data, split)
+        if isinstance(path, Path) and FORMATS.get(table_suffix(path)) in {"delimited", "jsonl"}:
             try:
-                yield from _of_table(part, path, config.data)
+                yield from _find_unreadable_rows_in(path, split, config.data)
             except (DataError, OSError, EOFError, UnicodeError, zlib.error):
                 continue
 
 
-def _of_table(part: str, path: Path, data: DataConfig) -> Iterator[Finding]:
+def _find_unreadable_rows_in(path: Path, split: str, data: DataConfig) -> Iterator[Finding]:
     columns = [*data.text_columns, *data.label_columns]
     encoding = open_text(path, str(path), data.encoding).encoding
-    with NamedTemporaryFile(suffix=suffix_of(path)) as copy:
-        stray = list(_copy(path, encoding, copy.file))
+    # Broken rows are searched for in a UTF-8 copy, as reading stops at the first undecodable byte.
+    with NamedTemporaryFile(suffix=table_suffix(path)) as copy:
+        undecodable = list(_copy_as_utf8(path, encoding, copy.file))
         table = open_table(
             Path(copy.name), columns, delimiter=data.delimiter, encoding="utf-8", name=str(path)
         )
-        broken = list(table.broken(columns))
-    if stray:
-        what = f"{several(len(stray), 'line')} of {near(path)} with bytes that are not {encoding}"
-        faults = [(line, "") for line in stray]
-        mend = "data.encoding: cp1252, or what else it is in, or save the table in UTF-8"
-        yield _finding("bytes-unreadable", what, _examples(part, path, faults), len(stray), mend)
+        broken = list(table.find_broken_rows(columns))
+    shown = display_path(path)
+    if undecodable:
+        lines = pluralize(len(undecodable), "line")
+        yield _unreadable_finding(
+            "bytes-unreadable",
+            f"{lines} of {shown} with bytes that are not {encoding}",
+            len(undecodable),
+            "data.encoding: cp1252, or what else it is in, or save the table in UTF-8",
+            tuple(Example(split, 0, f"{shown}:{line}") for line in undecodable[:MAX_EXAMPLES]),
+        )
     if broken:
-        what = f"{several(len(broken), 'row')} of {near(path)} cannot be read"
-        mend = "write the rows as their examples say; a library of CSV or JSON does it by itself"
-        yield _finding("row-unreadable", what, _examples(part, path, broken), len(broken), mend)
+        yield _unreadable_finding(
+            "row-unreadable",
+            f"{pluralize(len(broken), 'row')} of {shown} cannot be read",
+            len(broken),
+            "write the rows as their examples say; a library of CSV or JSON does it by itself",
+            tuple(
+                Example(split, 0, f"{shown}:{line}", fault) for line, fault in broken[:MAX_EXAMPLES]
+            ),
+        )
 
 
-def _copy(path: Path, encoding: str, copy: IO[bytes]) -> Iterator[int]:
-    """Write a table in UTF-8, and give the lines of bytes that are not in its encoding."""
-    opened = gzip.open if is_packed(path) else open
-    with opened(path, "rt", encoding=encoding, errors="surrogateescape", newline="\n") as text:
-        for number, line in enumerate(text, 1):
-            if not line.isascii() and any(ord(letter) in _STRAY for letter in line):
+def _copy_as_utf8(path: Path, encoding: str, copy: IO[bytes]) -> Iterator[int]:
+    """Copy a table as UTF-8, and yield the numbers of lines that its encoding cannot decode."""
+    opened = gzip.open if is_compressed(path) else open
+    with opened(path, "rt", encoding=encoding, errors="surrogateescape", newline="\n") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.isascii() and any(ord(character) in _SURROGATES for character in line):
                 yield number
             copy.write(line.encode("utf-8", errors="replace"))
     copy.flush()
 
 
-def _examples(part: str, path: Path, faults: list[tuple[int, str]]) -> tuple[Example, ...]:
-    return tuple(Example(part, 0, f"{near(path)}:{line}", told) for line, told in faults[:SHOWN])
-
-
-def _finding(kind: str, what: str, examples: tuple[Example, ...], count: int, mend: str) -> Finding:
-    why = "what a row is cannot be guessed, so that training refuses the table"
-    return Finding(kind, "error", what, count, None, why, mend, examples)
+def _unreadable_finding(
+    kind: str, message: str, count: int, fix: str, examples: tuple[Example, ...]
+) -> Finding:
+    reason = "what a row is cannot be guessed, so that training refuses the table"
+    return Finding(kind, "error", message, count, None, reason, fix, examples)

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from embedclf.system.arrays import Floats
+
 if TYPE_CHECKING:
-    from embedclf.system.arrays import Rows
+    from embedclf.data.labels import Targets
+    from embedclf.system.arrays import Doubles, Int64s, Rows
     from embedclf.text.fingerprints import Fingerprints
 
-Shares = npt.NDArray[np.float32]
-"""(n, labels) probability of each label; of several labels a row, that each is present."""
-
-LabelIds = npt.NDArray[np.int32]
-"""(n,) label ids."""
-
-Flags = npt.NDArray[np.int32]
-"""(n, labels) of 0 and 1: which labels a row carries."""
-
-Joint = npt.NDArray[np.float64]
-"""(labels given, labels meant) estimated rows; they sum up to all."""
+LabelProbabilities = Floats
+"""(n, labels) probability of each label, from networks that were not trained on the row; for a
+binary task too there is a column per label."""
 
 
 @dataclass(frozen=True)
@@ -31,130 +26,129 @@ class RankedSuspects:
 
     rows: Rows
     """(suspects,) their positions."""
-    given: npt.NDArray[np.int64]
-    """(suspects,) ids of the labels that they carry; of several labels, whether the one in question
-    is among them."""
-    likely: npt.NDArray[np.int64]
-    """(suspects,) ids of the likeliest other labels; of several labels, the opposite of `given`."""
-    probability_given: npt.NDArray[np.float64]
-    probability_likely: npt.NDArray[np.float64]
-    label: npt.NDArray[np.int64] | None = None
-    """(suspects,) of several labels a row, the id of the one in question."""
+    label: Int64s
+    """(suspects,) the id of the label that the row carries; multilabel: 1 if it carries the label
+    in `column`, else 0."""
+    predicted: Int64s
+    """(suspects,) the id of the most probable other label; multilabel: 1 - `label`."""
+    label_probability: Doubles
+    predicted_probability: Doubles
+    column: Int64s | None = None
+    """(suspects,) multilabel: the id of the label that is most probably wrong."""
 
     def __len__(self) -> int:
         return len(self.rows)
 
 
-def rank(given: LabelIds, shares: Shares) -> RankedSuspects:
-    """Rank rows for which another label is likelier than the one they carry.
+def rank_suspects(labels: Targets, probabilities: LabelProbabilities) -> RankedSuspects:
+    """Rank the rows for which another label is more probable than the one they carry.
 
-    The lower the probability of the given label (its self-confidence), the more suspect is a row:
-    of the scores in Northcutt, Jiang and Chuang (Confident Learning, JAIR 2021, section 3.2) and
-    in Kuan and Mueller (Model-agnostic label quality scoring to detect real-world label errors,
-    2022), the one that finds most random flips here. Equal ones keep the order of the table.
+    Rows are ranked by the probability of their own label (self-confidence), the lowest first. Of
+    the scores in Northcutt, Jiang and Chuang (Confident Learning, JAIR 2021, section 3.2) and in
+    Kuan and Mueller (Model-agnostic label quality scoring to detect real-world label errors, 2022),
+    it found the most random flips here. Ties keep the order of the table.
 
     Args:
-        given: The labels that the rows carry.
-        shares: Probabilities of the labels from a network that was not trained on the row.
+        labels: (n,) the ids of the labels that the rows carry.
+        probabilities: (n, labels).
     """
-    every = np.arange(len(given))
-    own = shares[every, given]
-    others = shares.copy()
-    others[every, given] = -1.0
-    likely = others.argmax(axis=1)
-    best = others[every, likely]
-    return _ranked(given, likely, own, best)
+    rows = np.arange(len(labels))
+    own = probabilities[rows, labels]
+    others = probabilities.copy()
+    others[rows, labels] = -1.0
+    predicted = others.argmax(axis=1)
+    return _rank(labels, predicted, own, others[rows, predicted])
 
 
-def rank_several(flags: Flags, shares: Shares) -> RankedSuspects:
-    """Rank rows of several labels each, by their most suspect label.
+def rank_multilabel_suspects(targets: Targets, probabilities: LabelProbabilities) -> RankedSuspects:
+    """Rank rows that have several labels each, by their most suspect label.
 
     Args:
-        flags: Which labels the rows carry.
-        shares: As for `rank`.
+        targets: (n, labels) of 0 and 1, which labels the rows carry.
+        probabilities: (n, labels).
     """
-    every = np.arange(len(flags))
-    own = np.where(flags == 1, shares, 1 - shares)
-    label = own.argmin(axis=1)
-    present, least = flags[every, label], own[every, label]
-    suspects = _ranked(present, 1 - present, least, 1 - least)
-    return RankedSuspects(
-        suspects.rows,
-        suspects.given,
-        suspects.likely,
-        suspects.probability_given,
-        suspects.probability_likely,
-        label[suspects.rows],
-    )
+    rows = np.arange(len(targets))
+    own = np.where(targets == 1, probabilities, 1 - probabilities)
+    column = own.argmin(axis=1)
+    label, lowest = targets[rows, column], own[rows, column]
+    suspects = _rank(label, 1 - label, lowest, 1 - lowest)
+    return replace(suspects, column=column[suspects.rows])
 
 
-def confident_joint(given: LabelIds, shares: Shares) -> Joint:
-    """Estimate how many rows of each given label were meant to have which label.
+def compute_confident_joint(labels: Targets, probabilities: LabelProbabilities) -> Doubles:
+    """Estimate how many rows that carry each label actually belong to each label.
 
-    A row counts for a label when its probability reaches the mean of that label's over the rows
-    that carry it; of several such labels, for the likeliest. Each given label's counts are then
-    scaled to its rows (Northcutt, Jiang and Chuang, Confident Learning, JAIR 2021, section 3.1,
-    equations 1 to 3). For a label that no row carries, none counts.
+    A row counts for a label if its probability reaches the label's mean over the rows that carry
+    it; if it reaches several, the row counts for the most probable. The counts of each carried
+    label are then scaled to its number of rows (Northcutt, Jiang and Chuang, Confident Learning,
+    JAIR 2021, section 3.1, equations 1 to 3). No row counts for a label that no row carries.
 
     Args:
-        given: The labels that the rows carry.
-        shares: As for `rank`.
-    """
-    labels = shares.shape[1]
-    rows = np.bincount(given, minlength=labels)
-    own = shares[np.arange(len(given)), given].astype(np.float64)
-    thresholds = np.full(labels, np.inf)
-    np.divide(np.bincount(given, own, labels), rows, out=thresholds, where=rows > 0)
-    reaching = np.where(shares >= thresholds.astype(shares.dtype), shares, -1.0)
-    meant = reaching.argmax(axis=1)
-    counts = reaching.max(axis=1) >= 0
-    pairs = given[counts].astype(np.int64) * labels + meant[counts]
-    joint = np.bincount(pairs, minlength=labels * labels).reshape(labels, labels)
-    scaled: Joint = joint * (rows / np.maximum(joint.sum(axis=1), 1))[:, None]
-    return scaled
-
-
-def with_equal_texts(shares: Shares, targets: LabelIds | Flags, keys: Fingerprints) -> Shares:
-    """Let the labels of rows of equal text speak for a row, each as much as the network.
-
-    Where a text is there several times, the network saw none of them. The others' labels are then
-    observations, and its probability is a prior that weighs as one: the mean of a Dirichlet (of
-    several labels, Beta) posterior is (probability + how many others carry the label) / rows of the
-    text (Gelman et al., Bayesian Data Analysis, third edition, section 3.4).
-
-    Args:
-        shares: As for `rank`.
-        targets: The labels that the rows carry.
-        keys: (n,) equal for equal texts.
+        labels: (n,) the ids of the labels that the rows carry.
+        probabilities: (n, labels).
 
     Returns:
-        (n, labels) the probabilities; those of texts that are there once are as they were.
+        (labels carried, actual labels) estimated rows, n in total.
     """
-    _, groups, sizes = np.unique(keys, return_inverse=True, return_counts=True)
-    rows = np.flatnonzero(sizes[groups] > 1)
-    _, of = np.unique(groups[rows], return_inverse=True)
-    flags = targets[rows]
+    size = probabilities.shape[1]
+    rows = np.bincount(labels, minlength=size)
+    own = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    thresholds = np.full(size, np.inf)
+    np.divide(np.bincount(labels, own, size), rows, out=thresholds, where=rows > 0)
+    reached = probabilities >= thresholds.astype(probabilities.dtype)
+    confident = np.where(reached, probabilities, -1.0)
+    actual = confident.argmax(axis=1)
+    counted = confident.max(axis=1) >= 0
+    pairs = labels[counted].astype(np.int64) * size + actual[counted]
+    counts = np.bincount(pairs, minlength=size * size).reshape(size, size)
+    joint: Doubles = counts * (rows / np.maximum(counts.sum(axis=1), 1))[:, None]
+    return joint
+
+
+def adjust_for_duplicates(
+    probabilities: LabelProbabilities, targets: Targets, text_keys: Fingerprints
+) -> LabelProbabilities:
+    """Average a row's probabilities with the labels of other rows of the same text.
+
+    The network saw none of the rows of a repeated text. The labels of the other rows are
+    observations, and its probability is a prior that weighs as one of them: the mean of a Dirichlet
+    (multilabel: Beta) posterior is (probability + other rows with the label) / rows of the text
+    (Gelman et al., Bayesian Data Analysis, third edition, section 3.4).
+
+    Args:
+        probabilities: (n, labels).
+        targets: (n,) label ids, or (n, labels) of 0 and 1.
+        text_keys: (n,) equal for equal texts.
+
+    Returns:
+        (n, labels); those of texts that occur once are unchanged.
+    """
+    _, texts, counts = np.unique(text_keys, return_inverse=True, return_counts=True)
+    repeated = np.flatnonzero(counts[texts] > 1)
+    _, groups = np.unique(texts[repeated], return_inverse=True)
+    flags = targets[repeated]
     if flags.ndim == 1:
-        flags = np.eye(shares.shape[1], dtype=np.int32)[flags]
-    carried = np.zeros((of.max(initial=-1) + 1, shares.shape[1]), np.int32)
-    np.add.at(carried, of, flags)
-    made = shares.copy()
-    made[rows] = (shares[rows] + carried[of] - flags) / sizes[groups[rows], None]
-    return made
+        flags = np.eye(probabilities.shape[1], dtype=np.int32)[flags]
+    group_counts = np.zeros((groups.max(initial=-1) + 1, probabilities.shape[1]), np.int32)
+    np.add.at(group_counts, groups, flags)
+    adjusted = probabilities.copy()
+    sizes = counts[texts[repeated], None]
+    adjusted[repeated] = (probabilities[repeated] + group_counts[groups] - flags) / sizes
+    return adjusted
 
 
-def _ranked(
-    given: npt.NDArray[np.integer],
-    likely: npt.NDArray[np.integer],
-    own: npt.NDArray[np.floating],
-    best: npt.NDArray[np.floating],
+def _rank(
+    label: npt.NDArray[np.integer],
+    predicted: npt.NDArray[np.integer],
+    label_probability: npt.NDArray[np.floating],
+    predicted_probability: npt.NDArray[np.floating],
 ) -> RankedSuspects:
-    suspects = np.flatnonzero(best > own)
-    rows = suspects[np.argsort(own[suspects], kind="stable")]
+    suspects = np.flatnonzero(predicted_probability > label_probability)
+    rows = suspects[np.argsort(label_probability[suspects], kind="stable")]
     return RankedSuspects(
         rows,
-        given[rows].astype(np.int64),
-        likely[rows].astype(np.int64),
-        own[rows].astype(np.float64),
-        best[rows].astype(np.float64),
+        label[rows].astype(np.int64),
+        predicted[rows].astype(np.int64),
+        label_probability[rows].astype(np.float64),
+        predicted_probability[rows].astype(np.float64),
     )

@@ -6,8 +6,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedclf.audit.findings import NEAR, SHOWN, SPOILT, Example, Finding, by_share, share
-from embedclf.audit.minhash import Candidates, Sets, Sketches, candidates, jaccard, shingle_sets
+from embedclf.audit.audited_split import format_split_counts
+from embedclf.audit.findings import (
+    LEAK_ERROR_FRACTION,
+    MAX_EXAMPLES,
+    MIN_SIMILARITY,
+    Example,
+    Finding,
+    format_rate,
+    severity_by_rate,
+)
+from embedclf.audit.minhash import (
+    CandidatePairs,
+    ShingleSets,
+    Signatures,
+    build_shingle_sets,
+    find_candidates,
+    jaccard_similarity,
+)
 from embedclf.data.splits import tokenize_column
 
 if TYPE_CHECKING:
@@ -21,182 +37,189 @@ if TYPE_CHECKING:
     from embedclf.text.fingerprints import Fingerprints
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
-"""Parts the numbers of labels from those of texts, when both are added up."""
+"""Keeps the hashes of labels apart from those of texts when both are added."""
 
 
-def find_duplicates(parts: Sequence[AuditedSplit], config: Config) -> Iterator[Finding]:
-    """Find texts of equal or nearly equal tokens; those without a token do not count.
+def find_duplicates(splits: Sequence[AuditedSplit], config: Config) -> Iterator[Finding]:
+    """Find texts with the same or nearly the same tokens; texts without a token are ignored.
 
     Args:
-        parts: Training first; each is held against all before it.
-        config: Of all parts.
+        splits: Training first; each is compared with all before it.
+        config: Of all splits.
     """
-    yield from _duplicates(parts)
-    yield from _conflicts(parts)
-    for number, part in enumerate(parts[1:], 1):
-        seen = parts[:number]
-        twins = _equal(seen, part)
+    yield from _find_repeated_rows(splits)
+    yield from _find_label_conflicts(splits)
+    for number, split in enumerate(splits[1:], 1):
+        earlier = splits[:number]
+        twins = _match_equal_texts(earlier, split)
         if (twins >= 0).any():
-            yield _leak("equal", seen, part, twins)
-        twins, crowded = _near(seen, part, np.flatnonzero(twins < 0), config)
+            yield _leak_finding("equal", earlier, split, twins)
+        unmatched = np.flatnonzero(twins < 0)
+        twins, crowded = _match_similar_texts(earlier, split, unmatched, config)
         if (twins >= 0).any():
-            yield _leak("near", seen, part, twins, at_least=bool((twins[crowded] < 0).any()))
+            at_least = bool((twins[crowded] < 0).any())
+            yield _leak_finding("near", earlier, split, twins, at_least=at_least)
 
 
-def _duplicates(parts: Sequence[AuditedSplit]) -> Iterator[Finding]:
-    """Rows that repeat text and label of one before them in their part."""
+def _find_repeated_rows(splits: Sequence[AuditedSplit]) -> Iterator[Finding]:
+    """Find rows that repeat the text and label of an earlier row of their split."""
     counts, examples = [], list[Example]()
-    for part in parts:
-        twins = _earlier(part)
-        repeated = twins >= 0
-        counts.append((part.name, int(repeated.sum())))
+    for split in splits:
+        first = _match_earlier_rows(split)
+        repeated = np.flatnonzero(first >= 0)
+        counts.append(len(repeated))
         examples += [
-            part.example(row, part.example(int(twins[row])))
-            for row in np.flatnonzero(repeated)[:SHOWN].tolist()
+            split.example(row, split.example(int(first[row])))
+            for row in repeated[:MAX_EXAMPLES].tolist()
         ]
-    count, of = sum(number for _, number in counts), sum(map(len, parts))
+    count, total = sum(counts), sum(map(len, splits))
     if count:
-        told = ", ".join(f"{name} {number:,}" for name, number in counts if number)
         yield Finding(
             "duplicate",
             "note",
-            f"{share(count, of)} rows repeat text and label of an earlier row of theirs: {told}",
+            f"{format_rate(count, total)} rows repeat text and label of an earlier row of theirs: "
+            f"{format_split_counts(splits, counts)}",
             count,
-            of,
+            total,
             "they count as often as they are there, in the loss and in each score",
             "keep one row of each, unless texts come as often where predictions are wanted",
-            tuple(examples[:SHOWN]),
+            tuple(examples[:MAX_EXAMPLES]),
         )
 
 
-def _earlier(part: AuditedSplit) -> Rows:
-    """(n,) the first row of equal text and label, -1 where that is the row itself."""
-    first = _first_equal(part.traits.fingerprints + part.keys * _MIX)
-    own = (first == np.arange(len(part))) | (part.traits.lengths == 0)
-    return np.where(own, -1, first)
+def _match_earlier_rows(split: AuditedSplit) -> Rows:
+    """(n,) the first row with the same text and label, -1 where that is the row itself."""
+    first = _first_occurrences(split.texts.fingerprints + split.label_keys * _MIX)
+    unmatched = (first == np.arange(len(split))) | (split.texts.lengths == 0)
+    return np.where(unmatched, -1, first)
 
 
-def _conflicts(parts: Sequence[AuditedSplit]) -> Iterator[Finding]:
-    """Rows whose text is there under another label too, in any part."""
-    keys = np.concatenate([part.keys for part in parts])
-    lengths = np.concatenate([part.traits.lengths for part in parts])
-    first = _first_equal(_fingerprints(parts))
-    others = np.flatnonzero((keys != keys[first]) & (lengths > 0))
-    if not len(others):
+def _find_label_conflicts(splits: Sequence[AuditedSplit]) -> Iterator[Finding]:
+    """Find rows whose text also has another label, in any split."""
+    label_keys = np.concatenate([split.label_keys for split in splits])
+    lengths = np.concatenate([split.texts.lengths for split in splits])
+    first = _first_occurrences(_fingerprints(splits))
+    conflicting = np.flatnonzero((label_keys != label_keys[first]) & (lengths > 0))
+    if not len(conflicting):
         return
-    torn, places = np.unique(first[others], return_index=True)
-    count = int(np.isin(first, torn).sum())
-    pairs = zip(torn[:SHOWN].tolist(), others[places[:SHOWN]].tolist(), strict=True)
+    texts, indices = np.unique(first[conflicting], return_index=True)
+    count = int(np.isin(first, texts).sum())
+    pairs = zip(texts[:MAX_EXAMPLES], conflicting[indices[:MAX_EXAMPLES]], strict=True)
     yield Finding(
         "label-conflict",
-        by_share(count, len(keys)),
-        f"{share(count, len(keys))} rows have a text that is there under another label too",
+        severity_by_rate(count, len(label_keys)),
+        f"{format_rate(count, len(label_keys))} rows have a text that is there under another label "
+        "too",
         count,
-        len(keys),
+        len(label_keys),
         "no classifier gets more than one label of a text right; each pulls against the other",
         "settle on one label for each text, or let it have both by data.label_separator",
-        tuple(_of_all(parts, one, _of_all(parts, other)) for one, other in pairs),
+        tuple(_example_at(splits, int(row), _example_at(splits, int(twin))) for row, twin in pairs),
     )
 
 
-def _first_equal(numbers: Fingerprints) -> Rows:
-    """(n,) where the number of each row is there for the first time."""
-    _, first, of = np.unique(numbers, return_index=True, return_inverse=True)
-    places: Rows = first[of]
-    return places
+def _first_occurrences(keys: Fingerprints) -> Rows:
+    """(n,) where the key of each row occurs first."""
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    rows: Rows = first[inverse]
+    return rows
 
 
-def _of_all(parts: Sequence[AuditedSplit], index: int, like: Example | None = None) -> Example:
-    """The row of an index that counts through all parts."""
-    for part in parts:
-        if index < len(part):
-            return part.example(index, like)
-        index -= len(part)
-    raise IndexError(index)
+def _match_equal_texts(earlier: Sequence[AuditedSplit], split: AuditedSplit) -> Rows:
+    """(n,) the first row of equal text, numbered across the earlier splits; -1 where none is."""
+    distinct, first = np.unique(_fingerprints(earlier), return_index=True)
+    texts = split.texts.fingerprints
+    indices = np.minimum(np.searchsorted(distinct, texts), len(distinct) - 1)
+    return np.where((distinct[indices] == texts) & (split.texts.lengths > 0), first[indices], -1)
 
 
-def _equal(seen: Sequence[AuditedSplit], part: AuditedSplit) -> Rows:
-    """(n,) the first row of equal text, counted through all that were seen; -1 where none is."""
-    known, first = np.unique(_fingerprints(seen), return_index=True)
-    texts = part.traits.fingerprints
-    places = np.minimum(np.searchsorted(known, texts), len(known) - 1)
-    return np.where((known[places] == texts) & (part.traits.lengths > 0), first[places], -1)
-
-
-def _near(
-    seen: Sequence[AuditedSplit], part: AuditedSplit, wanted: Rows, config: Config
+def _match_similar_texts(
+    earlier: Sequence[AuditedSplit], split: AuditedSplit, rows: Rows, config: Config
 ) -> tuple[Rows, Rows]:
-    """Find nearly equal texts for the wanted ones.
+    """Find near-duplicates of some rows of a split.
 
     Returns:
-        (n,) a row of nearly equal text, counted through all that were seen, -1 where none is found;
-        and the rows that look like more of them than they were compared with.
+        (n,) a row of similar text, numbered across the earlier splits, -1 where none is found; and
+        the rows that have more candidates than they were compared with.
     """
-    sketches = Sketches.joined([one.traits.sketches for one in seen])
-    _, first = np.unique(_fingerprints(seen), return_index=True)
-    right = np.sort(first[sketches.large[first]])
-    left = wanted[part.traits.sketches.large[wanted]]
-    found = candidates(part.traits.sketches.take(left), sketches.take(right))
-    ours, pairs_left = np.unique(found.left, return_inverse=True)
-    theirs, pairs_right = np.unique(found.right, return_inverse=True)
-    similar = jaccard(
-        _sets([part], left[ours], config),
-        _sets(seen, right[theirs], config),
-        Candidates(pairs_left, pairs_right, found.crowded),
+    signatures = Signatures.concatenate([other.texts.signatures for other in earlier])
+    _, first = np.unique(_fingerprints(earlier), return_index=True)
+    right = np.sort(first[signatures.is_large[first]])
+    left = rows[split.texts.signatures.is_large[rows]]
+    pairs = find_candidates(split.texts.signatures.take(left), signatures.take(right))
+    ours, pairs_left = np.unique(pairs.left, return_inverse=True)
+    theirs, pairs_right = np.unique(pairs.right, return_inverse=True)
+    similarities = jaccard_similarity(
+        _reread_shingle_sets([split], left[ours], config),
+        _reread_shingle_sets(earlier, right[theirs], config),
+        CandidatePairs(pairs_left, pairs_right, pairs.crowded),
     )
-    near = np.flatnonzero(similar >= NEAR)[::-1]  # the first twin is written last, and stays
-    twins = np.full(len(part), -1)
-    twins[left[found.left[near]]] = right[found.right[near]]
-    return twins, left[found.crowded]
+    # In reverse, as the last assignment to a row stays: it is that of the first twin.
+    similar = np.flatnonzero(similarities >= MIN_SIMILARITY)[::-1]
+    twins = np.full(len(split), -1)
+    twins[left[pairs.left[similar]]] = right[pairs.right[similar]]
+    return twins, left[pairs.crowded]
 
 
-def _fingerprints(parts: Sequence[AuditedSplit]) -> Fingerprints:
-    return np.concatenate([part.traits.fingerprints for part in parts])
+def _reread_shingle_sets(splits: Sequence[AuditedSplit], rows: Rows, config: Config) -> ShingleSets:
+    """Read texts again for their shingles; rows are ascending and numbered across the splits."""
 
+    def process(texts: pa.Array) -> ShingleSets:
+        return build_shingle_sets(tokenize_column(config, texts), config.text.unit)
 
-def _sets(parts: Sequence[AuditedSplit], indices: Rows, config: Config) -> Sets:
-    """The sets of shingles of texts, read again; ascending indices count through all parts."""
-
-    def work(texts: pa.Array) -> Sets:
-        return shingle_sets(tokenize_column(config, texts), config.text.unit)
-
-    sets, start = [Sets(np.zeros(0, np.uint64), np.zeros(0, np.int64))], 0
-    for part in parts:
-        own = indices[(indices >= start) & (indices < start + len(part))] - start
+    batches, start = [ShingleSets(np.zeros(0, np.uint64), np.zeros(0, np.int64))], 0
+    for split in splits:
+        own = rows[(rows >= start) & (rows < start + len(split))] - start
         if len(own):
-            sets += part.read(part.traits.rows[own], config, work)
-        start += len(part)
-    return Sets.joined(sets)
+            batches += split.reread(split.texts.positions[own], config, process)
+        start += len(split)
+    return ShingleSets.concatenate(batches)
 
 
-def _leak(
+def _leak_finding(
     how: str,
-    seen: Sequence[AuditedSplit],
-    part: AuditedSplit,
+    earlier: Sequence[AuditedSplit],
+    split: AuditedSplit,
     twins: Rows,
     *,
     at_least: bool = False,
 ) -> Finding:
-    """A finding of validation or test texts that were seen before."""
+    """Report validation or test texts that also occur in earlier splits."""
     leaked = np.flatnonzero(twins >= 0)
-    count, of = len(leaked), len(part)
-    where = " or ".join(one.name for one in seen)
-    alike = {
+    count, total = len(leaked), len(split)
+    where = " or ".join(other.name for other in earlier)
+    similarity = {
         "equal": f"are there in {where} too",
-        "near": f"share {100 * NEAR:.0f} % or more of their tokens with one of {where}",
+        "near": f"share {100 * MIN_SIMILARITY:.0f} % or more of their tokens with one of {where}",
     }
-    severity = "warning" if how == "equal" else by_share(count, of)
-    tables = [f"data.{one.name if one.has_own_table else 'train'}" for one in [part, *seen]]
-    mend = f"take one of each pair out of {' or '.join(dict.fromkeys(tables))}"
-    if not part.has_own_table:
-        mend = "data.validation: a table of its own, parted by where the texts come from"
+    severity = "warning" if how == "equal" else severity_by_rate(count, total)
+    tables = [f"data.{each.name if each.has_own_table else 'train'}" for each in [split, *earlier]]
+    fix = f"take one of each pair out of {' or '.join(dict.fromkeys(tables))}"
+    if not split.has_own_table:
+        fix = "data.validation: a table of its own, parted by where the texts come from"
     return Finding(
         f"leak-{how}",
-        "error" if count >= SPOILT * of else severity,
-        f"{'at least ' * at_least}{share(count, of)} {part.name} texts {alike[how]}",
+        "error" if count >= LEAK_ERROR_FRACTION * total else severity,
+        f"{'at least ' * at_least}{format_rate(count, total)} {split.name} texts {similarity[how]}",
         count,
-        of,
+        total,
         "what is scored with them was learned by heart",
-        mend,
-        tuple(part.example(row, _of_all(seen, int(twins[row]))) for row in leaked[:SHOWN].tolist()),
+        fix,
+        tuple(
+            split.example(row, _example_at(earlier, int(twins[row])))
+            for row in leaked[:MAX_EXAMPLES].tolist()
+        ),
     )
+
+
+def _fingerprints(splits: Sequence[AuditedSplit]) -> Fingerprints:
+    return np.concatenate([split.texts.fingerprints for split in splits])
+
+
+def _example_at(splits: Sequence[AuditedSplit], index: int, twin: Example | None = None) -> Example:
+    """Make an example of the row at an index that is numbered across the splits."""
+    for split in splits:
+        if index < len(split):
+            return split.example(index, twin)
+        index -= len(split)
+    raise IndexError(index)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -11,134 +11,162 @@ if TYPE_CHECKING:
 Severity = Literal["error", "warning", "note"]
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-"""The gravest first: an error makes a training or its verdict worthless, a warning makes it worse
-than it could be, and a note is good to know."""
+"""Most severe first: an error makes training or its scores worthless, a warning makes them worse,
+a note is good to know."""
 
-SHOWN = 3
-"""Examples of a finding: one may be chance, three show what they share."""
+MAX_EXAMPLES = 3
+"""Examples per finding: one may be an accident, three show a pattern."""
 
-SPOILT = 0.5
-"""Share of rows that training has seen from which on a score tells of memory more than of skill."""
+MAX_LIST_LENGTH = 120
+"""Characters of a list of labels or tokens in a message."""
 
-MANY = 0.01
-"""Share of rows from which on what is wrong with them moves a score by a point or more."""
+LEAK_ERROR_FRACTION = 0.5
+"""From this fraction of rows seen in training, a score measures memory more than skill."""
 
-NEAR = 0.8
-"""Jaccard similarity of near-equal texts: one word of ten is another (9 of 11 are shared)."""
+WARNING_FRACTION = 0.01
+"""From this fraction of affected rows, a score moves by a point or more."""
 
-NEAR_SIZE = 10
-"""Different tokens of texts that can be near-equal: of fewer, two sentences may share most."""
+MIN_SIMILARITY = 0.8
+"""Jaccard similarity of near-duplicates: one word of ten differs (9 of 11 are shared)."""
 
-CUT = 0.1
-"""Share of training texts that are cut: of fewer, the end is rarely missed."""
+MIN_SHINGLES = 10
+"""Distinct shingles of a text that can be a near-duplicate: short sentences share most of theirs
+anyway."""
 
-FITTING = 0.99
-"""Share of training texts that the length proposed fits: the end of more than a few is missed."""
+TRUNCATED_FRACTION = 0.1
+"""Fraction of training texts that may be truncated: their ends are rarely missed."""
 
-UNKNOWN = 0.1
-"""Share of tokens that training never saw: from one of ten on, few sentences are known whole."""
+LENGTH_QUANTILE = 0.99
+"""Fraction of training texts that a proposed `sequence_length` fits."""
 
-COVERED = 0.5
-"""Share of what is read of training texts that begins with a vector: where chance gives most, the
-vectors are those of other words."""
+OOV_FRACTION = 0.1
+"""Fraction of tokens that may be out of vocabulary: beyond it, most sentences contain one."""
 
-COMMONEST = 0.8
-"""Share of rows with the commonest label: guessing it looks like a good score from there on."""
+COVERED_FRACTION = 0.5
+"""Fraction of training tokens that must have a pretrained vector: below it, the vectors are
+probably those of other words."""
 
-TIMES = 20
-"""Rows of the commonest label for one of the rarest: the latter hardly counts in the loss."""
+MAJORITY_FRACTION = 0.8
+"""Fraction of rows with the most frequent label from which always predicting it looks good."""
 
-LEAST_IN_CLASS = 2
-"""Training rows of a label: a single one cannot be told from chance, nor held out."""
+IMBALANCE_RATIO = 20
+"""Rows of the most frequent label per row of the rarest, which then hardly counts in the loss."""
 
-CARRIED = 0.9
-"""Share of a label's rows that have a token which gives it away: less is a word of its subject."""
+MIN_LABEL_ROWS = 2
+"""Training rows of a label: a single one can neither be generalized nor held out."""
 
-PURE = 0.95
-"""Share of the rows with a token, a rating or a header that have the label it gives away: a text
+MIN_RECALL = 0.9
+"""Fraction of a label's rows that contain a leaking token; a rarer one is part of the subject."""
+
+MIN_PURITY = 0.95
+"""Fraction of the rows with a leaking token, rating or header that have its label. Not 1, as a text
 may quote what it is not about."""
 
-PURE_CELLS = 0.98
-"""The same for whole cells of a column, which hold nothing by chance."""
+MIN_CELL_PURITY = 0.98
+"""The same for whole cells of a column, which quote nothing."""
 
-CLEARLY = 0.25
-"""What gives a label away errs at most so many times as often as guessing the commonest label."""
+MAX_ERROR_RATIO = 0.25
+"""Errors of a leak relative to the errors of always predicting the most frequent label."""
 
-LEAST_ROWS, LEAST_SHARE = 20, 0.05
-"""Training rows, and their share, that something must be found in: of fewer, chance finds some."""
+MIN_SUPPORT, MIN_SUPPORT_FRACTION = 20, 0.05
+"""Training rows, and their fraction, that must show a leak: in fewer, some appear at random."""
 
-REPEATED = 5
-"""Rows that share a value, or on average a cell: what differs in each row foretells nothing."""
+MIN_REPEATS = 5
+"""Rows that share a value, or rows per distinct cell: what differs in each row predicts nothing."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A row that shows a finding; where it stands and what it holds is known once it is read."""
+    """A row that shows a finding; `location` and `text` are filled in when it is read again."""
 
-    part: str
+    split: str
     """`train`, `validation` or `test`."""
     row: int
-    """Its number in the table, from 1, the header left out; 0 where rows cannot be counted."""
-    place: str = ""
+    """Its number in the table, from 1, without the header; 0 where rows cannot be counted."""
+    location: str = ""
     """`file:line`."""
     text: str = ""
     """Shortened."""
     label: str = ""
-    like: Example | None = None
-    """The other one of a pair."""
+    twin: Example | None = None
+    """The other row of a pair."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The example as plain values, by its published keys."""
+        return {
+            "part": self.split,
+            "row": self.row,
+            "place": self.location,
+            "text": self.text,
+            "label": self.label,
+            "like": self.twin.to_json() if self.twin else None,
+        }
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about the data that whoever trains on it should know."""
+    """A problem in the data, why it matters and how to fix it."""
 
     kind: str
-    """Its name, which stays: `leak-equal`."""
+    """Its stable name: `leak-equal`."""
     severity: Severity
-    what: str
+    message: str
     count: int
-    of: int | None
-    """What the count is a share of, where it is one."""
-    why: str
+    total: int | None
+    """Number of items of which `count` are affected; None if they cannot be counted."""
+    reason: str
     """Why it matters."""
-    mend: str
-    """The line of the config, or what to do with the rows, that mends it."""
+    fix: str
+    """The config line that fixes it, or what to do with the rows."""
     examples: tuple[Example, ...] = ()
-    """`SHOWN` at most."""
+    """`MAX_EXAMPLES` at most."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
+        """The finding as plain values, by its published keys."""
+        return {
+            "kind": self.kind,
+            "severity": self.severity,
+            "what": self.message,
+            "count": self.count,
+            "of": self.total,
+            "why": self.reason,
+            "mend": self.fix,
+            "examples": [example.to_json() for example in self.examples],
+        }
 
 
-def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The gravest first."""
+def sort_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Sort findings, the most severe first; equally severe ones keep their order."""
     return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
-def counted(findings: Iterable[Finding]) -> str:
-    """How many there are of each severity: `3 warnings, 1 note`."""
+def summarize_severities(findings: Iterable[Finding]) -> str:
+    """Count findings by severity: `3 warnings, 1 note`."""
     severities = [finding.severity for finding in findings]
     counts = [(severities.count(severity), severity) for severity in SEVERITIES]
-    told = [several(count, severity) for count, severity in counts if count]
-    return ", ".join(told) or "nothing found"
+    return ", ".join(pluralize(count, name) for count, name in counts if count) or "nothing found"
 
 
-def several(count: int, thing: str) -> str:
-    """So many of a thing: `1 row`, `2 rows`."""
-    return f"{count:,} {thing}{'s' * (count != 1)}"
+def pluralize(count: int, noun: str) -> str:
+    """Format a count with its noun: `1 row`, `2 rows`."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
-def share(count: int, of: int) -> str:
-    """A count and what it is a share of: `12 of 400 (3.0 %)`."""
-    return f"{count:,} of {of:,} ({100 * count / max(of, 1):.1f} %)"
+def format_rate(count: int, total: int) -> str:
+    """Format a count with its percentage: `12 of 400 (3.0 %)`."""
+    return f"{count:,} of {total:,} ({100 * count / max(total, 1):.1f} %)"
 
 
-def by_share(count: int, of: int) -> Severity:
-    """A warning of many rows, a note of few."""
-    return "warning" if count >= MANY * of else "note"
+def severity_by_rate(count: int, total: int) -> Severity:
+    """Rate a finding as a warning if it affects many rows, as a note if it affects few."""
+    return "warning" if count >= WARNING_FRACTION * total else "note"
 
 
-def clearly_purer(purity: float, majority: float) -> bool:
-    """Whether something errs clearly less often than always guessing the commonest label."""
-    return 1 - purity <= CLEARLY * (1 - majority)
+def beats_majority(purity: float, majority: float) -> bool:
+    """Check whether a leak predicts labels much better than the most frequent label does.
+
+    Args:
+        purity: Fraction of rows whose label the leak predicts.
+        majority: Fraction of rows with the most frequent label.
+    """
+    return 1 - purity <= MAX_ERROR_RATIO * (1 - majority)

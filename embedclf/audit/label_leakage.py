@@ -1,7 +1,7 @@
 """Tokens, columns and values that give the label away.
 
-A ticket's number range, the name of a newsgroup above a post, a rating in a review: a classifier
-learns it, scores well, and is worth nothing on texts that come without it.
+The range of a ticket's number, the name of a newsgroup above a post, a rating in a review: a
+classifier learns them, scores well, and fails on texts that come without them (label leakage).
 """
 
 from __future__ import annotations
@@ -11,23 +11,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embedclf.audit.audited_split import ID_BATCH_ROWS
 from embedclf.audit.findings import (
-    CARRIED,
-    LEAST_ROWS,
-    LEAST_SHARE,
-    PURE,
-    PURE_CELLS,
-    REPEATED,
-    SHOWN,
+    MAX_EXAMPLES,
+    MAX_LIST_LENGTH,
+    MIN_CELL_PURITY,
+    MIN_PURITY,
+    MIN_RECALL,
+    MIN_REPEATS,
+    MIN_SUPPORT,
+    MIN_SUPPORT_FRACTION,
     Example,
     Finding,
-    clearly_purer,
-    several,
-    share,
+    beats_majority,
+    format_rate,
+    pluralize,
 )
-from embedclf.system.arrow import numbers_of
-from embedclf.system.terminal import percent, shortened
-from embedclf.text.fingerprints import Fingerprints, string_numbers
+from embedclf.system.arrow import to_numpy
+from embedclf.system.terminal import format_percent, shorten
+from embedclf.text.fingerprints import fingerprint_strings
 from embedclf.text.vocabulary import RESERVED
 
 if TYPE_CHECKING:
@@ -38,197 +40,193 @@ if TYPE_CHECKING:
     from embedclf.audit.audited_split import AuditedSplit
     from embedclf.data.dataset import Dataset
     from embedclf.system.arrays import Counts, Mask, Rows
+    from embedclf.text.fingerprints import Fingerprints
 
-
-_WHY = "a classifier that reads nothing else scores well, and is lost where it is not there"
-
-_NAMED = 120
-"""Letters of a list of tokens."""
-
-_AT_ONCE = 1 << 14
-"""Rows of ids that are looked at together."""
+_REASON = "a classifier that reads nothing else scores well, and is lost where it is not there"
 
 
 def find_label_leakage(train: AuditedSplit, dataset: Dataset) -> Iterator[Finding]:
-    """Find tokens, columns, ratings and headers that give the label of training rows away.
+    """Find tokens, columns, ratings and headers that give away the label of training rows.
 
-    Where a row can have several labels, a token is looked at label by label; a column, a rating
-    and a header have to tell the whole set of a row's labels, since to tell one of them is what a
-    text should do.
+    Where rows can have several labels, a token may leak any one of them. A column, a rating or a
+    header must determine the whole set of a row's labels, since each part of a text legitimately
+    predicts some of them.
     """
-    yield from _tokens(train, dataset)
-    yield from _columns(train, dataset)
-    yield from _signs(train)
+    yield from _report_leaking_tokens(train, dataset)
+    yield from _find_leaking_columns(train, dataset)
+    yield from _find_leaking_patterns(train)
 
 
-def _tokens(train: AuditedSplit, dataset: Dataset) -> Iterator[Finding]:
-    """Tokens that nearly all rows of a label have, and hardly another row, as far as is read."""
-    found = list(_telling_tokens(train, dataset))
-    if not found:
+def _report_leaking_tokens(train: AuditedSplit, dataset: Dataset) -> Iterator[Finding]:
+    """Report the tokens that nearly all rows of a label have, and hardly any other row."""
+    leaks = list(_find_leaking_tokens(train, dataset))
+    if not leaks:
         return
-    told = [
-        f"{dataset.tokenizer.tokens[telling.token - len(RESERVED)]!r} tells {telling.label!r}"
-        for telling in found
-    ]
-    examples = [_first_with(train, telling) for telling in found[:SHOWN]]
-    rows = {telling.label: telling.rows for telling in found}
-    carriers = {telling.label: telling.carriers for telling in reversed(found)}
-    count, of = sum(carriers.values()), sum(rows.values())
+    listed = ", ".join(
+        f"{dataset.tokenizer.tokens[leak.token_id - len(RESERVED)]!r} tells {leak.label!r}"
+        for leak in leaks
+    )
+    label_rows = {leak.label: leak.label_rows for leak in leaks}
+    # A label with several leaking tokens counts by the first of them, which most rows have.
+    rows_with_token = {leak.label: leak.rows for leak in reversed(leaks)}
+    count, total = sum(rows_with_token.values()), sum(label_rows.values())
     yield Finding(
         "giveaway-token",
         "warning",
-        f"{share(count, of)} training texts of {several(len(rows), 'label')} have a token that "
-        f"hardly another text has: {shortened(', '.join(told), _NAMED)}",
+        f"{format_rate(count, total)} training texts of {pluralize(len(label_rows), 'label')} have "
+        f"a token that hardly another text has: {shorten(listed, MAX_LIST_LENGTH)}",
         count,
-        of,
-        _WHY,
+        total,
+        _REASON,
         "take such tokens out of the texts, unless predictions will have them too",
-        tuple(examples),
+        tuple(_example_of(leak, train) for leak in leaks[:MAX_EXAMPLES]),
     )
 
 
 @dataclass(frozen=True)
-class _Telling:
+class _LeakingToken:
     """A token that gives a label away."""
 
     label: str
-    token: int
-    """Its id."""
-    carriers: int
-    """Rows of the label that have it."""
+    token_id: int
     rows: int
-    """Rows of the label."""
+    """Rows of the label that have the token."""
+    label_rows: int
 
 
-def _telling_tokens(train: AuditedSplit, dataset: Dataset) -> Iterator[_Telling]:
-    """The tokens that tell each label, the one that most of its rows have first."""
-    size = dataset.tokenizer.rows
-    every = _rows_with(train, np.arange(len(train)), size)
-    for label, rows in _rows_of_labels(train):
-        if len(rows) < LEAST_ROWS or not (every >= CARRIED * len(rows)).any():
+def _find_leaking_tokens(train: AuditedSplit, dataset: Dataset) -> Iterator[_LeakingToken]:
+    """Find the tokens that leak each label, those that most of its rows have first."""
+    size = dataset.tokenizer.vocabulary_rows
+    totals = _count_rows_with_token(train, np.arange(len(train)), size)
+    for label, rows in _rows_by_label(train):
+        # Most labels have no token that is frequent enough, and need no count of their own.
+        if len(rows) < MIN_SUPPORT or not (totals >= MIN_RECALL * len(rows)).any():
             continue
-        carried = _rows_with(train, rows, size)
-        of_tokens = carried[: dataset.tokenizer.first_ngram]
-        often = np.flatnonzero(of_tokens >= CARRIED * len(rows))
-        for token in often[np.argsort(-carried[often], kind="stable")].tolist():
-            purity = float(carried[token] / every[token])
-            if purity >= PURE and clearly_purer(purity, len(rows) / len(train)):
-                yield _Telling(label, token, int(carried[token]), len(rows))
+        counts = _count_rows_with_token(train, rows, size)[: dataset.tokenizer.first_ngram_id]
+        frequent = np.flatnonzero(counts >= MIN_RECALL * len(rows))
+        for token_id in frequent[np.argsort(-counts[frequent], kind="stable")].tolist():
+            purity = float(counts[token_id] / totals[token_id])
+            if purity >= MIN_PURITY and beats_majority(purity, len(rows) / len(train)):
+                yield _LeakingToken(label, token_id, int(counts[token_id]), len(rows))
 
 
-def _rows_of_labels(train: AuditedSplit) -> Iterator[tuple[str, Rows]]:
-    """The rows that carry each label."""
-    targets = train.part.targets
+def _rows_by_label(train: AuditedSplit) -> Iterator[tuple[str, Rows]]:
+    """Return the rows that carry each label."""
+    targets, labels = train.split.targets, train.known_labels
     if targets.ndim == 2:
-        return ((name, np.flatnonzero(train.carriers(name))) for name in train.known)
-    ends = np.cumsum(np.bincount(targets, minlength=len(train.known)))
-    each = np.split(np.argsort(targets, kind="stable"), ends[:-1])
-    return zip(train.known, each, strict=True)
+        return ((name, np.flatnonzero(train.has_label(name))) for name in labels)
+    ends = np.cumsum(np.bincount(targets, minlength=len(labels)))
+    rows = np.split(np.argsort(targets, kind="stable"), ends[:-1])
+    return zip(labels, rows, strict=True)
 
 
-def _first_with(train: AuditedSplit, telling: _Telling) -> Example:
-    rows = np.flatnonzero(train.carriers(telling.label))
-    has = _has_token(train, rows[: telling.rows - telling.carriers + 1], telling.token)
-    return train.example(int(has[0]))
-
-
-def _rows_with(train: AuditedSplit, rows: Rows, size: int) -> Counts:
-    """(size,) how many of the rows have each token among those read; 0 for padding and unknown."""
+def _count_rows_with_token(train: AuditedSplit, rows: Rows, size: int) -> Counts:
+    """(size,) how many of the rows have each token; 0 for padding and unknown tokens."""
     counts = np.zeros(size, np.int64)
-    for start in range(0, len(rows), _AT_ONCE):
-        ids = np.sort(train.part.ids[rows[start : start + _AT_ONCE]], axis=1)
-        first = np.ones(ids.shape, np.bool_)
-        first[:, 1:] = ids[:, 1:] != ids[:, :-1]
-        counts += np.bincount(ids[first], minlength=size)
+    for start in range(0, len(rows), ID_BATCH_ROWS):
+        ids = np.sort(train.split.ids[rows[start : start + ID_BATCH_ROWS]], axis=1)
+        is_first = np.ones(ids.shape, np.bool_)
+        is_first[:, 1:] = ids[:, 1:] != ids[:, :-1]
+        counts += np.bincount(ids[is_first], minlength=size)
     counts[: len(RESERVED)] = 0
     return counts
 
 
-def _has_token(train: AuditedSplit, rows: Rows, token: int) -> Rows:
-    has: Mask = (train.part.ids[rows] == token).any(axis=1)
-    return rows[has]
+def _example_of(leak: _LeakingToken, train: AuditedSplit) -> Example:
+    """Make an example of the first row that has both the label and the token."""
+    rows = np.flatnonzero(train.has_label(leak.label))
+    # One more row than lack the token: at least one of them has it.
+    rows = rows[: leak.label_rows - leak.rows + 1]
+    has_token = (train.split.ids[rows] == leak.token_id).any(axis=1)
+    return train.example(int(rows[has_token][0]))
 
 
-def _columns(train: AuditedSplit, dataset: Dataset) -> Iterator[Finding]:
-    """Columns of the text whose cells tell the label as they stand."""
+def _find_leaking_columns(train: AuditedSplit, dataset: Dataset) -> Iterator[Finding]:
+    """Find text columns whose whole cells determine the label."""
     config = dataset.config
     columns = config.data.text_columns
-    majority = _majority(train.keys)
+    majority = _majority_rate(train.label_keys)
     for column in columns if len(columns) > 1 else ():
-        alone = config.data.model_copy(update={"text": column})
+        column_only = config.data.model_copy(update={"text": column})
+        column_config = config.model_copy(update={"data": column_only})
         cells = np.concatenate(
-            train.read(train.traits.rows, config.model_copy(update={"data": alone}), _numbered)
+            train.reread(train.texts.positions, column_config, _fingerprint_cells)
         )
-        different, purity = _purity(cells, train.keys)
-        if different * REPEATED > len(cells) or purity < PURE_CELLS:
+        distinct, purity = _compute_purity(cells, train.label_keys)
+        if distinct * MIN_REPEATS > len(cells) or purity < MIN_CELL_PURITY:
             continue
-        if not clearly_purer(purity, majority):
+        if not beats_majority(purity, majority):
             continue
         count = round(purity * len(cells))
         yield Finding(
             "giveaway-column",
             "warning",
-            f"column {column!r} has {different:,} different cells, which tell the label of "
-            f"{share(count, len(cells))} training rows",
+            f"column {column!r} has {distinct:,} different cells, which tell the label of "
+            f"{format_rate(count, len(cells))} training rows",
             count,
             len(cells),
-            _WHY,
+            _REASON,
             f"data.text: without {column!r}, unless it is known before the label is",
             train.examples(np.ones(len(train), np.bool_)),
         )
 
 
-def _numbered(cells: pa.StringArray) -> Fingerprints:
+def _fingerprint_cells(cells: pa.StringArray) -> Fingerprints:
     encoded = cells.dictionary_encode()
-    numbers: Fingerprints = string_numbers(encoded.dictionary)[numbers_of(encoded.indices)]
-    return numbers
+    keys: Fingerprints = fingerprint_strings(encoded.dictionary)[to_numpy(encoded.indices)]
+    return keys
 
 
-def _signs(train: AuditedSplit) -> Iterator[Finding]:
-    """Ratings and headers whose value tells the label where they are."""
-    signs = train.traits.signs
-    for number, name in sorted(signs.called.items(), key=lambda called: called[1]):
-        mask = signs.names == np.uint64(number)
-        rows, first = np.unique(signs.rows[mask], return_index=True)
-        values = signs.values[mask][first]
-        repeated = _repeated(values)
+def _find_leaking_patterns(train: AuditedSplit) -> Iterator[Finding]:
+    """Find ratings and headers whose value determines the label of the texts that have them."""
+    patterns = train.texts.patterns
+    for name, words in sorted(patterns.descriptions.items(), key=lambda pair: pair[1]):
+        mask = patterns.names == np.uint64(name)
+        rows, first = np.unique(patterns.rows[mask], return_index=True)
+        values = patterns.values[mask][first]
+        repeated = _are_repeated(values)
         rows, values = rows[repeated], values[repeated]
-        if len(rows) < max(LEAST_ROWS, LEAST_SHARE * len(train)):
+        if len(rows) < max(MIN_SUPPORT, MIN_SUPPORT_FRACTION * len(train)):
             continue
-        keys = train.keys[rows]
-        _, purity = _purity(values, keys)
-        if purity < PURE or not clearly_purer(purity, _majority(keys)):
+        label_keys = train.label_keys[rows]
+        _, purity = _compute_purity(values, label_keys)
+        if purity < MIN_PURITY or not beats_majority(purity, _majority_rate(label_keys)):
             continue
         yield Finding(
             "giveaway-value",
             "warning",
-            f"{name} are in {share(len(rows), len(train))} training texts, and tell the label of "
-            f"{percent(purity)} of them",
+            f"{words} are in {format_rate(len(rows), len(train))} training texts, and tell the "
+            f"label of {format_percent(purity)} of them",
             len(rows),
             len(train),
-            _WHY,
-            f"take {name} out of the texts, unless predictions will have them too",
-            tuple(train.example(int(row)) for row in rows[:SHOWN]),
+            _REASON,
+            f"take {words} out of the texts, unless predictions will have them too",
+            tuple(train.example(int(row)) for row in rows[:MAX_EXAMPLES]),
         )
 
 
-def _repeated(values: Fingerprints) -> Mask:
-    """(n,) True for values that several rows share."""
-    _, numbers, counts = np.unique(values, return_inverse=True, return_counts=True)
-    shared: Mask = counts[numbers] >= REPEATED
-    return shared
+def _are_repeated(values: Fingerprints) -> Mask:
+    """(n,) True for values that at least `MIN_REPEATS` rows share."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    repeated: Mask = counts[inverse] >= MIN_REPEATS
+    return repeated
 
 
-def _purity(values: Fingerprints, keys: Fingerprints) -> tuple[int, float]:
-    """How many different values there are, and the share of rows of the commonest key of each."""
-    different, of = np.unique(values, return_inverse=True)
-    _, labels = np.unique(keys, return_inverse=True)
-    pairs, counts = np.unique(of * (labels.max() + 1) + labels, return_counts=True)
-    best = np.zeros(len(different), np.int64)
-    np.maximum.at(best, pairs // (labels.max() + 1), counts)
-    return len(different), float(best.sum() / len(values))
+def _compute_purity(values: Fingerprints, label_keys: Fingerprints) -> tuple[int, float]:
+    """Count the distinct values, and compute how well they predict the label.
+
+    Returns:
+        The distinct values, and the fraction of rows with the most frequent label of their value.
+    """
+    distinct, value_ids = np.unique(values, return_inverse=True)
+    _, label_ids = np.unique(label_keys, return_inverse=True)
+    labels = label_ids.max() + 1
+    pairs, counts = np.unique(value_ids * labels + label_ids, return_counts=True)
+    majorities = np.zeros(len(distinct), np.int64)
+    np.maximum.at(majorities, pairs // labels, counts)
+    return len(distinct), float(majorities.sum() / len(values))
 
 
-def _majority(keys: Fingerprints) -> float:
-    """Share of the commonest key."""
-    return float(np.unique(keys, return_counts=True)[1].max() / len(keys))
+def _majority_rate(label_keys: Fingerprints) -> float:
+    """Return the fraction of rows with the most frequent label."""
+    return float(np.unique(label_keys, return_counts=True)[1].max() / len(label_keys))

@@ -1,4 +1,4 @@
-"""Labels misspelt, unseen, rare or imbalanced."""
+"""Labels misspelled, unseen, rare or imbalanced."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embedclf.audit.findings import (
-    COMMONEST,
-    LEAST_IN_CLASS,
-    SHOWN,
-    TIMES,
+    IMBALANCE_RATIO,
+    MAJORITY_FRACTION,
+    MAX_EXAMPLES,
+    MAX_LIST_LENGTH,
+    MIN_LABEL_ROWS,
     Example,
     Finding,
-    Severity,
-    several,
-    share,
+    format_rate,
+    pluralize,
 )
-from embedclf.config.messages import nearest
-from embedclf.system.terminal import shortened
+from embedclf.config.messages import closest_match
+from embedclf.system.terminal import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,160 +30,156 @@ if TYPE_CHECKING:
     from embedclf.system.arrays import Counts
 
 
-_NAMED = 120
-"""Letters of a list of labels."""
+def find_label_problems(splits: Sequence[AuditedSplit], dataset: Dataset) -> Iterator[Finding]:
+    """Find problems with the labels and their frequencies; the first split is training."""
+    train, *others = splits
+    yield from _find_spelling_variants(splits)
+    yield from _find_small_labels(train, dataset)
+    for split in others:
+        yield from _find_unseen_labels(split)
+        yield from _find_unscored_labels(train, split)
+    yield from _find_imbalance(train, dataset)
 
 
-def label_findings(parts: Sequence[AuditedSplit], dataset: Dataset) -> Iterator[Finding]:
-    """Find what is wrong with the labels and how often they are there.
-
-    Args:
-        parts: Training first.
-        dataset: All of them.
-    """
-    train, *others = parts
-    yield from _forms(parts)
-    yield from _small(train, dataset)
-    for part in others:
-        yield from _unseen(part)
-        yield from _unscored(train, part)
-    yield from _imbalance(train, dataset)
-
-
-def plain_form(label: str) -> str:
-    """A label without what the eye does not see: case, blanks, and the form in Unicode (NFKC)."""
-    return " ".join(unicodedata.normalize("NFKC", label).casefold().split())
-
-
-def _forms(parts: Sequence[AuditedSplit]) -> Iterator[Finding]:
-    """Labels that differ only in case, blanks or Unicode form."""
-    forms: dict[str, list[str]] = defaultdict(list)
-    for label in dict.fromkeys(name for part in parts for name in part.names):
-        forms[plain_form(label)].append(label)
-    alike = [labels for labels in forms.values() if len(labels) > 1]
-    if not alike:
+def _find_spelling_variants(splits: Sequence[AuditedSplit]) -> Iterator[Finding]:
+    """Find labels that differ only in case, white space or Unicode form."""
+    spellings: dict[str, list[str]] = defaultdict(list)
+    for label in dict.fromkeys(name for split in splits for name in split.label_names):
+        spellings[_normalize_label(label)].append(label)
+    groups = [labels for labels in spellings.values() if len(labels) > 1]
+    if not groups:
         return
-    labels = [label for group in alike for label in group]
-    told = "; ".join(" = ".join(map(repr, group)) for group in alike)
+    labels = [label for group in groups for label in group]
+    listed = shorten("; ".join(" = ".join(map(repr, group)) for group in groups), MAX_LIST_LENGTH)
+    most_frequent = max(groups[0], key=lambda label: _count_rows(splits, label))
     yield Finding(
         "label-forms",
         "warning",
-        f"{len(labels)} labels differ only in case, blanks or Unicode form: "
-        f"{shortened(told, _NAMED)}",
+        f"{len(labels)} labels differ only in case, blanks or Unicode form: {listed}",
         len(labels),
-        len(set().union(*(part.names for part in parts))),
+        len(set().union(*(split.label_names for split in splits))),
         "they are learned as different labels, and to take one for the other counts as wrong",
-        f"write them alike, as {max(alike[0], key=lambda label: _rows(parts, label))!r}",
-        tuple(_carrying(parts, labels)),
+        f"write them alike, as {most_frequent!r}",
+        tuple(_examples_of(labels, splits)),
     )
 
 
-def _rows(parts: Sequence[AuditedSplit], label: str) -> int:
-    """Rows that carry a label, in all parts."""
-    return sum(int(part.carriers(label).sum()) for part in parts if label in part.names)
+def _normalize_label(label: str) -> str:
+    """Remove differences that the eye may miss: case, white space and Unicode form (NFKC)."""
+    return " ".join(unicodedata.normalize("NFKC", label).casefold().split())
 
 
-def _small(train: AuditedSplit, dataset: Dataset) -> Iterator[Finding]:
-    """Labels with too few training rows."""
+def _count_rows(splits: Sequence[AuditedSplit], label: str) -> int:
+    """Count the rows with a label in all splits."""
+    return sum(int(split.has_label(label).sum()) for split in splits if label in split.label_names)
+
+
+def _find_small_labels(train: AuditedSplit, dataset: Dataset) -> Iterator[Finding]:
+    """Find labels with too few training rows."""
     counts = zip(dataset.labels.names, dataset.labels.counts, strict=True)
-    small = [name for name, count in counts if count < LEAST_IN_CLASS]
+    small = [name for name, count in counts if count < MIN_LABEL_ROWS]
     if small:
         yield Finding(
             "label-small",
             "warning",
-            f"{several(len(small), 'label')} with less than {LEAST_IN_CLASS} training rows: "
-            f"{_named(small)}",
+            f"{pluralize(len(small), 'label')} with less than {MIN_LABEL_ROWS} training rows: "
+            f"{_list_labels(small)}",
             len(small),
             len(dataset.labels.names),
             "what they mean cannot be told from chance, and no row is left to score them on",
             "add rows of them, join them with a label like them, or take them out",
-            tuple(_carrying([train], small)),
+            tuple(_examples_of(small, [train])),
         )
 
 
-def _unseen(part: AuditedSplit) -> Iterator[Finding]:
-    """Rows of labels that no training row has."""
-    unknown = part.part.unknown_labels
+def _find_unseen_labels(split: AuditedSplit) -> Iterator[Finding]:
+    """Find rows whose labels occur in no training row."""
+    unknown = split.split.unknown_labels
     if not unknown:
         return
-    refused = part.name == "validation"
-    near = nearest(next(iter(unknown)), part.known)
-    meant = f"did you mean {near!r}? else " if near else ""
-    severity: Severity = "error" if refused else "warning"
+    in_validation = split.name == "validation"
+    suggestion = closest_match(next(iter(unknown)), split.known_labels)
+    hint = f"did you mean {suggestion!r}? else " if suggestion else ""
     count = sum(unknown.values())
     yield Finding(
         "label-unseen",
-        severity,
-        f"{share(count, len(part))} rows of {part.name} carry labels that no training row has: "
-        f"{_named(unknown)}",
+        "error" if in_validation else "warning",
+        f"{format_rate(count, len(split))} rows of {split.name} carry labels that no training row "
+        f"has: {_list_labels(unknown)}",
         count,
-        len(part),
+        len(split),
         "they have no validation loss, and training refuses them"
-        if refused
+        if in_validation
         else "no prediction finds them, so that they always count as wrong",
-        f"{meant}add training rows of them, or take them out of data.{part.name}",
-        tuple(_carrying([part], unknown)),
+        f"{hint}add training rows of them, or take them out of data.{split.name}",
+        tuple(_examples_of(unknown, [split])),
     )
 
 
-def _unscored(train: AuditedSplit, part: AuditedSplit) -> Iterator[Finding]:
-    """Labels of training that a part has no row of."""
-    facts = zip(train.known, _rows_of_labels(part), strict=True)
-    missing = [name for name, rows in facts if not rows]
+def _find_unscored_labels(train: AuditedSplit, split: AuditedSplit) -> Iterator[Finding]:
+    """Find training labels that occur in no row of a split."""
+    counts = zip(train.known_labels, _rows_per_label(split), strict=True)
+    missing = [name for name, count in counts if not count]
     if missing:
         yield Finding(
             "label-unscored",
             "note",
-            f"{several(len(missing), 'label')} without a row in {part.name}: {_named(missing)}",
+            f"{pluralize(len(missing), 'label')} without a row in {split.name}: "
+            f"{_list_labels(missing)}",
             len(missing),
-            len(train.known),
+            len(train.known_labels),
             "how well they are told is not known, and means over labels leave that out",
-            f"data.{part.name}: a table that has them"
-            if part.has_own_table
+            f"data.{split.name}: a table that has them"
+            if split.has_own_table
             else "raise data.validation, or add rows of them",
-            tuple(_carrying([train], missing)),
+            tuple(_examples_of(missing, [train])),
         )
 
 
-def _imbalance(train: AuditedSplit, dataset: Dataset) -> Iterator[Finding]:
-    """Labels that are much more common than others."""
-    rows = _rows_of_labels(train)
-    most, least = int(rows.max()), int(rows.min())
+def _find_imbalance(train: AuditedSplit, dataset: Dataset) -> Iterator[Finding]:
+    """Find labels that are much more frequent than others."""
     if dataset.config.training.class_weight != "none":
         return
-    common = most >= COMMONEST * len(train) and dataset.labels.task != "multilabel"
-    if not common and most < TIMES * least:
+    counts = _rows_per_label(train)
+    most, least = int(counts.max()), int(counts.min())
+    dominated = most >= MAJORITY_FRACTION * len(train) and dataset.labels.task != "multilabel"
+    if not dominated and most < IMBALANCE_RATIO * least:
         return
-    names = [train.known[int(at)] for at in (rows.argmax(), rows.argmin())]
+    most_frequent = train.known_labels[int(counts.argmax())]
+    rarest = train.known_labels[int(counts.argmin())]
     yield Finding(
         "label-imbalance",
-        "warning" if common else "note",
-        f"{share(most, len(train))} training rows are {names[0]!r}, {least:,} are {names[1]!r}",
+        "warning" if dominated else "note",
+        f"{format_rate(most, len(train))} training rows are {most_frequent!r}, "
+        f"{least:,} are {rarest!r}",
         most,
         len(train),
         "the loss hardly counts what is rare, and accuracy looks good without it",
         "training.class_weight: balanced, and look at the scores of each label",
-        tuple(_carrying([train], [names[1]])),
+        tuple(_examples_of([rarest], [train])),
     )
 
 
-def _rows_of_labels(part: AuditedSplit) -> Counts:
-    """(known labels,) rows that carry each."""
-    targets, known = part.part.targets, len(part.known)
+def _rows_per_label(split: AuditedSplit) -> Counts:
+    """(known labels,) how many rows carry each label."""
+    targets, size = split.split.targets, len(split.known_labels)
     if targets.ndim == 2:
-        carried: Counts = targets[:, :known].sum(axis=0)
-        return carried
-    return np.bincount(targets[targets >= 0], minlength=known)
+        counts: Counts = targets[:, :size].sum(axis=0)
+        return counts
+    return np.bincount(targets[targets >= 0], minlength=size)
 
 
-def _carrying(parts: Sequence[AuditedSplit], labels: Iterable[str]) -> Iterator[Example]:
-    """The first row of each of the first labels; a column of flags may have none."""
-    for label in list(labels)[:SHOWN]:
-        for part in parts:
-            if label in part.names and (carriers := part.carriers(label)).any():
-                yield part.example(int(carriers.argmax()))
+def _examples_of(labels: Iterable[str], splits: Sequence[AuditedSplit]) -> Iterator[Example]:
+    """Make an example of the first row of each of the first labels.
+
+    A label that is a column of flags may occur in no row.
+    """
+    for label in list(labels)[:MAX_EXAMPLES]:
+        for split in splits:
+            if label in split.label_names and (mask := split.has_label(label)).any():
+                yield split.example(int(mask.argmax()))
                 break
 
 
-def _named(labels: Iterable[str]) -> str:
-    return shortened(", ".join(map(repr, labels)), _NAMED)
+def _list_labels(labels: Iterable[str]) -> str:
+    return shorten(", ".join(map(repr, labels)), MAX_LIST_LENGTH)

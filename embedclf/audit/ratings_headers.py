@@ -10,15 +10,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embedclf.system.arrow import mask_column, number_column, numbers_of, text_column
-from embedclf.text.fingerprints import Fingerprints, string_numbers
+from embedclf.system.arrow import mask_column, number_column, text_column, to_numpy
+from embedclf.text.fingerprints import Fingerprints, fingerprint_strings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from embedclf.system.arrays import Rows
 
-    Found = tuple[Rows, pa.StringArray, pa.StringArray]
+    Matches = tuple[Rows, pa.StringArray, pa.StringArray]  # texts, names, values
 
 _NUMBER = r"\d{1,3}(?:[.,]\d)?"
 
@@ -28,102 +28,103 @@ _RATINGS = {
     "ratings such as 2 stars": rf"(?:^|[^\w.,])(?P<value>{_NUMBER}) ?stars?\b",
     "ratings such as ★★★☆☆": r"(?:^|[^★☆])(?P<value>[★☆]+)",
 }
-"""Forms of ratings, by the name that a finding gives them."""
+"""Rating notations, by the name that findings use."""
 
 _HEADER = r"^\s*(?P<name>\pL[\w-]{1,29})[ \t]*[:=][ \t]*(?P<value>[^\s/]\S*)"
 """`Newsgroups: rec.autos`, `Label=spam`: a word, a colon or equals sign, a value."""
 
-_MOST_LINES = 8
-"""Header lines of a text that are read."""
+_MAX_HEADER_LINES = 8
 
 
 @dataclass(frozen=True)
-class Signs:
-    """The signs in many texts; a text has as many as it has."""
+class TextPatterns:
+    """Ratings and headers found in a column of texts; each text may have any number of them."""
 
     rows: Rows
-    """(signs,) the text of each."""
+    """(matches,) the text of each match."""
     names: Fingerprints
-    """(signs,)"""
+    """(matches,) hash of the notation or header name."""
     values: Fingerprints
-    """(signs,)"""
-    called: dict[int, str] = field(default_factory=dict)
-    """What is behind the numbers of frequent names, in words."""
+    """(matches,) hash of the value."""
+    descriptions: dict[int, str] = field(default_factory=dict)
+    """Frequent names in words, by their hash."""
 
     @classmethod
-    def joined(cls, parts: Sequence[Signs], sizes: Sequence[int]) -> Signs:
-        """Those of several parts of so many texts, in order."""
+    def concatenate(cls, batches: Sequence[TextPatterns], sizes: Sequence[int]) -> TextPatterns:
+        """Join the patterns of batches of texts, where `sizes` counts the texts of each."""
         starts = np.cumsum([0, *sizes])[:-1]
-        pairs = zip(starts.tolist(), parts, strict=True)
+        pairs = zip(starts.tolist(), batches, strict=True)
         return cls(
-            np.concatenate([part.rows + start for start, part in pairs]),
-            np.concatenate([part.names for part in parts]),
-            np.concatenate([part.values for part in parts]),
-            {number: name for part in parts for number, name in part.called.items()},
+            np.concatenate([batch.rows + start for start, batch in pairs]),
+            np.concatenate([batch.names for batch in batches]),
+            np.concatenate([batch.values for batch in batches]),
+            {name: words for batch in batches for name, words in batch.descriptions.items()},
         )
 
-    def take(self, texts: Rows, of: int) -> Signs:
-        """Those of some of the `of` texts, which are counted anew."""
-        new = np.full(of, -1)
-        new[texts] = np.arange(len(texts))
-        kept = new[self.rows] >= 0
-        return Signs(new[self.rows[kept]], self.names[kept], self.values[kept], self.called)
+    def take(self, texts: Rows, total: int) -> TextPatterns:
+        """Select the patterns of some of `total` texts, and renumber their rows from 0."""
+        new_rows = np.full(total, -1)
+        new_rows[texts] = np.arange(len(texts))
+        kept = new_rows[self.rows] >= 0
+        return TextPatterns(
+            new_rows[self.rows[kept]], self.names[kept], self.values[kept], self.descriptions
+        )
 
 
-def find_signs(texts: pa.Array, *, frequent: float) -> Signs:
-    """Find the signs in texts (n,).
+def find_patterns(texts: pa.Array, *, min_fraction: float) -> TextPatterns:
+    """Find ratings and headers in texts (n,), ignoring case.
 
     Args:
-        texts: They are looked at in lower case.
-        frequent: Share of the texts that must have a header for its name to be kept. What is that
-            frequent in a table is so in one of its batches.
+        texts: One batch of a table.
+        min_fraction: Fraction of the texts that must have a header for its name to be described.
+            A header this frequent in a table is this frequent in at least one of its batches.
     """
     texts = pc.utf8_lower(texts)
-    found = [*_ratings(texts), *_headers(texts)]
-    if not found:
+    matches = [*_find_ratings(texts), *_find_headers(texts)]
+    if not matches:
         none = np.zeros(0, np.uint64)
-        return Signs(np.zeros(0, np.int64), none, none)
-    names = pa.concat_arrays([names for _, names, _ in found]).dictionary_encode()
-    numbers = string_numbers(names.dictionary)
-    codes = numbers_of(names.indices)
-    kept = np.bincount(codes, minlength=len(numbers)) >= frequent * len(texts)
-    spelled = map(_called, names.dictionary.filter(mask_column(kept)).to_pylist())
-    return Signs(
-        np.concatenate([rows for rows, _, _ in found]),
-        numbers[codes],
-        np.concatenate([string_numbers(values) for _, _, values in found]),
-        dict(zip(numbers[kept].tolist(), spelled, strict=True)),
+        return TextPatterns(np.zeros(0, np.int64), none, none)
+    names = pa.concat_arrays([names for _, names, _ in matches]).dictionary_encode()
+    hashes = fingerprint_strings(names.dictionary)
+    codes = to_numpy(names.indices)
+    frequent = np.bincount(codes, minlength=len(hashes)) >= min_fraction * len(texts)
+    words = map(_describe, names.dictionary.filter(mask_column(frequent)).to_pylist())
+    return TextPatterns(
+        np.concatenate([rows for rows, _, _ in matches]),
+        hashes[codes],
+        np.concatenate([fingerprint_strings(values) for _, _, values in matches]),
+        dict(zip(hashes[frequent].tolist(), words, strict=True)),
     )
 
 
-def _called(name: str) -> str:
-    return name if name in _RATINGS else f"headers {name!r}"
-
-
-def _ratings(texts: pa.Array) -> Iterator[Found]:
-    """The last rating of each text in each of their forms: the first may be of a part."""
+def _find_ratings(texts: pa.Array) -> Iterator[Matches]:
+    """Find the last rating of each text in each notation; earlier ones may rate an aspect only."""
     for name, pattern in _RATINGS.items():
-        rows, _ = _extracted(texts, pattern)
+        rows, _ = _extract(texts, pattern)
         if len(rows):
-            _, (values,) = _extracted(texts.take(number_column(rows)), f"(?s)^.*(?:{pattern})")
+            _, (values,) = _extract(texts.take(number_column(rows)), f"(?s)^.*(?:{pattern})")
             yield rows, pa.repeat(text_column([name])[0], len(rows)), values
 
 
-def _headers(texts: pa.Array) -> Iterator[Found]:
-    """The header lines at the beginning of each text, a line at a time."""
+def _find_headers(texts: pa.Array) -> Iterator[Matches]:
+    """Find the header lines at the start of each text, one line at a time."""
     rows = np.arange(len(texts))
     for line in count():
-        found, groups = _extracted(texts, _HEADER)
-        if not len(found) or line == _MOST_LINES:
+        matching, groups = _extract(texts, _HEADER)
+        if not len(matching) or line == _MAX_HEADER_LINES:
             return
-        rows, texts = rows[found], texts.take(number_column(found))
+        rows, texts = rows[matching], texts.take(number_column(matching))
         yield rows, *groups
-        behind, (rest,) = _extracted(texts, r"(?s)^\s*[^\n]*\n(?P<rest>[^\n].*)")
-        rows, texts = rows[behind], rest
+        continued, (rest,) = _extract(texts, r"(?s)^\s*[^\n]*\n(?P<rest>[^\n].*)")
+        rows, texts = rows[continued], rest
 
 
-def _extracted(texts: pa.Array, pattern: str) -> tuple[Rows, list[pa.StringArray]]:
-    """The texts that a pattern is found in, and what its groups hold in them."""
+def _extract(texts: pa.Array, pattern: str) -> tuple[Rows, list[pa.StringArray]]:
+    """Return the positions of the texts that match a pattern, and the values of its groups."""
     groups = pc.extract_regex(texts, pattern)
-    found = np.flatnonzero(numbers_of(pc.is_valid(groups)))
-    return found, groups.take(number_column(found)).flatten()
+    matching = np.flatnonzero(to_numpy(pc.is_valid(groups)))
+    return matching, groups.take(number_column(matching)).flatten()
+
+
+def _describe(name: str) -> str:
+    return name if name in _RATINGS else f"headers {name!r}"

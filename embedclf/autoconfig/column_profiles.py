@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embedclf.errors import DataError
-from embedclf.system.arrow import mask_column, numbers_of, text_column
+from embedclf.system.arrow import mask_column, text_column, to_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 Content = Literal["nothing", "flags", "numbers", "measures", "dates", "codes", "lists", "words"]
 
-_WHOLE = 10_000
+_FIRST_ROWS = 10_000
 
-_ONE_OF = 64
+_ROW_STEP = 64
 
-_MOST_OF_A_CELL = 10_000
+_MAX_CELL_LENGTH = 10_000
 
-_LOOKED_AT = 1_000
-"""Cells that are enough to tell what a column holds."""
+_MAX_CELLS = 1_000
+"""Cells that are enough to recognize what a column holds."""
 
-_MOST_OF_A_NAME = 40
+_MAX_NAME_LENGTH = 40
 
-_NEARLY_ALL = 0.95
+_CONTENT_FRACTION = 0.95
 
 _DAY = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
 
@@ -43,150 +43,154 @@ _PATTERNS: dict[Content, str] = {
     "codes": r"\w+://\S+|\S+@\S+\.\w+|[0-9a-fA-F]{12,}|[0-9a-fA-F]+(-[0-9a-fA-F]{4,})+|#?\w*\d{5,}",
     "lists": r"\[.*\]|\{.*\}",
 }
-"""What nearly all cells of a column match, the first that fits; else they are words."""
+"""What nearly all cells of a column match; the first that fits counts, and without any it holds
+words."""
 
-_UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+_UNSPACED_LETTER = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 
-_NAME_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
+_NAME_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
 
-_SEVERAL_WORDS = r"\S\s+\S|[^\x00-\x7f]{2}"
+_MULTIPLE_WORDS = r"\S\s+\S|[^\x00-\x7f]{2}"
 
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """What a column holds, as far as a sample of rows tells."""
+    """What a column holds, judged by a sample of rows."""
 
     name: str
     content: Content
     rows: int
     """Rows of the sample."""
     filled: int
-    """Those of them whose cell is not blank."""
-    different: int
-    """Different cells among these."""
-    length: float
-    """Their mean number of characters; no cell counts for more than 10,000."""
-    several_words: float
-    """Share of the different cells with more than one word, or more than one letter of a script
-    beyond ASCII."""
-    holds_its_name: bool
-    """Whether the column's name is one of the cells, as in a table without a header."""
+    """Rows whose cell is not blank."""
+    distinct: int
+    """Distinct cells that are not blank."""
+    mean_length: float
+    """Characters per filled cell; longer cells count as 10,000."""
+    multi_word_fraction: float
+    """Fraction of the distinct cells with more than one word, or with two letters in a row that are
+    not ASCII."""
+    contains_own_name: bool
+    """Whether the column's name is one of its cells, as in a table without a header."""
 
     @property
-    def words_of_name(self) -> tuple[str, ...]:
-        """The words of the name in small letters: `SentenceId` is `sentence`, `id`."""
-        return tuple(word.lower() for word in _NAME_WORDS.findall(self.name))
+    def name_words(self) -> tuple[str, ...]:
+        """The words of the name in lower case: `sentence` and `id` for `SentenceId`."""
+        return tuple(word.lower() for word in _NAME_WORD.findall(self.name))
 
     @property
-    def share_different(self) -> float:
-        """How many of the filled cells differ, between 0 and 1."""
-        return self.different / max(self.filled, 1)
+    def distinct_fraction(self) -> float:
+        """Distinct cells per filled cell, between 0 and 1."""
+        return self.distinct / max(self.filled, 1)
 
     @property
-    def quoted(self) -> str:
-        """The name in quotes, on one line and of a bounded length."""
-        cut = len(self.name) > _MOST_OF_A_NAME
-        return repr(f"{self.name[:_MOST_OF_A_NAME]}…" if cut else self.name)
+    def quoted_name(self) -> str:
+        """The name in quotes, escaped to one line and shortened."""
+        is_long = len(self.name) > _MAX_NAME_LENGTH
+        return repr(f"{self.name[:_MAX_NAME_LENGTH]}…" if is_long else self.name)
 
     def __str__(self) -> str:
-        """What it holds: `'review': words, 98 % of them different, 231 characters on average`."""
-        if self.different < 2:
-            told = f"always the same {self.content}" if self.filled else "nothing"
-            return f"{self.quoted}: {told}"
-        if self.different <= max(20, self.filled // 5):
-            seen = f"in the {self.filled:,} rows looked at"
-            return f"{self.quoted}: {self.different:,} different {self.content} {seen}"
-        share = min(99.0, 100 * self.share_different) if self.share_different < 1 else 100
-        told = f"{self.quoted}: {self.content}, {share:.0f} % of them different"
-        return f"{told}, {self.length:,.0f} characters on average"
+        """Describe it: `'review': words, 98 % of them different, 231 characters on average`."""
+        if self.distinct < 2:
+            constant = f"always the same {self.content}" if self.filled else "nothing"
+            return f"{self.quoted_name}: {constant}"
+        if self.distinct <= max(20, self.filled // 5):
+            sample = f"in the {self.filled:,} rows looked at"
+            return f"{self.quoted_name}: {self.distinct:,} different {self.content} {sample}"
+        fraction = self.distinct_fraction
+        percentage = min(99.0, 100 * fraction) if fraction < 1 else 100  # 100 is all, not nearly
+        return (
+            f"{self.quoted_name}: {self.content}, {percentage:.0f} % of them different, "
+            f"{self.mean_length:,.0f} characters on average"
+        )
 
 
 @dataclass(frozen=True)
-class Sample:
-    """Some rows of a table, all columns of them as text."""
+class TableSample:
+    """Some rows of a table, with all columns as text."""
 
     rows: pa.Table
     profiles: tuple[ColumnProfile, ...]
-    """One for each column, in order."""
+    """One per column, in order."""
 
     def cells(self, column: str) -> pa.StringArray:
-        """The cells of a column in the first rows of the sample: enough to tell a script."""
-        return self.rows[column].slice(0, _LOOKED_AT).combine_chunks()
+        """Return the cells of a column in the first rows: enough to recognize a script."""
+        return self.rows[column].slice(0, _MAX_CELLS).combine_chunks()
 
 
-def sample(table: Table) -> Sample:
-    """Read a sample of a table: its first 10,000 rows, and one of 64 of the others.
+def read_sample(table: Table) -> TableSample:
+    """Read the first 10,000 rows of a table, and one of 64 of the others.
 
-    The others count since tables may be sorted by label. Of a cell no more than 10,000 characters
-    are kept.
+    The others count because tables may be sorted by label. Cells are truncated to 10,000
+    characters.
 
     Raises:
         DataError: A row cannot be read, or there is none.
     """
     rows = pa.Table.from_batches(
-        _sampled(table), pa.schema([(column, pa.string()) for column in table.columns])
+        _read_sample_rows(table), pa.schema([(column, pa.string()) for column in table.columns])
     )
     if not len(rows):
         raise DataError(f"{table.name}: a header and no rows; it needs labelled texts")
     profiles = (
-        _profile(name, column.combine_chunks())
+        _profile_column(name, column.combine_chunks())
         for name, column in zip(table.columns, rows.columns, strict=True)
     )
-    return Sample(rows, tuple(profiles))
+    return TableSample(rows, tuple(profiles))
 
 
-def are_unspaced(texts: pa.Array) -> bool:
-    """Whether texts (n,) run on without blanks between words, as Chinese or Thai does.
+def is_unspaced_script(texts: pa.Array) -> bool:
+    """Check whether texts (n,) are written without spaces between words, as in Chinese or Thai.
 
-    Most letters must be of such scripts, and more than three of them stand together on average:
-    where words were parted beforehand, a word is a better token.
+    Most letters must be of such scripts, in runs of more than three on average: where a text was
+    split into words beforehand, words are better tokens.
     """
-    letters = _occurrences(texts, r"\pL")
-    words = _occurrences(texts, r"[\pL\pM]+")
-    return 2 * _occurrences(texts, _UNSPACED) > letters > 3 * words
+    letters = _count_matches(texts, r"\pL")
+    words = _count_matches(texts, r"[\pL\pM]+")
+    return 2 * _count_matches(texts, _UNSPACED_LETTER) > letters > 3 * words
 
 
-def _sampled(table: Table) -> Iterator[pa.RecordBatch]:
+def _read_sample_rows(table: Table) -> Iterator[pa.RecordBatch]:
     read = 0
-    for batch in table.cells():
-        chosen = np.zeros(len(batch), np.bool_)
-        chosen[: max(0, _WHOLE - read)] = True
-        chosen[::_ONE_OF] = True
+    for batch in table.iter_all_columns():
+        mask = np.zeros(len(batch), np.bool_)
+        mask[: max(0, _FIRST_ROWS - read)] = True
+        mask[::_ROW_STEP] = True
         read += len(batch)
-        rows = batch.filter(mask_column(chosen))
-        cut = [pc.utf8_slice_codeunits(cells, 0, _MOST_OF_A_CELL) for cells in rows.columns]
-        yield pa.RecordBatch.from_arrays(cut, rows.schema.names)
+        rows = batch.filter(mask_column(mask))
+        truncated = [pc.utf8_slice_codeunits(cells, 0, _MAX_CELL_LENGTH) for cells in rows.columns]
+        yield pa.RecordBatch.from_arrays(truncated, rows.schema.names)
 
 
-def _profile(name: str, column: pa.StringArray) -> ColumnProfile:
+def _profile_column(name: str, column: pa.StringArray) -> ColumnProfile:
     trimmed = pc.utf8_trim_whitespace(column)
     filled = trimmed.filter(pc.not_equal(trimmed, text_column([""])[0]))
     cells = filled.unique()
     return ColumnProfile(
         name,
-        _content(cells[:_LOOKED_AT]),
+        _recognize_content(cells[:_MAX_CELLS]),
         rows=len(column),
         filled=len(filled),
-        different=len(cells),
-        length=_mean(pc.utf8_length(filled)),
-        several_words=_mean(pc.match_substring_regex(cells[:_LOOKED_AT], _SEVERAL_WORDS)),
-        holds_its_name=bool(pc.is_in(text_column([name]), cells)[0].as_py()),
+        distinct=len(cells),
+        mean_length=_mean(pc.utf8_length(filled)),
+        multi_word_fraction=_mean(pc.match_substring_regex(cells[:_MAX_CELLS], _MULTIPLE_WORDS)),
+        contains_own_name=bool(pc.is_in(text_column([name]), cells)[0].as_py()),
     )
 
 
-def _content(cells: pa.StringArray) -> Content:
+def _recognize_content(cells: pa.StringArray) -> Content:
     if not len(cells):
         return "nothing"
     for content, pattern in _PATTERNS.items():
-        share = _mean(pc.match_substring_regex(cells, f"^({pattern})$"))
-        if share == 1 or (share >= _NEARLY_ALL and content != "flags"):
+        fraction = _mean(pc.match_substring_regex(cells, f"^({pattern})$"))
+        if fraction == 1 or (fraction >= _CONTENT_FRACTION and content != "flags"):
             return content
     return "words"
 
 
 def _mean(column: pa.Array) -> float:
-    return float(numbers_of(column).mean()) if len(column) else 0.0
+    return float(to_numpy(column).mean()) if len(column) else 0.0
 
 
-def _occurrences(texts: pa.Array, pattern: str) -> int:
-    return int(numbers_of(pc.count_substring_regex(texts, pattern)).sum())
+def _count_matches(texts: pa.Array, pattern: str) -> int:
+    return int(to_numpy(pc.count_substring_regex(texts, pattern)).sum())

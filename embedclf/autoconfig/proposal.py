@@ -8,29 +8,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedclf.autoconfig.column_profiles import are_unspaced, sample
+from embedclf.autoconfig.column_profiles import is_unspaced_script, read_sample
 from embedclf.autoconfig.column_roles import assign_roles
-from embedclf.autoconfig.rules import Setting, choose
-from embedclf.autoconfig.sibling_tables import base_name, find_sibling_tables
-from embedclf.autoconfig.table_statistics import table_statistics
+from embedclf.autoconfig.rules import Setting, choose_settings
+from embedclf.autoconfig.sibling_tables import find_sibling_tables, suggest_config_name
+from embedclf.autoconfig.table_statistics import compute_table_statistics
 from embedclf.config.schema import DataConfig
-from embedclf.config.yaml_file import write
+from embedclf.config.yaml_file import dump_yaml
 from embedclf.data.tables import open_table
 from embedclf.system.arrow import join_columns
-from embedclf.system.terminal import listing
+from embedclf.system.terminal import format_definitions
 
 if TYPE_CHECKING:
     from embedclf.autoconfig.column_roles import ColumnRoles
 
-_HEAD = (
+_HEADER = (
     "A config that `embedclf init` made from the table; the line above a setting tells why. See "
     "what training would read with `embedclf check`, then `embedclf train`."
 )
 
 
 @dataclass(frozen=True)
-class GivenRoles:
-    """What is known of a table beforehand; all else is found out."""
+class InitOptions:
+    """What the user knows about a table; everything else is detected."""
 
     text: tuple[str, ...] = ()
     label: tuple[str, ...] = ()
@@ -45,81 +45,92 @@ class Proposal:
     """A config for a table, setting by setting."""
 
     name: str
-    """What to call the config."""
-    choices: tuple[Setting, ...]
+    """The name of the config, without extension."""
+    settings: tuple[Setting, ...]
 
-    def to_yaml(self, folder: Path) -> str:
-        """The config as YAML, to stand in a folder, with a comment above each setting."""
+    def to_yaml(self, directory: Path) -> str:
+        """Format the config as YAML for a directory, with a comment above each setting."""
         sections: dict[str, dict[str, Any]] = {}
-        comments: dict[tuple[str, ...], str] = {("data",): _HEAD}
-        for choice in self.choices:
-            value = choice.value
+        comments: dict[tuple[str, ...], str] = {("data",): _HEADER}
+        for setting in self.settings:
+            value = setting.value
             if isinstance(value, Path):
-                value = _relative(value, folder)
-            sections.setdefault(choice.section, {})[choice.key] = value
-            comments[choice.section, choice.key] = choice.reason
-        return write(sections, comments)
+                value = _relative_path(value, directory)
+            sections.setdefault(setting.section, {})[setting.key] = value
+            comments[setting.section, setting.key] = setting.reason
+        return dump_yaml(sections, comments)
 
     def facts(self) -> dict[str, Any]:
-        """Each setting by its key, its value and its reason, as plain values."""
+        """Return each setting by its key, with its value and reason, as plain values."""
         return {
             "settings": {
-                f"{one.section}.{one.key}": {
-                    "value": str(one.value) if isinstance(one.value, Path) else one.value,
-                    "reason": one.reason,
+                setting.path: {
+                    "value": str(setting.value)
+                    if isinstance(setting.value, Path)
+                    else setting.value,
+                    "reason": setting.reason,
                 }
-                for one in self.choices
+                for setting in self.settings
             }
         }
 
-    def summary(self, target: Path | None) -> str:
-        """What was found, and what to type next where the config stands in a file."""
+    def summary(self, config_file: Path | None) -> str:
+        """Describe the data, and what to run next if the config was written to a file."""
         shown = ("data.train", "data.text", "data.label", "data.validation", "data.test")
-        entries = [(one.key, one.reason) for one in self.choices if one.path in shown]
-        if target is not None:
-            file = shlex.quote(str(target))
+        entries = [
+            (setting.key, setting.reason) for setting in self.settings if setting.path in shown
+        ]
+        if config_file is not None:
+            file = shlex.quote(str(config_file))
             entries.append(("next", f"embedclf check {file} && embedclf train {file}"))
-        return listing(entries)
+        return format_definitions(entries)
 
 
-def propose(path: Path, known: GivenRoles) -> Proposal:
-    """Look at a table and propose a config that trains on it as it stands.
+def propose(path: Path, options: InitOptions) -> Proposal:
+    """Propose a config that trains on a table as it is.
 
-    All rows are read once for their columns and once to be counted; no text is kept but a sample.
+    The table is read twice: a sample for the columns, then all rows for the statistics. No text is
+    kept apart from the sample.
 
     Raises:
-        DataError: The table, or another that was named, cannot be used, or it cannot be told which
-            columns hold texts and labels.
+        DataError: The table or another named table cannot be used, or it is unclear which columns
+            hold the text and the label.
+        RequestError: A column is requested twice, or has no name.
     """
     table = open_table(
-        path, [*known.text, *known.label], delimiter=known.delimiter, encoding=known.encoding
+        path,
+        [*options.text, *options.label],
+        delimiter=options.delimiter,
+        encoding=options.encoding,
     )
-    seen = sample(table)
-    found = assign_roles(seen.profiles, table.name, text=known.text, label=known.label)
-    texts = join_columns([seen.cells(column.name) for column in found.text])
-    config = _data_config(path, found, known)
-    counted = table_statistics(config, "character" if are_unspaced(texts) else "word")
-    config = config.model_copy(update={"label_separator": counted.separator})
-    companions = find_sibling_tables(
-        config, counted.labels, validation=known.validation, test=known.test
+    sample = read_sample(table)
+    roles = assign_roles(sample.profiles, table.name, text=options.text, label=options.label)
+    texts = join_columns([sample.cells(column.name) for column in roles.text])
+    config = _data_config(path, roles, options)
+    statistics = compute_table_statistics(
+        config, "character" if is_unspaced_script(texts) else "word"
     )
-    choices = choose(config, found, counted, companions)
-    return Proposal(base_name(path), tuple(choices))
+    config = config.model_copy(update={"label_separator": statistics.separator})
+    siblings = find_sibling_tables(
+        config, statistics.labels, validation=options.validation, test=options.test
+    )
+    settings = choose_settings(config, roles, statistics, siblings)
+    return Proposal(suggest_config_name(path), tuple(settings))
 
 
-def _data_config(path: Path, found: ColumnRoles, known: GivenRoles) -> DataConfig:
-    text, label = ([column.name for column in columns] for columns in (found.text, found.label))
+def _data_config(path: Path, roles: ColumnRoles, options: InitOptions) -> DataConfig:
+    text, label = ([column.name for column in columns] for columns in (roles.text, roles.label))
     return DataConfig(
         train=path,
         text=text,
         label=label[0] if len(label) == 1 else label,
-        delimiter=known.delimiter,
-        encoding=known.encoding,
+        delimiter=options.delimiter,
+        encoding=options.encoding,
         skip_invalid=True,
     )
 
 
-def _relative(file: Path, folder: Path) -> str:
-    """A path as a config in a folder names it; a tilde in front would be a home."""
-    path = Path(os.path.relpath(file, folder.absolute())).as_posix()
+def _relative_path(file: Path, directory: Path) -> str:
+    """Return a path relative to a directory; a leading tilde would mean the home directory."""
+    path = Path(os.path.relpath(file, directory.absolute())).as_posix()
     return f"./{path}" if path.startswith("~") else path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from embedclf.data.labeled import read_labels
 from embedclf.errors import DataError
-from embedclf.system.formats import is_packed
+from embedclf.system.formats import is_compressed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,100 +18,111 @@ if TYPE_CHECKING:
 
 _TRAIN = re.compile(r"(?<![a-z])train(ing)?(?![a-z])", re.IGNORECASE)
 
-_NAMES = {"validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
+_SPLIT_NAMES = {"validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 
 
 @dataclass(frozen=True)
 class SiblingTables:
-    """Tables to validate and to test on, and what is to be told of those beside the table."""
+    """Validation and test tables, and what to say about those that cannot be used."""
 
     validation: Path | None = None
     test: Path | None = None
     skipped: int = 0
-    """Rows of them that have no valid label."""
+    """Their rows without a valid label."""
     notes: tuple[str, ...] = ()
-    """What is wrong with each table that was passed over."""
-    given: frozenset[Path] = frozenset()
-    """Those that were named, not found."""
+    """Why each ignored table was ignored."""
+    requested: frozenset[Path] = frozenset()
+    """The tables that the user named."""
 
     def origin(self, path: Path) -> str:
-        """How a table came to be here."""
-        return "as asked for" if path in self.given else "found beside the training table"
+        """Say how a table was chosen."""
+        return "as asked for" if path in self.requested else "found beside the training table"
 
 
-def base_name(table: Path) -> str:
-    """What to call a config for a table: its name, or its folder's where that is `train`."""
+def suggest_config_name(table: Path) -> str:
+    """Name a config after its table, or after the directory of a table called `train`."""
     stem = _stem(table)
-    found = _TRAIN.search(stem)
-    own = stem[: found.start()].rstrip(" ._-") if found else stem
-    return own or table.absolute().parent.name or stem
+    match = _TRAIN.search(stem)
+    name = stem[: match.start()].rstrip(" ._-") if match else stem
+    return name or table.absolute().parent.name or stem
 
 
 def find_sibling_tables(
-    config: DataConfig, known: Labels, *, validation: Path | None = None, test: Path | None = None
+    config: DataConfig, labels: Labels, *, validation: Path | None = None, test: Path | None = None
 ) -> SiblingTables:
-    """Find tables named as the training table, but for `train`: `test.csv` beside `train.csv`.
+    """Find tables named like the training table: `test.csv` beside `train.csv`.
 
-    Those of other columns, without labels or with labels that training would refuse are passed
-    over.
+    Tables that lack the columns, have no labels, or have labels that training would refuse are
+    ignored.
 
     Args:
         config: The training table, and how to read tables like it.
-        known: The labels of the training table.
-        validation: The table to validate on, where it is known.
-        test: The table to test on, where it is known.
+        labels: The labels of the training table.
+        validation: The table to validate on, if it is known.
+        test: The table to test on, if it is known.
 
     Raises:
-        DataError: A table that was given cannot be used.
+        DataError: A table that the user named cannot be used.
     """
-    given = {"validation": validation, "test": test}
-    taken = {path.resolve() for path in given.values() if path is not None}
-    used: dict[str, Path | None] = {}
+    requested = {"validation": validation, "test": test}
+    used = {path.resolve() for path in requested.values() if path is not None}
+    chosen: dict[str, Path | None] = {}
     skipped, notes = 0, list[str]()
-    for purpose, path in given.items():
-        chosen = path or _beside(config.train, purpose)
-        if path is None and chosen is not None and chosen.resolve() in taken:
-            chosen = None  # rows that were named for one purpose serve no other
-        used[purpose] = chosen
-        if chosen is None:
+    for split, path in requested.items():
+        table = path or _find_sibling(config.train, split)
+        if path is None and table is not None and table.resolve() in used:
+            table = None  # a table that was named for one split serves no other
+        chosen[split] = table
+        if table is None:
             continue
         try:
-            skipped += _skipped(chosen, config, known, strict=purpose == "validation")
+            skipped += _count_skipped(table, config, labels, strict=split == "validation")
         except DataError as error:
             if path is not None:
                 raise
-            used[purpose] = None
+            chosen[split] = None
             notes.append(f"passed over: {error}")
-    named = frozenset(path for path in given.values() if path is not None)
-    return SiblingTables(used["validation"], used["test"], skipped, tuple(notes), named)
+    named = frozenset(path for path in requested.values() if path is not None)
+    return SiblingTables(chosen["validation"], chosen["test"], skipped, tuple(notes), named)
 
 
-def _beside(table: Path, purpose: str) -> Path | None:
-    """The table of a purpose that stands beside another, if there is one."""
-    stem = _stem(table)
-    found = _TRAIN.search(stem)
-    if found is None:
+def _find_sibling(train: Path, split: str) -> Path | None:
+    """Return the table of a split in the directory of the training table, if there is one."""
+    stem = _stem(train)
+    match = _TRAIN.search(stem)
+    if match is None:
         return None
-    ending = table.name[len(stem) :]
-    there = {path.name.lower(): path for path in sorted(table.parent.iterdir())}
-    names = (f"{stem[: found.start()]}{name}{stem[found.end() :]}" for name in _NAMES[purpose])
-    candidates = (there.get(f"{name}{ending}".lower()) for name in names)
+    suffix = train.name[len(stem) :]
+    # By lower case, as `Train.csv` goes with `test.csv` on every file system.
+    files = {path.name.lower(): path for path in sorted(train.parent.iterdir())}
+    stems = (f"{stem[: match.start()]}{name}{stem[match.end() :]}" for name in _SPLIT_NAMES[split])
+    candidates = (files.get(f"{name}{suffix}".lower()) for name in stems)
     return next((path for path in candidates if path is not None and path.is_file()), None)
 
 
-def _skipped(path: Path, config: DataConfig, known: Labels, *, strict: bool) -> int:
-    """How many rows of a table have no valid label; raises DataError where it cannot be used."""
+def _count_skipped(path: Path, config: DataConfig, labels: Labels, *, strict: bool) -> int:
+    """Count the rows without a valid label.
+
+    Args:
+        path: The table.
+        config: How to read it.
+        labels: The labels of the training table.
+        strict: Whether a single row of an unknown label makes a table unusable, or only all rows.
+
+    Raises:
+        DataError: The table cannot be used.
+    """
     rows = read_labels(path, config)
-    _, unknown = known.encode(rows, config)
-    carried = sum(unknown.values())
-    if carried and (strict or carried >= len(rows)):
+    _, unknown = labels.encode(rows, config)
+    count = sum(unknown.values())
+    if count and (strict or count >= len(rows)):
         name = next(iter(unknown))
         raise DataError(
-            f"{path}: no training row has labels such as {name!r} (rows here: {carried:,})"
+            f"{path}: no training row has labels such as {name!r} (rows here: {count:,})"
         )
     return rows.skipped
 
 
 def _stem(table: Path) -> str:
-    """A table's name without its endings, `.gz` being one of them."""
-    return (table.with_suffix("") if is_packed(table) else table).stem
+    """Return the name of a table without its suffixes, including `.gz`."""
+    return (table.with_suffix("") if is_compressed(table) else table).stem

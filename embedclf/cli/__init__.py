@@ -1,1 +1,1 @@
-"""The command line: commands, what they print, how errors end them. Click is used here alone."""
+"""Commands, what they print, and how errors end them. Only this package uses Click."""

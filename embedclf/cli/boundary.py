@@ -18,69 +18,72 @@ from embedclf.system import interrupts
 
 
 class ErrorBoundary(click.Group):
-    """The one place where an error becomes a line and an exit status."""
+    """A group that turns each error of its commands into one line and an exit status."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse what stands before the command."""
+        """Parse the group's own arguments, which stand before the command."""
         try:
             return super().parse_args(ctx, args)
         except click.exceptions.NoArgsIsHelpError:
-            raise
+            raise  # a UsageError whose message is the help
         except click.UsageError as error:
-            self._refuse(ctx, error)
-        except OSError as error:  # help that has nowhere to go
-            self._give_up(ctx, error)
+            _exit_with_usage(ctx, error)
+        except OSError as error:  # from printing --help
+            _exit_with_os_error(ctx, error)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a user's mistake never shows a traceback."""
-        began = time.perf_counter()
+        started = time.perf_counter()
         _prepare_output()
         try:
-            with interrupts.raised():
+            with interrupts.handled():
                 super().invoke(ctx)
             sys.stdout.flush()
         except EmbedclfError as error:
-            click.echo(f"embedclf: {error}", err=True)
-            ctx.exit(error.status)
+            _exit(ctx, str(error), error.exit_status)
         except click.exceptions.NoArgsIsHelpError:
             raise
         except click.UsageError as error:
-            self._refuse(ctx, error)
+            _exit_with_usage(ctx, error)
         except KeyboardInterrupt as interrupt:
-            why = f"; {interrupt}" if str(interrupt) else ""
-            click.echo(f"embedclf: interrupted{why}", err=True)
-            ctx.exit(130)
+            reason = f"; {interrupt}" if str(interrupt) else ""
+            _exit(ctx, f"interrupted{reason}", 130)
         except OSError as error:
-            self._give_up(ctx, error)
+            _exit_with_os_error(ctx, error)
         except MemoryError as error:
             hint = "lower text.sequence_length, text.vocabulary_size or model.embedding_dim"
-            click.echo(f"embedclf: not enough memory: {error}; {hint}", err=True)
-            ctx.exit(1)
+            _exit(ctx, f"not enough memory: {error}; {hint}", 1)
         if ctx.meta.get("verbose"):
             python = ".".join(map(str, sys.version_info[:3]))
-            spent = time.perf_counter() - began
-            click.echo(f"embedclf {__version__}, Python {python}: {spent:.2f} s", err=True)
+            seconds = time.perf_counter() - started
+            click.echo(f"embedclf {__version__}, Python {python}: {seconds:.2f} s", err=True)
 
-    def _refuse(self, ctx: click.Context, error: click.UsageError) -> NoReturn:
-        path = (error.ctx or ctx).command_path
-        fault = error.format_message().rstrip(".")
-        click.echo(f"embedclf: {fault}; see `{path} --help`", err=True)
-        ctx.exit(2)
 
-    def _give_up(self, ctx: click.Context, error: OSError) -> NoReturn:
-        """End on a full disk or a reader that has gone; the latter is no news."""
-        if error.errno != errno.EPIPE:
-            place = error.filename or "standard output"
-            click.echo(f"embedclf: {place}: {error.strerror}", err=True)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer goes nowhere
-        ctx.exit(1)
+def _exit(ctx: click.Context, message: str, status: int) -> NoReturn:
+    click.echo(f"embedclf: {message}", err=True)
+    ctx.exit(status)
+
+
+def _exit_with_usage(ctx: click.Context, error: click.UsageError) -> NoReturn:
+    path = (error.ctx or ctx).command_path
+    _exit(ctx, f"{error.format_message().rstrip('.')}; see `{path} --help`", 2)
+
+
+def _exit_with_os_error(ctx: click.Context, error: OSError) -> NoReturn:
+    """Exit after a failed write; if the reader has closed the pipe, without a message."""
+    if error.errno != errno.EPIPE:
+        place = error.filename or "standard output"
+        click.echo(f"embedclf: {place}: {error.strerror}", err=True)
+    # Python flushes standard output once more at exit, which would fail again.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    ctx.exit(1)
 
 
 def _prepare_output() -> None:
-    """Write UTF-8 whatever the locale; standard streams that were closed lead nowhere.
+    """Write UTF-8 whatever the locale, and replace closed standard streams by the null device.
 
-    The null device takes the numbers 0 to 2 where they are free, so that no file gets one of them
-    and is written into.
+    A closed stream's descriptor would go to the next file that is opened, which messages would
+    then be written into. So the null device takes all free descriptors from 0 to 2.
     """
     while (free := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass

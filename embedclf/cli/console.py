@@ -1,4 +1,4 @@
-"""What commands print, say, and show while they run."""
+"""What commands print, and how they show progress."""
 
 from __future__ import annotations
 
@@ -17,75 +17,67 @@ if TYPE_CHECKING:
 
 
 def open_run(path: Path | None) -> Run:
-    """The run that is named, or the newest, which is then told, beside damaged ones."""
+    """Open the run at a path, or the newest, which is then named; damaged runs are skipped."""
     from embedclf.runs.run import Run, open_newest
 
     if path is not None:
         return Run.open(path)
     run, faults = open_newest()
     for fault in faults:
-        say(f"passed over: {fault}")
-    say(f"run: {run.path}")
+        echo_info(f"passed over: {fault}")
+    echo_info(f"run: {run.path}")
     return run
 
 
-def print_parts(parts: Iterable[str]) -> None:
-    """Print as it comes, in colours where the terminal has them and NO_COLOR is not set."""
+def echo_chunks(chunks: Iterable[str]) -> None:
+    """Print chunks as they come, in colors if the terminal has them and NO_COLOR is not set."""
     color = False if os.environ.get("NO_COLOR") else None
-    for part in parts:
-        click.echo(part, nl=False, color=color)
+    for chunk in chunks:
+        click.echo(chunk, nl=False, color=color)
 
 
-def say(text: str, *, only_verbose: bool = False) -> None:
-    """Tell something on standard error, where that is not unwanted."""
-    if not flag("quiet") and (flag("verbose") or not only_verbose):
+def echo_info(text: str, *, only_verbose: bool = False) -> None:
+    """Print a message on standard error, unless -q asks for silence."""
+    if not _is_quiet() and (_is_verbose() or not only_verbose):
         click.echo(text, err=True)
 
 
-def check_page(option: str, file: Path | None) -> bool:
-    """Whether a page goes to standard output (`-`).
+def check_page_name(option: str, file: Path | None) -> None:
+    """Refuse to write a page into a file whose suffix is another format's; `-` prints it.
 
     Raises:
-        click.UsageError: Its name is not that of a page, so that it may be another file's.
+        click.UsageError: The suffix is not .html or .htm.
     """
     if file is not None and str(file) != "-" and file.suffix.lower() not in {".html", ".htm"}:
         raise click.UsageError(f"{option} {file}: a page has a name in .html.")
-    return str(file) == "-"
 
 
-def flag(name: str) -> bool:
-    """Whether -q (quiet) or -v (verbose) was given."""
-    return bool(click.get_current_context().meta.get(name))
+def start_tensorflow(*, show_logs: bool) -> None:
+    """Import TensorFlow in a thread until the command ends, and show its logs if asked to."""
+    from embedclf.cli.process import tensorflow_ahead
 
-
-def show_tensorflow(show: bool) -> None:
-    """Ask for TensorFlow's log before it is imported."""
-    if show:
-        os.environ["EMBEDCLF_TF_LOGS"] = "1"
+    click.get_current_context().with_resource(tensorflow_ahead(show_logs=show_logs))
 
 
 class Display:
-    """Where progress is shown.
+    """Progress on standard error.
 
-    Use it as a context manager, so that the bar goes away whatever happens.
+    Use it as a context manager, so that the bar disappears even if the command fails.
     """
 
-    def __init__(
-        self, progress: str, *, quiet: bool, shared: bool = False, before_time: str = ""
-    ) -> None:
-        """Choose how to show it.
+    def __init__(self, progress: str, *, shared: bool = False, time_prefix: str = "") -> None:
+        """Choose how to show progress.
 
         Args:
-            progress: auto (a bar on a terminal, else none), plain or none.
-            quiet: Say nothing at all.
+            progress: auto (a bar on a terminal, else nothing), plain or none.
             shared: Whether results go to the same terminal, which leaves no room for a bar.
-            before_time: What stands before the time that is left.
+            time_prefix: Printed before the remaining time.
         """
-        self._quiet = quiet
-        self.plain = progress == "plain" and not quiet
+        self._quiet = _is_quiet()
+        self.plain = progress == "plain" and not self._quiet
         self._bar: Any = None
-        if progress == "auto" and not quiet and sys.stderr.isatty() and not shared:
-            self._bar = _new_bar(before_time)
+        if progress == "auto" and not self._quiet and sys.stderr.isatty() and not shared:
+            self._bar = _new_bar(time_prefix)
         self._task: Any = None
 
     def __enter__(self) -> Display:
@@ -100,8 +92,8 @@ class Display:
         if self._bar is not None:
             self._bar.stop()
 
-    def say(self, line: str) -> None:
-        """Tell a fact; where nobody reads any more, say nothing from then on."""
+    def info(self, line: str) -> None:
+        """Print a line; once nobody reads standard error any more, print nothing else."""
         if self._quiet:
             return
         try:
@@ -110,30 +102,40 @@ class Display:
             self._quiet, self.plain = True, False
 
     def step(self, line: str) -> None:
-        """Tell a step that is done: above the bar, as a plain line, or not at all."""
+        """Report a finished step: above the bar, as a plain line, or not at all."""
         if self._bar is not None:
             self._bar.console.print(line, highlight=False, markup=False)
         elif self.plain:
-            self.say(line)
+            self.info(line)
 
-    def move(self, told: str, done: float, total: float | None) -> None:
-        """Move the bar, if there is one; without a total it runs to and fro."""
+    def update(self, description: str, done: float, total: float | None) -> None:
+        """Advance the bar, if there is one; without a total it pulses."""
         if self._bar is None:
             return
         if self._task is None:
             self._bar.start()
-            self._task = self._bar.add_task("", total=None, told="")
-        self._bar.update(self._task, completed=done, total=total, told=told)
+            self._task = self._bar.add_task("", total=None)
+        self._bar.update(self._task, completed=done, total=total, description=description)
 
 
-def _new_bar(before_time: str) -> Any:
+def _is_quiet() -> bool:
+    """Whether -q was given."""
+    return bool(click.get_current_context().meta.get("quiet"))
+
+
+def _is_verbose() -> bool:
+    """Whether -v was given."""
+    return bool(click.get_current_context().meta.get("verbose"))
+
+
+def _new_bar(time_prefix: str) -> Any:
     from rich import progress
     from rich.console import Console
 
     return progress.Progress(
         progress.BarColumn(bar_width=24),
-        progress.TextColumn("{task.fields[told]}", markup=False),
-        progress.TextColumn(before_time),
+        progress.TextColumn("{task.description}", markup=False),
+        progress.TextColumn(time_prefix),
         progress.TimeRemainingColumn(compact=True),
         console=Console(stderr=True),
         transient=True,

@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from embedclf.cli.console import flag, say, show_tensorflow
+from embedclf.cli.console import Display, echo_info, start_tensorflow
 from embedclf.cli.options import (
     FILE,
+    config_argument,
     json_option,
     override_option,
     progress_option,
     tf_logs_option,
     verbosity_options,
 )
+from embedclf.system.terminal import to_json
 
 if TYPE_CHECKING:
     from embedclf.audit.findings import Severity
 
 
 @click.command(short_help="Tell what is wrong with config and data; train nothing.")
-@click.argument("config", type=FILE)
+@config_argument
 @override_option
 @click.option(
     "--fail-on",
@@ -31,20 +33,19 @@ if TYPE_CHECKING:
 )
 @json_option
 @verbosity_options
-def check(
-    config: Path, overrides: tuple[str, ...], fail_on: Severity | None, as_json: bool
+def check_command(
+    config_path: Path, overrides: tuple[str, ...], fail_on: Severity | None, as_json: bool
 ) -> None:
     """Tell what is wrong with a config and its data, and what mends it; train nothing."""
-    from embedclf.audit import check
+    from embedclf.audit.check import audit_data, raise_on_findings
     from embedclf.config.loading import load_config
-    from embedclf.reports import audit as audit_report
+    from embedclf.reports.audit import audit_json, audit_text
 
-    settings = load_config(config, overrides)
-    told = check.audit(settings)
-    text = audit_report.audited_json(told) if as_json else audit_report.audited(told, settings)
-    click.echo(text)
-    check.refuse(told, fail_on)
-    say(f"{config}: config and data can be used")
+    config = load_config(config_path, overrides)
+    audit = audit_data(config)
+    click.echo(audit_json(audit) if as_json else audit_text(audit, config))
+    raise_on_findings(audit, fail_on)
+    echo_info(f"{config_path}: config and data can be used")
 
 
 @click.command(short_help="Look at a table and write a config for it.")
@@ -64,29 +65,28 @@ def check(
 @click.option("--encoding", help="The table's encoding, where it is not UTF-8.")
 @json_option
 @verbosity_options
-def init(data: Path, output: Path | None, as_json: bool, **known: Any) -> None:
+def init_command(data: Path, output: Path | None, as_json: bool, **options: Any) -> None:
     """Look at a table and write a config that trains on it, with the reason of each setting.
 
     The columns of texts and labels, and tables to validate and to test on that stand beside DATA,
     are found. What is there already is not written over.
     """
-    from embedclf.autoconfig.proposal import GivenRoles, propose
-    from embedclf.system import terminal
+    from embedclf.autoconfig.proposal import InitOptions, propose
     from embedclf.system.files import create_text
 
-    proposal = propose(data, GivenRoles(**known))
+    proposal = propose(data, InitOptions(**options))
     target = None if str(output) == "-" else output or Path(f"{proposal.name}.yaml")
     config = proposal.to_yaml(target.parent if target else Path())
     if target is not None:
         create_text(target, config)
-    facts = {"config": target and str(target), **proposal.facts()}
-    shown = config.rstrip() if target is None else f"config: {target}"
-    click.echo(terminal.to_json(facts) if as_json else shown)
-    say(proposal.summary(target))
+    values = {"config": target and str(target), **proposal.facts()}
+    text = config.rstrip() if target is None else f"config: {target}"
+    click.echo(to_json(values) if as_json else text)
+    echo_info(proposal.summary(target))
 
 
 @click.command(short_help="Find rows that are probably mislabelled.")
-@click.argument("config", type=FILE)
+@config_argument
 @override_option
 @click.option(
     "--folds",
@@ -110,8 +110,8 @@ def init(data: Path, output: Path | None, as_json: bool, **known: Any) -> None:
 @tf_logs_option
 @json_option
 @verbosity_options
-def suspects(
-    config: Path,
+def suspects_command(
+    config_path: Path,
     overrides: tuple[str, ...],
     folds: int,
     output: Path | None,
@@ -125,28 +125,25 @@ def suspects(
     The config's network is trained once a fold and judges the rows that it has not seen.
     """
     from embedclf.audit.suspects import find_label_errors
-    from embedclf.cli.console import Display
     from embedclf.cli.train_progress import FoldProgress
     from embedclf.config.loading import load_config
-    from embedclf.reports import audit as audit_report
-    from embedclf.system import terminal
+    from embedclf.reports.audit import suspects_json, suspects_text
 
-    settings = load_config(config, overrides)
-    show_tensorflow(tf_logs)
-    with Display(progress, quiet=flag("quiet"), before_time="at most") as display:
-        found = find_label_errors(
-            settings, folds=folds, shown=rows, output=output, on_event=FoldProgress(display)
+    config = load_config(config_path, overrides)
+    start_tensorflow(show_logs=tf_logs)
+    with Display(progress, time_prefix="at most") as display:
+        label_errors = find_label_errors(
+            config, folds=folds, max_rows=rows, output=output, on_event=FoldProgress(display)
         )
     if output is not None:
-        say(f"{output}: {found.suspects:,} rows written")
-    click.echo(terminal.to_json(found.to_json()) if as_json else audit_report.suspects(found))
+        echo_info(f"{output}: {label_errors.suspects:,} rows written")
+    click.echo(suspects_json(label_errors) if as_json else suspects_text(label_errors))
 
 
 @click.command(short_help="Print the config's JSON schema.")
 @verbosity_options
-def schema() -> None:
+def schema_command() -> None:
     """Print the JSON schema of the config, for editors that complete and check YAML."""
     from embedclf.config.schema import json_schema
-    from embedclf.system import terminal
 
-    click.echo(terminal.to_json(json_schema()))
+    click.echo(to_json(json_schema()))

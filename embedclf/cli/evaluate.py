@@ -6,25 +6,27 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embedclf.cli.console import check_page, open_run, say
+from embedclf.cli.console import check_page_name, echo_info, open_run
 from embedclf.cli.options import (
     FILE,
     baseline_option,
     by_option,
-    form_options,
+    data_option,
     json_option,
-    labelled_option,
     run_option,
+    table_format_options,
     verbosity_options,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from embedclf.runs.run import Run
+
 
 @click.command(short_help="Score a run on labelled rows.")
 @run_option
-@labelled_option
+@data_option
 @by_option
 @baseline_option
 @click.option(
@@ -34,10 +36,10 @@ if TYPE_CHECKING:
     metavar="N",
     help="Show so many of the worst mistakes; 5 when left out.",
 )
-@form_options
+@table_format_options
 @json_option
 @verbosity_options
-def evaluate(
+def evaluate_command(
     path: Path | None,
     data: Path | None,
     by: tuple[str, ...],
@@ -49,18 +51,16 @@ def evaluate(
 ) -> None:
     """Score a run on labelled rows, with intervals, beside baselines, by slice, at its worst."""
     from embedclf.evaluation.evaluate import EvaluationRequest, evaluate_run
-    from embedclf.reports import evaluation as evaluation_report
+    from embedclf.reports.evaluation import evaluation_json, evaluation_text
 
-    _check_form(data, delimiter, encoding)
+    _check_table_format(data, delimiter, encoding)
     run = open_run(path)
-    wanted = EvaluationRequest(data, delimiter, encoding, by, baseline=baseline, mistakes=mistakes)
-    told = evaluate_run(run, wanted)
-    say(f"read as {told.scored.labeled.table.form}")
-    click.echo(
-        evaluation_report.appraisal_json(run.path, told)
-        if as_json
-        else evaluation_report.appraisal(told)
+    request = EvaluationRequest(
+        data, delimiter, encoding, by, baseline=baseline, max_mistakes=mistakes
     )
+    evaluation = evaluate_run(run, request)
+    echo_info(f"read as {evaluation.scored.labeled.table.description}")
+    click.echo(evaluation_json(run.path, evaluation) if as_json else evaluation_text(evaluation))
 
 
 @click.command(short_help="Compare two runs on the same rows.")
@@ -69,34 +69,34 @@ def evaluate(
 @click.option("--data", type=FILE, help="The labelled table; else rows that both were tested on.")
 @json_option
 @verbosity_options
-def compare(first: Path, second: Path, data: Path | None, as_json: bool) -> None:
+def compare_command(first: Path, second: Path, data: Path | None, as_json: bool) -> None:
     """Compare two runs on the same rows: differences, whether they are chance, changed rows."""
-    from embedclf.evaluation import compare
-    from embedclf.reports import comparison as comparison_report
+    from embedclf.evaluation.compare import compare_runs
+    from embedclf.reports.comparison import comparison_json, comparison_text
 
-    told = compare.compare_runs(open_run(first), open_run(second), data)
-    show = comparison_report.comparison_json if as_json else comparison_report.comparison
-    click.echo(show(first, second, told))
+    comparison = compare_runs(open_run(first), open_run(second), data)
+    render = comparison_json if as_json else comparison_text
+    click.echo(render(first, second, comparison))
 
 
-@click.command("report", short_help="Make one page of all that is known of a run.")
+@click.command(short_help="Make one page of all that is known of a run.")
 @run_option
-@labelled_option
+@data_option
 @by_option
 @baseline_option
 @click.option(
     "-o", "--output", type=FILE, help="The page; report.html in the run when left out, - prints it."
 )
-@click.option("--open", "shown", is_flag=True, help="Open it in a browser.")
-@form_options
+@click.option("--open", "open_page", is_flag=True, help="Open it in a browser.")
+@table_format_options
 @verbosity_options
-def make_report(
+def report_command(
     path: Path | None,
     data: Path | None,
     by: tuple[str, ...],
     baseline: bool,
     output: Path | None,
-    shown: bool,
+    open_page: bool,
     delimiter: str | None,
     encoding: str | None,
 ) -> None:
@@ -106,21 +106,19 @@ def make_report(
     """
     from embedclf.evaluation.evaluate import EvaluationRequest
     from embedclf.reports.html import report_data, run_report
-    from embedclf.runs.run import REPORT
+    from embedclf.runs.run import REPORT_FILE
 
-    printed = check_page("-o", output)
-    if printed and shown:
-        raise click.UsageError("-o - prints the page; --open needs it in a file.")
-    _check_form(data, delimiter, encoding)
-    run = open_run(path)
-    wanted = EvaluationRequest(
-        data, delimiter, encoding, by, baseline=baseline, mistakes=report_data.MISTAKES
+    _check_page(output, open_page=open_page)
+    _check_table_format(data, delimiter, encoding)
+    run, limit = open_run(path), report_data.MAX_MISTAKES
+    request = EvaluationRequest(
+        data, delimiter, encoding, by, baseline=baseline, max_mistakes=limit
     )
-    page = run_report.page(report_data.gather(run, wanted))
-    if printed:
+    page = run_report.page(report_data.gather(run, request))
+    if str(output) == "-":
         click.echo(page, nl=False)
     else:
-        _publish(page, output or run.path / REPORT, shown=shown)
+        _write_page(page, output or run.path / REPORT_FILE, open_page=open_page)
 
 
 @click.command(short_help="Weigh a run's threshold, or choose it anew.")
@@ -133,43 +131,50 @@ def make_report(
 )
 @json_option
 @verbosity_options
-def threshold(path: Path | None, metric: str | None, as_json: bool) -> None:
+def threshold_command(path: Path | None, metric: str | None, as_json: bool) -> None:
     """Show what thresholds come to on a run's validation rows; choose another with --metric."""
-    from embedclf.evaluation import run_thresholds
-    from embedclf.reports import evaluation as evaluation_report
-    from embedclf.runs.run import REPORT
+    from embedclf.evaluation.run_thresholds import parse_rule, set_thresholds, tabulate_thresholds
+    from embedclf.reports.thresholds import threshold_json, threshold_text
 
-    rule = None if metric is None else run_thresholds.parse_rule(metric)
+    rule = None if metric is None else parse_rule(metric)
     run = open_run(path)
-    told = (
-        run_thresholds.threshold_table(run)
-        if rule is None
-        else run_thresholds.set_threshold(run, rule)
-    )
-    if as_json:
-        click.echo(evaluation_report.weighed_json(run.path, told))
-    else:
-        click.echo(evaluation_report.weighed(told))
+    table = tabulate_thresholds(run) if rule is None else set_thresholds(run, rule)
+    click.echo(threshold_json(run.path, table) if as_json else threshold_text(table))
     if rule is not None:
-        say(f"{run.path}: decides so from now on")
-        if (run.path / REPORT).exists():
-            say(f"{run.path / REPORT}: tells of before; `embedclf report` makes it anew")
+        _echo_new_threshold(run)
 
 
-def _check_form(data: Path | None, delimiter: str | None, encoding: str | None) -> None:
-    """Refuse to be told how to read a table that is not named."""
+def _check_table_format(data: Path | None, delimiter: str | None, encoding: str | None) -> None:
+    """Raise a UsageError if the format of a table is given, but no table."""
     if data is None and (delimiter or encoding):
         raise click.UsageError("--delimiter and --encoding tell how to read --data; name it too.")
 
 
-def _publish(page: str, file: Path, *, shown: bool) -> None:
-    """Write a page and name it; show it where that is wanted."""
+def _check_page(output: Path | None, *, open_page: bool) -> None:
+    """Raise a UsageError if a page cannot be written to, or opened from, its output."""
+    check_page_name("-o", output)
+    if open_page and str(output) == "-":
+        raise click.UsageError("-o - prints the page; --open needs it in a file.")
+
+
+def _write_page(page: str, file: Path, *, open_page: bool) -> None:
+    """Write a page, print its path, and open it in a browser if asked to."""
     import webbrowser
 
     from embedclf.system.files import write_text
 
     write_text(file, [page])
-    say(f"{file}: written")
+    echo_info(f"{file}: written")
     click.echo(file)
-    if shown and not webbrowser.open(file.resolve().as_uri()):
-        say(f"no browser could be opened; open {file} by hand")
+    if open_page and not webbrowser.open(file.resolve().as_uri()):
+        echo_info(f"no browser could be opened; open {file} by hand")
+
+
+def _echo_new_threshold(run: Run) -> None:
+    """Say that the run has changed, and that its report has not."""
+    from embedclf.runs.run import REPORT_FILE
+
+    echo_info(f"{run.path}: decides so from now on")
+    report = run.path / REPORT_FILE
+    if report.exists():
+        echo_info(f"{report}: tells of before; `embedclf report` makes it anew")

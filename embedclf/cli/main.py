@@ -6,12 +6,17 @@ import click
 
 from embedclf import __version__
 from embedclf.cli.boundary import ErrorBoundary
-from embedclf.cli.data import check, init, schema, suspects
-from embedclf.cli.embeddings import embeddings
-from embedclf.cli.evaluate import compare, evaluate, make_report, threshold
-from embedclf.cli.predict import explain, predict
-from embedclf.cli.runs import runs, summary, train
-from embedclf.cli.tune import tune
+from embedclf.cli.data import check_command, init_command, schema_command, suspects_command
+from embedclf.cli.embeddings import embeddings_group
+from embedclf.cli.evaluate import (
+    compare_command,
+    evaluate_command,
+    report_command,
+    threshold_command,
+)
+from embedclf.cli.predict import explain_command, predict_command
+from embedclf.cli.runs import runs_command, summary_command, train_command
+from embedclf.cli.tune import tune_command
 
 
 @click.group(
@@ -24,20 +29,20 @@ def main() -> None:
 
 
 for command in (
-    check,
-    compare,
-    embeddings,
-    evaluate,
-    explain,
-    init,
-    make_report,
-    predict,
-    runs,
-    schema,
-    summary,
-    suspects,
-    threshold,
-    train,
-    tune,
+    check_command,
+    compare_command,
+    embeddings_group,
+    evaluate_command,
+    explain_command,
+    init_command,
+    predict_command,
+    report_command,
+    runs_command,
+    schema_command,
+    summary_command,
+    suspects_command,
+    threshold_command,
+    train_command,
+    tune_command,
 ):
     main.add_command(command)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
@@ -11,25 +11,20 @@ from embedclf.system.formats import InputFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeVar
 
-    F = TypeVar("F", bound=Callable[..., Any])
+Command = TypeVar("Command", bound="Callable[..., Any]")
 
 FILE = click.Path(path_type=Path)
 
 
-def _note(ctx: click.Context, option: click.Parameter, given: bool) -> None:
-    ctx.meta[str(option.name)] = given
-
-
-def verbosity_options(command: F) -> F:
-    """-q and -v, which every command knows."""
+def verbosity_options(command: Command) -> Command:
+    """-q and -v, which all commands have; `console` reads them from the context."""
     quiet = click.option(
         "-q",
         "--quiet",
         is_flag=True,
         expose_value=False,
-        callback=_note,
+        callback=_store_in_context,
         help="Say nothing but results and errors.",
     )
     verbose = click.option(
@@ -37,14 +32,14 @@ def verbosity_options(command: F) -> F:
         "--verbose",
         is_flag=True,
         expose_value=False,
-        callback=_note,
+        callback=_store_in_context,
         help="Also tell versions and times.",
     )
     return quiet(verbose(command))
 
 
-def form_options(command: F) -> F:
-    """How a table is to be read, where that is not as the run's config says or detected."""
+def table_format_options(command: Command) -> Command:
+    """How to read a table whose format differs from the run's config and is not detected."""
     delimiter = click.option(
         "--delimiter", help="What parts the columns; else as in training, or detected."
     )
@@ -54,9 +49,10 @@ def form_options(command: F) -> F:
     return delimiter(encoding(command))
 
 
+config_argument = click.argument("config_path", type=FILE, metavar="CONFIG")
+
 input_format_option = click.option(
     "--input-format",
-    "kind",
     type=click.Choice(get_args(InputFormat)),
     help="What the file is; else its ending tells, and standard input is lines.",
 )
@@ -79,7 +75,7 @@ run_option = click.option(
     help="The run to use; the newest in ./runs when left out.",
 )
 
-labelled_option = click.option(
+data_option = click.option(
     "--data",
     type=FILE,
     help="The labelled table; else the config's test or validation rows.",
@@ -103,3 +99,7 @@ progress_option = click.option(
 )
 
 tf_logs_option = click.option("--tf-logs", is_flag=True, help="Show what TensorFlow writes.")
+
+
+def _store_in_context(ctx: click.Context, option: click.Parameter, value: bool) -> None:
+    ctx.meta[str(option.name)] = value

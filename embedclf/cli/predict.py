@@ -8,21 +8,25 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embedclf.cli.console import check_page, flag, open_run, print_parts, say
+from embedclf.cli.console import Display, check_page_name, echo_chunks, echo_info, open_run
 from embedclf.cli.options import (
     FILE,
-    form_options,
     input_format_option,
     json_option,
     progress_option,
     run_option,
+    table_format_options,
     verbosity_options,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from embedclf.inference.explain import Explanation
     from embedclf.inference.inputs import TableFormat
+    from embedclf.inference.predict import PredictionRequest
+    from embedclf.runs.run import Run
     from embedclf.system.formats import InputFormat
 
 
@@ -42,11 +46,11 @@ if TYPE_CHECKING:
 @click.option("--all-probabilities", is_flag=True, help="Add the probability of each label.")
 @click.option("--safe-csv", is_flag=True, help="Neutralise what a spreadsheet runs as formulas.")
 @input_format_option
-@form_options
+@table_format_options
 @progress_option
 @json_option
 @verbosity_options
-def predict(
+def predict_command(
     source: Path | None,
     path: Path | None,
     texts: tuple[str, ...],
@@ -54,7 +58,7 @@ def predict(
     best: int,
     all_probabilities: bool,
     safe_csv: bool,
-    kind: InputFormat | None,
+    input_format: InputFormat | None,
     delimiter: str | None,
     encoding: str | None,
     progress: str,
@@ -66,33 +70,20 @@ def predict(
     text is longer than the network reads) and `unknown_share` (of its tokens). Without -o they go
     to standard output, as CSV, or as JSON lines where the input is that.
     """
-    from embedclf.cli.console import Display
-    from embedclf.cli.predict_progress import PredictProgress
-    from embedclf.inference import predict
-    from embedclf.reports import inference as inference_report
+    from embedclf.inference.predict import PredictionRequest
 
     output = None if str(output) == "-" else output
-    if bool(texts) == (source is not None):
-        raise click.UsageError("Give one of INPUT, - for standard input, and -t TEXT.")
-    if as_json and output:
-        raise click.UsageError("Give -o or --json, not both.")
-    request = predict.PredictionRequest(
-        form=_form(texts, kind, delimiter, encoding),
+    _check_predict_options(source, texts, output, as_json=as_json)
+    request = PredictionRequest(
+        table_format=_table_format(texts, input_format, delimiter, encoding),
         output=output,
-        as_objects=as_json,
-        held=bool(texts) and not as_json and output is None,
-        safe=safe_csv,
+        as_json=as_json,
+        in_memory=bool(texts) and not as_json and output is None,
+        escape_formulas=safe_csv,
         all_probabilities=all_probabilities,
-        best=best,
+        top_k=best,
     )
-    run = open_run(path)
-    shared = output is None and sys.stdout.isatty()
-    with Display(progress, quiet=flag("quiet"), shared=shared) as display:
-        predicted = predict.predict(run, source or texts, request, PredictProgress(display))
-    if output is not None:
-        say(f"{output}: {predicted.count:,} rows written")
-    if predicted.rows:
-        click.echo(inference_report.predictions(predicted.rows))
+    _run_prediction(open_run(path), source or texts, request, progress)
 
 
 @click.command(short_help="Tell what each token of a text added.")
@@ -102,16 +93,16 @@ def predict(
 @click.option("--label", help="The label to explain; else what is predicted.")
 @click.option("--html", type=FILE, help="Write a page for a browser.")
 @input_format_option
-@form_options
+@table_format_options
 @json_option
 @verbosity_options
-def explain(
+def explain_command(
     texts: tuple[str, ...],
     path: Path | None,
     file: Path | None,
     label: str | None,
     html: Path | None,
-    kind: InputFormat | None,
+    input_format: InputFormat | None,
     delimiter: str | None,
     encoding: str | None,
     as_json: bool,
@@ -120,48 +111,106 @@ def explain(
 
     Exact without hidden layers; with them integrated gradients.
     """
-    from embedclf.inference import explain
-    from embedclf.inference.outputs import open_object, whole_output
-    from embedclf.reports import inference as inference_report
-    from embedclf.reports.html import page
-    from embedclf.system.files import write_text
+    from embedclf.inference.explain import explain_run
 
+    _check_explain_options(texts, file, html, as_json=as_json)
+    table_format = _table_format(texts, input_format, delimiter, encoding)
+    for text in filter(_is_file_name, texts):
+        echo_info(f"{text}: taken as a text; --file takes the file of that name")
+    run = open_run(path)
+    with explain_run(run, file or texts, table_format, label) as explanations:
+        if as_json:
+            _echo_explanations_json(explanations, run)
+        elif html is not None:
+            _write_explanations_page(explanations, run, html)
+        else:
+            _echo_explanations(explanations)
+
+
+def _check_predict_options(
+    source: Path | None, texts: tuple[str, ...], output: Path | None, *, as_json: bool
+) -> None:
+    if bool(texts) == (source is not None):
+        raise click.UsageError("Give one of INPUT, - for standard input, and -t TEXT.")
+    if as_json and output:
+        raise click.UsageError("Give -o or --json, not both.")
+
+
+def _check_explain_options(
+    texts: tuple[str, ...], file: Path | None, html: Path | None, *, as_json: bool
+) -> None:
     if bool(texts) == (file is not None):
         raise click.UsageError("Give one of TEXT and --file.")
     if as_json and html:
         raise click.UsageError("Give --html or --json, not both.")
-    printed = check_page("--html", html)
-    form = _form(texts, kind, delimiter, encoding)
-    for text in filter(_names_file, texts):
-        say(f"{text}: taken as a text; --file takes the file of that name")
-    run = open_run(path)
-    with explain.explain_run(run, file or texts, form, label) as told:
-        if as_json:
-            with open_object("explanations", str(run.path)) as output:
-                for one in told:
-                    output.write(inference_report.explanation_json(one).encode())
-        elif printed:
-            with whole_output() as whole:
-                whole.writelines(map(str.encode, page.explanations(str(run.path), told)))
-        elif html is not None:
-            write_text(html, page.explanations(str(run.path), told))
-            say(f"{html}: written")
-        else:
-            print_parts(inference_report.explanations(told))
+    check_page_name("--html", html)
 
 
-def _form(
-    texts: tuple[str, ...], kind: InputFormat | None, delimiter: str | None, encoding: str | None
+def _table_format(
+    texts: tuple[str, ...],
+    input_format: InputFormat | None,
+    delimiter: str | None,
+    encoding: str | None,
 ) -> TableFormat:
-    """How a file is to be read, where there is one."""
+    """How to read the input file.
+
+    Raises:
+        click.UsageError: Its format is given, but the input is texts.
+    """
     from embedclf.inference.inputs import TableFormat
 
-    if texts and (kind or delimiter or encoding):
+    if texts and (input_format or delimiter or encoding):
         raise click.UsageError(
             "--input-format, --delimiter and --encoding tell how a file is read; texts are none."
         )
-    return TableFormat(kind, delimiter, encoding)
+    return TableFormat(input_format, delimiter, encoding)
 
 
-def _names_file(text: str) -> bool:
+def _run_prediction(
+    run: Run, source: Path | Sequence[str], request: PredictionRequest, progress: str
+) -> None:
+    """Predict, then report the rows that were written, or show those that were returned."""
+    from embedclf.cli.predict_progress import PredictProgress
+    from embedclf.inference.predict import predict
+    from embedclf.reports.inference import predictions_text
+
+    shared = request.output is None and sys.stdout.isatty()
+    with Display(progress, shared=shared) as display:
+        summary = predict(run, source, request, PredictProgress(display))
+    if request.output is not None:
+        echo_info(f"{request.output}: {summary.row_count:,} rows written")
+    if summary.rows:
+        click.echo(predictions_text(summary.rows))
+
+
+def _is_file_name(text: str) -> bool:
     return text == "-" or os.path.exists(text)
+
+
+def _echo_explanations(explanations: Iterable[Explanation]) -> None:
+    from embedclf.reports.inference import explanations_text
+
+    echo_chunks(explanations_text(explanations))
+
+
+def _echo_explanations_json(explanations: Iterable[Explanation], run: Run) -> None:
+    from embedclf.inference.outputs import open_json_object
+    from embedclf.reports.inference import explanation_json
+
+    with open_json_object("explanations", str(run.path)) as output:
+        for explanation in explanations:
+            output.write(explanation_json(explanation).encode())
+
+
+def _write_explanations_page(explanations: Iterable[Explanation], run: Run, file: Path) -> None:
+    from embedclf.inference.outputs import buffered_stdout
+    from embedclf.reports.html.explanations import page
+    from embedclf.system.files import write_text
+
+    chunks = page(str(run.path), explanations)
+    if str(file) == "-":
+        with buffered_stdout() as stdout:
+            stdout.writelines(map(str.encode, chunks))
+    else:
+        write_text(file, chunks)
+        echo_info(f"{file}: written")

@@ -1,4 +1,4 @@
-"""What a prediction says while it runs."""
+"""What `predict` prints while it runs."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ if TYPE_CHECKING:
     from embedclf.inference.inputs import TextSource
 
 _PLAIN_SECONDS = 5.0
-"""Between two plain lines."""
 
 
 class PredictProgress:
-    """Tells how rows are read and how many have been scored."""
+    """Shows how the input is read and how many rows are done."""
 
-    def __init__(self, display: Display) -> None:
-        """Begin to count.
+    def __init__(self, display: Display, *, plain_seconds: float = _PLAIN_SECONDS) -> None:
+        """Start the clock.
 
         Args:
-            display: Where to tell.
+            display: Where to show it.
+            plain_seconds: Time between two plain lines.
         """
         self._display = display
-        self._began = time.perf_counter()
-        self._next = _PLAIN_SECONDS
+        self._started = time.perf_counter()
+        self._plain_seconds = self._next_line = plain_seconds
 
-    def __call__(self, told: TextSource | PredictionProgress) -> None:
-        """Tell one thing."""
-        if isinstance(told, PredictionProgress):
-            self._count(told)
-        elif told.form:
-            self._display.say(told.form)
+    def __call__(self, event: TextSource | PredictionProgress) -> None:
+        """Show an event of `predict`."""
+        if isinstance(event, PredictionProgress):
+            self._show_rows(event)
+        elif event.description:
+            self._display.info(event.description)
 
-    def _count(self, done: PredictionProgress) -> None:
-        seconds = time.perf_counter() - self._began
-        line = f"{done.rows:,} rows  {done.rows / max(seconds, 1e-9):,.0f} rows/s"
-        self._display.move(line, done.share or 0.0, None if done.share is None else 1.0)
-        if self._display.plain and seconds >= self._next:
-            self._next = seconds + _PLAIN_SECONDS
-            left = f"  {seconds / done.share - seconds:,.0f} s left" if done.share else ""
-            self._display.say(line + left)
+    def _show_rows(self, progress: PredictionProgress) -> None:
+        seconds, fraction = time.perf_counter() - self._started, progress.fraction_read
+        line = f"{progress.rows:,} rows  {progress.rows / max(seconds, 1e-9):,.0f} rows/s"
+        self._display.update(line, fraction or 0.0, None if fraction is None else 1.0)
+        if self._display.plain and seconds >= self._next_line:
+            self._next_line = seconds + self._plain_seconds
+            left = f"  {seconds / fraction - seconds:,.0f} s left" if fraction else ""
+            self._display.info(line + left)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embedclf.cli.console import flag, open_run, say, show_tensorflow
+from embedclf.cli.console import Display, echo_info, open_run, start_tensorflow
 from embedclf.cli.options import (
     FILE,
+    config_argument,
     json_option,
     override_option,
     progress_option,
@@ -16,14 +17,16 @@ from embedclf.cli.options import (
     verbosity_options,
 )
 from embedclf.errors import ConfigError
-from embedclf.system.terminal import listing
+from embedclf.system.terminal import format_definitions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from embedclf.runs.summary import NetworkSummary
+
 
 @click.command()
-@click.argument("config", type=FILE)
+@config_argument
 @override_option
 @click.option("-o", "--output", type=FILE, help="The run's folder; nothing may be there yet.")
 @progress_option
@@ -32,8 +35,8 @@ if TYPE_CHECKING:
 @tf_logs_option
 @json_option
 @verbosity_options
-def train(
-    config: Path,
+def train_command(
+    config_path: Path,
     overrides: tuple[str, ...],
     output: Path | None,
     progress: str,
@@ -46,25 +49,20 @@ def train(
 
     Ctrl-C ends the training early and keeps the best finished epoch, if there is one.
     """
-    from embedclf.cli.console import Display
     from embedclf.cli.train_progress import TrainProgress
     from embedclf.config.loading import load_config
-    from embedclf.reports import runs as runs_report
-    from embedclf.training.train import train as train_run
+    from embedclf.reports.runs import run_details, run_json, run_text
+    from embedclf.training.train import train
 
-    settings = load_config(config, overrides)
-    show_tensorflow(tf_logs)
-    with Display(progress, quiet=flag("quiet"), before_time="at most") as display:
-        run = train_run(
-            settings,
-            name=config.stem,
-            output=output,
-            on_event=TrainProgress(settings, display),
-            tensorboard=tensorboard,
-            resume=resume,
+    config, name = load_config(config_path, overrides), config_path.stem
+    start_tensorflow(show_logs=tf_logs)
+    with Display(progress, time_prefix="at most") as display:
+        show = TrainProgress(config, display)
+        run = train(
+            config, name=name, output=output, on_event=show, tensorboard=tensorboard, resume=resume
         )
-    say(listing(runs_report.circumstances(run.record)), only_verbose=True)
-    click.echo(runs_report.trained_json(run) if as_json else runs_report.trained(run))
+    echo_info(format_definitions(run_details(run.record)), only_verbose=True)
+    click.echo(run_json(run) if as_json else run_text(run))
 
 
 @click.command(short_help="Show a network and what it means.")
@@ -73,32 +71,43 @@ def train(
 @tf_logs_option
 @json_option
 @verbosity_options
-def summary(target: Path | None, overrides: tuple[str, ...], tf_logs: bool, as_json: bool) -> None:
+def summary_command(
+    target: Path | None, overrides: tuple[str, ...], tf_logs: bool, as_json: bool
+) -> None:
     """Show layers, shapes and parameters of a config or a run, and what they mean."""
-    from embedclf.reports import runs as runs_report
-    from embedclf.runs import summary
+    from embedclf.reports.runs import summary_json, summary_text
 
-    show_tensorflow(tf_logs)
-    if target is not None and not target.exists():
-        raise ConfigError(f"{target}: no such config or run; `embedclf runs` lists the runs here")
-    if target is not None and target.is_file():
-        told = summary.summarize_config(target, overrides)
-    elif overrides:
-        raise click.UsageError("-s goes with a config; a run is as it was trained.")
-    else:
-        told = summary.summarize_run(open_run(target))
-    click.echo(runs_report.summary_json(told) if as_json else runs_report.summary(told))
+    _check_summary_target(target, overrides)
+    start_tensorflow(show_logs=tf_logs)
+    summary = _summarize(target, overrides)
+    click.echo(summary_json(summary) if as_json else summary_text(summary))
 
 
 @click.command(short_help="List the runs with their scores.")
 @json_option
 @verbosity_options
-def runs(as_json: bool) -> None:
+def runs_command(as_json: bool) -> None:
     """List the runs in ./runs with their scores, oldest first."""
-    from embedclf.reports import runs as runs_report
+    from embedclf.reports.runs import runs_json, runs_text
     from embedclf.runs.run import find_runs
 
-    found, faults = find_runs()
-    click.echo(runs_report.runs_json(found) if as_json else runs_report.runs(found))
+    runs, faults = find_runs()
+    click.echo(runs_json(runs) if as_json else runs_text(runs))
     for fault in faults:
         click.echo(f"embedclf: {fault}", err=True)
+
+
+def _check_summary_target(target: Path | None, overrides: tuple[str, ...]) -> None:
+    if target is not None and not target.exists():
+        raise ConfigError(f"{target}: no such config or run; `embedclf runs` lists the runs here")
+    if overrides and (target is None or not target.is_file()):
+        raise click.UsageError("-s goes with a config; a run is as it was trained.")
+
+
+def _summarize(target: Path | None, overrides: tuple[str, ...]) -> NetworkSummary:
+    """Summarize a config or a run; without a target the newest run."""
+    from embedclf.runs.summary import summarize_config, summarize_run
+
+    if target is not None and target.is_file():
+        return summarize_config(target, overrides)
+    return summarize_run(open_run(target))

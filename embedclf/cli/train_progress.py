@@ -1,4 +1,4 @@
-"""What a training says while it runs."""
+"""What `train` and `suspects` print while networks are fitted."""
 
 from __future__ import annotations
 
@@ -6,8 +6,16 @@ import math
 from typing import TYPE_CHECKING
 
 from embedclf.data.dataset import Dataset
-from embedclf.reports import audit as audit_report
-from embedclf.reports import training as training_report
+from embedclf.reports.audit import fold_text, folds_text
+from embedclf.reports.training import (
+    coverage_text,
+    dataset_text,
+    device_text,
+    epoch_text,
+    loss_text,
+    refit_text,
+    resumed_text,
+)
 from embedclf.runs.history import Epoch, RefitStarted, Resumed, Step
 from embedclf.training.cross_fitting import Fold, FoldFitted, Folds
 from embedclf.training.initialization import Coverage
@@ -15,94 +23,85 @@ from embedclf.training.initialization import Coverage
 if TYPE_CHECKING:
     from embedclf.cli.console import Display
     from embedclf.config.schema import Config
-    from embedclf.training import cross_fitting
-    from embedclf.training.train import Told
+    from embedclf.training.cross_fitting import FoldEvent
+    from embedclf.training.train import TrainEvent
 
 
 class TrainProgress:
-    """Tells a training's facts and its progress."""
+    """Shows the events of a training."""
 
     def __init__(self, config: Config, display: Display) -> None:
-        """Begin to talk.
-
-        Args:
-            config: What is trained.
-            display: Where to tell.
-        """
         self._config = config
         self._display = display
         self._score_name = "accuracy"
-        self._most = config.training.epochs
-        self._later = 0
-        self._last = ""
+        self._max_epochs = config.training.epochs
+        self._refit_rows = 0  # still to be trained on after the current fit
+        self._val_score = ""
 
-    def __call__(self, told: Told) -> None:
-        """Tell one thing."""
-        if isinstance(told, Dataset):
-            self._prepared(told)
-        elif isinstance(told, Coverage):
-            self._display.say(training_report.covered(told.facts()))
-        elif isinstance(told, Step):
-            self._step(told)
-        elif isinstance(told, Resumed):
-            self._display.say(training_report.resumed(told))
-        elif isinstance(told, RefitStarted):
-            self._most, self._later, self._last = told.epochs, 0, ""
-            self._display.step(training_report.refitting(told))
-        elif isinstance(told, Epoch):
-            self._epoch(told)
+    def __call__(self, event: TrainEvent) -> None:
+        """Show an event of `train`."""
+        if isinstance(event, Dataset):
+            self._show_dataset(event)
+        elif isinstance(event, Coverage):
+            self._display.info(coverage_text(event.facts()))
+        elif isinstance(event, Step):
+            self._show_step(event)
+        elif isinstance(event, Resumed):
+            self._display.info(resumed_text(event))
+        elif isinstance(event, RefitStarted):
+            self._max_epochs, self._refit_rows, self._val_score = event.epochs, 0, ""
+            self._display.step(refit_text(event))
+        elif isinstance(event, Epoch):
+            self._show_epoch(event)
         else:
-            self._display.say(training_report.device(told))
+            self._display.info(device_text(event))
 
-    def _prepared(self, told: Dataset) -> None:
-        self._score_name = told.labels.score_name
+    def _show_dataset(self, dataset: Dataset) -> None:
+        self._score_name = dataset.labels.score_name
         if self._config.training.refit:
-            self._later = self._most * (len(told.train) + len(told.validation))
-        self._display.say(training_report.dataset(told.facts, self._config))
+            self._refit_rows = self._max_epochs * (len(dataset.train) + len(dataset.validation))
+        self._display.info(dataset_text(dataset.facts, self._config))
 
-    def _epoch(self, told: Epoch) -> None:
-        if not math.isnan(told.val_score):
-            self._last = f"  val_{self._score_name} {told.val_score:.4f}"
-        self._display.step(training_report.epoch(told, self._most, self._score_name))
+    def _show_epoch(self, epoch: Epoch) -> None:
+        if not math.isnan(epoch.val_score):
+            self._val_score = f"  val_{self._score_name} {epoch.val_score:.4f}"
+        self._display.step(epoch_text(epoch, self._max_epochs, self._score_name))
 
-    def _step(self, told: Step) -> None:
-        """Move the bar: over all epochs that there can be, those of a refit included."""
-        done = (told.epoch - 1) * told.of_rows + told.rows
-        speed = told.rows / max(told.seconds, 1e-9)
-        line = f"epoch {told.epoch}/{told.epochs}  {speed:,.0f} rows/s{training_report.loss(told)}"
-        self._display.move(line + self._last, done, told.epochs * told.of_rows + self._later)
+    def _show_step(self, step: Step) -> None:
+        """Advance the bar, whose end is the last possible epoch, that of a refit included."""
+        done = (step.epoch - 1) * step.total_rows + step.rows
+        total = step.epochs * step.total_rows + self._refit_rows
+        speed = step.rows / max(step.seconds, 1e-9)
+        line = f"epoch {step.epoch}/{step.epochs}  {speed:,.0f} rows/s{loss_text(step)}"
+        self._display.update(line + self._val_score, done, total)
 
 
 class FoldProgress:
-    """Tells what is parted into folds, and how the training of each goes."""
+    """Shows the events of cross-fitting."""
 
     def __init__(self, display: Display) -> None:
-        """Begin to talk.
-
-        Args:
-            display: Where to tell.
-        """
         self._display = display
         self._fold: Fold | None = None
 
-    def __call__(self, told: cross_fitting.Told) -> None:
-        """Tell one thing."""
-        if isinstance(told, Folds):
-            self._display.say(audit_report.folds(told))
-        elif isinstance(told, Fold):
-            self._fold = told
-        elif isinstance(told, Step):
-            self._step(told)
-        elif isinstance(told, FoldFitted):
-            self._display.step(audit_report.fitted(told))
-        elif not isinstance(told, Resumed | Epoch):
-            self._display.say(training_report.device(told))
+    def __call__(self, event: FoldEvent) -> None:
+        """Show an event of `find_label_errors`."""
+        if isinstance(event, Folds):
+            self._display.info(folds_text(event))
+        elif isinstance(event, Fold):
+            self._fold = event
+        elif isinstance(event, Step):
+            self._show_step(event)
+        elif isinstance(event, FoldFitted):
+            self._display.step(fold_text(event))
+        elif not isinstance(event, Resumed | Epoch):
+            self._display.info(device_text(event))
 
-    def _step(self, told: Step) -> None:
-        """Move the bar: over all folds, each as long as it can take."""
+    def _show_step(self, step: Step) -> None:
+        """Advance the bar, whose end is the last possible epoch of the last fold."""
         assert self._fold is not None  # noqa: S101 - a fold begins before its steps
-        before = (self._fold.number - 1) * told.epochs * told.of_rows
-        done = before + (told.epoch - 1) * told.of_rows + told.rows
-        fold = f"fold {self._fold.number}/{self._fold.of}"
-        line = f"{fold}  epoch {told.epoch}{training_report.loss(told)}"
-        self._display.move(line, done, self._fold.of * told.epochs * told.of_rows)
+        rows_per_fold = step.epochs * step.total_rows
+        done = (step.epoch - 1) * step.total_rows + step.rows
+        done += (self._fold.number - 1) * rows_per_fold
+        fold = f"fold {self._fold.number}/{self._fold.count}"
+        line = f"{fold}  epoch {step.epoch}{loss_text(step)}"
+        self._display.update(line, done, self._fold.count * rows_per_fold)

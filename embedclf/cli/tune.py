@@ -1,4 +1,4 @@
-"""tune, and what it leaves in its folder."""
+"""tune, and the files that it leaves in its folder."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embedclf.cli.console import flag, say, show_tensorflow
+from embedclf.cli.console import Display, echo_info, start_tensorflow
 from embedclf.cli.options import (
     FILE,
+    config_argument,
     json_option,
     override_option,
     progress_option,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Search the settings that score best.")
-@click.argument("config", type=FILE)
+@config_argument
 @override_option
 @click.option(
     "--trials",
@@ -49,8 +50,8 @@ if TYPE_CHECKING:
 @tf_logs_option
 @json_option
 @verbosity_options
-def tune(
-    config: Path,
+def tune_command(
+    config_path: Path,
     overrides: tuple[str, ...],
     trials: int | None,
     minutes: float | None,
@@ -65,54 +66,61 @@ def tune(
     The same command goes on where it was ended or killed, and several may run at once. The best
     config is written as best.yaml and trained as a run, which alone is scored on the test table.
     """
-    from embedclf.cli.console import Display
     from embedclf.cli.tune_progress import TuneProgress
     from embedclf.config.loading import load_config
-    from embedclf.reports import tuning as tuning_report
-    from embedclf.tuning import tune
+    from embedclf.reports.tuning import tuning_json, tuning_text
+    from embedclf.tuning.tune import Budget, ConfigSource, tune
 
-    source = tune.ConfigSource(load_config(config, overrides), config, overrides)
-    limits = tune.Budget(trials, minutes)
-    show_tensorflow(tf_logs)
-    with Display(progress, quiet=flag("quiet"), before_time="at most") as display:
-        found = tune.tune(
+    source = ConfigSource(load_config(config_path, overrides), config_path, overrides)
+    budget = Budget(trials, minutes)
+    start_tensorflow(show_logs=tf_logs)
+    with Display(progress, time_prefix="at most") as display:
+        show = TuneProgress(source.config, budget.max_trials, display)
+        search = tune(
             source,
             output=output,
-            limits=limits,
+            budget=budget,
             metric=metric,
-            on_event=TuneProgress(source.config, limits.most, display),
-            publish=write_files,
+            on_event=show,
+            on_result=_save_files,
         )
-    click.echo(tuning_report.found_json(found) if as_json else tuning_report.found(found))
-    say(f"again: embedclf train {found.config}")
+    click.echo(tuning_json(search) if as_json else tuning_text(search))
+    echo_info(f"again: embedclf train {search.config_file}")
 
 
-def write_files(found: TuningResult) -> None:
-    """Write all of them, each whole, over those that are there.
+def _save_files(search: TuningResult) -> None:
+    """Write best.yaml, trials.csv and the page, each whole, over earlier ones.
 
     Raises:
         DataError: One cannot be written.
     """
     from embedclf.reports.html.tuning import page
-    from embedclf.reports.tuning import TOO_GOOD, counted, trials_csv
+    from embedclf.reports.tuning import trials_csv
     from embedclf.system.files import write_text
-    from embedclf.system.terminal import score
     from embedclf.tuning.best_trial import write_config
-    from embedclf.tuning.space import applied, changed
+    from embedclf.tuning.space import apply_settings, changed_settings
 
-    source, best = found.source, found.best
+    source, best = search.source, search.best
     write_config(
-        found.config,
-        applied(source.config, best.settings),
+        search.config_file,
+        apply_settings(source.config, best.settings),
         source=source.path,
         overrides=source.overrides,
-        settings=changed(source.config, best.settings),
-        comment=[
-            f"Found by `embedclf tune {source.path}`, trials {counted(found)}.",
-            f"Trial {best.number}: {found.metric} {score(best.score)} on validation rows;",
-            f"{TOO_GOOD}.",
-            f"  embedclf train {found.config}",
-        ],
+        settings=changed_settings(source.config, best.settings),
+        comment=_config_comment(search),
     )
-    write_text(found.folder / "trials.csv", [trials_csv(found)])
-    write_text(found.page, [page(found)])
+    write_text(search.folder / "trials.csv", [trials_csv(search)])
+    write_text(search.report_file, [page(search)])
+
+
+def _config_comment(search: TuningResult) -> list[str]:
+    from embedclf.reports.tuning import OPTIMISTIC, trial_counts
+    from embedclf.system.terminal import format_score
+
+    score = f"{search.metric} {format_score(search.best.score)}"
+    return [
+        f"Found by `embedclf tune {search.source.path}`, trials {trial_counts(search)}.",
+        f"Trial {search.best.number}: {score} on validation rows;",
+        f"{OPTIMISTIC}.",
+        f"  embedclf train {search.config_file}",
+    ]

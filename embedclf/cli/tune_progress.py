@@ -1,16 +1,15 @@
-"""What a search says while it runs."""
+"""What `tune` prints while it runs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from embedclf.data.dataset import Dataset
-from embedclf.reports import training as training_report
-from embedclf.reports import tuning as tuning_report
+from embedclf.reports.training import dataset_text, device_text, loss_text
+from embedclf.reports.tuning import study_text, trial_header, trial_text
 from embedclf.runs.history import Epoch, Resumed, Step
-from embedclf.tuning.search import SearchProgress
+from embedclf.tuning.search import SearchProgress, StudyInterrupted, StudyOpened
 from embedclf.tuning.space import Trial
-from embedclf.tuning.tune import StudyInterrupted, StudyOpened
 
 if TYPE_CHECKING:
     from embedclf.cli.console import Display
@@ -18,61 +17,55 @@ if TYPE_CHECKING:
 
 
 class TuneProgress:
-    """Tells what is searched, a line a trial, and how the one under way goes."""
+    """Shows the events of a search, with a line for each trial."""
 
-    def __init__(self, config: Config, most: int | None, display: Display) -> None:
-        """Begin to talk.
+    def __init__(self, config: Config, max_trials: int | None, display: Display) -> None:
+        """Wait for the first event.
 
         Args:
-            config: What is searched around.
-            most: Trials of the study; None for no bound.
-            display: Where to tell.
+            config: The config whose settings are searched.
+            max_trials: Of the study; None for no limit.
+            display: Where to show it.
         """
-        self._config, self._most, self._display = config, most, display
-        self._stood: SearchProgress | None = None
-        self._begun = False
-        self._rows = 0
+        self._config, self._max_trials, self._display = config, max_trials, display
+        self._progress: SearchProgress | None = None
+        self._study_opened = False
+        self._header_shown = False
 
-    def __call__(self, told: Any) -> None:
-        """Tell one thing."""
-        if isinstance(told, Step):
-            self._step(told)
-        elif isinstance(told, SearchProgress):
-            self._progress(told)
-        elif isinstance(told, StudyOpened):
-            self._begun = True
-            self._display.say(tuning_report.begun(told, self._most))
-        elif isinstance(told, StudyInterrupted):
-            self._display.say(str(told))
-        elif not (self._begun or isinstance(told, Resumed | Epoch)):
-            self._circumstances(told)
+    def __call__(self, event: Any) -> None:
+        """Show an event of `tune`."""
+        if isinstance(event, Step):
+            self._show_step(event)
+        elif isinstance(event, SearchProgress):
+            self._show_trial(event)
+        elif isinstance(event, StudyOpened):
+            self._study_opened = True
+            self._display.info(study_text(event, self._max_trials))
+        elif isinstance(event, StudyInterrupted):
+            self._display.info(str(event))
+        elif not (self._study_opened or isinstance(event, Resumed | Epoch)):
+            # Rows and device; the run at the end reports the same ones again.
+            is_dataset = isinstance(event, Dataset)
+            self._display.info(
+                dataset_text(event.facts, self._config) if is_dataset else device_text(event)
+            )
 
-    def _circumstances(self, told: Any) -> None:
-        """Tell rows and device; the run at the end has the same."""
-        dataset = isinstance(told, Dataset)
-        self._display.say(
-            training_report.dataset(told.facts, self._config)
-            if dataset
-            else training_report.device(told)
-        )
-
-    def _progress(self, told: SearchProgress) -> None:
-        self._stood = told
-        if not isinstance(told.trial, Trial):
+    def _show_trial(self, progress: SearchProgress) -> None:
+        self._progress = progress
+        if not isinstance(progress.trial, Trial):  # it has only begun
             return
-        if not self._rows:
-            self._display.step(tuning_report.columns(told.metric))
-        self._rows += 1
-        self._display.step(tuning_report.trial(told, told.trial))
+        if not self._header_shown:
+            self._header_shown = True
+            self._display.step(trial_header(progress.metric))
+        self._display.step(trial_text(progress, progress.trial))
 
-    def _step(self, told: Step) -> None:
-        """Move the bar: over all trials, each as long as it can take."""
-        stood, most = self._stood, self._most
-        if stood is None or isinstance(stood.trial, Trial):
-            line, before, most = "the best config", 0, 1
+    def _show_step(self, step: Step) -> None:
+        """Advance the bar, whose end is the last possible epoch of the last trial."""
+        progress, total = self._progress, self._max_trials
+        if progress is None or isinstance(progress.trial, Trial):
+            label, finished, total = "the best config", 0, 1
         else:
-            line, before = f"trial {stood.trial.number}", stood.finished
-        done = before + (told.epoch - 1 + told.rows / told.of_rows) / told.epochs
-        best = f"  best {stood.best.score:.4f}" if stood is not None and stood.best else ""
-        line = f"{line}  epoch {told.epoch}{training_report.loss(told)}{best}"
-        self._display.move(line, done, most)
+            label, finished = f"trial {progress.trial.number}", progress.finished_trials
+        done = finished + (step.epoch - 1 + step.rows / step.total_rows) / step.epochs
+        best = f"  best {progress.best.score:.4f}" if progress and progress.best else ""
+        self._display.update(f"{label}  epoch {step.epoch}{loss_text(step)}{best}", done, total)

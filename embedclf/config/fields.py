@@ -1,4 +1,4 @@
-"""Types of config values, and the ranges a search may try."""
+"""Types of config values, and the ranges that a search may try."""
 
 from __future__ import annotations
 
@@ -25,12 +25,16 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 
-def expecting(expected: str) -> WrapValidator:
-    """One sentence in place of pydantic's error for each member of a union."""
+def union_error(expected: str) -> WrapValidator:
+    """Report one sentence instead of pydantic's errors for each member of a union.
 
-    def validate(given: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    Args:
+        expected: What the value must be, to follow "must be".
+    """
+
+    def validate(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
         try:
-            return handler(given)
+            return handler(value)
         except ValidationError as error:
             raise PydanticCustomError(
                 "expected", "must be {expected}", {"expected": expected}
@@ -41,33 +45,34 @@ def expecting(expected: str) -> WrapValidator:
 
 Count = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+FiniteNumber = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+Fraction = Annotated[float, Field(gt=0, lt=1, strict=True)]
 
 Column = Annotated[str, Field(min_length=1)]
 
 Columns = Annotated[
     Column | Annotated[list[Column], Field(min_length=1)],
-    expecting("a column's name (in quotes where it is a number) or a list of names"),
+    union_error("a column's name (in quotes where it is a number) or a list of names"),
 ]
 
 LabelColumns = Annotated[
     Column | Annotated[list[Column], Field(min_length=2)],
-    expecting("a column's name (in quotes where it is a number) or a list of two names or more"),
+    union_error("a column's name (in quotes where it is a number) or a list of two names or more"),
 ]
 
 Initialization = Annotated[
     Literal["random", "naive_bayes", "glove"] | Path,
-    expecting("random, naive_bayes, glove, or a file of word vectors"),
+    union_error("random, naive_bayes, glove, or a file of word vectors"),
 ]
-
-Fraction = Annotated[float, Field(gt=0, lt=1, strict=True)]
 
 ClassWeight = Annotated[
-    Literal["none", "balanced"] | dict[str, Annotated[Number, Field(gt=0)]],
-    expecting("none, balanced, or a mapping of labels to weights above 0"),
+    Literal["none", "balanced"] | dict[str, Annotated[FiniteNumber, Field(gt=0)]],
+    union_error("none, balanced, or a mapping of labels to weights above 0"),
 ]
 
 
+# The docstrings of sections become descriptions in the published JSON schema.
 class Section(BaseModel):
     """What all sections share: unknown keys are refused, values do not change."""
 
@@ -89,8 +94,8 @@ class RecallRule(Section):
 class Costs(Section):
     """What a mistake costs, in any unit."""
 
-    false_positive: Annotated[Number, Field(gt=0)]
-    false_negative: Annotated[Number, Field(gt=0)]
+    false_positive: Annotated[FiniteNumber, Field(gt=0)]
+    false_negative: Annotated[FiniteNumber, Field(gt=0)]
 
 
 class CostRule(Section):
@@ -99,20 +104,16 @@ class CostRule(Section):
     cost: Costs
 
 
-Goal = Literal["f1", "micro_f1", "youden"]
-"""What the threshold is to make as high as can be."""
+ThresholdMetric = Literal["f1", "micro_f1", "youden"]
+"""Metrics that the threshold can maximize."""
 
 Threshold = Annotated[
-    Fraction | Goal | PrecisionRule | RecallRule | CostRule,
-    expecting(
+    Fraction | ThresholdMetric | PrecisionRule | RecallRule | CostRule,
+    union_error(
         "a number between 0 and 1, f1, micro_f1, youden, {precision: 0.9}, {recall: 0.95} or "
         "{cost: {false_positive: 1, false_negative: 10}}"
     ),
 ]
-
-_EXPECTED = "must be a list of values"
-
-_RANGE = ", or a range such as {low: 1, high: 8}, with step: 2 or log: true if wanted"
 
 
 class Range(BaseModel):
@@ -126,7 +127,7 @@ class Range(BaseModel):
     log: bool = Field(False, description="Whether each order of magnitude is as likely.")
 
     @model_validator(mode="after")
-    def _has_a_way_up(self) -> Range:
+    def _check_bounds(self) -> Range:
         if self.low >= self.high:
             raise PydanticCustomError("both", "low must be below high")
         if self.step is not None and not 0 < self.step <= self.high - self.low:
@@ -138,53 +139,59 @@ class Range(BaseModel):
 
 _RANGE_KEYS = frozenset(Range.model_fields)
 
+_EXPECTED_LIST = "must be a list of values"
 
-def space_of(section: type[BaseModel], *, without: Collection[str] = ()) -> Any:
-    """The model of what may be tried for the keys of a section; none is named unless wanted.
+_OR_RANGE = ", or a range such as {low: 1, high: 8}, with step: 2 or log: true if wanted"
 
-    Each value that is listed, and both ends of a range, are held to what the section itself demands
-    of the key.
+
+def search_space_model(section: type[BaseModel], *, exclude: Collection[str] = ()) -> Any:
+    """Make the model of the values to try for the keys of a section; each key is optional.
+
+    Listed values and both ends of a range have to satisfy the section's own constraints.
 
     Args:
-        section: Of the config.
-        without: Keys that are no matter of search.
+        section: A section of the config.
+        exclude: Keys that cannot be searched.
     """
     fields: dict[str, Any] = {
-        key: (_choices(key, field) | None, Field(None, description=field.description))
+        key: (_choices_type(key, field) | None, Field(None, description=field.description))
         for key, field in section.model_fields.items()
-        if key not in without
+        if key not in exclude
     }
     name = section.__name__.replace("Config", "Space")
     config = ConfigDict(extra="forbid", frozen=True)
     return create_model(name, __config__=config, __doc__=f"What to try of {name}.", **fields)
 
 
-def _value(field: FieldInfo) -> Any:
-    """The type of one value, with its bounds."""
+def _choices_type(key: str, field: FieldInfo) -> Any:
+    """Return the type of a list of values or, for numbers, of a range as well.
+
+    The input's own type selects the one to validate against, so errors concern the one meant.
+    """
+    value_type, numeric = _value_type(field), field.annotation in {int, float}
+    list_type: Any = Annotated[(GenericAlias(list, value_type), Field(min_length=1))]
+    range_type = _range_type(key, value_type) if numeric else Range
+    list_adapter = TypeAdapter(list_type)
+
+    def validate(value: Any, _handler: Any) -> Any:
+        if value is None:
+            return None
+        if isinstance(value, list):
+            return list_adapter.validate_python(value)
+        if numeric and isinstance(value, dict | Range) and set(dict(value)) <= _RANGE_KEYS:
+            return range_type.model_validate(dict(value))
+        raise PydanticCustomError("both", _EXPECTED_LIST + (_OR_RANGE if numeric else ""))
+
+    return Annotated[list_type | range_type if numeric else list_type, WrapValidator(validate)]
+
+
+def _value_type(field: FieldInfo) -> Any:
+    """Return the type of one value, with its constraints."""
     return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
 
 
-def _choices(key: str, field: FieldInfo) -> Any:
-    """A list of values or, of numbers, a range; faults are told of the one that was meant."""
-    value, numeric = _value(field), field.annotation in {int, float}
-    listed: Any = Annotated[(GenericAlias(list, value), Field(min_length=1))]
-    ranged = _range_of(key, value) if numeric else Range
-    lists = TypeAdapter(listed)
-
-    def read(given: Any, _handler: Any) -> Any:
-        if given is None:
-            return None
-        if isinstance(given, list):
-            return lists.validate_python(given)
-        if numeric and isinstance(given, dict | Range) and set(dict(given)) <= _RANGE_KEYS:
-            return ranged.model_validate(dict(given))
-        raise PydanticCustomError("both", _EXPECTED + (_RANGE if numeric else ""))
-
-    return Annotated[listed | ranged if numeric else listed, WrapValidator(read)]
-
-
-def _range_of(key: str, value: Any) -> type[Range]:
-    """The range of a key, in the key's own kind of number."""
+def _range_type(key: str, value_type: Any) -> type[Range]:
+    """Make the range of a key, its ends of the key's own type."""
     name = f"{key.title().replace('_', '')}Range"
-    ends = {"low": (value, ...), "high": (value, ...), "step": (value | None, None)}
+    ends = {"low": (value_type, ...), "high": (value_type, ...), "step": (value_type | None, None)}
     return create_model(name, __base__=Range, __doc__=Range.__doc__, **ends)  # type: ignore[call-overload,no-any-return]

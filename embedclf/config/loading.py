@@ -8,31 +8,33 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from embedclf.config.messages import ConfigFault, describe
-from embedclf.config.schema import FILES, SOURCES, Config
-from embedclf.config.yaml_file import Document, YamlError, parse, parse_value, write
+from embedclf.config.messages import ConfigFault, describe_errors
+from embedclf.config.schema import BUILT_IN_INITIALIZATIONS, DATA_FILES, Config
+from embedclf.config.yaml_file import Document, YamlError, dump_yaml, parse_value, parse_yaml
 from embedclf.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_PATHS = (*(("data", key) for key in FILES), ("model", "initialization"))
-"""Where a string may be a path."""
+    from embedclf.config.yaml_file import KeyPath
+
+_PATH_KEYS = (*(("data", key) for key in DATA_FILES), ("model", "initialization"))
+"""Keys whose string can be a path."""
 
 
 def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
-    """Read a YAML config, apply overrides, check everything.
+    """Read a YAML config, apply overrides, and validate everything.
 
-    Paths in the file are taken from the file's folder, paths in an override from the working
-    directory; the config returned holds absolute ones.
+    Relative paths in the file start at the file's directory, those in an override at the
+    working directory; the returned config holds absolute ones.
 
     Args:
         path: The YAML file.
         overrides: `section.key=value` each, the value in YAML; later ones win.
 
     Raises:
-        ConfigError: The file cannot be read or parsed, or holds faults: all of them, a line each,
-            with file, line and column (or the override) in front.
+        ConfigError: The file cannot be read or parsed, or has faults. The message lists all of
+            them, one line each, starting with file, line and column (or the override).
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -41,93 +43,92 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
     try:
-        document = parse(text)
+        document = parse_yaml(text)
     except YamlError as error:
         raise ConfigError(f"{path}:{error.line}:{error.column}: {error}") from error
-    overridden, lines = _override(document, overrides)
-    _resolve_files(document, path.parent, overridden)
-    faults = [ConfigFault(keys, "given twice; keep one") for keys in document.repeated]
+    overridden, lines = _apply_overrides(document, overrides)
+    _resolve_paths(document, path.parent, overridden)
+    faults = [ConfigFault(keys, "given twice; keep one") for keys in document.duplicate_keys]
     try:
         config = Config.model_validate(document.values)
     except ValidationError as error:
-        faults += describe(error, Config)
-    lines += _lines(faults, document, path, overridden)
+        faults += describe_errors(error, Config)
+    lines += _fault_lines(faults, document, path, overridden)
     if lines:
         raise ConfigError("\n".join(lines))
     return config
 
 
 def named_files(config: Config) -> dict[tuple[str, str], Path]:
-    """The files that a config names, by section and key."""
-    named = {keys: getattr(getattr(config, keys[0]), keys[1]) for keys in _PATHS}
+    """Return the files that a config names, by section and key."""
+    named = {keys: getattr(getattr(config, keys[0]), keys[1]) for keys in _PATH_KEYS}
     return {keys: file for keys, file in named.items() if isinstance(file, Path)}
 
 
 def dump_config(config: Config, directory: Path) -> str:
-    """Write a config as YAML with every default, its paths relative to a folder.
+    """Write a config as YAML with every default and with paths relative to a directory.
 
     Args:
         config: The config, with absolute paths.
-        directory: The folder that the YAML file will stand in.
+        directory: Where the YAML file will be.
 
     Returns:
-        YAML that `load_config` reads back to an equal config from that folder, but for what
-        `tune` tries, which is no part of a training.
+        YAML that `load_config` reads back from that directory as an equal config. `tune` is left
+        out because it does not affect a training.
     """
     sections = config.model_dump(mode="json", exclude={"tune"})
     for (section, key), file in named_files(config).items():
         sections[section][key] = Path(os.path.relpath(file, directory.absolute())).as_posix()
-    return write(sections)
+    return dump_yaml(sections)
 
 
-def _override(
+def _apply_overrides(
     document: Document, overrides: Iterable[str]
-) -> tuple[dict[tuple[str, ...], str], list[str]]:
+) -> tuple[dict[KeyPath, str], list[str]]:
     """Set the overridden keys in the document.
 
     Returns:
-        Which override each path came from, and what is wrong with overrides as such.
+        The override that set each key path, and a line for each malformed override.
     """
-    sources, faults = {}, []
+    overridden, lines = {}, []
     for override in overrides:
-        dotted, equals, given = override.partition("=")
+        dotted, equals, value = override.partition("=")
         keys = tuple(dotted.strip().split("."))
         if not equals or not all(keys):
-            faults.append(f"-s {override}: no KEY=VALUE; write it as -s model.embedding_dim=64")
+            lines.append(f"-s {override}: no KEY=VALUE; write it as -s model.embedding_dim=64")
             continue
         try:
-            document.set(keys, parse_value(given))
+            document.set(keys, parse_value(value))
         except YamlError as error:
-            faults.append(f"-s {override}: {error}")
-        sources[keys] = f"-s {override}"
-    return sources, faults
+            lines.append(f"-s {override}: {error}")
+        overridden[keys] = f"-s {override}"
+    return overridden, lines
 
 
-def _resolve_files(
-    document: Document, directory: Path, overridden: Mapping[tuple[str, ...], str]
-) -> None:
-    """Make the paths absolute: from the config's folder, or the working directory for -s."""
-    for name, key in _PATHS:
+def _resolve_paths(document: Document, directory: Path, overridden: Mapping[KeyPath, str]) -> None:
+    """Make paths absolute, from the config's directory or, in overrides, the working directory."""
+    for name, key in _PATH_KEYS:
         section = document.values.get(name)
-        given = section.get(key) if isinstance(section, dict) else None
-        if section is None or not isinstance(given, str) or not given:
+        value = section.get(key) if isinstance(section, dict) else None
+        if section is None or not isinstance(value, str) or not value:
             continue
-        if name == "data" or given not in SOURCES:
-            by_hand = (name, key) in overridden or (name,) in overridden
-            base = Path() if by_hand else directory
-            section[key] = os.path.abspath(base / os.path.expanduser(given))
+        if name == "data" or value not in BUILT_IN_INITIALIZATIONS:
+            from_override = (name, key) in overridden or (name,) in overridden
+            base = Path() if from_override else directory
+            section[key] = os.path.abspath(base / os.path.expanduser(value))
 
 
-def _lines(
+def _fault_lines(
     faults: Iterable[ConfigFault],
     document: Document,
     path: Path,
-    overridden: Mapping[tuple[str, ...], str],
+    overridden: Mapping[KeyPath, str],
 ) -> list[str]:
-    """A line a fault, its place in front, in the order of the file."""
+    """Format each fault as a line that starts with its place, in the order of the file."""
     placed = []
     for fault in faults:
-        override = next((s for k, s in overridden.items() if fault.keys[: len(k)] == k), None)
-        line, column = document.place(fault.keys)
-        placed.append((line, column, f"{override or f'{path}:{line}:{column}'}: {fault}"))
+        overrides = (text for keys, text in overridden.items() if fault.keys[: len(keys)] == keys)
+        line, column = document.position(fault.keys)
+        place = next(overrides, f"{path}:{line}:{column}")
+        placed.append((line, column, f"{place}: {fault}"))
     return [text for *_, text in sorted(placed, key=lambda entry: entry[:2])]

@@ -5,38 +5,35 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import (
-    Field,
-    model_validator,
-)
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from embedclf.config.fields import (
     ClassWeight,
     Columns,
     Count,
+    FiniteNumber,
     Fraction,
     Initialization,
     LabelColumns,
-    Number,
     Section,
     Threshold,
-    expecting,
-    space_of,
+    search_space_model,
+    union_error,
 )
 
-FILES = ("train", "validation", "test")
-"""The keys of `data` that name a file, when they hold a string."""
+DATA_FILES = ("train", "validation", "test")
+"""Keys of `data` whose string is the path of a table."""
 
-SOURCES = ("random", "naive_bayes", "glove")
-"""What `model.initialization` can be beside a file."""
+BUILT_IN_INITIALIZATIONS = ("random", "naive_bayes", "glove")
+"""Values of `model.initialization` that are not a file."""
 
 
 class DataConfig(Section):
     """Where the labelled texts are."""
 
     train: Path = Field(description="Table of training rows: csv, tsv, jsonl or parquet; .gz too.")
-    validation: Annotated[Fraction | Path, expecting("a fraction between 0 and 1, or a file")] = (
+    validation: Annotated[Fraction | Path, union_error("a fraction between 0 and 1, or a file")] = (
         Field(
             0.1,
             description="Share of the training rows to hold out (stratified, seeded, equal texts "
@@ -66,25 +63,25 @@ class DataConfig(Section):
 
     @property
     def text_columns(self) -> list[str]:
-        """The columns of the text, be it one or several."""
+        """The text columns, as a list even if there is only one."""
         return [self.text] if isinstance(self.text, str) else self.text
 
     @property
     def label_columns(self) -> list[str]:
-        """The columns of the labels, be it one or several."""
+        """The label columns, as a list even if there is only one."""
         return [self.label] if isinstance(self.label, str) else self.label
 
     @model_validator(mode="after")
-    def _columns_have_one_part_each(self) -> DataConfig:
+    def _check_columns(self) -> DataConfig:
         if self.label_separator is not None and isinstance(self.label, list):
             raise PydanticCustomError(
                 "both", "label_separator goes with one label column, not with a list of them"
             )
         columns = [*self.text_columns, *self.label_columns]
-        twice = next((column for column in columns if columns.count(column) > 1), None)
-        if twice is not None:
+        duplicate = next((column for column in columns if columns.count(column) > 1), None)
+        if duplicate is not None:
             raise PydanticCustomError(
-                "both", "column {column} is named twice among text and label", {"column": twice}
+                "both", "column {column} is named twice among text and label", {"column": duplicate}
             )
         return self
 
@@ -136,7 +133,7 @@ class ModelConfig(Section):
     hidden_units: list[Annotated[int, Field(strict=True, ge=1, le=100_000)]] = Field(
         default=[], description="Units of each hidden layer (ReLU) before the output."
     )
-    dropout: Number = Field(
+    dropout: FiniteNumber = Field(
         0.0,
         ge=0,
         lt=1,
@@ -144,7 +141,7 @@ class ModelConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _what_stays_is_worth_it(self) -> ModelConfig:
+    def _check_frozen_vectors(self) -> ModelConfig:
         if self.initialization in ("random", "naive_bayes") and not self.trainable_embedding:
             raise PydanticCustomError(
                 "both",
@@ -166,7 +163,7 @@ class TrainingConfig(Section):
     optimizer: Literal["adam", "adagrad", "sgd", "rmsprop"] = Field(
         "adam", description="Rule of the steps, with Keras's constants."
     )
-    learning_rate: Number = Field(0.003, gt=0, description="Size of the steps.")
+    learning_rate: FiniteNumber = Field(0.003, gt=0, description="Size of the steps.")
     schedule: Literal["constant", "linear"] = Field(
         "constant", description="Of the learning rate: it stays, or falls to 0 over all epochs."
     )
@@ -205,8 +202,8 @@ if TYPE_CHECKING:
     class TrainingSpace(Section):
         """The same of `training`."""
 else:
-    TextSpace, ModelSpace = space_of(TextConfig), space_of(ModelConfig)
-    TrainingSpace = space_of(TrainingConfig, without={"device", "refit"})
+    TextSpace, ModelSpace = search_space_model(TextConfig), search_space_model(ModelConfig)
+    TrainingSpace = search_space_model(TrainingConfig, exclude={"device", "refit"})
 
 
 class TuneConfig(Section):
@@ -228,9 +225,12 @@ class Config(Section):
         42,
         description="Source of all randomness: split, first weights, order of rows, dropout.",
     )
+    tune: TuneConfig = Field(
+        TuneConfig(), description="What `embedclf tune` tries; empty tries what is usual."
+    )
 
     @model_validator(mode="after")
-    def _rows_are_held_out_to_refit_on(self) -> Config:
+    def _check_refit(self) -> Config:
         if self.training.refit and isinstance(self.data.validation, Path):
             raise PydanticCustomError(
                 "both",
@@ -240,7 +240,7 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _phrases_have_no_place(self) -> Config:
+    def _check_ngrams(self) -> Config:
         if self.model.pooling == "flatten" and self.text.ngrams > 1:
             raise PydanticCustomError(
                 "both",
@@ -248,10 +248,6 @@ class Config(Section):
                 "weights for each place, and would see most phrases in most places never",
             )
         return self
-
-    tune: TuneConfig = Field(
-        TuneConfig(), description="What `embedclf tune` tries; empty tries what is usual."
-    )
 
 
 def json_schema() -> dict[str, Any]:

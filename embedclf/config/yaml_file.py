@@ -1,26 +1,28 @@
-"""YAML 1.2 with line and column of every key."""
+"""YAML 1.2: read with the line and column of every key, written with comments."""
 
 from __future__ import annotations
 
-import json
+import io
 import re
+import sys
 from dataclasses import dataclass, field
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.representer import RoundTripRepresenter
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Keys = tuple[str, ...]
+KeyPath = tuple[str, ...]
 
-_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-
+_PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _WIDTH = 100
-
 _INDICATORS = "|>#,&*!%@`?:-"
 
 
@@ -35,54 +37,54 @@ class YamlError(Exception):
 
 @dataclass
 class Document:
-    """Plain values, and where each key of them stands.
+    """Plain values, and where each of their keys stands in the file.
 
-    Keys of mappings are text exactly as written, so that a label `01` stays `01`.
+    Keys of mappings are text exactly as written, so a label `01` stays `01`.
     """
 
     values: dict[str, Any]
-    places: dict[Keys, tuple[int, int]] = field(default_factory=dict)
-    repeated: list[Keys] = field(default_factory=list)
+    positions: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
+    duplicate_keys: list[KeyPath] = field(default_factory=list)
 
-    def place(self, keys: Keys) -> tuple[int, int]:
-        """Line and column of a key, or of the nearest mapping around it; (1, 1) is the file."""
-        while keys and keys not in self.places:
+    def position(self, keys: KeyPath) -> tuple[int, int]:
+        """Return line and column of a key, or of the closest mapping around it, or (1, 1)."""
+        while keys and keys not in self.positions:
             keys = keys[:-1]
-        return self.places.get(keys, (1, 1))
+        return self.positions.get(keys, (1, 1))
 
-    def set(self, keys: Keys, value: Any) -> None:
-        """Set the value at a path of keys, making mappings on the way.
+    def set(self, keys: KeyPath, value: Any) -> None:
+        """Set the value at a path of keys, creating mappings where they are missing.
 
         Raises:
-            YamlError: A value stands where a mapping is needed.
+            YamlError: The path leads through something that is not a mapping.
         """
         mapping = self.values
-        for position, key in enumerate(keys[:-1], start=1):
+        for depth, key in enumerate(keys[:-1], start=1):
             mapping = mapping.setdefault(key, {})
             if not isinstance(mapping, dict):
-                raise YamlError(f"{'.'.join(keys[:position])} holds a value, not keys")
+                raise YamlError(f"{'.'.join(keys[:depth])} holds a value, not keys")
         mapping[keys[-1]] = value
 
 
-def parse(text: str) -> Document:
-    """Read a YAML document whose top is a mapping.
+def parse_yaml(text: str) -> Document:
+    """Parse a YAML document whose root is a mapping.
 
     Raises:
-        YamlError: The text is not YAML, has no mapping at its top, or an alias inside itself.
+        YamlError: The text is not YAML, its root is not a mapping, or an alias contains itself.
     """
     node = _compose(text)
     document = Document({})
     if node is not None and not isinstance(node, MappingNode):
-        raise YamlError("not a mapping of sections; begin with `data:`", *_mark(node))
+        raise YamlError("not a mapping of sections; begin with `data:`", *_position(node))
     if node is not None:
         document.values = _construct(node, (), document, ())
     return document
 
 
 def parse_value(text: str) -> Any:
-    """Read one YAML value, as it would stand behind a key; nothing at all is null.
+    """Parse one YAML value, as it would stand after a key; an empty text is null.
 
-    One sign that YAML keeps for itself, such as a bar, is that sign.
+    A single character that YAML reserves, such as `|`, stands for itself.
 
     Raises:
         YamlError: The text is not YAML.
@@ -93,68 +95,95 @@ def parse_value(text: str) -> Any:
     return None if node is None else _construct(node, (), Document({}), ())
 
 
-def write(sections: dict[str, Any], comments: Mapping[Keys, str] | None = None) -> str:
-    """Write plain values as YAML that `parse` reads back exactly, a mapping in it in one line.
+def dump_yaml(sections: dict[str, Any], comments: Mapping[KeyPath, str] | None = None) -> str:
+    """Write plain values as YAML that `parse_yaml` reads back unchanged.
 
     Args:
-        sections: The values; those of a section stand a line each.
-        comments: What is told above a key, by its path; wrapped at 100 columns.
+        sections: The values. Each value of a section takes one line, whatever its length.
+        comments: Comment above a key, by its path; wrapped at 100 columns.
     """
     comments = comments or {}
-    lines: list[str] = []
+    document = CommentedMap()
     for key, value in sections.items():
-        lines += _comment(comments.get((key,)), "")
-        if not isinstance(value, dict):
-            lines.append(f"{key}: {_flow(value)}")
-            continue
-        lines.append(f"{key}:")
-        for name, inner in value.items():
-            lines += _comment(comments.get((key, name)), "  ")
-            lines.append(f"  {name}: {_flow(inner)}")
-    return "\n".join(lines) + "\n"
+        if isinstance(value, dict):
+            document[key] = CommentedMap((name, _inline(inner)) for name, inner in value.items())
+            for name in value:
+                _comment(document[key], name, comments.get((key, name)), indent=2)
+        else:
+            document[key] = _inline(value)
+        _comment(document, key, comments.get((key,)), indent=0)
+    return dump_document(document, width=sys.maxsize)
 
 
-def _comment(text: str | None, indent: str) -> list[str]:
-    opening = f"{indent}# "
-    return wrap(
+def round_trip_yaml() -> YAML:
+    """Return a reader and writer that keeps comments, order and quotes."""
+    yaml = YAML(typ="rt", pure=True)
+    yaml.preserve_quotes = True
+    yaml.Representer = _Representer
+    return yaml
+
+
+def dump_document(document: Any, *, width: int = _WIDTH) -> str:
+    """Write a document of `round_trip_yaml`, its lines wrapped at a width."""
+    yaml = round_trip_yaml()
+    yaml.width = width
+    stream = io.StringIO()
+    yaml.dump(document, stream)
+    return stream.getvalue()
+
+
+class _Representer(RoundTripRepresenter):
+    """Writes null as a word; ruamel.yaml writes nothing, which looks like an omission."""
+
+
+_Representer.add_representer(
+    type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null")
+)
+
+
+def _comment(mapping: CommentedMap, key: str, text: str | None, *, indent: int) -> None:
+    """Put a comment above a key."""
+    lines = wrap(
         "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text or ""),
-        _WIDTH,
-        initial_indent=opening,
-        subsequent_indent=opening,
+        _WIDTH - len("# ") - indent,
         break_on_hyphens=False,
         break_long_words=False,
     )
+    if lines:
+        mapping.yaml_set_comment_before_after_key(key, before="\n".join(lines), indent=indent)
 
 
-def _flow(value: Any) -> str:
-    """A value in one line; text that is no plain word stands in quotes, escaped."""
+def _inline(value: Any) -> Any:
+    """Prepare a value for one line; text other than a plain word is quoted."""
+    if isinstance(value, str):
+        word = _PLAIN_WORD.fullmatch(value) and value.lower() not in {"true", "false", "null"}
+        return value if word else DoubleQuotedScalarString(value)
+    node: CommentedMap | CommentedSeq
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_flow(key)}: {_flow(v)}" for key, v in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    if not isinstance(value, str):
-        return json.dumps(value)
-    if _WORD.fullmatch(value) and value.lower() not in {"true", "false", "null"}:
+        node = CommentedMap((_inline(key), _inline(inner)) for key, inner in value.items())
+    elif isinstance(value, list):
+        node = CommentedSeq(map(_inline, value))
+    else:
         return value
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'
+    node.fa.set_flow_style()
+    return node
 
 
-def _yaml() -> YAML:
+def _safe_yaml() -> YAML:
     return YAML(typ="safe", pure=True)
 
 
 def _compose(text: str) -> Node | None:
     try:
-        node: Node | None = _yaml().compose(text)
+        node: Node | None = _safe_yaml().compose(text)
     except MarkedYAMLError as error:
         mark, problem = error.problem_mark or error.context_mark, error.problem or error.context
         if "quoted scalar" in str(error.context) and "end of stream" in str(problem):
             mark, problem = error.context_mark, "a quote opened here is never closed"
         if "'\\t'" in str(problem):
             problem = "a tab; indent with blanks"
-        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise YamlError(f"not YAML: {problem}", *place) from error
+        position = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise YamlError(f"not YAML: {problem}", *position) from error
     except YAMLError as error:
         raise YamlError(f"not YAML: {' '.join(str(error).split())}") from error
     except RecursionError as error:
@@ -162,42 +191,42 @@ def _compose(text: str) -> Node | None:
     return node
 
 
-def _construct(node: Node, keys: Keys, document: Document, around: tuple[Node, ...]) -> Any:
-    """Turn a node into plain values, noting places and repeated keys in the document."""
-    if any(node is outer for outer in around):
-        raise YamlError("an alias stands inside what it names", *_mark(node))
-    around = (*around, node)
+def _construct(node: Node, keys: KeyPath, document: Document, ancestors: tuple[Node, ...]) -> Any:
+    """Turn a node into plain values; record positions and duplicate keys in the document."""
+    if any(node is ancestor for ancestor in ancestors):
+        raise YamlError("an alias stands inside what it names", *_position(node))
+    ancestors = (*ancestors, node)
     if isinstance(node, MappingNode):
-        return _construct_mapping(node, keys, document, around)
+        return _construct_mapping(node, keys, document, ancestors)
     if isinstance(node, SequenceNode):
         return [
-            _construct(item, (*keys, str(index)), document, around)
+            _construct(item, (*keys, str(index)), document, ancestors)
             for index, item in enumerate(node.value)
         ]
     return _construct_scalar(node)
 
 
 def _construct_mapping(
-    node: MappingNode, keys: Keys, document: Document, around: tuple[Node, ...]
+    node: MappingNode, keys: KeyPath, document: Document, ancestors: tuple[Node, ...]
 ) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key_node, value_node in node.value:
         if not isinstance(key_node, ScalarNode):
-            raise YamlError("a key must be a word", *_mark(key_node))
+            raise YamlError("a key must be a word", *_position(key_node))
         path = (*keys, key_node.value)
         if key_node.value in values:
-            document.repeated.append(path)
-        document.places[path] = _mark(key_node)
-        values[key_node.value] = _construct(value_node, path, document, around)
+            document.duplicate_keys.append(path)
+        document.positions[path] = _position(key_node)
+        values[key_node.value] = _construct(value_node, path, document, ancestors)
     return values
 
 
 def _construct_scalar(node: Node) -> Any:
     try:
-        return _yaml().constructor.construct_object(node)
+        return _safe_yaml().constructor.construct_object(node)
     except (YAMLError, ValueError, LookupError) as error:
-        raise YamlError(f"not YAML: cannot read {node.value!r}", *_mark(node)) from error
+        raise YamlError(f"not YAML: cannot read {node.value!r}", *_position(node)) from error
 
 
-def _mark(node: Node) -> tuple[int, int]:
+def _position(node: Node) -> tuple[int, int]:
     return node.start_mark.line + 1, node.start_mark.column + 1

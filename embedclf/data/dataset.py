@@ -1,4 +1,4 @@
-"""Config -> Dataset: all that training reads."""
+"""Config -> Dataset: everything that training reads."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from embedclf.config.loading import named_files
-from embedclf.config.messages import nearest
-from embedclf.config.schema import SOURCES
+from embedclf.config.messages import closest_match
+from embedclf.config.schema import BUILT_IN_INITIALIZATIONS
 from embedclf.data.labeled import read_labeled
 from embedclf.data.labels import THRESHOLD, Labels
-from embedclf.data.splits import learn, read_tokenized, tokenize_column
+from embedclf.data.splits import fit_encoder, read_tokenized, tokenize_column
 from embedclf.data.stratified import stratified_split
 from embedclf.errors import ConfigError, DataError
 from embedclf.system.files import sha256
-from embedclf.system.terminal import near
-from embedclf.text.fingerprints import fingerprints
-from embedclf.text.pretrained import open_source
+from embedclf.system.terminal import display_path
+from embedclf.text.fingerprints import fingerprint_texts
+from embedclf.text.pretrained import open_vector_source
 
 if TYPE_CHECKING:
     from embedclf.config.schema import Config
     from embedclf.data.labeled import LabeledRows
-    from embedclf.data.splits import Files, Sides, Split, TokenizedTable
-    from embedclf.system.arrays import Counts, Mask
+    from embedclf.data.splits import NewFile, Split, SplitIds, TokenizedTable
+    from embedclf.system.arrays import Counts, Int64s, Mask
     from embedclf.text.fingerprints import Fingerprints
+    from embedclf.text.pretrained import VectorSource
     from embedclf.text.tokenizer import Tokenizer
 
 VECTORS = "vectors"
-"""Beside the names of parts, that of the source of the first vectors."""
+"""Key of the pretrained vectors, next to the names of the splits."""
 
 
 @dataclass(frozen=True)
@@ -45,241 +45,265 @@ class Dataset:
     config: Config
     labels: Labels
     tokenizer: Tokenizer
+    vectors: VectorSource | None
+    """The opened source of pretrained vectors; None if the embedding begins at random."""
     train: Split
     validation: Split
-    """Empty where all rows are to train on."""
+    """Empty if no rows are held out."""
     test: Split | None
 
     @cached_property
     def counts(self) -> Counts:
-        """(rows,) how often training reads each id; padding counts as none."""
-        return self.train.occurrences(self.tokenizer.rows)
+        """(vocabulary_rows,) how often training reads each id; 0 for padding."""
+        return self.train.count_ids(self.tokenizer.vocabulary_rows)
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """What there is to know before training, as plain values."""
+        """Plain values that describe the data before training."""
         return {
             "task": self.labels.task,
             "labels": list(self.labels.names),
-            **self.sizes,
-            "data": {name: part.facts(self.labels) for name, part in self.parts.items()},
+            **self.vocabulary_sizes,
+            "data": {name: split.facts(self.labels) for name, split in self.splits.items()},
         }
 
     @property
-    def sizes(self) -> dict[str, int]:
-        """How many tokens and phrases are known."""
-        phrases = len(self.tokenizer.ngrams)
-        return {"vocabulary": self.tokenizer.first_ngram, "phrases": phrases}
+    def vocabulary_sizes(self) -> dict[str, int]:
+        """Number of tokens, padding and unknown included, and of n-grams."""
+        return {"vocabulary": self.tokenizer.first_ngram_id, "phrases": len(self.tokenizer.ngrams)}
 
     @property
-    def parts(self) -> dict[str, Split]:
-        """The parts there are, by name."""
-        parts = {"train": self.train, "validation": self.validation, "test": self.test}
-        return {name: part for name, part in parts.items() if part is not None}
+    def splits(self) -> dict[str, Split]:
+        """The existing splits, by name."""
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: split for name, split in splits.items() if split is not None}
 
     def hashes(self) -> dict[str, str]:
-        """SHA-256 of the table of each part, and of the `vectors` that the network starts from."""
+        """Return the SHA-256 of each split's table, and of the pretrained vectors if any."""
         paths: dict[str, tuple[Path, ...]]
-        paths = {name: (part.rows.table.path,) for name, part in self.parts.items()}
-        source = open_source(self.config.model)
-        if source is not None:
-            paths[VECTORS] = source.files
-        of_paths = {files: sha256(*files) for files in set(paths.values())}
-        return {name: of_paths[files] for name, files in paths.items()}
+        paths = {name: (split.rows.table.path,) for name, split in self.splits.items()}
+        if self.vectors is not None:
+            paths[VECTORS] = self.vectors.files
+        digests = {files: sha256(*files) for files in set(paths.values())}
+        return {name: digests[files] for name, files in paths.items()}
+
+
+@dataclass(frozen=True)
+class TrainingTable:
+    """The training table, tokenized, with its rows for validation and its labels."""
+
+    tokenized: TokenizedTable
+    held_out: Mask
+    """(n,) True for the rows to validate on."""
+    labels: Labels
+    """Of the rows that are not held out."""
 
 
 def prepare_dataset(
-    config: Config, folder: Path | None = None, *, strict: bool = True, holds_out: bool = True
+    config: Config,
+    directory: Path | None = None,
+    *,
+    strict: bool = True,
+    hold_out: bool = True,
+    vectors: VectorSource | None = None,
 ) -> Dataset:
     """Read, check, split and encode everything that a config names.
 
-    The vocabulary and the labels are learned from training rows alone. No text is kept: tokens and
-    ids go to scratch files.
+    The vocabulary and the labels are learned from training rows only. Texts are not kept: tokens
+    and ids go to temporary files.
 
     Args:
         config: The config.
-        folder: Where the scratch files are; None is where the system has room for such files.
-        strict: Whether `check_validation` follows.
-        holds_out: Whether the share of rows to validate on is held out, or trained on too.
+        directory: For the temporary files; None is the system's own.
+        strict: Whether to call `check_validation_labels`.
+        hold_out: Whether to hold out the config's fraction of rows for validation; if not, they are
+            trained on.
+        vectors: The source that `config` names, if it is already open.
 
     Raises:
         DataError: A table cannot be used, or the split leaves nothing to validate on.
-        ConfigError: A file is not there, or `class_weight` names a label that no training row has.
+        ConfigError: A file is missing, or `class_weight` names a label that no training row has.
     """
     check_files(config)
+    vectors = vectors or open_vector_source(config.model)
     with ExitStack() as stack:
-        dataset = _prepare(
-            config,
-            lambda: stack.enter_context(TemporaryFile(dir=folder)),
-            holds_out=holds_out,
+
+        def new_file() -> IO[bytes]:
+            return stack.enter_context(TemporaryFile(dir=directory))
+
+        table = read_training(config, new_file(), hold_out=hold_out)
+        split_ids = table.held_out.astype(np.int8)
+        dataset, _ = encode_splits(
+            config, table.labels, table.tokenized, split_ids, new_file, vectors=vectors
         )
     if strict:
-        check_validation(dataset)
+        check_validation_labels(dataset)
     pa.default_memory_pool().release_unused()
     return dataset
 
 
-def check_validation(dataset: Dataset) -> None:
-    """Refuse validation rows of unknown labels, which have no loss; raises DataError."""
+def check_validation_labels(dataset: Dataset) -> None:
+    """Refuse validation rows of unknown labels, for which there is no loss; raises DataError."""
     unknown = dataset.validation.unknown_labels
     if not unknown:
         return
     name, rows = next(iter(unknown.items()))
-    near = nearest(name, dataset.labels.names)
-    hint = f"did you mean {near!r}?" if near else "add training rows of it, or take it out"
+    close = closest_match(name, dataset.labels.names)
+    hint = f"did you mean {close!r}?" if close else "add training rows of it, or take it out"
     raise DataError(
         f"{dataset.validation.rows.table.path}: no training row has label {name!r} "
         f"(rows here: {rows:,}; such labels in all: {len(unknown)}); {hint}"
     )
 
 
-def read_training(config: Config, file: IO[bytes]) -> tuple[TokenizedTable, Mask]:
-    """Read and cut the training table once.
+def read_training(config: Config, file: IO[bytes], *, hold_out: bool = True) -> TrainingTable:
+    """Read and tokenize the training table once, choose validation rows, and fit the labels.
 
     Args:
         config: The config.
         file: Where the tokens go.
-
-    Returns:
-        What was read, and (n,) True for the rows that are held out for validation.
+        hold_out: Whether to hold out rows for validation.
 
     Raises:
         DataError: As `prepare_dataset`.
     """
-    read = read_tokenized(config, file)
-    return read, _hold_out(read.rows, read.keys, config)
+    tokenized = read_tokenized(config, file)
+    labels, held_out = _hold_out(tokenized.rows, tokenized.fingerprints, config)
+    held_out &= hold_out
+    if held_out.any():  # a label can be in the held-out rows only
+        labels = Labels.fit(tokenized.rows.filter(~held_out), config.data)
+    return TrainingTable(tokenized, held_out, labels)
 
 
-def held_out(config: Config) -> Mask:
-    """(n,) True for the rows of the training table that training holds out.
+def find_validation_rows(config: Config) -> Mask:
+    """Return (n,) True for the rows of the training table that training holds out.
 
-    Raises as `prepare_dataset` does.
+    Raises as `prepare_dataset`.
     """
-    numbers: list[Fingerprints] = []
+    fingerprints: list[Fingerprints] = []
     rows = read_labeled(
         config.data.train,
         config.data,
-        lambda texts: fingerprints(tokenize_column(config, texts)),
-        numbers.append,
+        lambda texts: fingerprint_texts(tokenize_column(config, texts)),
+        fingerprints.append,
     )
-    return _hold_out(rows, np.concatenate(numbers), config)
+    return _hold_out(rows, np.concatenate(fingerprints), config)[1]
 
 
-def hold_out(keys: Fingerprints, strata: npt.NDArray[np.int64], config: Config) -> Mask:
-    """Choose the rows to validate on; none where a table of its own is for that.
+def choose_validation_rows(fingerprints: Fingerprints, strata: Int64s, config: Config) -> Mask:
+    """Choose the rows to hold out for validation; none if validation has its own table.
 
     Args:
-        keys: (n,) equal for equal texts.
+        fingerprints: (n,) equal for equal texts, which stay together.
         strata: (n,) the stratum of each row.
-        config: Tells the share and the seed.
+        config: Its fraction of validation rows and its seed.
 
     Raises:
-        DataError: The texts leave none to validate on.
+        DataError: There are too few different texts to validate on any.
     """
     if isinstance(config.data.validation, Path):
-        return np.zeros(len(keys), np.bool_)
-    mask = stratified_split(keys, strata, fraction=config.data.validation, seed=config.seed)
+        return np.zeros(len(fingerprints), np.bool_)
+    mask = stratified_split(fingerprints, strata, fraction=config.data.validation, seed=config.seed)
     if not mask.any():
         raise DataError(
-            f"{config.data.train}: {len(keys):,} rows of {len(np.unique(keys)):,} "
-            "different texts leave none to validate on, as equal texts stay together; add texts, "
-            "raise data.validation, or name a file there"
+            f"{config.data.train}: {len(fingerprints):,} rows of "
+            f"{len(np.unique(fingerprints)):,} different texts leave none to validate on, as "
+            "equal texts stay together; add texts, raise data.validation, or name a file there"
         )
     return mask
 
 
 def encode_splits(
-    config: Config, labels: Labels, read: TokenizedTable, sides: Sides, files: Files
+    config: Config,
+    labels: Labels,
+    table: TokenizedTable,
+    split_ids: SplitIds,
+    new_file: NewFile,
+    *,
+    vectors: VectorSource | None,
 ) -> tuple[Dataset, Split | None]:
-    """Encode rows that are parted already; the vocabulary is that of the training rows.
+    """Encode rows that are already split; the vocabulary is learned from the training rows.
 
     Args:
         config: The config.
-        labels: Of the training rows at least.
-        read: The training table.
-        sides: (n,) 0 to train on, 1 to validate on, 2 for neither.
-        files: Where the ids go.
+        labels: At least those of the training rows.
+        table: The training table.
+        split_ids: (n,) 0 for training, 1 for validation, 2 for neither.
+        new_file: Creates the files of ids.
+        vectors: The opened source that `config` names.
 
     Returns:
-        What a training reads, and the rows of side 2, if there are any.
+        What a training reads, and the rows of split 2, if any.
 
     Raises:
         DataError: A table cannot be used.
-        ConfigError: `class_weight` names a label that is not there.
+        ConfigError: `class_weight` names a label that does not exist.
     """
     _check_class_weight(labels, config)
     _check_threshold(labels, config)
-    encoder = learn(read, sides, labels, config, files)
+    encoder = fit_encoder(table, split_ids, labels, config, new_file)
     train, *others = (
-        encoder.part(read.rows.take(sides == side), ids)
-        for side, ids in enumerate(encoder.encode(read.tokens, sides, least=2))
+        encoder.make_split(table.rows.filter(split_ids == split_id), ids)
+        for split_id, ids in enumerate(encoder.encode(table.tokens, split_ids, min_splits=2))
     )
-    train = replace(train, rows=replace(train.rows, skipped=read.rows.skipped))
+    train = replace(train, rows=replace(train.rows, skipped=table.rows.skipped))
     validation, test = config.data.validation, config.data.test
     dataset = Dataset(
         config,
         labels,
         encoder.tokenizer,
+        vectors,
         train,
-        encoder.read(validation) if isinstance(validation, Path) else others[0],
-        encoder.read(test) if test else None,
+        encoder.read_split(validation) if isinstance(validation, Path) else others[0],
+        encoder.read_split(test) if test else None,
     )
     return dataset, others[1] if len(others) > 1 else None
 
 
 def with_config(dataset: Dataset, config: Config) -> Dataset:
-    """The same rows, to be trained by another config of the same data and texts.
+    """Return the same rows for a training by another config with the same data and text sections.
 
     Raises:
-        ConfigError: `class_weight` or `threshold` does not go with the labels.
+        ConfigError: `class_weight` or `threshold` does not fit the labels, or the pretrained
+            vectors do not fit `embedding_dim`.
+        DataError: The vectors cannot be read.
     """
     _check_class_weight(dataset.labels, config)
     _check_threshold(dataset.labels, config)
-    return replace(dataset, config=config)
+    return replace(dataset, config=config, vectors=open_vector_source(config.model))
 
 
 def check_files(config: Config) -> None:
-    """Refuse all files that are not there at once, then word vectors that do not fit.
-
-    Raises:
-        ConfigError: One is not there, or the vectors are of another width than the config's.
-        DataError: The vectors cannot be read.
-    """
+    """Refuse all missing files at once; raises ConfigError."""
     lines = []
     for (section, key), file in named_files(config).items():
         kind = "a table" if section == "data" else "a file of word vectors"
         if file.is_dir():
-            lines.append(f"{section}.{key}: {near(file)}: is a folder; name {kind}")
+            lines.append(f"{section}.{key}: {display_path(file)}: is a folder; name {kind}")
         elif not file.is_file():
-            there = [other.name for other in file.parent.iterdir()] if file.parent.is_dir() else []
-            close = nearest(file.name, [*there, *(SOURCES if section == "model" else ())])
+            siblings = [path.name for path in file.parent.iterdir()] if file.parent.is_dir() else []
+            close = closest_match(
+                file.name, [*siblings, *(BUILT_IN_INITIALIZATIONS if section == "model" else ())]
+            )
             hint = f"did you mean {close}?" if close else f"name {kind} that is there"
-            lines.append(f"{section}.{key}: {near(file)}: no such file; {hint}")
+            lines.append(f"{section}.{key}: {display_path(file)}: no such file; {hint}")
     if lines:
         raise ConfigError("\n".join(lines))
-    open_source(config.model)
 
 
-def _prepare(config: Config, files: Files, *, holds_out: bool) -> Dataset:
-    read, held_out = read_training(config, files())
-    held_out &= holds_out
-    labels = Labels.fit(read.rows.take(~held_out), config.data)
-    return encode_splits(config, labels, read, held_out.astype(np.int8), files)[0]
-
-
-def _hold_out(rows: LabeledRows, keys: Fingerprints, config: Config) -> Mask:
-    """Part training rows from validation rows."""
+def _hold_out(rows: LabeledRows, fingerprints: Fingerprints, config: Config) -> tuple[Labels, Mask]:
+    """Fit the labels of all rows, and choose validation rows stratified by them."""
     labels = Labels.fit(rows, config.data)
     targets, _ = labels.encode(rows, config.data)
-    return hold_out(keys, labels.strata(targets), config)
+    return labels, choose_validation_rows(fingerprints, labels.strata(targets), config)
 
 
 def _check_class_weight(labels: Labels, config: Config) -> None:
-    given = config.training.class_weight
-    for name in given if isinstance(given, dict) else ():
+    weights = config.training.class_weight
+    for name in weights if isinstance(weights, dict) else ():
         if name not in labels.names:
-            near = nearest(name, labels.names)
-            hint = f"did you mean {near!r}?" if near else f"there are {', '.join(labels.names)}"
+            close = closest_match(name, labels.names)
+            hint = f"did you mean {close!r}?" if close else f"there are {', '.join(labels.names)}"
             raise ConfigError(f"training.class_weight: no training row has label {name!r}; {hint}")
 
 

@@ -11,87 +11,99 @@ import pyarrow as pa
 
 from embedclf.data.csv_records import (
     RecordError,
-    broken_records,
-    record_blocks,
-    rows_of,
-    wrong_count,
-    wrong_record,
+    cell_count_fault,
+    find_broken_records,
+    find_wrong_cell_count,
+    read_record_blocks,
+    read_records,
 )
 from embedclf.errors import DataError
-from embedclf.system.arrow import BATCH_ROWS, BLOCK_BYTES, Batch, Part, empty_batch, join_columns
+from embedclf.system.arrow import (
+    BATCH_ROWS,
+    BLOCK_BYTES,
+    Batch,
+    ReadBatch,
+    empty_batch,
+    join_columns,
+)
 from embedclf.system.text_files import TextFile, is_utf8, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from embedclf.system.formats import Kind
+    from embedclf.system.formats import FileFormat
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
-_NO_TEXT = {
+_OTHER_FORMATS = {
     b"PK\x03\x04": "a zip archive, such as a workbook; save it as CSV in UTF-8",
     b"\x1f\x8b": "packed by gzip; give it a name in .gz, or unpack it",
 }
 
-_LOOK = 64
-"""Bytes at the beginning that tell text from other things."""
+_SNIFFED_BYTES = 64
+"""Bytes at the beginning in which NUL bytes give UTF-16 away."""
 
 
 @dataclass(frozen=True)
-class Delimited:
-    """A delimited table: its file, its delimiter, and its columns in order."""
+class DelimitedReader:
+    """Reads a delimited table."""
 
     file: TextFile
     delimiter: str
     columns: tuple[str, ...]
+    block_bytes: int = BLOCK_BYTES
+    """Bytes to read at once."""
 
-    kind: ClassVar[Kind] = "delimited"
+    file_format: ClassVar[FileFormat] = "delimited"
 
-    def parts(self, wanted: Sequence[str]) -> Iterator[Part]:
+    def iter_batches(self, columns: Sequence[str]) -> Iterator[ReadBatch]:
         """Read some columns; raises DataError with file and line."""
-        return self._parts([self.columns.index(column) for column in wanted])
+        return self._iter_batches([self.columns.index(column) for column in columns])
 
-    def batches(
-        self, text: Sequence[str], *, target: Kind, reserved: Sequence[str]
+    def iter_scoring_batches(
+        self, text: Sequence[str], *, target: FileFormat, reserved: Sequence[str]
     ) -> Iterator[Batch]:
-        """Read all columns, and the texts; raises as `parts` does."""
-        del target, reserved  # cells are text whatever they go to
-        at = [self.columns.index(column) for column in text]
-        for part, share in self._parts(range(len(self.columns))):
-            yield Batch(join_columns([part.column(index) for index in at]), part, share=share)
+        """Read the texts, and all columns; raises as `iter_batches`."""
+        del target, reserved  # cells are text in every target format
+        indices = [self.columns.index(column) for column in text]
+        for rows, fraction_read in self._iter_batches(range(len(self.columns))):
+            texts = join_columns([rows.column(index) for index in indices])
+            yield Batch(texts, rows, fraction_read=fraction_read)
 
-    def numbers(self, rows: Sequence[int]) -> list[int]:
-        """The lines that rows, in ascending order, begin on."""
+    def line_numbers(self, rows: Sequence[int]) -> list[int]:
+        """Return the lines that rows, in ascending order, begin on."""
         with self.file.open() as stream:
-            records = rows_of(stream.decoded, self.delimiter, len(self.columns))
+            records = read_records(stream.decoded, self.delimiter, len(self.columns))
             lines = [line for line, _ in itertools.islice(records, 1, rows[-1] + 2)]
         return [lines[row] for row in rows]
 
-    def broken(self, wanted: Sequence[str]) -> Iterator[tuple[int, str]]:
-        """All records that cannot be read: the line each begins on, and what is wrong with it."""
-        del wanted  # a record is read whole or not at all
+    def find_broken_rows(self, columns: Sequence[str]) -> Iterator[tuple[int, str]]:
+        """Yield the line and the fault of each record that cannot be read."""
+        del columns  # a record is readable as a whole or not at all
         with self.file.open() as stream:
-            text = io.TextIOWrapper(stream.decoded, encoding="utf-8-sig", newline="")
-            yield from broken_records(text, self.delimiter, len(self.columns))
+            lines = io.TextIOWrapper(stream.decoded, encoding="utf-8-sig", newline="")
+            yield from find_broken_records(lines, self.delimiter, len(self.columns))
 
-    def _parts(self, wanted: Sequence[int]) -> Iterator[Part]:
+    def _iter_batches(self, indices: Sequence[int]) -> Iterator[ReadBatch]:
         from pyarrow import csv
 
+        # Numbered names, since column names can repeat.
         names = [f"f{index}" for index in range(len(self.columns))]
-        kept = [names[index] for index in wanted]
+        included = [names[index] for index in indices]
         parse = csv.ParseOptions(
             delimiter=self.delimiter,
             newlines_in_values=True,
             ignore_empty_lines=len(self.columns) > 1,
         )
         convert = csv.ConvertOptions(
-            column_types={name: pa.string() for name in kept},
-            include_columns=kept,
+            column_types={name: pa.string() for name in included},
+            include_columns=included,
             strings_can_be_null=False,
         )
-        header = 1
-        for line, block, share in self._blocks():
-            records = block.lstrip(b"\r\n") if header or parse.ignore_empty_lines else block
+        header_rows = 1
+        for line, block, fraction_read in self._read_blocks():
+            skip_blank = header_rows or parse.ignore_empty_lines
+            records = block.lstrip(b"\r\n") if skip_blank else block
             if not records:
                 continue
             read = csv.ReadOptions(
@@ -100,98 +112,109 @@ class Delimited:
             try:
                 table = csv.read_csv(pa.BufferReader(records), read, parse, convert)
             except pa.ArrowInvalid as error:
-                raise self._diagnose(block, line, error) from error
-            rows = table.slice(header).rename_columns([self.columns[index] for index in wanted])
-            header = 0
+                raise self._locate_fault(block, line, error) from error
+            rows = table.slice(header_rows).rename_columns(
+                [self.columns[index] for index in indices]
+            )
+            header_rows = 0
             batches = rows.combine_chunks().to_batches(max_chunksize=BATCH_ROWS)
-            yield from ((batch, share) for batch in batches or [empty_batch(rows.schema)])
+            # A header without rows still yields a batch, which has the columns.
+            yield from ((batch, fraction_read) for batch in batches or [empty_batch(rows.schema)])
 
-    def _blocks(self) -> Iterator[tuple[int, bytes, float]]:
+    def _read_blocks(self) -> Iterator[tuple[int, bytes, float]]:
         with self.file.open() as stream:
             try:
-                for line, block in record_blocks(stream, self.delimiter, len(self.columns)):
-                    yield line, block, stream.share
+                for line, block in read_record_blocks(
+                    stream, self.delimiter, len(self.columns), block_bytes=self.block_bytes
+                ):
+                    yield line, block, stream.fraction_read
             except RecordError as error:
                 raise DataError(f"{self.file.name}:{error.line}: {error}") from error
 
-    def _diagnose(self, block: bytes, line: int, error: Exception) -> DataError:
-        """Find the line that Arrow stumbled over, the slow and exact way."""
-        if undecodable := self.file.undecodable():
-            return undecodable
-        found = wrong_record(block, self.delimiter, len(self.columns))
-        if found is None:
+    def _locate_fault(self, block: bytes, line: int, error: Exception) -> DataError:
+        """Find the line that Arrow refused, since its errors count rows of a block."""
+        if decode_error := self.file.find_decode_error():
+            return decode_error
+        wrong = find_wrong_cell_count(block, self.delimiter, len(self.columns))
+        if wrong is None:
             return DataError(f"{self.file.name}:{line}: unreadable: {one_line(error)}")
-        offset, cells = found
-        fault = wrong_count(cells, len(self.columns))
-        return DataError(f"{self.file.name}:{line + offset}: {fault}")
+        lines_before, cells = wrong
+        fault = cell_count_fault(cells, len(self.columns))
+        return DataError(f"{self.file.name}:{line + lines_before}: {fault}")
 
 
-def open_delimited(file: TextFile, required: Sequence[str], delimiters: Sequence[str]) -> Delimited:
-    """The table under the first of some delimiters that finds the required columns.
+def open_delimited(
+    file: TextFile, required: Sequence[str], delimiters: Sequence[str]
+) -> DelimitedReader:
+    """Open a table with the first delimiter that finds the required columns.
 
-    Where none does, or none is required, it is the one that finds most columns.
+    If none does, or none are required, the delimiter that finds most columns is used.
 
     Raises:
         DataError: The file is empty, not decodable, or its quotes fit no delimiter.
     """
     head = read_head(file, "a header and rows")
-    tables, faults = [], []
-    for mark in delimiters:
+    readers, faults = [], []
+    for delimiter in delimiters:
         try:
-            tables.append(Delimited(file, mark, _header(head, mark)))
-        except RecordError as error:  # quotes that fit another delimiter
+            readers.append(DelimitedReader(file, delimiter, _read_header(head, delimiter)))
+        except RecordError as error:  # the quotes may fit another delimiter
             faults.append(DataError(f"{file.name}:{error.line}: {error}"))
-    if not tables:
+    if not readers:
         raise faults[0]
-    fitting = (table for table in tables if required and set(required) <= set(table.columns))
-    return next(fitting, None) or max(tables, key=lambda table: len(table.columns))
+    fitting = (reader for reader in readers if required and set(required) <= set(reader.columns))
+    return next(fitting, None) or max(readers, key=lambda reader: len(reader.columns))
 
 
-def checked_delimiter(delimiter: str, name: str) -> str:
-    r"""A delimiter, `\t` being a tab.
+def parse_delimiter(delimiter: str, name: str) -> str:
+    r"""Return a delimiter, with `\t` as a tab.
 
     Raises:
-        DataError: It cannot be one.
+        DataError: It is not one ASCII character, or it is a quote or a line end.
     """
-    mark = "\t" if delimiter == "\\t" else delimiter
-    if len(mark) != 1 or not mark.isascii() or mark in '"\r\n':
+    character = "\t" if delimiter == "\\t" else delimiter
+    if len(character) != 1 or not character.isascii() or character in '"\r\n':
         raise DataError(
             f"{name}: delimiter {delimiter!r}: must be one ASCII character, no quote or line end"
         )
-    return mark
+    return character
 
 
-def read_head(file: TextFile, needed: str) -> bytes:
-    """The first records of a text table: enough to know its columns.
+def read_head(file: TextFile, required: str) -> bytes:
+    """Read the beginning of a text table: enough to know its columns.
+
+    Args:
+        file: The table.
+        required: What it must hold, for the message about an empty file.
 
     Raises:
-        DataError: The file is empty, a zip archive, or not decodable.
+        DataError: The file is empty, not text, or not decodable.
     """
     with file.open() as stream:
         head = stream.read(BLOCK_BYTES)
-        while not _holds_line(head) and (more := stream.read(BLOCK_BYTES)):
+        while not _has_whole_line(head) and (more := stream.read(BLOCK_BYTES)):
             head += more
-    for opening, kind in _NO_TEXT.items():
-        if head.startswith(opening):
-            raise DataError(f"{file.name}: {kind}")
-    if head[:_LOOK].count(0) > _LOOK // 4:
+    for magic, fault in _OTHER_FORMATS.items():
+        if head.startswith(magic):
+            raise DataError(f"{file.name}: {fault}")
+    if head[:_SNIFFED_BYTES].count(0) > _SNIFFED_BYTES // 4:
         raise DataError(
             f"{file.name}: every other byte is 0: UTF-16 without a mark, it seems; name its "
             "encoding (data.encoding or --encoding), utf-16-le perhaps"
         )
     head = head.removeprefix(b"\xef\xbb\xbf")
     if not head.strip():
-        raise DataError(f"{file.name}: empty; it needs {needed}")
-    if undecodable := not is_utf8(head) and file.undecodable():
-        raise undecodable
+        raise DataError(f"{file.name}: empty; it needs {required}")
+    if decode_error := not is_utf8(head) and file.find_decode_error():
+        raise decode_error
     return head
 
 
-def _holds_line(head: bytes) -> bool:
-    begun = head.lstrip()
-    return b"\n" in begun or b"\r" in begun
+def _has_whole_line(head: bytes) -> bool:
+    head = head.lstrip()
+    return b"\n" in head or b"\r" in head
 
 
-def _header(head: bytes, delimiter: str) -> tuple[str, ...]:
-    lines = head.decode("utf-8", errors="ignore").encode()
-    return tuple(next(rows_of(io.BytesIO(lines), delimiter, 2))[1])
+def _read_header(head: bytes, delimiter: str) -> tuple[str, ...]:
+    complete = head.decode("utf-8", errors="ignore").encode()  # without half a character at the end
+    return tuple(next(read_records(io.BytesIO(complete), delimiter, 2))[1])

@@ -6,7 +6,7 @@ import io
 import itertools
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import pyarrow as pa
 
@@ -15,9 +15,9 @@ from embedclf.errors import DataError
 from embedclf.system.arrow import (
     BATCH_ROWS,
     BLOCK_BYTES,
-    NOTHING,
+    NO_COLUMNS,
     Batch,
-    Part,
+    ReadBatch,
     join_columns,
     text_column,
 )
@@ -26,167 +26,178 @@ from embedclf.system.text_files import TextFile, Utf8Stream, one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from embedclf.system.formats import Kind
+    from embedclf.system.formats import FileFormat
 
 
 @dataclass(frozen=True)
-class JsonLines:
-    """A table of JSON lines, and the keys of its first record."""
+class JsonLinesReader:
+    """Reads a table of JSON lines; its columns are the keys of the first record."""
 
     file: TextFile
     columns: tuple[str, ...]
-    kind: ClassVar[Kind] = "jsonl"
+    file_format: ClassVar[FileFormat] = "jsonl"
 
-    def parts(self, wanted: Sequence[str]) -> Iterator[Part]:
+    def iter_batches(self, columns: Sequence[str]) -> Iterator[ReadBatch]:
         """Read some columns as text; raises DataError with file and line."""
-        for records, share in self._records():
+        for records, fraction_read in self._read_records():
             rows = []
-            for number, _, record in records:
-                self._refuse_new_keys(number, record)
-                rows.append([self._text(number, column, record) for column in wanted])
-            columns = [text_column(column) for column in zip(*rows, strict=True)]
-            yield pa.RecordBatch.from_arrays(columns, [*wanted]), share
+            for record in records:
+                self._refuse_new_keys(record)
+                rows.append([self._text(record, column) for column in columns])
+            arrays = [text_column(cells) for cells in zip(*rows, strict=True)]
+            yield pa.RecordBatch.from_arrays(arrays, [*columns]), fraction_read
 
-    def batches(
-        self, text: Sequence[str], *, target: Kind, reserved: Sequence[str]
+    def iter_scoring_batches(
+        self, text: Sequence[str], *, target: FileFormat, reserved: Sequence[str]
     ) -> Iterator[Batch]:
-        """Read the texts, and the records as they stand, or their cells as text for other tables.
+        """Read the texts, and the unchanged records or, for other formats, their cells as text.
 
         Raises:
-            DataError: A record cannot be read, has a reserved key, or, where cells are text, other
-                keys than the first.
+            DataError: A record cannot be read, has a reserved key, or, if cells are text, a key
+                that the first record lacks.
         """
-        for records, share in self._records():
+        for records, fraction_read in self._read_records():
             texts, lines, rows = [], [], []
-            for number, line, record in records:
+            for record in records:
                 for key in reserved:
-                    if key in record:
-                        raise DataError(f"{self.file.name}:{number}: {taken(key)}")
-                texts.append([self._text(number, column, record) for column in text])
+                    if key in record.values:
+                        fault = existing_column_fault(key)
+                        raise DataError(f"{self.file.name}:{record.number}: {fault}")
+                texts.append([self._text(record, column) for column in text])
                 if target == "jsonl":
-                    lines.append(line.decode("utf-8-sig").strip())
+                    lines.append(record.line.decode("utf-8-sig").strip())
                 else:
-                    self._refuse_new_keys(number, record)
-                    rows.append([self._cell(number, column, record) for column in self.columns])
-            columns = [text_column(column) for column in zip(*rows, strict=True)]
+                    self._refuse_new_keys(record)
+                    rows.append([self._cell(record, column) for column in self.columns])
+            arrays = [text_column(cells) for cells in zip(*rows, strict=True)]
             yield Batch(
-                join_columns([text_column(column) for column in zip(*texts, strict=True)]),
-                pa.RecordBatch.from_arrays(columns, self.columns) if columns else NOTHING,
+                join_columns([text_column(cells) for cells in zip(*texts, strict=True)]),
+                pa.RecordBatch.from_arrays(arrays, self.columns) if arrays else NO_COLUMNS,
                 text_column(lines) if lines else None,
-                share,
+                fraction_read,
             )
 
-    def numbers(self, rows: Sequence[int]) -> list[int]:
-        """The lines that rows, in ascending order, stand on."""
+    def line_numbers(self, rows: Sequence[int]) -> list[int]:
+        """Return the lines that rows, in ascending order, are on."""
         with self.file.open() as stream:
-            records = itertools.islice(numbered_lines(stream), rows[-1] + 1)
+            records = itertools.islice(_read_numbered_lines(stream), rows[-1] + 1)
             lines = [number for number, _ in records]
         return [lines[row] for row in rows]
 
-    def broken(self, wanted: Sequence[str]) -> Iterator[tuple[int, str]]:
-        """All lines whose record cannot be read for some columns, and what is wrong with each."""
+    def find_broken_rows(self, columns: Sequence[str]) -> Iterator[tuple[int, str]]:
+        """Yield the line and the fault of each record that cannot be read for some columns."""
         with self.file.open() as stream:
-            for number, line in numbered_lines(stream):
+            for number, line in _read_numbered_lines(stream):
                 try:
-                    record = parse_record(self.file.name, number, line)
-                    self._refuse_new_keys(number, record)
-                    for column in wanted:
-                        self._text(number, column, record)
+                    record = _Record(number, line, _parse_record(self.file.name, number, line))
+                    self._refuse_new_keys(record)
+                    for column in columns:
+                        self._text(record, column)
                 except DataError as error:
                     yield number, str(error).removeprefix(f"{self.file.name}:{number}: ")
 
-    def _records(self) -> Iterator[tuple[list[tuple[int, bytes, dict[str, Any]]], float]]:
-        """Records with their lines, in batches."""
+    def _read_records(self) -> Iterator[tuple[list[_Record], float]]:
         with self.file.open() as stream:
-            for lines in _chunks(numbered_lines(stream)):
+            for lines in _iter_chunks(_read_numbered_lines(stream)):
                 records = [
-                    (number, line, parse_record(self.file.name, number, line))
+                    _Record(number, line, _parse_record(self.file.name, number, line))
                     for number, line in lines
                 ]
-                yield records, stream.share
+                yield records, stream.fraction_read
 
-    def _refuse_new_keys(self, number: int, record: dict[str, Any]) -> None:
-        for key in record:
+    def _refuse_new_keys(self, record: _Record) -> None:
+        for key in record.values:
             if key not in self.columns:
                 raise DataError(
-                    f"{self.file.name}:{number}: key {key!r} is not in the first record; give all "
-                    "records the same keys"
+                    f"{self.file.name}:{record.number}: key {key!r} is not in the first record; "
+                    "give all records the same keys"
                 )
 
-    def _text(self, number: int, column: str, record: dict[str, Any]) -> str:
-        if isinstance(given := record.get(column), list | dict):
+    def _text(self, record: _Record, column: str) -> str:
+        if isinstance(value := record.values.get(column), list | dict):
             raise DataError(
-                f"{self.file.name}:{number}: {column!r} holds a {type(given).__name__}; "
+                f"{self.file.name}:{record.number}: {column!r} holds a {type(value).__name__}; "
                 "write it as text"
             )
-        return self._cell(number, column, record)
+        return self._cell(record, column)
 
-    def _cell(self, number: int, column: str, record: dict[str, Any]) -> str:
-        """A cell as text: a string itself, null the empty one, all else JSON."""
-        if column not in record:
-            raise DataError(f"{self.file.name}:{number}: no key {column!r}; give it, or null")
-        given = record[column]
-        if given is None:
+    def _cell(self, record: _Record, column: str) -> str:
+        """Return a cell as text: a string as it is, null as "", anything else as JSON."""
+        place = f"{self.file.name}:{record.number}"
+        if column not in record.values:
+            raise DataError(f"{place}: no key {column!r}; give it, or null")
+        value = record.values[column]
+        if value is None:
             return ""
         try:
-            return given if isinstance(given, str) else _as_json(given)
+            return value if isinstance(value, str) else _to_json(value)
         except RecursionError as error:
-            raise DataError(f"{self.file.name}:{number}: {column!r} is nested too deep") from error
+            raise DataError(f"{place}: {column!r} is nested too deep") from error
 
 
-class _Number(str):
-    """A number as it is written."""
-
-    __slots__ = ()
-
-
-def open_jsonlines(file: TextFile) -> JsonLines:
-    """The table, whose columns are the keys of the first record.
+def open_jsonlines(file: TextFile) -> JsonLinesReader:
+    """Open a table of JSON lines.
 
     Raises:
         DataError: The file is empty or does not begin with a record.
     """
     head = read_head(file, "a JSON object a line")
-    number, line = next(numbered_lines(io.BytesIO(head)))
-    return JsonLines(file, tuple(parse_record(file.name, number, line)))
+    number, line = next(_read_numbered_lines(io.BytesIO(head)))
+    return JsonLinesReader(file, tuple(_parse_record(file.name, number, line)))
 
 
-def taken(column: str) -> str:
-    """What is wrong with a column whose name is wanted for one that is to be added."""
+def existing_column_fault(column: str) -> str:
+    """Describe a column that has the name of one that would be added."""
     return f"column {column!r} is there already; rename it"
 
 
-def numbered_lines(stream: Utf8Stream | io.BytesIO) -> Iterator[tuple[int, bytes]]:
-    """Numbered lines that hold something, parted by line feeds alone."""
-    begun: list[bytes] = []
+class _Record(NamedTuple):
+    """A JSON object, and the line that it is on."""
+
+    number: int
+    line: bytes
+    values: dict[str, Any]
+
+
+def _read_numbered_lines(stream: Utf8Stream | io.BytesIO) -> Iterator[tuple[int, bytes]]:
+    """Yield the non-blank lines with their numbers; only line feeds end a line."""
+    incomplete: list[bytes] = []  # joined once: a line of many blocks must not cost quadratic time
     number = 1
     while chunk := stream.read(BLOCK_BYTES):
         first, *others = chunk.split(b"\n")
-        begun.append(first)
+        incomplete.append(first)
         if not others:
             continue
-        *lines, last = [b"".join(begun), *others]
-        begun = [last]
+        *lines, last = [b"".join(incomplete), *others]
+        incomplete = [last]
         for line in lines:
             if line.strip():
                 yield number, line
             number += 1
-    if (rest := b"".join(begun)).strip():
+    if (rest := b"".join(incomplete)).strip():
         yield number, rest
 
 
-def parse_record(name: str, number: int, line: bytes) -> dict[str, Any]:
-    """A record whose numbers are kept as they are written."""
+def _parse_record(name: str, number: int, line: bytes) -> dict[str, Any]:
+    """Parse a JSON object; its numbers become strings as they are written.
+
+    Args:
+        name: Of the file, for messages.
+        number: Of the line.
+        line: UTF-8, perhaps with a byte-order mark.
+
+    Raises:
+        DataError: It is not a JSON object, or it has a key twice or half a surrogate pair.
+    """
     try:
-        decoded = line.decode("utf-8-sig")
         record = json.loads(
-            decoded,
+            line.decode("utf-8-sig"),
             parse_int=_Number,
             parse_float=_Number,
             parse_constant=_refuse_constant,
-            object_pairs_hook=_as_dict,
+            object_pairs_hook=_to_dict,
         )
-        if b"\\u" in line:  # nothing else makes half of a surrogate pair out of UTF-8
+        if b"\\u" in line:  # only an escape can be half a surrogate pair; UTF-8 cannot
             json.dumps(record, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise DataError(
@@ -199,39 +210,45 @@ def parse_record(name: str, number: int, line: bytes) -> dict[str, Any]:
     return record
 
 
-def _chunks(lines: Iterator[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
-    """Lines in groups of the size of a batch."""
-    held, size = [], 0
+class _Number(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+
+
+def _iter_chunks(lines: Iterator[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
+    """Group lines into chunks of the size of a batch."""
+    chunk, size = [], 0
     for number, line in lines:
-        held.append((number, line))
+        chunk.append((number, line))
         size += len(line)
-        if size >= BLOCK_BYTES or len(held) == BATCH_ROWS:
-            yield held
-            held, size = [], 0
-    if held:
-        yield held
+        if size >= BLOCK_BYTES or len(chunk) == BATCH_ROWS:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON; write null")
 
 
-def _as_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):
         keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"key {twice!r} is there twice; rename one")
+        repeated = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"key {repeated!r} is there twice; rename one")
     return record
 
 
-def _as_json(value: Any) -> str:
-    """A parsed value as JSON, its numbers as they were written."""
+def _to_json(value: Any) -> str:
+    """Write a parsed value as JSON, with its numbers as they were written."""
     if isinstance(value, _Number):
         return value
     if isinstance(value, list):
-        return f"[{', '.join(map(_as_json, value))}]"
+        return f"[{', '.join(map(_to_json, value))}]"
     if isinstance(value, dict):
-        pairs = (f"{_as_json(key)}: {_as_json(cell)}" for key, cell in value.items())
+        pairs = (f"{_to_json(key)}: {_to_json(cell)}" for key, cell in value.items())
         return f"{{{', '.join(pairs)}}}"
     return json.dumps(value, ensure_ascii=False)

@@ -11,22 +11,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embedclf.errors import DataError
-from embedclf.system.arrow import mask_column, number_column, numbers_of, text_column
+from embedclf.system.arrow import index_in, mask_column, text_column, to_numpy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from embedclf.config.schema import DataConfig
     from embedclf.data.labeled import CategoricalColumn, LabeledRows
+    from embedclf.system.arrays import Int64s, Mask, Rows
 
 Task = Literal["binary", "multiclass", "multilabel"]
 
 Targets = npt.NDArray[np.int32]
-"""(n,) class ids, -1 where the label is unknown; multi-label: (n, labels) of 0 and 1, a column of
-each unknown label behind those of the known."""
+"""(n,) class ids, -1 for unknown labels; multi-label: (n, labels) of 0 and 1, where columns of
+unknown labels follow those of the known ones."""
 
 Probabilities = npt.NDArray[np.float32]
-"""(n, outputs): binary has one output, the probability of the second label."""
+"""(n, outputs); a binary task has one output, the probability of the second label."""
 
 THRESHOLD = 0.5
 
@@ -35,25 +34,25 @@ THRESHOLD = 0.5
 class Labels:
     """The labels learned from training rows, in the order of the network's outputs.
 
-    For a binary task the second name is the positive one.
+    In a binary task the second label is the positive one.
     """
 
     task: Task
     names: tuple[str, ...]
     counts: tuple[int, ...]
-    """Training rows of each label."""
+    """Number of training rows of each label."""
     thresholds: tuple[float, ...] = ()
-    """(outputs,) probabilities from which on a label is given; 0.5 each where there are none. Of a
+    """(outputs,) minimum probability at which a label is predicted; empty means 0.5 each. In a
     binary task it is that of the positive label; a softmax has none."""
 
     @property
     def outputs(self) -> int:
-        """Numbers that the network gives for a text."""
+        """Number of outputs of the network."""
         return 1 if self.task == "binary" else len(self.names)
 
     @property
     def score_name(self) -> str:
-        """The score that is shown first, and beside the loss in training."""
+        """The metric that is shown first, and next to the loss in training."""
         return "micro_f1" if self.task == "multilabel" else "accuracy"
 
     @classmethod
@@ -61,14 +60,14 @@ class Labels:
         """Learn the labels of training rows; they are in code point order.
 
         Raises:
-            DataError: There is one label only.
+            DataError: There is only one label.
         """
         if isinstance(config.label, list):
             flags = _flags(labeled)
             return cls("multilabel", tuple(config.label), tuple(flags.sum(axis=0).tolist()))
-        cells = labeled.labels[0].used()
+        cells = labeled.labels[0].used_categories()
         if config.label_separator is not None:
-            cells = _parts(cells, config.label_separator)[1]
+            cells = _split_cells(cells, config.label_separator)[1]
         names = tuple(sorted(cells.unique().to_pylist()))
         if len(names) < 2:
             raise DataError(
@@ -84,33 +83,35 @@ class Labels:
     def encode(self, labeled: LabeledRows, config: DataConfig) -> tuple[Targets, dict[str, int]]:
         """Turn label cells into targets.
 
+        Every distinct cell is encoded once; rows take the targets of their cell.
+
         Returns:
-            The targets, and each unknown label with the number of rows that carry it.
+            The targets, and the number of rows of each unknown label.
         """
         if isinstance(config.label, list):
             return _flags(labeled), {}
         column = labeled.labels[0]
-        rows = np.bincount(column.codes, minlength=len(column.cells))  # of each different cell
+        rows = np.bincount(column.codes, minlength=len(column.categories))  # of each distinct cell
         if config.label_separator is None:
-            ids = numbers_of(_found(column.cells, self.names))
-            cells = column.cells.to_pylist()
-            others_of_cells = np.flatnonzero((ids < 0) & (rows > 0)).tolist()
-            unknown = {cells[code]: int(rows[code]) for code in others_of_cells}
+            ids = index_in(column.categories, text_column(self.names), default=-1)
+            cells = column.categories.to_pylist()
+            unknown_codes = np.flatnonzero((ids < 0) & (rows > 0)).tolist()
+            unknown = {cells[code]: int(rows[code]) for code in unknown_codes}
             return ids[column.codes], dict(sorted(unknown.items()))
-        of, parts = _parts(column.cells, config.label_separator)
-        used = parts.filter(mask_column(rows[of] > 0))
+        cell_of, names = _split_cells(column.categories, config.label_separator)
+        used = names.filter(mask_column(rows[cell_of] > 0))
         others = sorted(set(used.to_pylist()) - set(self.names))
-        found = numbers_of(_found(parts, [*self.names, *others]))
-        targets = np.zeros((len(column.cells), len(self.names) + len(others)), np.int32)
-        targets[of[found >= 0], found[found >= 0]] = 1
-        carried: list[int] = (rows @ targets[:, len(self.names) :]).tolist()
-        return targets[column.codes], dict(zip(others, carried, strict=True))
+        ids = index_in(names, text_column([*self.names, *others]), default=-1)
+        targets = np.zeros((len(column.categories), len(self.names) + len(others)), np.int32)
+        targets[cell_of[ids >= 0], ids[ids >= 0]] = 1
+        rows_of_others: list[int] = (rows @ targets[:, len(self.names) :]).tolist()
+        return targets[column.codes], dict(zip(others, rows_of_others, strict=True))
 
-    def strata(self, targets: Targets) -> npt.NDArray[np.int64]:
-        """(n,) the stratum of each row: its label; of several, the one rarest in these rows.
+    def strata(self, targets: Targets) -> Int64s:
+        """Return the stratum of each row (n,): its label, or of several the rarest in these rows.
 
-        The rarest label first is the order of iterative stratification (Sechidis, Tsoumakas and
-        Vlahavas, 2011). Rows without a label share a stratum of their own.
+        Rarest first is the order of iterative stratification (Sechidis, Tsoumakas and Vlahavas,
+        2011). Rows without a label form a stratum of their own.
         """
         if self.task != "multilabel":
             return targets.astype(np.int64)
@@ -118,39 +119,42 @@ class Labels:
         present = targets[:, rarest_first] == 1
         return np.where(present.any(axis=1), present.argmax(axis=1), len(self.names))
 
-    def present(self, targets: Targets) -> npt.NDArray[np.bool_]:
-        """(n, outputs) whether what each output stands for is true of each row."""
+    def binarize(self, targets: Targets) -> npt.NDArray[np.bool_]:
+        """Return (n, outputs) whether each row has the label of each output."""
         if self.task == "multilabel":
-            present: npt.NDArray[np.bool_] = targets[:, : len(self.names)] == 1
+            binarized: npt.NDArray[np.bool_] = targets[:, : len(self.names)] == 1
         else:
-            stood_for = np.arange(len(self.names))[-self.outputs :]
-            present = targets[:, None] == stood_for
-        return present
+            output_labels = np.arange(len(self.names))[-self.outputs :]
+            binarized = targets[:, None] == output_labels
+        return binarized
 
     def decide(self, probabilities: Probabilities) -> Targets:
-        """Turn probabilities (n, outputs) into decisions of the shape of targets."""
+        """Turn probabilities (n, outputs) into predictions of the shape of targets."""
         if self.task == "multiclass":
             best: Targets = probabilities.argmax(axis=1).astype(np.int32)
             return best
         thresholds = np.array(self.thresholds or (THRESHOLD,))
-        decisions: Targets = (probabilities >= thresholds).astype(np.int32)
-        return decisions[:, 0] if self.task == "binary" else decisions
+        predicted: Targets = (probabilities >= thresholds).astype(np.int32)
+        return predicted[:, 0] if self.task == "binary" else predicted
 
-    def named(self, given: npt.NDArray[np.int32]) -> tuple[str, ...]:
-        """The names of the known labels in a row of targets or decisions."""
+    def decode(self, target: npt.NDArray[np.int32]) -> tuple[str, ...]:
+        """Return the names of the known labels in one row of targets or predictions."""
         if self.task == "multilabel":
-            return tuple(self.names[at] for at in np.flatnonzero(given[: len(self.names)] == 1))
-        return () if given < 0 else (self.names[int(given)],)
+            return tuple(self.names[at] for at in np.flatnonzero(target[: len(self.names)] == 1))
+        return () if target < 0 else (self.names[int(target)],)
 
-    def ranked(self, probabilities: Probabilities) -> Targets:
-        """(n, labels) ids of all labels, the likeliest first; of a binary task the decided one."""
+    def rank(self, probabilities: Probabilities) -> Targets:
+        """Return the ids of all labels (n, labels), the most probable first.
+
+        In a binary task the predicted label is first, which depends on the threshold.
+        """
         if self.task == "binary":
-            decided = self.decide(probabilities)
-            return np.stack([decided, 1 - decided], axis=1)
+            predicted = self.decide(probabilities)
+            return np.stack([predicted, 1 - predicted], axis=1)
         return np.argsort(-probabilities, axis=1, kind="stable").astype(np.int32)
 
-    def shares(self, probabilities: Probabilities) -> Probabilities:
-        """The probability of each label, (n, labels), from those of the outputs."""
+    def label_probabilities(self, probabilities: Probabilities) -> Probabilities:
+        """Turn probabilities of the outputs into those of each label (n, labels)."""
         if self.task != "binary":
             return probabilities
         return np.concatenate([1 - probabilities, probabilities], axis=1)
@@ -161,31 +165,29 @@ class Labels:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Labels:
-        """The labels that `to_json` wrote."""
+        """Rebuild the labels that `to_json` wrote."""
         return cls(values["task"], tuple(values["names"]), tuple(values["counts"]))
 
 
 def _flags(labeled: LabeledRows) -> Targets:
-    """(n, labels) of 0 and 1 from a column a label."""
+    """Return (n, labels) of 0 and 1 from one column per label."""
     true = text_column(["1", "true"])
 
     def flags(column: CategoricalColumn) -> Targets:
-        of_cells = numbers_of(pc.is_in(pc.utf8_lower(column.cells), true))
-        return of_cells.astype(np.int32)[column.codes]
+        is_true = to_numpy(pc.is_in(pc.utf8_lower(column.categories), true))
+        return is_true.astype(np.int32)[column.codes]
 
     return np.stack([flags(column) for column in labeled.labels], axis=1)
 
 
-def _found(cells: pa.Array, names: Sequence[str]) -> pa.Array:
-    """(n,) the number of each cell among names, -1 where it is none of them."""
-    none = number_column(np.array([-1], np.int32))[0]
-    return pc.coalesce(pc.index_in(cells, value_set=text_column(names)), none)
+def _split_cells(cells: pa.Array, separator: str) -> tuple[Rows, pa.Array]:
+    """Split cells of several labels.
 
-
-def _parts(cells: pa.Array, separator: str) -> tuple[npt.NDArray[np.int64], pa.Array]:
-    """Split cells of several labels: the cell of each part, and the parts, trimmed, none empty."""
+    Returns:
+        (labels,) the cell of each label, and (labels,) their trimmed names, without empty ones.
+    """
     split = pc.split_pattern(cells, separator)
-    parts = pc.utf8_trim_whitespace(split.flatten())
-    of = np.repeat(np.arange(len(cells)), numbers_of(pc.list_value_length(split)))
-    kept = numbers_of(pc.not_equal(parts, text_column([""])[0])).view(np.bool_)
-    return of[kept], parts.filter(mask_column(kept))
+    names = pc.utf8_trim_whitespace(split.flatten())
+    cell_of = np.repeat(np.arange(len(cells)), to_numpy(pc.list_value_length(split)))
+    kept: Mask = to_numpy(pc.not_equal(names, text_column([""])[0])).view(np.bool_)
+    return cell_of[kept], names.filter(mask_column(kept))

@@ -14,10 +14,10 @@ from embedclf.errors import DataError
 from embedclf.system.arrow import (
     BATCH_ROWS,
     Batch,
-    Part,
+    ReadBatch,
     empty_batch,
-    in_pieces,
     join_columns,
+    split_batches,
     text_column,
 )
 from embedclf.system.text_files import one_line
@@ -26,76 +26,86 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from embedclf.system.formats import Kind
+    from embedclf.system.formats import FileFormat
 
 
 @dataclass(frozen=True)
-class Parquet:
-    """A Parquet table and its columns in order."""
+class ParquetReader:
+    """Reads a Parquet table."""
 
     path: Path
     name: str
     columns: tuple[str, ...]
-    kind: ClassVar[Kind] = "parquet"
+    file_format: ClassVar[FileFormat] = "parquet"
 
-    def parts(self, wanted: Sequence[str]) -> Iterator[Part]:
+    def iter_batches(self, columns: Sequence[str]) -> Iterator[ReadBatch]:
         """Read some columns as text.
 
         Raises:
             DataError: The file cannot be read, or a column cannot be text.
         """
-        for rows, share in self._rows(wanted):
-            columns = [self._as_text(rows, column) for column in wanted]
-            yield pa.RecordBatch.from_arrays(columns, [*wanted]), share
+        for rows, fraction_read in self._read_typed(columns):
+            arrays = [self._to_text(rows, column) for column in columns]
+            yield pa.RecordBatch.from_arrays(arrays, [*columns]), fraction_read
 
-    def batches(
-        self, text: Sequence[str], *, target: Kind, reserved: Sequence[str]
+    def iter_scoring_batches(
+        self, text: Sequence[str], *, target: FileFormat, reserved: Sequence[str]
     ) -> Iterator[Batch]:
-        """Read all columns in their types, or as text for CSV, and the texts; raises as `parts`."""
-        del reserved  # names stand for all rows
-        for rows, share in self._rows(self.columns):
+        """Read the texts, and all columns in their types, or as text for CSV.
+
+        Raises as `iter_batches`.
+        """
+        del reserved  # all rows have the same columns, which the caller has checked
+        for rows, fraction_read in self._read_typed(self.columns):
             kept = rows
             if target == "delimited":
-                columns = [self._as_cells(rows, column) for column in self.columns]
-                kept = pa.RecordBatch.from_arrays(columns, self.columns)
-            texts = join_columns([self._as_text(rows, column) for column in text])
-            yield Batch(texts, kept, share=share)
+                arrays = [self._to_cells(rows, column) for column in self.columns]
+                kept = pa.RecordBatch.from_arrays(arrays, self.columns)
+            texts = join_columns([self._to_text(rows, column) for column in text])
+            yield Batch(texts, kept, fraction_read=fraction_read)
 
-    def numbers(self, rows: Sequence[int]) -> list[int]:
-        """The numbers of rows, from 1."""
+    def line_numbers(self, rows: Sequence[int]) -> list[int]:
+        """Return the row numbers, from 1; Parquet has no lines."""
         return [row + 1 for row in rows]
 
-    def broken(self, wanted: Sequence[str]) -> Iterator[tuple[int, str]]:
-        """None: rows of Parquet are read all or not at all."""
-        del wanted
+    def find_broken_rows(self, columns: Sequence[str]) -> Iterator[tuple[int, str]]:
+        """Yield nothing: Parquet is readable as a whole or not at all."""
+        del columns
         return iter(())
 
-    def _rows(self, columns: Sequence[str]) -> Iterator[Part]:
-        """Columns in their types; the first batch is empty and tells these where no other comes."""
+    def _read_typed(self, columns: Sequence[str]) -> Iterator[ReadBatch]:
+        """Read columns in their types; the first batch is empty, so a table without rows has one.
+
+        Raises:
+            DataError: The file cannot be read.
+        """
         from pyarrow import parquet
 
-        read = 0
+        rows_read = 0
         try:
             with parquet.ParquetFile(self.path) as file:
                 total = max(1, file.metadata.num_rows)
                 fields = [file.schema_arrow.field(column) for column in columns]
-                none = empty_batch(pa.schema(fields, file.schema_arrow.metadata))
-                for rows in itertools.chain([none], file.iter_batches(BATCH_ROWS, columns=columns)):
+                empty = empty_batch(pa.schema(fields, file.schema_arrow.metadata))
+                batches = file.iter_batches(BATCH_ROWS, columns=columns)
+                for rows in itertools.chain([empty], batches):
                     rows.validate(full=True)
-                    read += len(rows)
-                    yield from ((piece, read / total) for piece in in_pieces(rows) or [rows])
+                    rows_read += len(rows)
+                    yield from (
+                        (batch, rows_read / total) for batch in split_batches(rows) or [rows]
+                    )
         except (pa.ArrowInvalid, OSError) as error:
             raise DataError(f"{self.name}: unreadable Parquet: {one_line(error)}") from error
 
-    def _as_cells(self, rows: pa.RecordBatch, column: str) -> pa.Array:
-        """Cells as text; lists and the like are JSON."""
+    def _to_cells(self, rows: pa.RecordBatch, column: str) -> pa.Array:
+        """Turn cells into text; nested ones become JSON."""
         if not pa.types.is_nested(rows.column(column).type):
-            return self._as_text(rows, column)
+            return self._to_text(rows, column)
         cells = rows.column(column).to_pylist()
         return text_column([json.dumps(cell, ensure_ascii=False, default=str) for cell in cells])
 
-    def _as_text(self, rows: pa.RecordBatch, column: str) -> pa.Array:
-        """Cells as text; null is the empty one."""
+    def _to_text(self, rows: pa.RecordBatch, column: str) -> pa.Array:
+        """Turn cells into text; null becomes ""."""
         try:
             cells = rows.column(column).cast(pa.string())
         except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
@@ -105,11 +115,11 @@ class Parquet:
         return pc.coalesce(cells, text_column([""])[0])
 
 
-def open_parquet(path: Path, name: str) -> Parquet:
-    """The table.
+def open_parquet(path: Path, name: str) -> ParquetReader:
+    """Open a Parquet table.
 
     Raises:
-        DataError: It is not Parquet, or two columns have one name.
+        DataError: It is not Parquet, or two columns have the same name.
     """
     from pyarrow import parquet
 
@@ -120,4 +130,4 @@ def open_parquet(path: Path, name: str) -> Parquet:
     for column in columns:
         if columns.count(column) > 1:
             raise DataError(f"{name}: two columns are named {column!r}; rename one")
-    return Parquet(path, name, columns)
+    return ParquetReader(path, name, columns)

@@ -1,8 +1,8 @@
-"""Memory-mapped temporary files of tokens, ids, texts.
+"""Memory-mapped temporary files of tokens, token ids and texts.
 
-The system may drop their pages and read them again, so that they are no burden on memory. A
-`tempfile.TemporaryFile` has no name, so that nothing of it is left whatever happens; it may be
-closed when it is mapped.
+The operating system can drop and reload the pages of mapped files, so they do not count against
+memory. A `tempfile.TemporaryFile` has no name, so nothing is left behind even after a crash. It can
+be closed once it is mapped.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embedclf.system.arrow import number_column, numbers_of, text_column
+from embedclf.system.arrow import number_column, text_column, to_numpy
 from embedclf.text.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from embedclf.system.arrays import Rows
     from embedclf.text.tokenizer import Encoding, TokenIds, Tokenizer
 
-_TOKENS = pa.schema(
+_TOKENS_SCHEMA = pa.schema(
     [
         ("dictionary", pa.list_(pa.string())),
         ("codes", pa.list_(pa.int32())),
@@ -33,97 +34,99 @@ _TOKENS = pa.schema(
 
 
 class TokensFile:
-    """Texts cut into tokens, part by part, while the vocabulary is not known yet."""
+    """Tokenized texts in chunks, kept until the vocabulary is known."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        """Begin with an empty file."""
+        """Create it in an empty file."""
         self._file = file
-        self._stream = pa.ipc.new_stream(file, _TOKENS)
+        self._stream = pa.ipc.new_stream(file, _TOKENS_SCHEMA)
         self.count = 0
-        """Tokens of all texts."""
+        """Number of tokens of all texts."""
 
     def append(self, tokens: Tokens) -> None:
-        """Write the next part."""
+        """Write the next chunk."""
         self.count += len(tokens.codes)
         columns = (tokens.dictionary, number_column(tokens.codes), number_column(tokens.ends))
-        lists = [_one_list(column) for column in columns]
-        self._stream.write_batch(pa.RecordBatch.from_arrays(lists, schema=_TOKENS))
+        lists = [_single_list(column) for column in columns]
+        self._stream.write_batch(pa.RecordBatch.from_arrays(lists, schema=_TOKENS_SCHEMA))
 
-    def parts(self) -> Iterator[Tokens]:
-        """Read all parts, in order; none can be written any more."""
+    def chunks(self) -> Iterator[Tokens]:
+        """Read all chunks, in order; afterwards no more can be written."""
         self._stream.close()
         self._file.flush()
         mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-        for part in pa.ipc.open_stream(pa.py_buffer(mapped)):
-            dictionary, codes, ends = (column.flatten() for column in part.columns)
-            yield Tokens(dictionary, numbers_of(codes), numbers_of(ends))
+        for batch in pa.ipc.open_stream(pa.py_buffer(mapped)):
+            dictionary, codes, ends = (column.flatten() for column in batch.columns)
+            yield Tokens(dictionary, to_numpy(codes), to_numpy(ends))
 
 
 class TextsFile:
-    """Texts as they stand, to be read in any order."""
+    """Texts as they are, to be read in any order."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        """Begin with an empty file."""
+        """Create it in an empty file."""
         self._file = file
         self._edges = [np.zeros(1, np.int64)]
 
     def append(self, texts: pa.Array) -> None:
         """Write the next texts."""
-        ends = np.cumsum(numbers_of(pc.binary_length(texts)), dtype=np.int64)
+        ends = np.cumsum(to_numpy(pc.binary_length(texts)), dtype=np.int64)
         if len(texts):
             self._edges.append(self._edges[-1][-1] + ends)
         self._file.write("".join(texts.to_pylist()).encode())
 
-    def reader(self) -> Callable[[npt.NDArray[np.int64]], pa.StringArray]:
-        """What gives texts by their numbers; none can be written any more."""
+    def reader(self) -> Callable[[Rows], pa.StringArray]:
+        """Return a function from positions to texts; afterwards no more can be written."""
         self._file.flush()
         edges = np.concatenate(self._edges)
         mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) if edges[-1] else b""
 
-        def take(numbers: npt.NDArray[np.int64]) -> pa.StringArray:
-            pairs = zip(edges[numbers].tolist(), edges[numbers + 1].tolist(), strict=True)
+        def read(rows: Rows) -> pa.StringArray:
+            pairs = zip(edges[rows].tolist(), edges[rows + 1].tolist(), strict=True)
             return text_column([mapped[start:end].decode() for start, end in pairs])
 
-        return take
+        return read
 
 
 class IdsFile:
-    """Token ids of many texts, and what was lost when the texts became ids."""
+    """Token ids of many texts, and how many tokens the texts lost in encoding."""
 
     def __init__(self, file: IO[bytes], tokenizer: Tokenizer) -> None:
-        """Begin with an empty file.
+        """Create it in an empty file.
 
         Args:
             file: The file.
-            tokenizer: What the ids are of; up to 65,536 different ones take two bytes each.
+            tokenizer: The one that made the ids; up to 65,536 different ids take two bytes each.
         """
         self._file = file
-        self._kind = np.dtype(np.uint16 if tokenizer.rows <= 1 << 16 else np.int32)
+        self._dtype = np.dtype(np.uint16 if tokenizer.vocabulary_rows <= 1 << 16 else np.int32)
         self._tokenizer = tokenizer
         self._texts = 0
         self.tokens = 0
+        """Tokens of all texts, before truncation."""
         self.unknown = 0
         """Tokens that are not in the vocabulary."""
         self.truncated = 0
-        """Texts that have more tokens than ids."""
+        """Texts with more tokens than `sequence_length`."""
 
     def append(self, encoding: Encoding) -> None:
         """Write the next texts."""
-        self._file.write(encoding.ids.astype(self._kind).data)
+        self._file.write(encoding.ids.astype(self._dtype).data)
         self._texts += len(encoding.ids)
         self.tokens += int(encoding.lengths.sum(dtype=np.int64))
         self.unknown += int(encoding.unknown.sum(dtype=np.int64))
         self.truncated += int(np.count_nonzero(encoding.lengths > self._tokenizer.sequence_length))
 
-    def mapped(self) -> TokenIds:
-        """All ids (texts, slots), read from the file when they are used."""
+    def memory_map(self) -> TokenIds:
+        """Map all ids (texts, input_length); they are read from the file when they are used."""
         self._file.flush()
-        shape = (self._texts, self._tokenizer.slots)
-        if not self._texts:
-            return np.zeros(shape, self._kind)
-        return np.memmap(self._file, self._kind, "r", shape=shape)
+        shape = (self._texts, self._tokenizer.input_length)
+        if not self._texts:  # an empty file cannot be mapped
+            return np.zeros(shape, self._dtype)
+        return np.memmap(self._file, self._dtype, "r", shape=shape)
 
 
-def _one_list(column: pa.Array) -> pa.ListArray:
+def _single_list(column: pa.Array) -> pa.ListArray:
+    """Wrap a column as one list, so columns of different lengths fit into one batch."""
     edges: npt.NDArray[np.int32] = np.array([0, len(column)], np.int32)
     return pa.ListArray.from_arrays(number_column(edges), column)

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from embedclf.data.labeled import LabeledRows, read_labeled
 from embedclf.data.scratch import IdsFile, TokensFile
 from embedclf.errors import DataError
-from embedclf.system.threads import in_order
-from embedclf.text.fingerprints import Fingerprints, fingerprints
+from embedclf.system.threads import parallel_map
+from embedclf.text.fingerprints import Fingerprints, fingerprint_texts
 from embedclf.text.tokenizer import TokenIds, Tokenizer
 from embedclf.text.tokens import Tokens, normalize, tokenize
 from embedclf.text.vocabulary import PADDING
@@ -26,77 +26,75 @@ if TYPE_CHECKING:
 
     from embedclf.config.schema import Config, DataConfig
     from embedclf.data.labels import Labels, Targets
-    from embedclf.system.arrays import Counts
+    from embedclf.system.arrays import Counts, Mask
 
+SplitIds = npt.NDArray[np.int8]  # (n,) the split of each row: 0 is training, 1 validation
 
-Sides = npt.NDArray[np.int8]  # (n,) which part each row belongs to; 0 is that of training
+NewFile = Callable[[], IO[bytes]]
+"""Creates a temporary file."""
 
-Files = Callable[[], IO[bytes]]
-"""Gives scratch files."""
-
-_AT_ONCE = 1 << 14
-"""Rows of ids that are counted together."""
+_ROWS_AT_ONCE = 1 << 14
+"""Rows of ids counted together."""
 
 
 @dataclass(frozen=True)
 class TokenizedTable:
-    """The training table read once: its texts cut into tokens, to be encoded as often as wanted."""
+    """The training table, read and tokenized once, to be encoded as often as needed."""
 
     rows: LabeledRows
     tokens: TokensFile
-    keys: Fingerprints
-    """(n,) equal for equal texts."""
+    fingerprints: Fingerprints
+    """(n,) equal for texts of equal tokens."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """The rows of one purpose: training, validation or test."""
+    """The rows of training, validation or test."""
 
     rows: LabeledRows
     ids: TokenIds
-    """(n, sequence_length), on disk."""
+    """(n, input_length), memory-mapped."""
     targets: Targets
     unknown_labels: dict[str, int]
-    """Labels that no training row has, with their number of rows."""
+    """Number of rows of each label that no training row has."""
     tokens: int
-    """Of all texts, before they were cut."""
+    """Tokens of all texts, before truncation."""
     unknown: int
     """Tokens that are not in the vocabulary."""
     truncated: int
-    """Texts that have more tokens than ids."""
+    """Texts with more tokens than `sequence_length`."""
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def occurrences(self, size: int, mask: npt.NDArray[np.bool_] | None = None) -> Counts:
-        """How often each id is among those read, padding left out.
+    def count_ids(self, vocabulary_rows: int, mask: Mask | None = None) -> Counts:
+        """Count how often each id occurs; padding counts as 0.
 
         Args:
-            size: Rows of the embedding.
-            mask: (n,) which texts count; None is all of them.
+            vocabulary_rows: Rows of the embedding.
+            mask: (n,) the texts to count; None is all.
 
         Returns:
-            (size,).
+            (vocabulary_rows,).
         """
         rows = np.arange(len(self)) if mask is None else np.flatnonzero(mask)
-        counts = np.zeros(size, np.int64)
-        for start in range(0, len(rows), _AT_ONCE):
-            ids = self.ids[rows[start : start + _AT_ONCE]]
-            counts += np.bincount(ids.reshape(-1), minlength=size)
+        counts = np.zeros(vocabulary_rows, np.int64)
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            ids = self.ids[rows[start : start + _ROWS_AT_ONCE]]
+            counts += np.bincount(ids.reshape(-1), minlength=vocabulary_rows)
         counts[PADDING] = 0
         return counts
 
     def facts(self, labels: Labels) -> dict[str, Any]:
-        """What there is to know about the rows, as plain values; shares are between 0 and 1."""
-        several = labels.task == "multilabel"
+        """Describe the rows in plain values; fractions are from 0 to 1."""
         counts = (
             self.targets.sum(axis=0)[: len(labels.names)]
-            if several
+            if labels.task == "multilabel"
             else np.bincount(self.targets[self.targets >= 0], minlength=len(labels.names))
         )
         return {
             "path": str(self.rows.table.path),
-            "form": self.rows.table.form,
+            "form": self.rows.table.description,
             "rows": len(self),
             "rows_skipped": self.rows.skipped,
             "labels": dict(zip(labels.names, counts.tolist(), strict=True)),
@@ -109,109 +107,106 @@ class Split:
 
 @dataclass(frozen=True)
 class Encoder:
-    """Turns texts into the ids, and rows into the targets, of parts."""
+    """Encodes the texts and labels of splits."""
 
     tokenizer: Tokenizer
     labels: Labels
     config: DataConfig
-    new_file: Files
+    new_file: NewFile
 
-    def new(self) -> IdsFile:
-        """A file for ids."""
-        return IdsFile(self.new_file(), self.tokenizer)
-
-    def encode(self, tokens: TokensFile, sides: Sides, least: int = 1) -> list[IdsFile]:
-        """Write the ids of texts, those of each side (n,) to a file of its own.
+    def encode(
+        self, tokens: TokensFile, split_ids: SplitIds, *, min_splits: int = 1
+    ) -> list[IdsFile]:
+        """Encode texts into one file per split.
 
         Args:
             tokens: The texts.
-            sides: (n,) the side of each.
-            least: How many sides there are, though the last of them may have no text.
+            split_ids: (n,) the split of each.
+            min_splits: Minimum number of files, even if the last splits have no text.
         """
-        files = [self.new() for _ in range(max(least, int(sides.max(initial=0)) + 1))]
-        parts = self.tokenizer.looked_up(tokens.parts())
+        count = max(min_splits, int(split_ids.max(initial=0)) + 1)
+        files = [self._new_ids_file() for _ in range(count)]
+        chunks = self.tokenizer.with_token_ids(tokens.chunks())
         start = 0
-        for encoding in in_order(lambda part: self.tokenizer.lay_out(*part), parts):
-            of = sides[start : start + len(encoding.ids)]
-            start += len(of)
-            for side, file in enumerate(files):
-                file.append(encoding.take(of == side))
+        for encoding in parallel_map(lambda chunk: self.tokenizer.pad(*chunk), chunks):
+            ids_of_chunk = split_ids[start : start + len(encoding.ids)]
+            start += len(ids_of_chunk)
+            for split_id, file in enumerate(files):
+                file.append(encoding.filter(ids_of_chunk == split_id))
         return files
 
-    def read(self, path: Path) -> Split:
-        """The part that a table of its own holds."""
+    def read_split(self, path: Path) -> Split:
+        """Read and encode a table that is a split of its own."""
         tokens = TokensFile(self.new_file())
         rows = read_labeled(path, self.config, self.tokenizer.tokenize, tokens.append)
         (ids,) = self.encode(tokens, np.zeros(len(rows), np.int8))
-        return self.part(rows, ids)
+        return self.make_split(rows, ids)
 
-    def part(self, rows: LabeledRows, file: IdsFile) -> Split:
-        """The part of rows whose texts have been encoded."""
-        targets, unknown = self.labels.encode(rows, self.config)
+    def make_split(self, rows: LabeledRows, file: IdsFile) -> Split:
+        """Make a split of rows whose texts are encoded."""
+        targets, unknown_labels = self.labels.encode(rows, self.config)
         lost = (file.tokens, file.unknown, file.truncated)
-        return Split(rows, file.mapped(), targets, unknown, *lost)
+        return Split(rows, file.memory_map(), targets, unknown_labels, *lost)
+
+    def _new_ids_file(self) -> IdsFile:
+        return IdsFile(self.new_file(), self.tokenizer)
 
 
 def read_tokenized(config: Config, file: IO[bytes]) -> TokenizedTable:
-    """Read the training table and cut its texts; the tokens go to a file.
+    """Read and tokenize the training table; the tokens go to a file.
 
     Raises:
-        DataError: The table cannot be used, or no text holds a token.
+        DataError: The table cannot be used, or no text has a token.
     """
-    tokens, numbers = TokensFile(file), list[Fingerprints]()
+    tokens, fingerprints = TokensFile(file), list[Fingerprints]()
 
-    def work(texts: pa.Array) -> tuple[Tokens, Fingerprints]:
+    def process(texts: pa.Array) -> tuple[Tokens, Fingerprints]:
         tokenized = tokenize_column(config, texts)
-        return tokenized, fingerprints(tokenized)
+        return tokenized, fingerprint_texts(tokenized)
 
-    def take(made: tuple[Tokens, Fingerprints]) -> None:
-        tokens.append(made[0])
-        numbers.append(made[1])
+    def collect(chunk: tuple[Tokens, Fingerprints]) -> None:
+        tokens.append(chunk[0])
+        fingerprints.append(chunk[1])
 
-    rows = read_labeled(config.data.train, config.data, work, take)
-    check_tokens(tokens.count, config)
-    return TokenizedTable(rows, tokens, np.concatenate(numbers))
+    rows = read_labeled(config.data.train, config.data, process, collect)
+    _require_tokens(tokens.count, config)
+    return TokenizedTable(rows, tokens, np.concatenate(fingerprints))
 
 
 def tokenize_column(config: Config, texts: pa.Array) -> Tokens:
-    """Cut texts (n,) as a config says."""
+    """Tokenize texts (n,) as a config says."""
     return tokenize(normalize(texts, lowercase=config.text.lowercase), config.text.unit)
 
 
-def check_tokens(count: int, config: Config) -> None:
-    """Refuse texts without a token.
+def fit_encoder(
+    table: TokenizedTable, split_ids: SplitIds, labels: Labels, config: Config, new_file: NewFile
+) -> Encoder:
+    """Learn the vocabulary from the training rows, those of split 0.
 
     Raises:
-        DataError: There is none.
+        DataError: None of them has a token.
     """
+
+    def read_training_chunks() -> Iterator[Tokens]:
+        chunks = with_split_ids(table.tokens, split_ids)
+        return (tokens.filter(ids_of_chunk == 0) for tokens, ids_of_chunk in chunks)
+
+    tokenizer = Tokenizer.fit(parallel_map(Tokens.count, read_training_chunks()), config.text)
+    _require_tokens(len(tokenizer.tokens), config)
+    if config.text.ngrams > 1:
+        tokenizer = tokenizer.fit_ngrams(read_training_chunks, config.text)
+    return Encoder(tokenizer, labels, config.data, new_file)
+
+
+def with_split_ids(tokens: TokensFile, split_ids: SplitIds) -> Iterator[tuple[Tokens, SplitIds]]:
+    """Yield each chunk of texts with its split ids, taken from those of all texts (n,)."""
+    start = 0
+    for chunk in tokens.chunks():
+        end = start + len(chunk.ends)
+        yield chunk, split_ids[start:end]
+        start = end
+
+
+def _require_tokens(count: int, config: Config) -> None:
     if not count:
         raise DataError(f"{config.data.train}: no text holds a token; see text.unit and data.text")
-
-
-def learn(
-    tokenized: TokenizedTable, sides: Sides, labels: Labels, config: Config, files: Files
-) -> Encoder:
-    """Learn the vocabulary of the texts of side 0.
-
-    Raises:
-        DataError: None of them holds a token.
-    """
-
-    def parts() -> Iterator[Tokens]:
-        return (part.take(of == 0) for part, of in beside(tokenized.tokens, sides))
-
-    counted = in_order(Tokens.count, parts())
-    tokenizer = Tokenizer.fit(counted, config.text)
-    check_tokens(len(tokenizer.tokens), config)
-    if config.text.ngrams > 1:
-        tokenizer = tokenizer.fit_ngrams(parts, config.text)
-    return Encoder(tokenizer, labels, config.data, files)
-
-
-def beside(tokens: TokensFile, sides: Sides) -> Iterator[tuple[Tokens, Sides]]:
-    """Parts of the texts, each with its share of the sides of all."""
-    start = 0
-    for part in tokens.parts():
-        end = start + len(part.ends)
-        yield part, sides[start:end]
-        start = end

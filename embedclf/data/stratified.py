@@ -1,8 +1,8 @@
-"""Stratified, grouped, seeded splits and folds."""
+"""Stratified, grouped and seeded splits and folds."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,95 +10,100 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from embedclf.system.arrays import Rows
+    from embedclf.system.arrays import Counts, Int64s, Mask, Rows
     from embedclf.text.fingerprints import Fingerprints
 
-    Made = TypeVar("Made")
-
-_AT_ONCE = 1 << 14
+_ROWS_AT_ONCE = 1 << 14
 
 
-def stratified_split(
-    keys: Fingerprints, strata: npt.NDArray[np.int64], *, fraction: float, seed: int
-) -> npt.NDArray[np.bool_]:
-    """Choose the rows to hold out: stratified, seeded, equal keys on one side.
+def stratified_split(groups: Fingerprints, strata: Int64s, *, fraction: float, seed: int) -> Mask:
+    """Choose the rows to hold out: stratified, seeded, each group on one side.
 
-    Each stratum holds out its share of rows, rounded such that the total fits as near as can be
-    (largest remainders), and keeps one at least. Its groups of equal keys are taken in the order of
-    chance, as long as they fit into what is left of the share.
+    Every stratum holds out its fraction of rows, rounded so the total is as close as possible
+    (largest remainders), and keeps at least one row. Its groups are held out in random order, as
+    long as they fit into what is left of the stratum's quota.
 
     Args:
-        keys: (n,) numbers; rows with the same one belong together.
-        strata: (n,) the stratum of each row; a group belongs to the rarest among its rows.
-        fraction: Share of the rows to hold out, between 0 and 1.
-        seed: Source of chance.
+        groups: (n,) rows with the same number stay together.
+        strata: (n,) the stratum of each row; a group belongs to the rarest one among its rows.
+        fraction: Fraction of the rows to hold out, between 0 and 1.
+        seed: Of the random order.
 
     Returns:
         (n,) True for the rows held out.
     """
-    _, groups, sizes = np.unique(keys, return_inverse=True, return_counts=True)
-    _, numbered, rows = np.unique(strata, return_inverse=True, return_counts=True)
-    by_rarity = np.lexsort((rows[numbered], groups))
-    _, first = np.unique(groups[by_rarity], return_index=True)
-    stratum = numbered[by_rarity][first]  # (groups,)
+    _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    _, stratum_of, stratum_rows = np.unique(strata, return_inverse=True, return_counts=True)
+    by_rarity = np.lexsort((stratum_rows[stratum_of], group_of))
+    _, first = np.unique(group_of[by_rarity], return_index=True)
+    stratum_of_group = stratum_of[by_rarity][first]  # (groups,)
     rng = np.random.default_rng(seed)
-    room = _quotas(np.bincount(stratum, sizes, len(rows)), fraction, rng).tolist()
-    left = sum(room)
+    rows = np.bincount(stratum_of_group, sizes, len(stratum_rows))
+    quotas = _quotas(rows, fraction, rng).tolist()
+    left = sum(quotas)
     held_out = np.zeros(len(sizes), np.bool_)
-    for group, of, size in _one_by_one(rng.permutation(len(sizes)), stratum, sizes):
-        if size <= room[of]:
+    for group, stratum, size in _iterate(rng.permutation(len(sizes)), stratum_of_group, sizes):
+        if size <= quotas[stratum]:
             held_out[group] = True
-            room[of] -= size
+            quotas[stratum] -= size
             left -= size
             if not left:
                 break
-    mask: npt.NDArray[np.bool_] = held_out[groups]
+    mask: Mask = held_out[group_of]
     return mask
 
 
-def stratified_folds(
-    keys: Fingerprints, strata: npt.NDArray[np.int64], *, count: int, seed: int
-) -> npt.NDArray[np.int64]:
-    """Part rows into folds of equal size: stratified, seeded, equal keys in one.
+def stratified_folds(groups: Fingerprints, strata: Int64s, *, count: int, seed: int) -> Int64s:
+    """Assign rows to folds of equal size: stratified, seeded, each group in one fold.
 
-    Each fold is split off what the ones before it left. A group of equal keys that is larger than a
-    fold goes to the last one.
+    Each fold is split off the rows that the previous ones left. A group larger than a fold goes to
+    the last one.
 
     Args:
-        keys: (n,) numbers; rows with the same one belong together.
+        groups: (n,) rows with the same number stay together.
         strata: (n,) the stratum of each row.
-        count: How many folds.
-        seed: Source of chance.
+        count: Number of folds.
+        seed: Of the random order.
 
     Returns:
-        (n,) the number of each row's fold, from 0; where keys are few, a fold may have no row.
+        (n,) the fold of each row, from 0; with few groups, a fold can be empty.
     """
-    numbers = np.full(len(keys), count - 1, np.int64)
-    left = np.arange(len(keys))
-    for number in range(count - 1):
-        fraction = 1 / (count - number)
-        chosen = stratified_split(keys[left], strata[left], fraction=fraction, seed=seed)
-        numbers[left[chosen]] = number
+    folds = np.full(len(groups), count - 1, np.int64)
+    left = np.arange(len(groups))
+    for fold in range(count - 1):
+        fraction = 1 / (count - fold)
+        chosen = stratified_split(groups[left], strata[left], fraction=fraction, seed=seed)
+        folds[left[chosen]] = fold
         left = left[~chosen]
-    return numbers
+    return folds
 
 
-def _one_by_one(order: Rows, *columns: npt.NDArray[Any]) -> Iterator[tuple[int, ...]]:
-    """Each position of an order with what columns hold there, as Python's numbers: some at once."""
-    for start in range(0, len(order), _AT_ONCE):
-        part = order[start : start + _AT_ONCE]
-        yield from zip(part.tolist(), *(column[part].tolist() for column in columns), strict=True)
+def _iterate(order: Rows, *columns: npt.NDArray[Any]) -> Iterator[tuple[int, ...]]:
+    """Yield each position of an order with the columns' values there, as Python numbers.
+
+    They are converted block by block: one by one is slow, all at once takes memory.
+    """
+    for start in range(0, len(order), _ROWS_AT_ONCE):
+        block = order[start : start + _ROWS_AT_ONCE]
+        yield from zip(block.tolist(), *(column[block].tolist() for column in columns), strict=True)
 
 
-def _quotas(
-    rows: npt.NDArray[Any], fraction: float, rng: np.random.Generator
-) -> npt.NDArray[np.int64]:
-    """How many rows of each stratum make up a fraction of all; never all of a stratum."""
-    shares = rows * fraction
+def _quotas(rows: npt.NDArray[Any], fraction: float, rng: np.random.Generator) -> Counts:
+    """Divide a fraction of all rows among strata by largest remainders; ties are random.
+
+    Args:
+        rows: (strata,) rows of each stratum.
+        fraction: Between 0 and 1.
+        rng: Breaks ties.
+
+    Returns:
+        (strata,) rows to hold out, never all of a stratum.
+    """
+    exact = rows * fraction
     most = np.maximum(rows - 1, 0).astype(np.int64)
-    quotas: npt.NDArray[np.int64] = np.minimum(np.floor(shares).astype(np.int64), most)
-    missing = round(float(shares.sum())) - int(quotas.sum())
-    for stratum in np.lexsort((rng.permutation(len(rows)), quotas - shares)):
+    quotas: Counts = np.minimum(np.floor(exact).astype(np.int64), most)
+    missing = round(float(exact.sum())) - int(quotas.sum())
+    for stratum in np.lexsort((rng.permutation(len(rows)), quotas - exact)):
         if missing > 0 and quotas[stratum] < most[stratum]:
             quotas[stratum] += 1
             missing -= 1

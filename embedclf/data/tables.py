@@ -7,103 +7,107 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from embedclf.data.delimited import DELIMITERS, Delimited, checked_delimiter, open_delimited
-from embedclf.data.jsonlines import JsonLines, open_jsonlines
-from embedclf.data.parquet import Parquet, open_parquet
+from embedclf.data.delimited import DELIMITERS, DelimitedReader, open_delimited, parse_delimiter
+from embedclf.data.jsonlines import JsonLinesReader, open_jsonlines
+from embedclf.data.parquet import ParquetReader, open_parquet
 from embedclf.errors import DataError
-from embedclf.system.formats import KINDS, kind_of, suffix_of
+from embedclf.system.formats import FORMATS, format_of, table_suffix
 from embedclf.system.text_files import open_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from embedclf.system.arrow import Batch, Part
-    from embedclf.system.formats import Kind
+    from embedclf.system.arrow import Batch, ReadBatch
+    from embedclf.system.formats import FileFormat
     from embedclf.system.text_files import TextFile
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose form is known: its columns are there, its rows not read yet.
+    """An open table of any format: its columns are known, its rows not read yet.
 
-    Every cell is text as it stands in the file: `01`, `NA` and `null` are those letters. A JSON or
-    Parquet null is the empty text.
+    Every cell is text as it is in the file: `01`, `NA` and `null` stay these characters. A JSON or
+    Parquet null becomes the empty text.
     """
 
     path: Path
     name: str
-    """What messages call it."""
-    reader: Delimited | JsonLines | Parquet
-    form: str
-    """How it is read, in words: `comma, utf-8 (detected)`."""
+    """Name in messages."""
+    reader: DelimitedReader | JsonLinesReader | ParquetReader
+    description: str
+    """How it is read: `comma, utf-8 (detected)`."""
 
     @property
-    def kind(self) -> Kind:
-        """What it is."""
-        return self.reader.kind
+    def file_format(self) -> FileFormat:
+        """Its file format."""
+        return self.reader.file_format
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Their names, in order."""
+        """Its column names, in order."""
         return self.reader.columns
 
     def read(self, columns: Sequence[str]) -> pa.Table:
-        """Read the given columns of all rows; raises as `parts` does."""
+        """Read some columns of all rows; raises as `iter_batches`."""
         schema = pa.schema([(column, pa.string()) for column in columns])
-        return pa.Table.from_batches((batch for batch, _ in self.parts(columns)), schema=schema)
+        batches = (batch for batch, _ in self.iter_batches(columns))
+        return pa.Table.from_batches(batches, schema=schema)
 
-    def parts(self, columns: Sequence[str]) -> Iterator[Part]:
-        """Read the given columns, in order, in batches of text.
+    def iter_batches(self, columns: Sequence[str]) -> Iterator[ReadBatch]:
+        """Read some columns, in the given order, in batches of text.
 
         Raises:
-            DataError: A row cannot be read; file and line stand in front.
+            DataError: A row cannot be read; the message begins with file and line.
         """
-        return self.reader.parts(columns)
+        return self.reader.iter_batches(columns)
 
-    def cells(self) -> Iterator[pa.RecordBatch]:
-        """Read all columns in batches of text, lists and the like as JSON; raises as `parts`."""
-        for batch in self.reader.batches((), target="delimited", reserved=()):
+    def iter_all_columns(self) -> Iterator[pa.RecordBatch]:
+        """Read all columns in batches of text, nested cells as JSON; raises as `iter_batches`."""
+        for batch in self.reader.iter_scoring_batches((), target="delimited", reserved=()):
             yield batch.rows
 
-    def batches(
-        self, text: Sequence[str], *, target: Kind, reserved: Sequence[str]
+    def iter_scoring_batches(
+        self, text: Sequence[str], *, target: FileFormat, reserved: Sequence[str]
     ) -> Iterator[Batch]:
-        """Read texts, and all columns as a table of another kind can keep them; raises as `parts`.
+        """Read texts to score, and all columns as the target format can hold them.
 
-        JSON records go into JSON lines as they stand, Parquet columns into Parquet and JSON lines
-        in their types. All other cells are text.
+        JSON records stay as they are in JSON lines, and Parquet columns keep their types in Parquet
+        and JSON lines. All other cells become text.
 
         Args:
-            text: Columns of the text; several are joined by a blank.
-            target: The kind of table that the rows go to.
+            text: Text columns; several are joined by a space.
+            target: Format of the table that the rows go to.
             reserved: Keys that no JSON record may have.
-        """
-        return self.reader.batches(text, target=target, reserved=reserved)
 
-    def places(self, rows: Sequence[int]) -> list[str]:
-        """Tell where rows stand, as `file:line`.
+        Raises:
+            DataError: As `iter_batches`, or a record has a reserved key.
+        """
+        return self.reader.iter_scoring_batches(text, target=target, reserved=reserved)
+
+    def locate(self, rows: Sequence[int]) -> list[str]:
+        """Return where rows are, as `file:line`.
 
         Args:
-            rows: Ascending; they count from 0, the header left out.
+            rows: Ascending positions, from 0 for the first row after the header.
         """
-        before = ": row " if self.kind == "parquet" else ":"
-        return [f"{self.name}{before}{number}" for number in self.numbers(rows)]
+        before = ": row " if self.file_format == "parquet" else ":"
+        return [f"{self.name}{before}{number}" for number in self.line_numbers(rows)]
 
-    def numbers(self, rows: Sequence[int]) -> list[int]:
-        """The line that each row begins on; Parquet has none, and counts its rows from 1.
+    def line_numbers(self, rows: Sequence[int]) -> list[int]:
+        """Return the line that each row begins on; for Parquet its number, from 1.
 
         Args:
-            rows: Ascending; they count from 0, the header left out.
+            rows: Ascending positions, from 0 for the first row after the header.
         """
-        return self.reader.numbers(rows) if len(rows) else []
+        return self.reader.line_numbers(rows) if len(rows) else []
 
-    def broken(self, columns: Sequence[str]) -> Iterator[tuple[int, str]]:
-        """Find all rows whose columns cannot be read, each with its line and what is wrong.
+    def find_broken_rows(self, columns: Sequence[str]) -> Iterator[tuple[int, str]]:
+        """Find all rows whose columns cannot be read, with line and fault.
 
-        This is slow, and for tables that `parts` stumbled over.
+        This is slow; it is meant for tables that `iter_batches` has refused.
         """
-        return self.reader.broken(columns)
+        return self.reader.find_broken_rows(columns)
 
 
 def open_table(
@@ -115,56 +119,57 @@ def open_table(
     suffix: str | None = None,
     name: str | None = None,
 ) -> Table:
-    r"""Find out a table's form and columns.
+    r"""Open a table and find out its format and columns.
 
     Args:
-        path: The file; its ending tells the kind, `.gz` may follow.
-        required: Columns that must be there, each once.
-        delimiter: What parts the columns of a CSV, `\t` for a tab; None takes the one that yields
-            `required`, or most columns where nothing is.
-        encoding: Python's name of it; None reads a byte-order mark, else UTF-8.
-        suffix: The ending that tells the kind, in place of the file's own.
-        name: What messages call the file, in place of its path.
+        path: The file; its extension says the format, and can be followed by `.gz`.
+        required: Columns that must exist, each once.
+        delimiter: Column delimiter of a CSV, `\t` for a tab; None takes the one that finds the
+            required columns, or, if none are required, most columns.
+        encoding: A name of Python's codecs; None follows a byte-order mark, else UTF-8.
+        suffix: Used instead of the file's extension.
+        name: Used in messages instead of the file's path.
 
     Raises:
-        DataError: The file is missing, empty, of an unknown kind, or lacks a column.
+        DataError: The file is missing, empty, of an unknown format, or lacks a column.
     """
     name = name or str(path)
     if suffix is None:
-        kind_of(path)
-        suffix = suffix_of(path)
+        format_of(path)
+        suffix = table_suffix(path)
     if not path.is_file():
         fault = "is a folder" if path.is_dir() else "no such file"
         raise DataError(f"{name}: {fault}; name a table")
-    if KINDS[suffix] == "parquet":
+    if FORMATS[suffix] == "parquet":
         table = Table(path, name, open_parquet(path, name), "Parquet")
     else:
-        table = _open_text(open_text(path, name, encoding), suffix, required, delimiter)
-        if table.kind == "delimited" and not (delimiter and encoding):
-            table = replace(table, form=f"{table.form} (detected)")
+        table = _open_text_table(open_text(path, name, encoding), suffix, required, delimiter)
+        if table.file_format == "delimited" and not (delimiter and encoding):
+            table = replace(table, description=f"{table.description} (detected)")
     _check_columns(table, required)
     return table
 
 
-def _open_text(
+def _open_text_table(
     file: TextFile, suffix: str, required: Sequence[str], delimiter: str | None
 ) -> Table:
-    if KINDS[suffix] == "jsonl":
+    if FORMATS[suffix] == "jsonl":
         return Table(file.path, file.name, open_jsonlines(file), f"JSON lines, {file.encoding}")
-    marks = sorted(DELIMITERS, key=lambda mark: mark != "\t" or suffix != ".tsv")
+    delimiters = sorted(DELIMITERS, key=lambda character: character != "\t" or suffix != ".tsv")
     if delimiter is not None:
-        marks = [checked_delimiter(delimiter, file.name)]
-    reader = open_delimited(file, required, marks)
-    told = DELIMITERS.get(reader.delimiter, repr(reader.delimiter))
-    return Table(file.path, file.name, reader, f"{told}, {file.encoding}")
+        delimiters = [parse_delimiter(delimiter, file.name)]
+    reader = open_delimited(file, required, delimiters)
+    name = DELIMITERS.get(reader.delimiter, repr(reader.delimiter))
+    return Table(file.path, file.name, reader, f"{name}, {file.encoding}")
 
 
 def _check_columns(table: Table, required: Sequence[str]) -> None:
     for column in required:
         if column not in table.columns:
-            there = ", ".join(map(repr, table.columns))
+            existing = ", ".join(map(repr, table.columns))
             raise DataError(
-                f"{table.name}:1: no column {column!r} (data.text, data.label); there are {there}"
+                f"{table.name}:1: no column {column!r} (data.text, data.label); "
+                f"there are {existing}"
             )
         if table.columns.count(column) > 1:
             raise DataError(f"{table.name}:1: two columns are named {column!r}; rename one")

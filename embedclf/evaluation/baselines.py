@@ -1,4 +1,4 @@
-"""TF-IDF + logistic regression on the same rows."""
+"""The TF-IDF baseline: logistic regression on the training rows of a run."""
 
 from __future__ import annotations
 
@@ -12,235 +12,249 @@ import numpy as np
 
 from embedclf.data.dataset import read_training
 from embedclf.data.labeled import read_labeled, read_labels
-from embedclf.data.splits import beside
-from embedclf.evaluation.scored_rows import as_trained, validation
-from embedclf.evaluation.scores import given
-from embedclf.evaluation.thresholds import choose, read_rule
-from embedclf.system.threads import in_order, threads_of_one
+from embedclf.data.splits import with_split_ids
+from embedclf.evaluation.predictions import Predictions
+from embedclf.evaluation.scored_rows import is_unchanged, locate_validation_rows
+from embedclf.evaluation.thresholds import choose_thresholds, rule_from_json
+from embedclf.system.threads import parallel_map, single_threaded_blas
 from embedclf.text.ngrams import Ngrams
-from embedclf.text.vocabulary import RESERVED, UNKNOWN, most_frequent
+from embedclf.text.vocabulary import RESERVED, UNKNOWN, most_frequent_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from embedclf.config.schema import Config
     from embedclf.data.labels import Labels, Probabilities, Targets
-    from embedclf.evaluation.metrics import Predictions
+    from embedclf.data.splits import TokenizedTable
     from embedclf.evaluation.scored_rows import LabeledSource, ScoredRows
     from embedclf.runs.run import Run
-    from embedclf.system.arrays import Mask
+    from embedclf.system.arrays import Mask, Rows
     from embedclf.text.tokenizer import Tokenizer
     from embedclf.text.tokens import Tokens
 
-Counts = Any
-"""A sparse SciPy matrix (n, terms): how often each term is in each text."""
+TermCounts = Any
+"""A sparse SciPy matrix (n, terms): how often each term occurs in each text."""
 
-_TERMS = 200_000
-"""Most different tokens that count: the most frequent ones."""
+_MAX_TERMS = 200_000
+"""The most frequent tokens are the terms."""
 
-_EXACT = 5_000_000
-"""Different tokens of all texts times outputs up to which the optimum itself is found."""
+_MAX_EXACT_CELLS = 5_000_000
+"""Distinct tokens of all texts, times outputs, up to which the exact solver is used."""
 
-_CELLS = 150_000_000
-"""The same up to which all rows are used; with more of them fitting would take minutes."""
+_MAX_CELLS = 150_000_000
+"""The same, up to which all rows are used; with more of them fitting would take minutes."""
 
-_ITERATIONS = 200
+_MAX_ITERATIONS = 200
 
-_PASSES = 5
-"""Over the rows, where the optimum is only come near to."""
+_EPOCHS = 5
+"""Of stochastic gradient descent."""
 
 
 @dataclass(frozen=True)
-class TfidfPredictions:
-    """What a logistic regression says of rows."""
+class TfidfBaseline:
+    """The predictions of a fitted TF-IDF baseline."""
 
-    predicted: Predictions
-    rows: int
+    predictions: Predictions
+    fitted_rows: int
     """Training rows that it was fitted on."""
-    of_rows: int
+    training_rows: int
     """Training rows that there were."""
     exact: bool
-    """Whether its optimum was found, and not only come near to."""
+    """Whether the exact solver was used, and not stochastic gradient descent."""
 
     @property
-    def told(self) -> str:
-        """What it is, in words."""
-        part = "" if self.rows == self.of_rows else f" of {self.of_rows:,}, by chance"
-        how = "" if self.exact else f", in {_PASSES} passes of stochastic gradient descent"
-        return f"logistic regression on TF-IDF of {self.rows:,} training rows{part}{how}"
+    def description(self) -> str:
+        """What was fitted, for people."""
+        all_rows = self.fitted_rows == self.training_rows
+        sample = "" if all_rows else f" of {self.training_rows:,}, by chance"
+        solver = "" if self.exact else f", in {_EPOCHS} passes of stochastic gradient descent"
+        return (
+            f"logistic regression on TF-IDF of {self.fitted_rows:,} training rows{sample}{solver}"
+        )
 
 
-def tfidf(run: Run, config: Config, scored: ScoredRows) -> TfidfPredictions | str:
-    """Fit a logistic regression on a run's training rows, and score rows by it.
+def fit_tfidf_baseline(run: Run, config: Config, scored: ScoredRows) -> TfidfBaseline | str:
+    """Fit a logistic regression on a run's training rows, and score rows with it.
 
-    It sees how often each token of the run's unit is in a text, none being cut off, weighed by how
-    few texts have it (TF-IDF); all is as scikit-learn has it by default. Thresholds are chosen by
-    the run's own rule. Where tokens times outputs are many, stochastic gradient descent comes near
-    to the optimum of the same loss; where they are very many, it gets a part of the rows by chance.
-    Where the run was refitted, so is the regression, unless validation rows are to be scored.
+    Its features are the TF-IDF of all tokens of a text, beyond the sequence length too; everything
+    is as scikit-learn has it by default. Thresholds are chosen by the run's own rule. With many
+    tokens and outputs, stochastic gradient descent approximates the optimum of the same loss; with
+    very many, it gets a random sample of the rows. If the run was refitted on its validation rows,
+    so is the regression, unless these are the rows to score.
 
     Args:
-        run: Tells what the training table was.
+        run: The run, which knows its training table.
         config: Of the run.
         scored: The rows.
 
     Returns:
-        The baseline, or why there is none.
+        The baseline, or why there is none, for people.
 
     Raises:
         DataError: The training table cannot be used.
     """
-    labels, table = scored.classifier.labels, config.data.train
-    if not as_trained(run, "train", table):
-        return f"{table} is not there as the run was trained on it"
-    held_table = config.data.validation
-    if isinstance(held_table, Path) and not as_trained(run, "validation", held_table):
-        return f"{held_table} is not there as the run was trained with it"
+    train, validation = config.data.train, config.data.validation
+    if not is_unchanged(run, "train", train):
+        return f"{train} is not there as the run was trained on it"
+    if isinstance(validation, Path) and not is_unchanged(run, "validation", validation):
+        return f"{validation} is not there as the run was trained with it"
     with TemporaryFile() as file:
-        read, held = read_training(config, file)
-        left_out = held & (not run.refitted or scored.place.validates)
-        parts = beside(read.tokens, left_out.astype(np.int8))
-        counted = in_order(lambda part: part[0].take(part[1] == 0).count(), parts)
-        words = most_frequent(counted, _TERMS)
-        terms = _Terms(replace(scored.classifier.tokenizer, tokens=words, ngrams=Ngrams()))
-        counts = terms.count(read.tokens.parts())
-    targets, _ = labels.encode(read.rows, config.data)
-    rows = _Rows(labels, counts, targets, config.seed)
-    model, fitted = rows.fit(~left_out)
-    rule, thresholds = read_rule(run.decision()["rule"]), labels.thresholds
+        training = read_training(config, file)
+        table, is_validation = training.tokenized, training.held_out
+        left_out = is_validation & (not run.refitted or scored.source.is_validation)
+        counter = _TermCounter.fit(scored.classifier.tokenizer, table, ~left_out)
+        counts = counter.count(table.tokens.chunks())
+    labels = scored.classifier.labels
+    targets, _ = labels.encode(table.rows, config.data)
+    rows = _TrainingRows(labels, counts, targets, config.seed)
+    model, fitted_rows = rows.fit(~left_out)
+    rule = rule_from_json(run.threshold_settings()["rule"])
     if not isinstance(rule, float):
-        if held.any():
-            judge = model if left_out.any() else rows.fit(~held)[0]
-            targets, probabilities = targets[held], judge.score(counts[held])
+        if is_validation.any():
+            # Thresholds need a model that has not seen the validation rows.
+            unseen = model if left_out.any() else rows.fit(~is_validation)[0]
+            targets = targets[is_validation]
+            probabilities = unseen.predict_proba(counts[is_validation])
         else:
-            place = validation(run, config)
-            targets, _ = labels.encode(read_labels(place.table, config.data), config.data)
-            probabilities = model.score(terms.of(place))
-        thresholds = choose(labels, targets, probabilities, rule)
-    probabilities = model.score(terms.of(scored.place))
-    decided = given(replace(labels, thresholds=thresholds), scored.targets, probabilities)
-    return TfidfPredictions(decided, fitted, int((~left_out).sum()), model.exact)
+            source = locate_validation_rows(run, config)
+            targets, _ = labels.encode(read_labels(source.table, config.data), config.data)
+            probabilities = model.predict_proba(counter.count_source(source))
+        thresholds = choose_thresholds(labels, targets, probabilities, rule)
+        labels = replace(labels, thresholds=thresholds)
+    probabilities = model.predict_proba(counter.count_source(scored.source))
+    predictions = Predictions.from_probabilities(labels, scored.targets, probabilities)
+    return TfidfBaseline(predictions, fitted_rows, int((~left_out).sum()), model.exact)
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """The training table, its texts counted."""
-
-    labels: Labels
-    counts: Counts
-    targets: Targets
-    seed: int
-
-    def fit(self, mask: Mask) -> tuple[_Model, int]:
-        """A model of the rows under a mask, and how many of them it was fitted on."""
-        rows = np.flatnonzero(mask)
-        chosen = _affordable(self.counts, rows, self.labels.outputs, self.seed)
-        learned = self.counts[chosen], self.targets[chosen]
-        return _Model.fit(self.labels, *learned, seed=self.seed), len(chosen)
-
-
-@dataclass(frozen=True)
-class _Terms:
-    """Counts tokens."""
+class _TermCounter:
+    """Counts the terms of texts."""
 
     tokenizer: Tokenizer
-    """Its vocabulary are the terms."""
+    """Its vocabulary is the terms."""
 
-    def of(self, place: LabeledSource) -> Counts:
-        """The counts of the texts of a place."""
-        parts: list[Tokens] = []
+    @classmethod
+    def fit(cls, tokenizer: Tokenizer, table: TokenizedTable, mask: Mask) -> _TermCounter:
+        """Take the terms from the rows of a table where a mask is true."""
+        splits = with_split_ids(table.tokens, mask.astype(np.int8))
+        counts = parallel_map(lambda split: split[0].filter(split[1] == 1).count(), splits)
+        terms = most_frequent_tokens(counts, _MAX_TERMS)
+        return cls(replace(tokenizer, tokens=terms, ngrams=Ngrams()))
+
+    def count_source(self, source: LabeledSource) -> TermCounts:
+        """Count the terms of labeled rows."""
+        batches: list[Tokens] = []
         read_labeled(
-            place.table, place.config.data, self.tokenizer.tokenize, parts.append, only=place.only
+            source.table,
+            source.config.data,
+            self.tokenizer.tokenize,
+            batches.append,
+            only=source.only,
         )
-        return self.count(parts)
+        return self.count(batches)
 
-    def count(self, parts: Iterable[Tokens]) -> Counts:
-        """The counts of texts that are cut."""
+    def count(self, batches: Iterable[Tokens]) -> TermCounts:
+        """Count the terms of tokenized texts."""
         from scipy.sparse import vstack
 
-        matrices = [self._matrix(*pair) for pair in self.tokenizer.looked_up(parts)]
+        matrices = [self._count_batch(*pair) for pair in self.tokenizer.with_token_ids(batches)]
         return vstack(matrices, format="csr")
 
-    def _matrix(self, tokens: Tokens, ids: Any) -> Counts:
+    def _count_batch(self, tokens: Tokens, ids: Any) -> TermCounts:
+        """Count tokens, given the vocabulary id of each token of their dictionary."""
         from scipy.sparse import csr_matrix
 
-        of_tokens = ids[tokens.codes]
-        known = of_tokens != UNKNOWN
-        edges = np.concatenate([[0], np.cumsum(known)])[np.concatenate([[0], tokens.ends])]
-        terms = of_tokens[known] - len(RESERVED)
+        token_ids = ids[tokens.codes]
+        known = token_ids != UNKNOWN
+        ends = np.concatenate([[0], np.cumsum(known)])[np.concatenate([[0], tokens.ends])]
+        terms = token_ids[known] - len(RESERVED)
         ones = np.ones(len(terms), np.float32)
         shape = (len(tokens.ends), len(self.tokenizer.tokens))
-        counts = csr_matrix((ones, terms, edges), shape=shape)
+        counts = csr_matrix((ones, terms, ends), shape=shape)
         counts.sum_duplicates()
         return counts
 
 
-def _affordable(counts: Counts, rows: Any, outputs: int, seed: int) -> Any:
-    """As many of the rows, by chance, as can be fitted in reasonable time."""
-    cells = counts[rows].nnz * outputs
-    if cells <= _CELLS:
-        return rows
-    chosen = np.random.default_rng(seed).permutation(rows)[: max(1, len(rows) * _CELLS // cells)]
-    return np.sort(chosen)
+@dataclass(frozen=True)
+class _TrainingRows:
+    labels: Labels
+    counts: TermCounts
+    targets: Targets
+    seed: int
+
+    def fit(self, mask: Mask) -> tuple[_TfidfModel, int]:
+        """Fit a model on the rows under a mask; also return how many it was fitted on."""
+        rows = self._sample(np.flatnonzero(mask))
+        model = _TfidfModel.fit(self.labels, self.counts[rows], self.targets[rows], seed=self.seed)
+        return model, len(rows)
+
+    def _sample(self, rows: Rows) -> Rows:
+        """As many rows, at random, as can be fitted in reasonable time."""
+        cells = self.counts[rows].nnz * self.labels.outputs
+        if cells <= _MAX_CELLS:
+            return rows
+        size = max(1, len(rows) * _MAX_CELLS // cells)
+        return np.sort(np.random.default_rng(self.seed).permutation(rows)[:size])
 
 
 @dataclass(frozen=True)
-class _Model:
-    """TF-IDF, and a logistic regression a softmax, or a label of several."""
+class _TfidfModel:
+    """TF-IDF with one logistic regression, or with one for each label of a multi-label task."""
 
     labels: Labels
-    weighing: Any
+    transformer: Any
     regressions: list[Any]
     exact: bool
 
     @classmethod
-    def fit(cls, labels: Labels, counts: Counts, targets: Targets, *, seed: int) -> _Model:
+    def fit(cls, labels: Labels, counts: TermCounts, targets: Targets, *, seed: int) -> _TfidfModel:
         from sklearn.feature_extraction.text import TfidfTransformer
 
-        weighing = TfidfTransformer()
-        weighed = weighing.fit_transform(counts)
-        goals = targets.T if labels.task == "multilabel" else [targets]
-        exact = counts.nnz * labels.outputs <= _EXACT
-        regression = _regression(len(targets), seed, exact=exact)
-        return cls(labels, weighing, [_fit(regression, weighed, goal) for goal in goals], exact)
+        transformer = TfidfTransformer()
+        features = transformer.fit_transform(counts)
+        exact = counts.nnz * labels.outputs <= _MAX_EXACT_CELLS
+        regression = _new_regression(len(targets), seed, exact=exact)
+        columns = targets.T if labels.task == "multilabel" else [targets]
+        fitted = [_fit_regression(regression, features, column) for column in columns]
+        return cls(labels, transformer, fitted, exact)
 
-    def score(self, counts: Counts) -> Probabilities:
+    def predict_proba(self, counts: TermCounts) -> Probabilities:
         """(n, outputs) probabilities of texts."""
-        weighed = self.weighing.transform(counts)
-        scored = np.zeros((counts.shape[0], len(self.labels.names)), np.float32)
+        features = self.transformer.transform(counts)
+        probabilities = np.zeros((counts.shape[0], len(self.labels.names)), np.float32)
         if self.labels.task == "multilabel":
-            for column, regression in zip(scored.T, self.regressions, strict=True):
-                present = regression.predict_proba(weighed) @ regression.classes_
-                column[:] = present
-            return scored
+            for column, regression in zip(probabilities.T, self.regressions, strict=True):
+                # The classes are 0 and 1, or one of them: this is the probability of 1.
+                column[:] = regression.predict_proba(features) @ regression.classes_
+            return probabilities
         (regression,) = self.regressions
-        scored[:, regression.classes_] = regression.predict_proba(weighed)
-        return scored[:, -self.labels.outputs :]
+        probabilities[:, regression.classes_] = regression.predict_proba(features)
+        return probabilities[:, -self.labels.outputs :]
 
 
-def _regression(rows: int, seed: int, *, exact: bool) -> Any:
-    """A regression that is not fitted yet; both ways have the same loss and regularisation."""
+def _new_regression(rows: int, seed: int, *, exact: bool) -> Any:
+    """An unfitted regression; both solvers minimize the same loss with the same L2 penalty."""
     from sklearn.linear_model import LogisticRegression, SGDClassifier
 
     if exact:
-        return LogisticRegression(max_iter=_ITERATIONS)
+        return LogisticRegression(max_iter=_MAX_ITERATIONS)
     return SGDClassifier(
         loss="log_loss",
         alpha=1.0 / rows,
-        max_iter=_PASSES,
+        max_iter=_EPOCHS,
         tol=None,
         n_jobs=-1,
         random_state=seed,
     )
 
 
-def _fit(regression: Any, weighed: Counts, goals: Targets) -> Any:
+def _fit_regression(regression: Any, features: Any, targets: Targets) -> Any:
     from sklearn import clone
     from sklearn.dummy import DummyClassifier
     from sklearn.exceptions import ConvergenceWarning
 
-    if len(np.unique(goals)) == 1:
-        return DummyClassifier().fit(weighed, goals)
-    with warnings.catch_warnings(), threads_of_one():
+    if len(np.unique(targets)) == 1:  # logistic regression refuses a single class
+        return DummyClassifier().fit(features, targets)
+    with warnings.catch_warnings(), single_threaded_blas():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return clone(regression).fit(weighed, goals)
+        return clone(regression).fit(features, targets)

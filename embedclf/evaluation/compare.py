@@ -1,4 +1,4 @@
-"""Two runs on the same rows, McNemar's test."""
+"""Two runs compared on the same rows, with McNemar's test."""
 
 from __future__ import annotations
 
@@ -6,34 +6,36 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from embedclf.errors import RequestError
-from embedclf.evaluation.bootstrap import Bootstrap, intervals, resample
-from embedclf.evaluation.metrics import BRIEF, compute_metrics
-from embedclf.evaluation.scored_rows import of_run, of_table, score_rows
-from embedclf.evaluation.scores import given
+from embedclf.evaluation.bootstrap import percentile_intervals, resample
+from embedclf.evaluation.metrics import DEFAULT_METRICS, compute_metrics
+from embedclf.evaluation.predictions import Predictions
+from embedclf.evaluation.scored_rows import locate_table, locate_test_rows, score_rows
+from embedclf.evaluation.weighted_metrics import WeightedMetrics
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from embedclf.evaluation.bootstrap import Interval
-    from embedclf.evaluation.metrics import MetricValues, Predictions
+    from embedclf.evaluation.metrics import MetricValues
     from embedclf.evaluation.scored_rows import LabeledSource, ScoredRows
     from embedclf.runs.run import Run
+    from embedclf.system.arrays import Mask
 
 _SHOWN = 10
+"""Rows shown of each kind of change."""
 
 
 @dataclass(frozen=True)
 class ChangedRow:
-    """A row that one run gets right and the other does not."""
+    """A row that one run predicts correctly and the other does not."""
 
-    place: str
+    location: str
     """`file:line`"""
     text: str
-    true: tuple[str, ...]
-    given: tuple[tuple[str, ...], tuple[str, ...]]
+    actual: tuple[str, ...]
+    predicted: tuple[tuple[str, ...], tuple[str, ...]]
     """By the first run, by the second."""
 
 
@@ -41,108 +43,112 @@ class ChangedRow:
 class Comparison:
     """What the second of two runs does better or worse than the first, on the same rows."""
 
-    place: str
+    source: str
+    """The name of the rows."""
     rows: int
     cautions: tuple[str, str]
-    """Why the scores of each are not those of rows it has never seen, in words; mostly empty."""
-    scores: tuple[MetricValues, MetricValues]
+    """Why the scores of each run are not those of unseen rows, for people; mostly empty."""
+    metrics: tuple[MetricValues, MetricValues]
     differences: dict[str, tuple[float, Interval] | None]
-    """How much higher each score of the second is, and the 95 % interval of that; paired draws."""
+    """By metric: the second run's minus the first's, and its 95% interval from paired draws."""
     draws: int
-    mended: int
-    """Rows that the second alone gets right."""
+    fixed: int
+    """Rows that the second run alone predicts correctly."""
     broken: int
-    """Rows that the first alone gets right."""
+    """Rows that the first run alone predicts correctly."""
     p_value: float
-    """McNemar's exact test: how likely chance alone would part these rows so unevenly, or more,
-    if both were equally good."""
+    """Of McNemar's exact test."""
     changed: tuple[ChangedRow, ...]
-    """Some of those rows: first what the second broke, then what it mended."""
+    """Some of those rows: first what the second run broke, then what it fixed."""
 
 
 def compare_runs(first: Run, second: Run, table: Path | None = None) -> Comparison:
     """Compare two runs on the same rows.
 
-    McNemar's exact test (McNemar, Note on the Sampling Error of the Difference between Correlated
-    Proportions or Percentages, 1947) looks at the rows that only one of them gets right.
-
     Args:
         first: A run.
-        second: Another, of the same labels.
-        table: Labelled rows; None takes the rows that both were tested on, or else validated on.
+        second: Another, with the same labels.
+        table: Labeled rows; None takes the test rows of both, or else their validation rows.
 
     Raises:
         RequestError: The runs differ in their labels, or have no such rows in common.
         DataError: A table cannot be used.
-        RunError: A table has changed, so that validation rows are not to be had.
+        RunError: A table has changed, so the validation rows are unknown.
     """
     _check_labels(first, second)
-    places = _places(first, second, table)
-    scored = [score_rows(*pair) for pair in zip((first, second), places, strict=True)]
-    predicted = [given(one.classifier.labels, one.targets, one.probabilities) for one in scored]
+    sources = _locate_rows(first, second, table)
+    scored = [score_rows(*pair) for pair in zip((first, second), sources, strict=True)]
     _check_rows(first, second, scored)
-    names = BRIEF[first.record["task"]]
+    both = [
+        Predictions.from_probabilities(rows.classifier.labels, rows.targets, rows.probabilities)
+        for rows in scored
+    ]
+    names = DEFAULT_METRICS[first.record["task"]]
     draws = resample(
-        [Bootstrap(one, names) for one in predicted],
-        len(scored[0]),
-        cells=predicted[0].probabilities.size,
-        seed=places[0].config.seed,
+        [WeightedMetrics(predictions, names) for predictions in both],
+        cells=both[0].y_prob.size,
+        seed=sources[0].config.seed,
     )
-    scores = compute_metrics(predicted[0], names), compute_metrics(predicted[1], names)
-    gained = intervals(draws[:, len(names) :] - draws[:, : len(names)])
-    first_right, second_right = (one.right for one in predicted)
-    mended, broken = second_right & ~first_right, first_right & ~second_right
+    metrics = compute_metrics(both[0], names), compute_metrics(both[1], names)
+    intervals = percentile_intervals(draws[:, len(names) :] - draws[:, : len(names)])
+    fixed, broken = both[1].correct & ~both[0].correct, both[0].correct & ~both[1].correct
     return Comparison(
-        scored[0].place.name,
+        sources[0].name,
         len(scored[0]),
-        (places[0].caution, places[1].caution),
-        scores,
-        {name: _gain(name, scores, edges) for name, edges in zip(names, gained, strict=True)},
+        (sources[0].caution, sources[1].caution),
+        metrics,
+        {
+            name: _difference(name, metrics, interval)
+            for name, interval in zip(names, intervals, strict=True)
+        },
         len(draws),
-        int(mended.sum()),
+        int(fixed.sum()),
         int(broken.sum()),
-        mcnemar(int(mended.sum()), int(broken.sum())),
-        (*_changed(scored, predicted, broken), *_changed(scored, predicted, mended)),
+        mcnemar(int(fixed.sum()), int(broken.sum())),
+        (*_changed_rows(scored[0], both, broken), *_changed_rows(scored[0], both, fixed)),
     )
 
 
-def mcnemar(mended: int, broken: int) -> float:
-    """The two-sided p value of McNemar's exact test; 1 where no row differs."""
+def mcnemar(fixed: int, broken: int) -> float:
+    """McNemar's exact test of two classifiers on the same rows.
+
+    McNemar, Note on the Sampling Error of the Difference between Correlated Proportions or
+    Percentages, 1947.
+
+    Args:
+        fixed: Rows that the second alone predicts correctly.
+        broken: Rows that the first alone predicts correctly.
+
+    Returns:
+        The two-sided p-value: the probability of a split at least as uneven if both were equally
+        good; 1 if no row differs.
+    """
     from scipy.stats import binomtest
 
-    both = mended + broken
-    return float(binomtest(mended, both).pvalue) if both else 1.0
+    changed = fixed + broken
+    return float(binomtest(fixed, changed).pvalue) if changed else 1.0
 
 
 def _check_labels(first: Run, second: Run) -> None:
-    one, other = first.record, second.record
-    if (one["task"], one["labels"]) != (other["task"], other["labels"]):
+    records = first.record, second.record
+    if any(records[0][key] != records[1][key] for key in ("task", "labels")):
+        one, other = (f"{', '.join(record['labels'])} ({record['task']})" for record in records)
         raise RequestError(
-            f"{second.path} gives {', '.join(other['labels'])} ({other['task']}), {first.path} "
-            f"gives {', '.join(one['labels'])} ({one['task']}); only runs of the same labels can "
-            "be compared"
+            f"{second.path} gives {other}, {first.path} gives {one}; only runs of the same labels "
+            "can be compared"
         )
 
 
-def _check_rows(first: Run, second: Run, scored: list[ScoredRows]) -> None:
-    """The same rows of a table, with the same labels by both configs."""
-    one, other = scored
-    same = np.array_equal(one.labeled.rows, other.labeled.rows)
-    if not same or not np.array_equal(one.targets, other.targets):
-        raise RequestError(
-            f"{first.path} and {second.path} read other rows or labels in {one.place.name}: their "
-            "configs differ in data.label, data.label_separator or data.skip_invalid"
-        )
-
-
-def _places(first: Run, second: Run, table: Path | None) -> tuple[LabeledSource, LabeledSource]:
-    """Where each run finds the rows, which are the same."""
+def _locate_rows(
+    first: Run, second: Run, table: Path | None
+) -> tuple[LabeledSource, LabeledSource]:
+    """Where each run finds the rows; they are the same."""
     configs = first.config(), second.config()
     if table is not None:
-        return of_table(first, configs[0], table), of_table(second, configs[1], table)
-    one, other = of_run(first, configs[0]), of_run(second, configs[1])
-    every = np.ones(1, np.bool_)
-    masks = [every if place.only is None else place.only for place in (one, other)]
+        return locate_table(first, configs[0], table), locate_table(second, configs[1], table)
+    one, other = locate_test_rows(first, configs[0]), locate_test_rows(second, configs[1])
+    all_rows = np.ones(1, np.bool_)
+    masks = [all_rows if source.only is None else source.only for source in (one, other)]
     if one.table != other.table or not np.array_equal(masks[0], masks[1]):
         raise RequestError(
             f"{first.path} and {second.path} were not tested on the same rows ({one.name}; "
@@ -151,25 +157,37 @@ def _places(first: Run, second: Run, table: Path | None) -> tuple[LabeledSource,
     return one, other
 
 
-def _gain(
-    name: str, scores: tuple[MetricValues, MetricValues], edges: Interval | None
+def _check_rows(first: Run, second: Run, scored: list[ScoredRows]) -> None:
+    """Check that both configs read the same rows of the table, with the same labels."""
+    one, other = scored
+    same_rows = np.array_equal(one.labeled.positions, other.labeled.positions)
+    if not same_rows or not np.array_equal(one.targets, other.targets):
+        raise RequestError(
+            f"{first.path} and {second.path} read other rows or labels in {one.source.name}: their "
+            "configs differ in data.label, data.label_separator or data.skip_invalid"
+        )
+
+
+def _difference(
+    name: str, metrics: tuple[MetricValues, MetricValues], interval: Interval | None
 ) -> tuple[float, Interval] | None:
-    one, other = scores[0][name], scores[1][name]
-    return None if one is None or other is None or edges is None else (other - one, edges)
+    one, other = metrics[0][name], metrics[1][name]
+    if one is None or other is None or interval is None:
+        return None
+    return other - one, interval
 
 
-def _changed(
-    scored: list[ScoredRows], predicted: list[Predictions], rows: npt.NDArray[np.bool_]
-) -> list[ChangedRow]:
+def _changed_rows(scored: ScoredRows, both: list[Predictions], mask: Mask) -> list[ChangedRow]:
     """The first rows under a mask."""
-    at = np.flatnonzero(rows)[:_SHOWN]
-    one, other = predicted
+    rows = np.flatnonzero(mask)[:_SHOWN]
+    first, second = both
+    labels = first.labels
     return [
         ChangedRow(
-            place,
+            location,
             text,
-            one.labels.named(one.targets[row]),
-            (one.labels.named(one.decided[row]), other.labels.named(other.decided[row])),
+            labels.decode(first.y_true[row]),
+            (labels.decode(first.y_pred[row]), labels.decode(second.y_pred[row])),
         )
-        for row, (place, text) in zip(at.tolist(), scored[0].shown(at), strict=True)
+        for row, (location, text) in zip(rows.tolist(), scored.read_texts(rows), strict=True)
     ]

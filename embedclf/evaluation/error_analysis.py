@@ -1,4 +1,4 @@
-"""Slices and worst mistakes."""
+"""Where a run is wrong: scores of slices, and its worst mistakes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from embedclf.evaluation.bootstrap import Bootstrap, intervals_of, resample
+from embedclf.evaluation.bootstrap import confidence_intervals, resample
+from embedclf.evaluation.weighted_metrics import WeightedMetrics
 from embedclf.inference.explain import explain
 
 if TYPE_CHECKING:
@@ -16,142 +16,118 @@ if TYPE_CHECKING:
 
     from embedclf.data.labeled import CategoricalColumn
     from embedclf.evaluation.bootstrap import Interval
-    from embedclf.evaluation.metrics import Predictions
+    from embedclf.evaluation.predictions import Predictions
     from embedclf.evaluation.scored_rows import ScoredRows
     from embedclf.inference.explain import Explanation
-    from embedclf.system.arrays import Mask
+    from embedclf.system.arrays import Int64s, Mask, Rows
 
+_QUARTILES = (25, 50, 75)
 
-@dataclass(frozen=True)
-class Mistake:
-    """A row whose decision is wrong."""
+_OOV_RATES = (0.0, 0.1, 0.25)
+"""Upper edges of the slices by out-of-vocabulary tokens; there is one more slice above."""
 
-    place: str
-    """`file:line`"""
-    true: tuple[str, ...]
-    given: tuple[str, ...]
-    explanation: Explanation
-    """Of the label that is wrongly given; of several labels the most wrong one, which may also be
-    one that is wrongly not given."""
-
-
-def worst(scored: ScoredRows, predicted: Predictions, most: int) -> list[Mistake]:
-    """Find the mistakes that were made with most confidence, the worst first.
-
-    That is where the true label has the lowest probability; of several labels in a row, where one
-    that is true has the lowest or one that is not the highest. Rows of unknown labels are left out.
-
-    Args:
-        scored: The rows.
-        predicted: The same, with what was decided.
-        most: How many to find.
-    """
-    rows, labels = _ranked(predicted, most)
-    ascending = np.sort(rows)
-    shown = dict(zip(ascending.tolist(), scored.shown(ascending), strict=True))
-    return [
-        _mistake(scored, predicted, row, label, *shown[row])
-        for row, label in zip(rows.tolist(), labels.tolist(), strict=True)
-    ]
-
-
-def _ranked(
-    predicted: Predictions, most: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(k,) the rows of the worst mistakes, and the label that each is about."""
-    labels = predicted.labels
-    shares = labels.shares(predicted.probabilities)  # (n, labels)
-    if labels.task == "multilabel":
-        names = len(labels.names)
-        true = predicted.targets[:, :names] == 1
-        wrong = true != (predicted.decided[:, :names] == 1)
-        error = np.where(wrong, np.where(true, 1.0 - shares, shares), -1.0)
-        about, worst = error.argmax(axis=1), error.max(axis=1)
-    else:
-        wrong = predicted.known & (predicted.targets != predicted.decided)
-        of_true = np.take_along_axis(shares, np.maximum(predicted.targets, 0)[:, None], axis=1)
-        about, worst = predicted.decided, np.where(wrong, 1.0 - of_true[:, 0], -1.0)
-    rows = np.argsort(-worst, kind="stable")[:most]
-    rows = rows[worst[rows] >= 0.0]
-    return rows, about[rows].astype(np.int64)
-
-
-def _mistake(
-    scored: ScoredRows, predicted: Predictions, row: int, label: int, place: str, text: str
-) -> Mistake:
-    labels = predicted.labels
-    name = labels.names[label]
-    (explanation,) = explain(scored.classifier, [text], name)
-    true, given = labels.named(predicted.targets[row]), labels.named(predicted.decided[row])
-    return Mistake(place, true, given, explanation)
-
-
-_QUARTERS = (25, 50, 75)
-
-_UNKNOWN = (0.0, 0.1, 0.25)
-
-_MOST_CELLS = 10
-"""Of a column that are slices; the rest are one."""
+_MAX_CATEGORIES = 10
+"""Values of a column that get a slice each; the others share one."""
 
 
 @dataclass(frozen=True)
 class Slice:
-    """Some of the rows, and the first score of them."""
+    """Some of the rows, and their score."""
 
     by: str
-    """What they have in common: `length`, `unknown tokens`, or a column."""
+    """What was sliced by: `length`, `unknown tokens`, or a column."""
     name: str
     rows: int
     score: float
-    """Accuracy, or micro F1 of several labels."""
+    """Accuracy; with several labels a row, micro F1."""
     interval: Interval
 
 
-def slices(scored: ScoredRows, predicted: Predictions, *, seed: int) -> list[Slice]:
-    """Score rows by length, by their share of unknown tokens, and by each column that was read.
+@dataclass(frozen=True)
+class Mistake:
+    """A row whose prediction is wrong."""
+
+    location: str
+    """`file:line`"""
+    actual: tuple[str, ...]
+    predicted: tuple[str, ...]
+    explanation: Explanation
+    """Of the label predicted by mistake; with several labels a row, of the one that is most wrong,
+    which may also be one missing from the prediction."""
+
+
+def score_slices(scored: ScoredRows, predictions: Predictions, *, seed: int) -> list[Slice]:
+    """Score rows by length, by out-of-vocabulary rate, and by each extra column that was read.
 
     Args:
         scored: The rows.
-        predicted: The same, with what was decided.
+        predictions: For the same rows.
         seed: Of the intervals.
     """
-    found = []
-    for by, name, mask in _masks(scored):
-        some = predicted.take(mask)
-        resampler = Bootstrap(some, (some.labels.score_name,))
-        rows = len(some.targets)
-        draws = resample([resampler], rows, cells=some.probabilities.size, seed=seed)
-        (interval,) = intervals_of(resampler, draws, seed=seed)
-        score = float(resampler(np.ones(rows))[0])
-        found.append(Slice(by, name, rows, score, interval or (score, score)))
-    return found
-
-
-def _masks(scored: ScoredRows) -> Iterator[tuple[str, str, Mask]]:
-    """What the rows of a slice have in common, its name, and (n,) which they are."""
-    named = [
-        *(("length", *one) for one in _by_length(scored)),
-        *(("unknown tokens", *one) for one in _by_unknown(scored)),
-        *(
-            (column, *one)
-            for column, cells in scored.labeled.beside.items()
-            for one in _by_cell(cells)
-        ),
+    return [
+        _score_slice(by, name, predictions.filter(mask), seed)
+        for by, slices in _slices(scored)
+        for name, mask in slices
+        if mask.any()
     ]
-    return ((by, name, mask) for by, name, mask in named if mask.any())
 
 
-def _by_length(scored: ScoredRows) -> Iterator[tuple[str, Mask]]:
-    """Quarters of the rows, and those that are longer than the network reads."""
-    lengths, read = scored.lengths, scored.classifier.tokenizer.sequence_length
-    edges = np.unique(np.percentile(lengths, _QUARTERS).astype(np.int64))
-    at = np.searchsorted(edges, lengths)
+def find_worst_mistakes(scored: ScoredRows, predictions: Predictions, count: int) -> list[Mistake]:
+    """Find the most confident mistakes, the worst first.
+
+    These are the rows whose actual label has the lowest probability; with several labels a row, the
+    rows where an actual label has the lowest, or another the highest. Rows with unknown labels are
+    left out.
+
+    Args:
+        scored: The rows.
+        predictions: For the same rows.
+        count: The most to find.
+    """
+    rows, label_ids = _rank_mistakes(predictions, count)
+    ascending = np.sort(rows)
+    texts = dict(zip(ascending.tolist(), scored.read_texts(ascending), strict=True))
+    labels = predictions.labels
+    mistakes = []
+    for row, label_id in zip(rows.tolist(), label_ids.tolist(), strict=True):
+        location, text = texts[row]
+        (explanation,) = explain(scored.classifier, [text], labels.names[label_id])
+        actual, predicted = predictions.y_true[row], predictions.y_pred[row]
+        mistakes.append(
+            Mistake(location, labels.decode(actual), labels.decode(predicted), explanation)
+        )
+    return mistakes
+
+
+def _score_slice(by: str, name: str, predictions: Predictions, seed: int) -> Slice:
+    rows = len(predictions.y_true)
+    metrics = WeightedMetrics(predictions, (predictions.labels.score_name,))
+    draws = resample([metrics], cells=predictions.y_prob.size, seed=seed)
+    (interval,) = confidence_intervals(metrics, draws, seed=seed)
+    score = float(metrics(np.ones(rows))[0])
+    return Slice(by, name, rows, score, interval or (score, score))
+
+
+def _slices(scored: ScoredRows) -> Iterator[tuple[str, Iterator[tuple[str, Mask]]]]:
+    """What rows are sliced by, with the name and the rows (n,) of each slice."""
+    yield "length", _slice_by_length(scored)
+    yield "unknown tokens", _slice_by_oov_rate(scored)
+    for name, column in scored.labeled.other_columns.items():
+        yield name, _slice_by_category(column)
+
+
+def _slice_by_length(scored: ScoredRows) -> Iterator[tuple[str, Mask]]:
+    """Quarters of the rows, then the truncated texts."""
+    lengths = scored.lengths
+    sequence_length = scored.classifier.tokenizer.sequence_length
+    edges = np.unique(np.percentile(lengths, _QUARTILES).astype(np.int64))
+    quarters = np.searchsorted(edges, lengths)
     for number in range(len(edges) + 1):
-        yield _between(edges, number), at == number
-    yield f"cut, more than {read:,} tokens", lengths > read
+        yield _length_range(edges, number), quarters == number
+    yield f"cut, more than {sequence_length:,} tokens", lengths > sequence_length
 
 
-def _between(edges: npt.NDArray[np.int64], number: int) -> str:
+def _length_range(edges: Int64s, number: int) -> str:
     if number == len(edges):
         return f"more than {edges[-1]:,} tokens"
     if number == 0:
@@ -160,22 +136,42 @@ def _between(edges: npt.NDArray[np.int64], number: int) -> str:
     return f"{last:,} tokens" if first == last else f"{first:,} to {last:,} tokens"
 
 
-def _by_unknown(scored: ScoredRows) -> Iterator[tuple[str, Mask]]:
-    shares = scored.unknown / np.maximum(scored.lengths, 1)
-    at = np.searchsorted(_UNKNOWN, shares)
-    names = ["none", *(f"up to {100 * share:.0f} %" for share in _UNKNOWN[1:])]
-    for number, name in enumerate([*names, f"more than {100 * _UNKNOWN[-1]:.0f} %"]):
-        yield name, at == number
+def _slice_by_oov_rate(scored: ScoredRows) -> Iterator[tuple[str, Mask]]:
+    rates = scored.unknown / np.maximum(scored.lengths, 1)
+    numbers = np.searchsorted(_OOV_RATES, rates)
+    names = ["none", *(f"up to {100 * rate:.0f} %" for rate in _OOV_RATES[1:])]
+    for number, name in enumerate([*names, f"more than {100 * _OOV_RATES[-1]:.0f} %"]):
+        yield name, numbers == number
 
 
-def _by_cell(column: CategoricalColumn) -> Iterator[tuple[str, Mask]]:
-    """The cells of most rows, and all others."""
-    rows = np.bincount(column.codes, minlength=len(column.cells))
+def _slice_by_category(column: CategoricalColumn) -> Iterator[tuple[str, Mask]]:
+    """The most frequent values of a column, then all others."""
+    rows = np.bincount(column.codes, minlength=len(column.categories))
     ranked = np.argsort(-rows, kind="stable")
     ranked = ranked[rows[ranked] > 0]
-    names = column.cells.to_pylist()
-    for code in ranked[:_MOST_CELLS].tolist():
-        yield names[code] or "(empty)", column.codes == code
-    if len(ranked) > _MOST_CELLS:
-        others = ranked[_MOST_CELLS:]
+    categories = column.categories.to_pylist()
+    for code in ranked[:_MAX_CATEGORIES].tolist():
+        yield categories[code] or "(empty)", column.codes == code
+    others = ranked[_MAX_CATEGORIES:]
+    if len(others):
         yield f"({len(others):,} others)", np.isin(column.codes, others)
+
+
+def _rank_mistakes(predictions: Predictions, count: int) -> tuple[Rows, Int64s]:
+    """(k,) rows of the worst mistakes, and the id of the label that each is about."""
+    labels, y_true, y_pred = predictions.labels, predictions.y_true, predictions.y_pred
+    probabilities = labels.label_probabilities(predictions.y_prob)  # (n, labels)
+    if labels.task == "multilabel":
+        known = len(labels.names)
+        actual = y_true[:, :known] == 1
+        wrong = actual != (y_pred[:, :known] == 1)
+        errors = np.where(wrong, np.where(actual, 1.0 - probabilities, probabilities), -1.0)
+        label_ids, worst = errors.argmax(axis=1), errors.max(axis=1)
+    else:
+        wrong = predictions.is_known & (y_true != y_pred)
+        actual_ids = np.maximum(y_true, 0)[:, None]
+        of_actual = np.take_along_axis(probabilities, actual_ids, axis=1)[:, 0]
+        label_ids, worst = y_pred, np.where(wrong, 1.0 - of_actual, -1.0)
+    rows = np.argsort(-worst, kind="stable")[:count]
+    rows = rows[worst[rows] >= 0.0]
+    return rows, label_ids[rows].astype(np.int64)

@@ -1,16 +1,18 @@
-"""evaluate: scores, intervals, baselines, slices, mistakes."""
+"""A run evaluated on labeled rows: scores, intervals, baselines, slices, mistakes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from embedclf.evaluation.baselines import TfidfPredictions, tfidf
-from embedclf.evaluation.bootstrap import Bootstrap, intervals, intervals_of, resample
-from embedclf.evaluation.error_analysis import slices, worst
-from embedclf.evaluation.metrics import FULL, compute_metrics
-from embedclf.evaluation.scored_rows import of_run, of_table, score_rows
-from embedclf.evaluation.scores import compute_scores, given, guess
+from embedclf.evaluation.baselines import fit_tfidf_baseline
+from embedclf.evaluation.bootstrap import confidence_intervals, percentile_intervals, resample
+from embedclf.evaluation.error_analysis import find_worst_mistakes, score_slices
+from embedclf.evaluation.metrics import ALL_METRICS, compute_metrics
+from embedclf.evaluation.predictions import Predictions
+from embedclf.evaluation.scored_rows import locate_table, locate_test_rows, score_rows
+from embedclf.evaluation.scores import compute_scores
+from embedclf.evaluation.weighted_metrics import WeightedMetrics
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from embedclf.config.schema import Config
     from embedclf.evaluation.bootstrap import Interval
     from embedclf.evaluation.error_analysis import Mistake, Slice
-    from embedclf.evaluation.metrics import MetricValues, Predictions
+    from embedclf.evaluation.metrics import MetricValues
     from embedclf.evaluation.scored_rows import LabeledSource, ScoredRows
     from embedclf.evaluation.scores import Scores
     from embedclf.runs.run import Run
@@ -27,37 +29,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """What an appraisal is to look at."""
+    """Which rows to evaluate a run on, and what to add to its scores."""
 
     table: Path | None = None
-    """Labelled rows; None takes the test rows of the run's config, or its validation rows."""
+    """Labeled rows; None takes the test rows of the run, or else its validation rows."""
     delimiter: str | None = None
-    """Of the table, where it is not as the config says."""
+    """Of the table; None reads it as the run's config says."""
     encoding: str | None = None
-    by: tuple[str, ...] = ()
-    """Columns of the table whose cells make slices."""
+    """Of the table; None reads it as the run's config says."""
+    slice_by: tuple[str, ...] = ()
+    """Columns of the table to slice by."""
     baseline: bool = True
-    """Whether to fit one."""
-    mistakes: int = 5
-    """Most that are shown."""
+    """Whether to fit a TF-IDF baseline."""
+    max_mistakes: int = 5
 
 
 @dataclass(frozen=True)
 class BaselineComparison:
-    """A baseline beside the run, on the same rows."""
+    """A baseline compared with the run, on the same rows."""
 
     name: str
-    scores: MetricValues
+    metrics: MetricValues
     lead: float
-    """By how much the run's first score is higher."""
+    """The run's first metric minus the baseline's."""
     interval: Interval
-    """Of that."""
-    told: str
-    """What it is, or was fitted on."""
+    """95% interval of the lead."""
+    description: str
+    """For people."""
 
     @property
     def verdict(self) -> str:
-        """Whose first score is higher: the `run`'s, the `baseline`'s, or `unclear`."""
+        """Whose first metric is significantly higher: `run`, `baseline`, or `unclear`."""
         if self.interval[0] <= 0.0 <= self.interval[1]:
             return "unclear"
         return "run" if self.lead > 0.0 else "baseline"
@@ -65,80 +67,101 @@ class BaselineComparison:
 
 @dataclass(frozen=True)
 class RunEvaluation:
-    """All that is known of how good a run is on some rows."""
+    """How good a run is on some rows."""
 
     scored: ScoredRows
-    predicted: Predictions
-    evaluation: Scores
+    predictions: Predictions
+    scores: Scores
     intervals: dict[str, Interval | None]
-    """95 % of each score."""
+    """95% interval of each metric."""
     label_intervals: tuple[tuple[Interval | None, ...], ...]
-    """Of precision, recall and f1 of each label."""
+    """(labels, 3) of each label's precision, recall and F1."""
     draws: int
-    """Resamples that the intervals are of."""
-    rivals: tuple[BaselineComparison, ...]
-    missing: str
-    """Why a baseline is not there, if one is not that was wanted."""
+    """Bootstrap draws behind the intervals."""
+    baselines: tuple[BaselineComparison, ...]
+    baseline_missing: str
+    """Why there is no TF-IDF baseline, for people; empty if there is one, or none was asked for."""
     slices: tuple[Slice, ...]
     mistakes: tuple[Mistake, ...]
 
 
-def evaluate_run(run: Run, wanted: EvaluationRequest) -> RunEvaluation:
-    """Look at a run on labelled rows from all sides.
+def evaluate_run(run: Run, request: EvaluationRequest) -> RunEvaluation:
+    """Evaluate a run on labeled rows.
 
     Raises:
         DataError: A table cannot be used.
-        RunError: The table of the validation rows has changed, so that they are not to be had.
+        RunError: The table of the validation rows has changed, so these are unknown.
     """
     config = run.config()
-    scored = score_rows(run, _place(run, config, wanted), wanted.by)
-    labels = scored.classifier.labels
-    predicted = given(labels, scored.targets, scored.probabilities)
-    names = FULL[labels.task]
-    evaluation = compute_scores(
-        labels, scored.targets, scored.probabilities, scored.unknown_labels, names
+    scored = score_rows(run, _locate_rows(run, config, request), request.slice_by)
+    labels, targets, probabilities = scored.classifier.labels, scored.targets, scored.probabilities
+    predictions = Predictions.from_probabilities(labels, targets, probabilities)
+    names = ALL_METRICS[labels.task]
+    scores = compute_scores(labels, targets, probabilities, scored.unknown_labels, names)
+    baselines, missing = _fit_baselines(
+        run, config, scored, scores.majority_label, tfidf=request.baseline
     )
-    resampler = Bootstrap(predicted, names, by_label=True)
-    told = f"always {evaluation.majority_label!r}, the commonest label in training"
-    rivals = [("majority", guess(labels, scored.targets), told)]
-    baseline = tfidf(run, config, scored) if wanted.baseline else ""
-    if isinstance(baseline, TfidfPredictions):
-        rivals.append(("tf-idf", baseline.predicted, baseline.told))
-    others = [Bootstrap(rival, names[:1]) for _, rival, _ in rivals]
-    cells = predicted.probabilities.size
-    draws = resample([resampler, *others], len(scored), cells=cells, seed=config.seed)
-    values = draws[:, : -len(others)]
-    found = intervals_of(resampler, values, seed=config.seed)
-    shares = found[len(names) :]
+    metrics = WeightedMetrics(predictions, names, by_label=True)
+    first_metrics = [WeightedMetrics(baseline.predictions, names[:1]) for baseline in baselines]
+    draws = resample([metrics, *first_metrics], cells=probabilities.size, seed=config.seed)
+    own, others = draws[:, : -len(baselines)], draws[:, -len(baselines) :]
+    intervals = confidence_intervals(metrics, own, seed=config.seed)
+    by_label = intervals[len(names) :]
     return RunEvaluation(
         scored,
-        predicted,
-        evaluation,
-        dict(zip(names, found, strict=False)),
-        tuple(tuple(shares[at : at + 3]) for at in range(0, len(shares), 3)),
+        predictions,
+        scores,
+        dict(zip(names, intervals, strict=False)),
+        tuple(zip(by_label[::3], by_label[1::3], by_label[2::3], strict=True)),
         len(draws),
         tuple(
-            _rival(*rival, evaluation, values[:, 0] - other)
-            for rival, other in zip(rivals, draws[:, -len(others) :].T, strict=True)
+            _compare_baseline(baseline, scores, own[:, 0] - other)
+            for baseline, other in zip(baselines, others.T, strict=True)
         ),
-        baseline if isinstance(baseline, str) else "",
-        tuple(slices(scored, predicted, seed=config.seed)),
-        tuple(worst(scored, predicted, wanted.mistakes)),
+        missing,
+        tuple(score_slices(scored, predictions, seed=config.seed)),
+        tuple(find_worst_mistakes(scored, predictions, request.max_mistakes)),
     )
 
 
-def _place(run: Run, config: Config, wanted: EvaluationRequest) -> LabeledSource:
-    form = {"delimiter": wanted.delimiter, "encoding": wanted.encoding}
-    told = {key: value for key, value in form.items() if value is not None}
-    read_as = config.model_copy(update={"data": config.data.model_copy(update=told)})
-    return of_run(run, config) if wanted.table is None else of_table(run, read_as, wanted.table)
+def _locate_rows(run: Run, config: Config, request: EvaluationRequest) -> LabeledSource:
+    if request.table is None:
+        return locate_test_rows(run, config)
+    table_format = {"delimiter": request.delimiter, "encoding": request.encoding}
+    overrides = {key: value for key, value in table_format.items() if value is not None}
+    data = config.data.model_copy(update=overrides)
+    return locate_table(run, config.model_copy(update={"data": data}), request.table)
 
 
-def _rival(
-    name: str, predicted: Predictions, told: str, evaluation: Scores, leads: Doubles
-) -> BaselineComparison:
-    first, names = next(iter(evaluation.scores)), tuple(evaluation.scores)
-    scores = evaluation.majority if name == "majority" else compute_metrics(predicted, names)
-    (interval,) = intervals(leads[:, None])
-    lead = (evaluation.scores[first] or 0.0) - (scores[first] or 0.0)
-    return BaselineComparison(name, scores, lead, interval or (lead, lead), told)
+@dataclass(frozen=True)
+class _Baseline:
+    name: str
+    predictions: Predictions
+    description: str
+
+
+def _fit_baselines(
+    run: Run, config: Config, scored: ScoredRows, majority_label: str, *, tfidf: bool
+) -> tuple[list[_Baseline], str]:
+    """The baselines, and why one of them is missing."""
+    majority = Predictions.from_majority(scored.classifier.labels, scored.targets)
+    description = f"always {majority_label!r}, the commonest label in training"
+    baselines = [_Baseline("majority", majority, description)]
+    if not tfidf:
+        return baselines, ""
+    fitted = fit_tfidf_baseline(run, config, scored)
+    if isinstance(fitted, str):
+        return baselines, fitted
+    return [*baselines, _Baseline("tf-idf", fitted.predictions, fitted.description)], ""
+
+
+def _compare_baseline(baseline: _Baseline, scores: Scores, leads: Doubles) -> BaselineComparison:
+    """Compare a baseline with a run's scores, given draws (draws,) of the run's lead."""
+    names = tuple(scores.metrics)
+    majority = baseline.name == "majority"
+    metrics = scores.majority if majority else compute_metrics(baseline.predictions, names)
+    (interval,) = percentile_intervals(leads[:, None])
+    lead = (scores.metrics[names[0]] or 0.0) - (metrics[names[0]] or 0.0)
+    return BaselineComparison(
+        baseline.name, metrics, lead, interval or (lead, lead), baseline.description
+    )

@@ -1,287 +1,188 @@
-"""Metrics by scikit-learn, and ranked curves."""
+"""Metrics of predictions, most of them by scikit-learn."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from embedclf.data.labels import Labels, Probabilities, Targets
-    from embedclf.system.arrays import Doubles, Int64s
-
+    from embedclf.evaluation.predictions import Predictions
+    from embedclf.system.arrays import Counts, Doubles, Int64s
 
 MetricValues = dict[str, float | None]
-"""Each between 0 and 1, but log_loss ≥ 0, brier of several classes ≤ 2 and mcc ≥ -1; None where
-the rows do not define it."""
+"""By metric. From 0 to 1, but log_loss ≥ 0, mcc ≥ -1, and brier ≤ 2 with more than two classes.
+None if the rows do not define the metric."""
 
-BRIEF = {
+DEFAULT_METRICS = {
     "binary": ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss"),
     "multiclass": ("accuracy", "macro_f1", "weighted_f1", "log_loss"),
     "multilabel": ("micro_f1", "macro_f1", "subset_accuracy", "log_loss"),
 }
-"""What training measures, by task; the first is what is shown where there is room for one."""
+"""What training computes, by task; the first is shown where there is room for one."""
 
-SHARES = ("precision", "recall", "f1")
-"""What is measured of each label."""
+LABEL_METRICS = ("precision", "recall", "f1")
+"""What is computed for each label."""
 
-RANKING = ("roc_auc", "pr_auc")
-"""What is measured of the order of probabilities alone."""
+RANKING_METRICS = ("roc_auc", "pr_auc")
+"""What depends on the order of the probabilities alone."""
 
 _LOSSES = ("log_loss", "brier", "ece")
 
-_AVERAGES = tuple(f"{kind}_{share}" for kind in ("macro", "weighted") for share in SHARES)
+_AVERAGES = tuple(
+    f"{average}_{metric}" for average in ("macro", "weighted") for metric in LABEL_METRICS
+)
 
-FULL = {
-    "binary": ("accuracy", *SHARES, "mcc", *RANKING, *_LOSSES, *_AVERAGES),
-    "multiclass": ("accuracy", *_AVERAGES, "mcc", *RANKING, *_LOSSES),
+ALL_METRICS = {
+    "binary": ("accuracy", *LABEL_METRICS, "mcc", *RANKING_METRICS, *_LOSSES, *_AVERAGES),
+    "multiclass": ("accuracy", *_AVERAGES, "mcc", *RANKING_METRICS, *_LOSSES),
     "multilabel": (
-        *(f"micro_{share}" for share in reversed(SHARES)),
+        *(f"micro_{metric}" for metric in reversed(LABEL_METRICS)),
         "subset_accuracy",
         *_AVERAGES,
-        *RANKING,
+        *RANKING_METRICS,
         *_LOSSES,
     ),
 }
-"""What can be measured, by task."""
+"""What can be computed, by task."""
 
 LOWER_IS_BETTER = frozenset(_LOSSES)
 
-OF_PROBABILITIES = frozenset({*RANKING, *_LOSSES})
-"""What decisions have no part in."""
+PROBABILITY_METRICS = frozenset({*RANKING_METRICS, *_LOSSES})
+"""What does not depend on thresholds."""
 
-BINS = 10
-"""Of probabilities, equally wide, for the expected calibration error."""
-
-_NORMAL = 1.959964
-"""Standard deviations of a normal distribution that 95 % lie within."""
-
-_TINY = float(np.finfo(np.float32).eps)
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Rows, what is true of them, and what is said of them."""
-
-    labels: Labels
-    targets: Targets
-    """(n,) with -1 for an unknown label, or (n, labels), unknown ones behind the known."""
-    probabilities: Probabilities
-    """(n, outputs)"""
-    decided: Targets
-    """Of the shape of the targets."""
-
-    def take(self, rows: npt.NDArray[np.bool_]) -> Predictions:
-        """The rows under a mask."""
-        return Predictions(
-            self.labels, self.targets[rows], self.probabilities[rows], self.decided[rows]
-        )
-
-    @cached_property
-    def known(self) -> npt.NDArray[np.bool_]:
-        """(n,) rows whose label the classifier knows; probabilities are measured on them alone."""
-        if self.labels.task == "multilabel":
-            return np.ones(len(self.targets), np.bool_)
-        known: npt.NDArray[np.bool_] = self.targets >= 0
-        return known
-
-    @cached_property
-    def came(self) -> npt.NDArray[np.bool_]:
-        """(known, outputs) what is true of the known rows."""
-        return self.labels.present(self.targets)[self.known]
-
-    @cached_property
-    def likely(self) -> Doubles:
-        """(known, outputs) probabilities, none quite 0 or 1."""
-        likely = np.clip(self.probabilities[self.known].astype(np.float64), _TINY, 1.0 - _TINY)
-        if self.labels.task == "multiclass":
-            likely /= likely.sum(axis=1, keepdims=True)
-        return likely
-
-    @property
-    def right(self) -> npt.NDArray[np.bool_]:
-        """(n,) rows of which all is right."""
-        right: npt.NDArray[np.bool_] = self.targets == self.decided
-        return right if right.ndim == 1 else np.logical_and.reduce(right, axis=1)
-
-    @cached_property
-    def claims(self) -> tuple[Doubles, npt.NDArray[np.bool_]]:
-        """(claims,) probabilities that were said and whether they came true, row by row.
-
-        Those of the outputs; of a softmax that of the likeliest label alone.
-        """
-        if self.labels.task != "multiclass":
-            return self.likely.ravel(), self.came.ravel()
-        top = self.likely.argmax(axis=1)[:, None]
-        likely = np.take_along_axis(self.likely, top, axis=1)
-        return likely[:, 0], np.take_along_axis(self.came, top, axis=1)[:, 0]
+CALIBRATION_BINS = 10
+"""Bins of equal width for the expected calibration error."""
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """Probabilities that were said, by bin, beside how often they came true."""
+    """Predicted probabilities and observed frequencies by bin (DeGroot and Fienberg, 1983).
 
-    said: Doubles
-    """(filled,) mean probability of each bin that holds some."""
-    came: Doubles
-    """(filled,) share of them that came true."""
+    The 95% confidence intervals are Wilson's (Probable Inference, 1927, p. 209), which also suit
+    bins of few probabilities.
+    """
+
+    predicted_probability: Doubles
+    """(filled,) the mean of each bin that is not empty."""
+    observed_frequency: Doubles
+    """(filled,)"""
     low: Doubles
-    """(filled,) from where that share may be by chance, with 95 % confidence,"""
+    """(filled,) lower end of the interval of the observed frequency."""
     high: Doubles
-    """(filled,) to where."""
-    times: npt.NDArray[np.int64]
-    """(BINS,) how often each bin was said."""
+    """(filled,) upper end."""
+    counts: Counts
+    """(CALIBRATION_BINS,) probabilities in each bin."""
 
 
-def compute_metrics(predicted: Predictions, names: Sequence[str]) -> MetricValues:
-    """Measure rows, with scikit-learn.
+def compute_metrics(predictions: Predictions, metrics: Sequence[str]) -> MetricValues:
+    """Compute metrics.
 
-    `macro` and `weighted` are means over the known labels, `micro` counts all cells; without these
-    words a share is that of the positive label. ROC AUC and PR AUC (average precision) are means
-    over the labels, each against the rest, that some rows have and some have not. `brier` is the
-    mean squared difference, `ece` the expected calibration error: how far the probabilities of a
-    bin lie from how often they came true, on average over bins (Guo, Pleiss, Sun and Weinberger,
+    `macro` and `weighted` are means over the known labels, `micro` counts all cells; without a
+    prefix, precision, recall and F1 are those of the positive label. ROC AUC and PR AUC (average
+    precision) are means over the labels that some rows have and some don't, each against the rest.
+    `brier` is the mean squared difference. `ece` is the expected calibration error: the mean
+    distance of a bin's probabilities from the observed frequency (Guo, Pleiss, Sun and Weinberger,
     On Calibration of Modern Neural Networks, 2017, section 2).
 
     Args:
-        predicted: The rows.
-        names: What to measure: of `FULL` for the task.
+        predictions: The rows.
+        metrics: Names from `ALL_METRICS` of the task.
     """
-    return {name: _measured(predicted, name) for name in names}
+    return {name: _compute_metric(predictions, name) for name in metrics}
 
 
-def of_labels(predicted: Predictions) -> Doubles:
-    """(labels, 4): rows of each known label, its precision, recall and f1."""
+def compute_label_metrics(predictions: Predictions) -> Doubles:
+    """(labels, 4): rows of each known label, its precision, recall and F1."""
     from sklearn.metrics import precision_recall_fscore_support
 
     precision, recall, f1, rows = precision_recall_fscore_support(
-        predicted.targets,
-        predicted.decided,
-        labels=range(len(predicted.labels.names)),
+        predictions.y_true,
+        predictions.y_pred,
+        labels=range(len(predictions.labels.names)),
         average=None,
         zero_division=0.0,
     )
     return np.stack([rows, precision, recall, f1], axis=1).astype(np.float64)
 
 
-def bin_of(likely: Doubles) -> npt.NDArray[np.int64]:
-    """The bin of each probability, from 0 to `BINS` - 1."""
-    return np.minimum((likely * BINS).astype(np.int64), BINS - 1)
+def compute_reliability(predictions: Predictions) -> Reliability:
+    """Compare predicted probabilities with observed frequencies, bin by bin."""
+    from scipy.stats import binomtest
+
+    y_prob, outcomes = predictions.calibration_pairs
+    bins = assign_bins(y_prob)
+    counts = np.bincount(bins, minlength=CALIBRATION_BINS)
+    filled = counts > 0
+    rows = counts[filled]
+    true = np.bincount(bins[outcomes], minlength=CALIBRATION_BINS)[filled]
+    intervals = [
+        binomtest(k, n).proportion_ci(method="wilson")
+        for k, n in zip(true.tolist(), rows.tolist(), strict=True)
+    ]
+    return Reliability(
+        np.bincount(bins, y_prob, CALIBRATION_BINS)[filled] / rows,
+        true / rows,
+        np.array([interval.low for interval in intervals]),
+        np.array([interval.high for interval in intervals]),
+        counts,
+    )
 
 
-def reliability(predicted: Predictions) -> Reliability:
-    """Measure how often probabilities come true (DeGroot and Fienberg, 1983), with intervals.
-
-    The intervals are Wilson's (Probable Inference, 1927, p. 209), which hold for few rows too.
-    """
-    likely, came = predicted.claims
-    bins = bin_of(likely)
-    times = np.bincount(bins, minlength=BINS)
-    filled = times > 0
-    rows = times[filled].astype(np.float64)
-    said = np.bincount(bins, likely, BINS)[filled] / rows
-    share = np.bincount(bins, came, BINS)[filled] / rows
-    square = _NORMAL**2 / rows
-    centre = (share + square / 2.0) / (1.0 + square)
-    spread = np.sqrt(square * (share * (1.0 - share) + square / 4.0)) / (1.0 + square)
-    return Reliability(said, share, centre - spread, centre + spread, times)
+def assign_bins(y_prob: Doubles) -> Int64s:
+    """The bin of each probability, from 0 to `CALIBRATION_BINS` - 1; an edge opens the next bin."""
+    return np.minimum((y_prob * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
 
 
-def _measured(predicted: Predictions, name: str) -> float | None:
+def _compute_metric(predictions: Predictions, name: str) -> float | None:
     from sklearn import metrics
 
-    targets, decided = predicted.targets, predicted.decided
+    y_true, y_pred = predictions.y_true, predictions.y_pred
     if name in {"accuracy", "subset_accuracy"}:
-        return float(metrics.accuracy_score(targets, decided))
+        return float(metrics.accuracy_score(y_true, y_pred))
     if name == "mcc":
-        one = len(np.union1d(targets, decided)) == 1
-        return 0.0 if one else float(metrics.matthews_corrcoef(targets, decided))
-    if name in RANKING:
-        return _ranking(predicted, name)
+        # scikit-learn returns 0.0 for a single label too, but warns about it.
+        single = len(np.union1d(y_true, y_pred)) == 1
+        return 0.0 if single else float(metrics.matthews_corrcoef(y_true, y_pred))
+    if name in RANKING_METRICS:
+        return _ranking_metric(predictions, name)
     if name in _LOSSES:
-        return _of_probabilities(predicted, name) if len(predicted.came) else None
-    average, _, share = name.rpartition("_")
-    score = getattr(metrics, f"{share}_score")
+        return _loss(predictions, name) if predictions.is_known.any() else None
+    average, _, metric = name.rpartition("_")
+    score = getattr(metrics, f"{metric}_score")
     if not average:
-        return float(score(targets == 1, decided == 1, zero_division=0.0))
-    labels = None if average == "micro" else range(len(predicted.labels.names))
-    return float(score(targets, decided, average=average, labels=labels, zero_division=0.0))
+        return float(score(y_true == 1, y_pred == 1, zero_division=0.0))
+    labels = None if average == "micro" else range(len(predictions.labels.names))
+    return float(score(y_true, y_pred, average=average, labels=labels, zero_division=0.0))
 
 
-def _ranking(predicted: Predictions, name: str) -> float | None:
+def _ranking_metric(predictions: Predictions, name: str) -> float | None:
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     score = roc_auc_score if name == "roc_auc" else average_precision_score
-    both = [
-        score(came, likely)
-        for came, likely in zip(
-            predicted.came.T, predicted.probabilities[predicted.known].T, strict=True
-        )
-        if came.any() and not came.all()
+    # Not `known_probabilities`: clipping would tie probabilities near 0 or 1.
+    y_prob = predictions.y_prob[predictions.is_known]
+    scores = [
+        score(y_true, column)
+        for y_true, column in zip(predictions.known_outcomes.T, y_prob.T, strict=True)
+        if y_true.any() and not y_true.all()
     ]
-    return float(np.mean(both)) if both else None
+    return float(np.mean(scores)) if scores else None
 
 
-def _of_probabilities(predicted: Predictions, name: str) -> float:
+def _loss(predictions: Predictions, name: str) -> float:
     from sklearn import metrics
 
     if name == "ece":
-        likely, came = predicted.claims
-        gaps = np.bincount(bin_of(likely), likely - came, BINS)
-        return float(np.abs(gaps).sum() / len(likely))
-    score = metrics.log_loss if name == "log_loss" else metrics.brier_score_loss
-    if predicted.labels.task == "multiclass":
-        labels = range(len(predicted.labels.names))
-        return float(score(predicted.targets[predicted.known], predicted.likely, labels=labels))
-    return float(score(predicted.came.ravel(), predicted.likely.ravel(), labels=[False, True]))
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """Rows by falling probability; of the runs of equal ones those with a row that came true."""
-
-    order: Int64s
-    """(n,) rows."""
-    first: Int64s
-    """(runs,) places in the order where they begin."""
-    last: Int64s
-    """(runs,) and where they end."""
-    came: Int64s
-    """(true,) rows that came true, run by run."""
-    starts: Int64s
-    """(runs,) where the rows of each run begin among these."""
-
-    @classmethod
-    def of(cls, likely: npt.NDArray[np.floating], came: npt.NDArray[np.bool_]) -> Ranking:
-        """Rank rows (n,) by their probability."""
-        order, last = ranked(likely)
-        places = np.flatnonzero(came[order])
-        runs, starts = np.unique(np.searchsorted(last, places), return_index=True)
-        first = np.append(0, last[:-1] + 1)[runs]
-        return cls(order, first, last[runs], order[places], starts)
-
-    def areas(self, weights: Doubles) -> tuple[float, float]:
-        """ROC AUC and average precision of weighted rows; NaN where all or none came true."""
-        before = np.cumsum(weights[self.order])
-        given = before[self.last]
-        found = np.add.reduceat(weights[self.came], self.starts)
-        found_by_then = np.cumsum(found)
-        true, total = found_by_then[-1], before[-1]
-        false = total - true
-        if not true or not false:
-            return np.nan, np.nan
-        inside = given - before[self.first] + weights[self.order[self.first]] - found
-        below = false - (given - found_by_then)
-        precise = found_by_then / np.maximum(given, 1.0)
-        return float(found @ (below + inside / 2.0) / (true * false)), float(precise @ found / true)
-
-
-def ranked(likely: npt.NDArray[np.floating]) -> tuple[Int64s, Int64s]:
-    """(n,) rows by falling probability, and (runs,) places where runs of equal ones end."""
-    order = np.argsort(-likely, kind="stable")
-    return order, np.flatnonzero(np.diff(likely[order], append=-1.0))
+        y_prob, outcomes = predictions.calibration_pairs
+        gaps = np.bincount(assign_bins(y_prob), y_prob - outcomes, CALIBRATION_BINS)
+        return float(np.abs(gaps).sum() / len(y_prob))
+    loss = metrics.log_loss if name == "log_loss" else metrics.brier_score_loss
+    y_prob = predictions.known_probabilities
+    if predictions.labels.task == "multiclass":
+        labels = range(len(predictions.labels.names))
+        return float(loss(predictions.y_true[predictions.is_known], y_prob, labels=labels))
+    return float(loss(predictions.known_outcomes.ravel(), y_prob.ravel(), labels=[False, True]))

@@ -1,4 +1,4 @@
-"""The thresholds of a run, shown and chosen again."""
+"""The thresholds of a run: compared, and chosen again."""
 
 from __future__ import annotations
 
@@ -7,12 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from embedclf.data.labels import THRESHOLD
 from embedclf.errors import RequestError
-from embedclf.evaluation.scored_rows import as_trained, rows_of, score_rows, validation
+from embedclf.evaluation.scored_rows import (
+    LabeledSource,
+    is_unchanged,
+    locate_validation_rows,
+    score_rows,
+)
 from embedclf.evaluation.scores import compute_scores
-from embedclf.evaluation.thresholds import USUAL, best, choose, plain_rule, read_rule
+from embedclf.evaluation.thresholds import (
+    COMMON_RULES,
+    choose_thresholds,
+    find_best_threshold,
+    rule_from_json,
+    rule_to_json,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from embedclf.config.fields import Threshold
     from embedclf.evaluation.scored_rows import ScoredRows
     from embedclf.evaluation.thresholds import ThresholdCurve
@@ -21,92 +35,97 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ThresholdOption:
-    """A rule, and what it comes to for a label, at one threshold."""
+    """A rule, and the threshold that it leads to for a label."""
 
     label: str
     rule: Threshold
-    curve: ThresholdCurve
-    taken: bool
-    """Whether the run decides so."""
+    point: ThresholdCurve
+    """The threshold, and what it predicts."""
+    is_current: bool
+    """Whether the run decides by it."""
 
 
 @dataclass(frozen=True)
 class ThresholdTable:
-    """What thresholds come to on the validation rows of a run."""
+    """What several thresholds predict on the validation rows of a run."""
 
-    place: str
+    source: str
+    """The name of the rows."""
     refitted: bool
-    """Whether the run has learned from the rows since."""
+    """Whether the run was refitted on all rows, these included."""
     rows: int
     rule: Threshold
-    """By which the run decides."""
+    """The current rule of the run."""
     thresholds: tuple[float, ...]
-    """(outputs,)"""
-    choices: tuple[ThresholdOption, ...]
+    """(outputs,) the current thresholds."""
+    options: tuple[ThresholdOption, ...]
 
 
-def parse_rule(given: str) -> Threshold:
-    """Read a rule as it is typed: `f1`, `0.3`, `precision=0.9`, `cost=1:10`.
+def parse_rule(text: str) -> Threshold:
+    """Parse a rule as people type it: `f1`, `0.3`, `precision=0.9`, `cost=1:10`.
 
     Raises:
-        RequestError: It is none.
+        RequestError: It is no rule.
     """
-    name, equals, value = given.partition("=")
-    plain: Any = name
+    name, equals, value = text.partition("=")
+    values: Any = name
     try:
         if name == "cost":
             costs = map(float, value.split(":"))
-            plain = {name: dict(zip(("false_positive", "false_negative"), costs, strict=True))}
+            values = {name: dict(zip(("false_positive", "false_negative"), costs, strict=True))}
         elif equals:
-            plain = {name: float(value)}
+            values = {name: float(value)}
         elif not name.isidentifier():
-            plain = float(name)
-        return read_rule(plain)
+            values = float(name)
+        return rule_from_json(values)
     except (ValueError, ValidationError) as error:
         raise RequestError(
-            f"--metric {given}: must be f1, micro_f1, youden, a number between 0 and 1, "
+            f"--metric {text}: must be f1, micro_f1, youden, a number between 0 and 1, "
             "precision=0.9, recall=0.95 or cost=1:10 (of a false positive : of a false negative)"
         ) from error
 
 
-def threshold_table(run: Run) -> ThresholdTable:
-    """Tell what thresholds come to on a run's validation rows.
+def tabulate_thresholds(run: Run) -> ThresholdTable:
+    """Compare thresholds on a run's validation rows.
 
-    With two labels that is what each usual rule comes to for the positive one; with several labels
-    a row what each has now, and what 0.5 would come to.
+    With two labels, compare the common rules for the positive one; with several labels a row, the
+    current threshold of each label with 0.5.
 
     Raises:
-        RequestError: The run gives the likeliest label, without a threshold.
-        RunError: The validation rows are not to be had any more.
+        RequestError: The run has no threshold: it predicts the most probable label.
+        RunError: The validation rows are no longer available.
         DataError: Their table cannot be used.
     """
-    _check_decides(run)
-    return _weighed(run, score_rows(run, validation(run, run.config())))
+    _check_has_thresholds(run)
+    return _tabulate(run, score_rows(run, locate_validation_rows(run, run.config())))
 
 
-def set_threshold(run: Run, rule: Threshold) -> ThresholdTable:
-    """Choose the thresholds of a run anew on its validation rows, and measure it with them.
+def set_thresholds(run: Run, rule: Threshold) -> ThresholdTable:
+    """Choose the thresholds of a run again, on its validation rows, and store its new scores.
 
-    The test rows are measured again too, where their table is what it was; else their scores are
-    dropped, as they are not those of the run any more.
+    The test rows are scored again too if their table is unchanged. Otherwise their scores are
+    dropped, since they are those of the thresholds before.
 
     Raises:
-        RequestError: As `threshold_table`, and the others too.
+        RequestError: As for `tabulate_thresholds`, like the others.
+        RunError: The validation rows are no longer available.
+        DataError: A table cannot be used.
     """
-    _check_decides(run)
+    _check_has_thresholds(run)
     config = run.config()
-    scored = score_rows(run, validation(run, config))
-    thresholds = choose(scored.classifier.labels, scored.targets, scored.probabilities, rule)
-    metrics = {"validation": _measured(scored, thresholds)}
+    scored = score_rows(run, locate_validation_rows(run, config))
+    labels = scored.classifier.labels
+    thresholds = choose_thresholds(labels, scored.targets, scored.probabilities, rule)
+    metrics = {"validation": _score(scored, thresholds)}
     test = config.data.test
-    if test is not None and as_trained(run, "test", test):
-        metrics["test"] = _measured(score_rows(run, rows_of(config, test)), thresholds)
-    plain = plain_rule(rule)
-    run.decide({"rule": plain, "thresholds": thresholds}, metrics)
-    return _weighed(run, scored)
+    if test is not None and is_unchanged(run, "test", test):
+        test_rows = score_rows(run, LabeledSource.from_table(config, test))
+        metrics["test"] = _score(test_rows, thresholds)
+    run.update_thresholds({"rule": rule_to_json(rule), "thresholds": thresholds}, metrics)
+    return _tabulate(run, scored)
 
 
-def _check_decides(run: Run) -> None:
+def _check_has_thresholds(run: Run) -> None:
     if run.record["task"] == "multiclass":
         raise RequestError(
             f"{run.path}: of {len(run.record['labels'])} labels the likeliest is given, "
@@ -114,36 +133,34 @@ def _check_decides(run: Run) -> None:
         )
 
 
-def _measured(scored: ScoredRows, thresholds: tuple[float, ...]) -> dict[str, Any]:
-    labels = scored.classifier.deciding(thresholds).labels
+def _score(scored: ScoredRows, thresholds: tuple[float, ...]) -> dict[str, Any]:
+    labels = scored.classifier.with_thresholds(thresholds).labels
     return compute_scores(
         labels, scored.targets, scored.probabilities, scored.unknown_labels
     ).to_json()
 
 
-def _weighed(run: Run, scored: ScoredRows) -> ThresholdTable:
-    decision, labels = run.decision(), scored.classifier.labels
-    rule = read_rule(decision["rule"])
-    thresholds = tuple(decision["thresholds"]) or (0.5,) * labels.outputs
-    rules = dict.fromkeys([*USUAL, rule]) if labels.task == "binary" else [0.5]
-    columns = zip(labels.present(scored.targets).T, scored.probabilities.T, strict=True)
+def _tabulate(run: Run, scored: ScoredRows) -> ThresholdTable:
+    settings, outputs = run.threshold_settings(), scored.classifier.labels.outputs
+    rule = rule_from_json(settings["rule"])
+    thresholds = tuple(settings["thresholds"]) or (THRESHOLD,) * outputs
+    options = tuple(_options(scored, rule, thresholds))
+    return ThresholdTable(scored.source.name, run.refitted, len(scored), rule, thresholds, options)
+
+
+def _options(
+    scored: ScoredRows, current: Threshold, thresholds: tuple[float, ...]
+) -> Iterable[ThresholdOption]:
+    """For each label the current threshold, then those of the other rules."""
+    labels = scored.classifier.labels
+    rules: tuple[Threshold, ...] = COMMON_RULES if labels.task == "binary" else (THRESHOLD,)
+    columns = zip(labels.binarize(scored.targets).T, scored.probabilities.T, strict=True)
     names = labels.names[-labels.outputs :]
-    choices = []
-    for name, cut, (came, probabilities) in zip(names, thresholds, columns, strict=True):
-        taken = ThresholdOption(name, rule, best(came, probabilities, cut), taken=True)
-        others = (one for one in rules if one != rule)
-        choices += [
-            taken,
-            *(
-                ThresholdOption(name, one, best(came, probabilities, one), taken=False)
-                for one in others
-            ),
-        ]
-    return ThresholdTable(
-        scored.place.name,
-        run.refitted,
-        len(scored),
-        rule,
-        thresholds,
-        tuple(choices),
-    )
+    for name, threshold, column in zip(names, thresholds, columns, strict=True):
+        # The stored threshold, not the rule's: by micro_f1 it is that of all labels together.
+        point = find_best_threshold(*column, threshold)
+        yield ThresholdOption(name, current, point, is_current=True)
+        for rule in rules:
+            if rule != current:
+                point = find_best_threshold(*column, rule)
+                yield ThresholdOption(name, rule, point, is_current=False)

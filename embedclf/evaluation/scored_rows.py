@@ -1,4 +1,4 @@
-"""Labelled rows with a run's probabilities."""
+"""Labeled rows with the probabilities of a run."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from embedclf.data.dataset import held_out
-from embedclf.data.labeled import near_places, read_labeled
+from embedclf.data.dataset import find_validation_rows
+from embedclf.data.labeled import display_locations, read_labeled
 from embedclf.errors import RunError
 from embedclf.system.files import sha256
-from embedclf.system.terminal import near
+from embedclf.system.terminal import display_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,41 +25,46 @@ if TYPE_CHECKING:
     from embedclf.runs.run import Run
     from embedclf.system.arrays import Int32s, Mask, Rows
 
-CHOSEN_ON = "the epoch was chosen on them, so that scores are a little too good"
+VALIDATION_CAUTION = "the epoch was chosen on them, so that scores are a little too good"
 
-BEFORE_REFIT = "they are those of the network before it was trained on these, too"
+REFIT_CAUTION = "they are those of the network before it was trained on these, too"
 
-SEEN = {
+SEEN_CAUTIONS = {
     "train": "the network learned from this table, so that scores tell of its memory",
-    "validation": CHOSEN_ON,
+    "validation": VALIDATION_CAUTION,
 }
-"""Why scores are too good, by the part of a run whose rows they are of."""
+"""Why scores are optimistic, by the split of the run that the rows are from."""
 
 _CHANGED = "the table has changed since the run was trained, so that scores are of other rows"
 
 
 @dataclass(frozen=True)
 class LabeledSource:
-    """Where labelled rows are."""
+    """Where labeled rows are."""
 
     name: str
-    """What they are, in words."""
+    """As people read it: `test rows of test.csv`."""
     table: Path
     config: Config
     """How to read the table."""
     only: Mask | None = None
-    """Which of the valid rows; None is all."""
-    validates: bool = False
-    """Whether they are a run's validation rows."""
+    """(valid rows,) which rows to take; None takes all."""
+    is_validation: bool = False
+    """Whether they are the run's validation rows."""
     caution: str = ""
-    """Why scores on these rows are not those of rows that the run has never seen, in words."""
+    """Why scores on these rows are not those of unseen rows, for people; empty if they are."""
+
+    @classmethod
+    def from_table(cls, config: Config, table: Path) -> LabeledSource:
+        """All rows of a table."""
+        return cls(str(display_path(table)), table, config)
 
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """Labelled rows, and what a classifier says of them."""
+    """Labeled rows, and what a classifier predicts for them."""
 
-    place: LabeledSource
+    source: LabeledSource
     classifier: Classifier
     labeled: LabeledRows
     targets: Targets
@@ -70,105 +75,114 @@ class ScoredRows:
     lengths: Int32s
     """(n,) tokens of each text."""
     unknown: Int32s
-    """(n,) those of them that are not in the vocabulary."""
+    """(n,) out-of-vocabulary tokens of each text."""
 
     def __len__(self) -> int:
         return len(self.labeled)
 
-    def shown(self, rows: Rows) -> list[tuple[str, str]]:
-        """Where rows (k,), by ascending number among these, stand, and their texts, read again."""
+    def read_texts(self, rows: Rows) -> list[tuple[str, str]]:
+        """Read the texts of rows again.
+
+        Args:
+            rows: (k,) positions among these rows, ascending.
+
+        Returns:
+            The location (`file:line`) and the text of each row.
+        """
         if not len(rows):
             return []
-        place, texts = self.place, list[str]()
-        wanted = np.zeros(len(self), np.bool_) if place.only is None else np.zeros_like(place.only)
-        numbers = rows if place.only is None else np.flatnonzero(place.only)[rows]
-        wanted[numbers] = True
-        read_labeled(place.table, place.config.data, pa.Array.to_pylist, texts.extend, only=wanted)
-        places = near_places(self.labeled.table, self.labeled.rows[rows])
-        return list(zip(places, texts, strict=True))
+        source, texts = self.source, list[str]()
+        only = np.zeros(len(self) if source.only is None else len(source.only), np.bool_)
+        only[rows if source.only is None else np.flatnonzero(source.only)[rows]] = True
+        read_labeled(source.table, source.config.data, pa.Array.to_pylist, texts.extend, only=only)
+        locations = display_locations(self.labeled.table, self.labeled.positions[rows])
+        return list(zip(locations, texts, strict=True))
 
 
-def score_rows(run: Run, place: LabeledSource, beside: Sequence[str] = ()) -> ScoredRows:
-    """Score labelled rows, by the classifier that has not learned from them where that is known.
+def score_rows(run: Run, source: LabeledSource, other_columns: Sequence[str] = ()) -> ScoredRows:
+    """Score labeled rows; validation rows by the classifier that was not refitted on them.
 
     Args:
         run: Whose classifier gives the probabilities.
-        place: Where the rows are.
-        beside: Other columns of the table whose cells are wanted.
+        source: Where the rows are.
+        other_columns: Further columns of the table to read.
 
     Raises:
         DataError: The table cannot be used.
     """
-    classifier = run.validated() if place.validates else run.classifier()
-    parts: list[tuple[Probabilities, Int32s, Int32s]] = []
+    classifier = run.validation_classifier() if source.is_validation else run.classifier()
+    batches: list[tuple[Probabilities, Int32s, Int32s]] = []
 
-    def work(texts: pa.Array) -> tuple[Probabilities, Int32s, Int32s]:
+    def score(texts: pa.Array) -> tuple[Probabilities, Int32s, Int32s]:
         encoding = classifier.tokenizer.encode(texts)
-        return classifier.score(encoding.ids), encoding.lengths, encoding.unknown
+        return classifier.predict_proba_ids(encoding.ids), encoding.lengths, encoding.unknown
 
     labeled = read_labeled(
-        place.table, place.config.data, work, parts.append, only=place.only, beside=beside
+        source.table,
+        source.config.data,
+        score,
+        batches.append,
+        only=source.only,
+        other_columns=other_columns,
     )
-    targets, unknown_labels = classifier.labels.encode(labeled, place.config.data)
-    columns = map(np.concatenate, zip(*parts, strict=True))
-    return ScoredRows(place, classifier, labeled, targets, unknown_labels, *columns)
+    targets, unknown_labels = classifier.labels.encode(labeled, source.config.data)
+    scores = map(np.concatenate, zip(*batches, strict=True))
+    return ScoredRows(source, classifier, labeled, targets, unknown_labels, *scores)
 
 
-def rows_of(config: Config, table: Path) -> LabeledSource:
-    """The rows of a table."""
-    return LabeledSource(str(near(table)), table, config)
-
-
-def of_table(run: Run, config: Config, table: Path) -> LabeledSource:
-    """The rows of a table that the run may have been made with."""
+def locate_table(run: Run, config: Config, table: Path) -> LabeledSource:
+    """Locate all rows of a table, with a caution if the run has seen them in training."""
+    source = LabeledSource.from_table(config, table)
     digest = sha256(table) if table.is_file() else ""
-    data = run.record["data"]
-    seen = (told for part, told in SEEN.items() if part in data and digest == data[part]["sha256"])
-    return replace(rows_of(config, table), caution=next(seen, ""))
+    for split, caution in SEEN_CAUTIONS.items():
+        if digest == run.record["data"].get(split, {}).get("sha256"):
+            return replace(source, caution=caution)
+    return source
 
 
-def of_run(run: Run, config: Config) -> LabeledSource:
-    """The test rows of a run's config; those held out for validation where it has none.
+def locate_test_rows(run: Run, config: Config) -> LabeledSource:
+    """Locate the test rows of a run, or its validation rows if it has no test table.
 
     Raises:
-        RunError: The table of the latter has changed.
+        RunError: The table of the validation rows has changed.
     """
     test = config.data.test
-    if test is not None:
-        caution = "" if unchanged(run, "test", test) else _CHANGED
-        return LabeledSource(f"test rows of {near(test)}", test, config, caution=caution)
-    return validation(run, config)
+    if test is None:
+        return locate_validation_rows(run, config)
+    source = LabeledSource.from_table(config, test)
+    caution = "" if is_missing_or_unchanged(run, "test", test) else _CHANGED
+    return replace(source, name=f"test rows of {source.name}", caution=caution)
 
 
-def validation(run: Run, config: Config) -> LabeledSource:
-    """A run's validation rows.
+def locate_validation_rows(run: Run, config: Config) -> LabeledSource:
+    """Locate the validation rows of a run.
 
     Raises:
-        RunError: Their table has changed, so that they are not to be had.
+        RunError: Their table has changed, so they are unknown.
     """
-    held = config.data.validation
-    table, part = (held, "validation") if isinstance(held, Path) else (config.data.train, "train")
-    if not unchanged(run, part, table):
+    validation = config.data.validation
+    own_table = validation if isinstance(validation, Path) else None
+    table, split = (own_table, "validation") if own_table else (config.data.train, "train")
+    if not is_missing_or_unchanged(run, split, table):
         raise RunError(
             f"{table}: has changed since {run.path} was trained, so its validation rows are "
             "unknown; name a table with --data"
         )
-    only = None if isinstance(held, Path) else held_out(config)
     return LabeledSource(
-        f"validation rows of {near(table)}",
+        f"validation rows of {display_path(table)}",
         table,
         config,
-        only,
-        validates=True,
-        caution=f"{CHOSEN_ON}; {BEFORE_REFIT}" if run.refitted else CHOSEN_ON,
+        None if own_table else find_validation_rows(config),
+        is_validation=True,
+        caution=f"{VALIDATION_CAUTION}; {REFIT_CAUTION}" if run.refitted else VALIDATION_CAUTION,
     )
 
 
-def as_trained(run: Run, part: str, table: Path) -> bool:
-    """Whether a table is there, and the one a run was made with."""
-    return table.is_file() and unchanged(run, part, table)
+def is_unchanged(run: Run, split: str, table: Path) -> bool:
+    """Whether a table exists, and is the one that the run was made with."""
+    return table.is_file() and is_missing_or_unchanged(run, split, table)
 
 
-def unchanged(run: Run, part: str, table: Path) -> bool:
-    """Whether a table is not known to be another than the one a run was made with."""
-    return not table.is_file() or sha256(table) == run.record["data"][part]["sha256"]
+def is_missing_or_unchanged(run: Run, split: str, table: Path) -> bool:
+    """Whether a table has not changed since the run was made; reading a missing one fails later."""
+    return not table.is_file() or sha256(table) == run.record["data"][split]["sha256"]

@@ -1,4 +1,4 @@
-"""Probabilities + targets -> Scores, beside the majority."""
+"""The scores of a run on rows, next to those of a majority baseline."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedclf.evaluation.metrics import (
-    BRIEF,
-    OF_PROBABILITIES,
-    RANKING,
-    Predictions,
+    DEFAULT_METRICS,
+    PROBABILITY_METRICS,
+    RANKING_METRICS,
+    compute_label_metrics,
     compute_metrics,
-    of_labels,
 )
+from embedclf.evaluation.predictions import Predictions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabelScores:
-    """How well one label is found; scores between 0 and 1."""
+    """Metrics of one label, each between 0 and 1."""
 
     label: str
     rows: int
@@ -37,33 +37,42 @@ class LabelScores:
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores over all rows: an unknown label is one that no prediction finds."""
+    """Scores over all rows; a row with an unknown label counts as a wrong prediction."""
 
     rows: int
-    scores: MetricValues
+    metrics: MetricValues
     majority: MetricValues
-    """The scores of always giving the label that most training rows have."""
+    """Metrics of always predicting the most frequent training label."""
     majority_label: str
     labels: tuple[LabelScores, ...]
     confusion: tuple[tuple[int, ...], ...] | None
-    """[true label][given label] in rows; None where a row has several labels."""
+    """[actual label][predicted label] in rows; None if a row can have several labels."""
     unknown_labels: dict[str, int]
+    """Labels that the classifier does not know, with their rows."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
+        """Plain values for `metrics.json`."""
+        return {
+            ("scores" if key == "metrics" else key): value for key, value in asdict(self).items()
+        }
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Scores:
-        """The evaluation that `to_json` wrote."""
-        labels = tuple(LabelScores(**label) for label in values["labels"])
-        confusion = values["confusion"] and tuple(map(tuple, values["confusion"]))
-        return cls(**{**values, "labels": labels, "confusion": confusion})
+        """Read what `to_json` wrote."""
+        return cls(
+            rows=values["rows"],
+            metrics=values["scores"],
+            majority=values["majority"],
+            majority_label=values["majority_label"],
+            labels=tuple(LabelScores(**label) for label in values["labels"]),
+            confusion=values["confusion"] and tuple(map(tuple, values["confusion"])),
+            unknown_labels=values["unknown_labels"],
+        )
 
 
-def measured(run: Run) -> dict[str, Scores]:
-    """What training measured, by part: `validation`, and `test` where there was a table."""
-    return {part: Scores.from_json(values) for part, values in run.metrics().items()}
+def read_scores(run: Run) -> dict[str, Scores]:
+    """Read the scores that training wrote: `validation`, and `test` if there was a test table."""
+    return {split: Scores.from_json(values) for split, values in run.metrics().items()}
 
 
 def compute_scores(
@@ -71,72 +80,55 @@ def compute_scores(
     targets: Targets,
     probabilities: Probabilities,
     unknown_labels: dict[str, int] | None = None,
-    names: Sequence[str] = (),
+    metrics: Sequence[str] = (),
 ) -> Scores:
-    """Score probabilities against targets at the labels' thresholds (or the likeliest label).
+    """Score probabilities against targets, at the labels' thresholds.
 
-    What is measured of probabilities is so over the rows whose label is known, all else over all
-    rows; macro and weighted means are over the known labels.
+    Metrics of probabilities are over the rows whose label is known, all others over all rows; macro
+    and weighted means are over the known labels.
 
     Args:
         labels: Of the classifier.
-        targets: (n,) with -1 for an unknown label, or (n, labels), unknown ones behind the known.
-        probabilities: (n, outputs).
+        targets: (n,) with -1 for an unknown label, or (n, labels) with unknown labels in the last
+            columns.
+        probabilities: (n, outputs)
         unknown_labels: Labels that the classifier does not know, with their rows.
-        names: What to measure; `measures.BRIEF` when empty.
+        metrics: Names; `DEFAULT_METRICS` when empty.
     """
-    names = names or BRIEF[labels.task]
-    predicted = given(labels, targets, probabilities)
-    label_scores = [
-        LabelScores(name, int(rows), *shares)
-        for name, (rows, *shares) in zip(labels.names, of_labels(predicted).tolist(), strict=True)
-    ]
+    metrics = metrics or DEFAULT_METRICS[labels.task]
+    predictions = Predictions.from_probabilities(labels, targets, probabilities)
+    label_metrics = compute_label_metrics(predictions).tolist()
     return Scores(
         rows=len(targets),
-        scores=compute_metrics(predicted, names),
-        majority=_guessed(labels, targets, names),
+        metrics=compute_metrics(predictions, metrics),
+        majority=_compute_majority(labels, targets, metrics),
         majority_label=labels.names[int(np.argmax(labels.counts))],
-        labels=tuple(label_scores),
-        confusion=_confusion(labels, targets, predicted.decided),
+        labels=tuple(
+            LabelScores(name, int(rows), *values)
+            for name, (rows, *values) in zip(labels.names, label_metrics, strict=True)
+        ),
+        confusion=_count_confusions(predictions),
         unknown_labels=unknown_labels or {},
     )
 
 
-def given(labels: Labels, targets: Targets, probabilities: Probabilities) -> Predictions:
-    """Rows with the decisions that probabilities lead to; no unknown label is ever given."""
-    decided = labels.decide(probabilities)
-    if labels.task == "multilabel":
-        decided = np.pad(decided, ((0, 0), (0, targets.shape[1] - decided.shape[1])))
-    return Predictions(labels, targets, probabilities, decided)
+def _compute_majority(labels: Labels, targets: Targets, metrics: Sequence[str]) -> MetricValues:
+    """The metrics of the majority baseline; None where it has none.
 
-
-def guess(labels: Labels, targets: Targets) -> Predictions:
-    """Rows that all get the commonest label, with the probabilities that training rows have."""
-    top, several = int(np.argmax(labels.counts)), labels.task == "multilabel"
-    decided = np.zeros_like(targets)
-    decided[..., top if several else slice(None)] = 1 if several else top
-    shares = np.array(labels.counts[-labels.outputs :]) / sum(labels.counts)
-    probabilities = np.tile(shares.astype(np.float32), (len(targets), 1))
-    return Predictions(labels, targets, probabilities, decided)
-
-
-def _guessed(labels: Labels, targets: Targets, names: Sequence[str]) -> MetricValues:
-    """The scores of always giving the commonest label, with its share in training.
-
-    All rows rank equal. With several labels a row the shares are not known, and neither is what is
-    measured of them.
+    All rows rank equal, so there is no ranking metric. With several labels a row, the frequencies
+    of the labels are not probabilities, so there is no metric of these either.
     """
-    beyond = OF_PROBABILITIES if labels.task == "multilabel" else RANKING
-    scores = compute_metrics(guess(labels, targets), [name for name in names if name not in beyond])
-    return {name: scores.get(name) for name in names}
+    undefined = PROBABILITY_METRICS if labels.task == "multilabel" else RANKING_METRICS
+    defined = [name for name in metrics if name not in undefined]
+    values = compute_metrics(Predictions.from_majority(labels, targets), defined)
+    return {name: values.get(name) for name in metrics}
 
 
-def _confusion(
-    labels: Labels, targets: Targets, decided: Targets
-) -> tuple[tuple[int, ...], ...] | None:
-    if labels.task == "multilabel":
+def _count_confusions(predictions: Predictions) -> tuple[tuple[int, ...], ...] | None:
+    if predictions.labels.task == "multilabel":
         return None
-    size = len(labels.names)
-    known = targets >= 0
-    cells = np.bincount(targets[known] * size + decided[known], minlength=size * size)
-    return tuple(map(tuple, cells.reshape(size, size).tolist()))
+    # Not by scikit-learn: it refuses an empty array, which is left if no row is known.
+    size, known = len(predictions.labels.names), predictions.is_known
+    cells = predictions.y_true[known] * size + predictions.y_pred[known]
+    counts = np.bincount(cells, minlength=size * size).reshape(size, size)
+    return tuple(map(tuple, counts.tolist()))

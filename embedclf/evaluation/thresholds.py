@@ -1,4 +1,4 @@
-"""Thresholds chosen by a rule."""
+"""Decision thresholds, chosen by a rule."""
 
 from __future__ import annotations
 
@@ -10,58 +10,70 @@ import numpy.typing as npt
 from pydantic import TypeAdapter
 
 from embedclf.config.fields import CostRule, PrecisionRule, RecallRule, Threshold
-from embedclf.evaluation.metrics import ranked
+from embedclf.data.labels import THRESHOLD
+from embedclf.evaluation.ranking import rank_by_probability
 
 if TYPE_CHECKING:
     from embedclf.data.labels import Labels, Probabilities, Targets
-    from embedclf.system.arrays import Doubles
+    from embedclf.system.arrays import Doubles, Mask
 
-
-USUAL: tuple[Threshold, ...] = (
-    0.5,
+COMMON_RULES: tuple[Threshold, ...] = (
+    THRESHOLD,
     "f1",
     "youden",
-    *(PrecisionRule(precision=share) for share in (0.8, 0.9, 0.95)),
-    *(RecallRule(recall=share) for share in (0.8, 0.9, 0.95)),
+    *(PrecisionRule(precision=precision) for precision in (0.8, 0.9, 0.95)),
+    *(RecallRule(recall=recall) for recall in (0.8, 0.9, 0.95)),
 )
-"""Rules that people choose by."""
+"""Rules that people often choose by."""
+
+_TOLERANCE = 1e-12
+"""Scores that differ by less are equal: the rest is rounding."""
 
 
 @dataclass(frozen=True)
 class ThresholdCurve:
-    """What each threshold comes to on some rows; one stands between any two probabilities."""
+    """What each threshold predicts on some rows, for one label.
+
+    A threshold lies halfway between two neighboring probabilities.
+    """
 
     thresholds: Doubles
     """Falling."""
     true_positives: Doubles
     false_positives: Doubles
     positives: int
+    """Rows that have the label."""
     rows: int
 
     @classmethod
-    def of(
-        cls, came: npt.NDArray[np.bool_], probabilities: npt.NDArray[np.floating]
-    ) -> ThresholdCurve:
-        """The curve of one label: in which rows (n,) it is, and its probability there."""
-        order, last = ranked(probabilities)
-        equal = probabilities[order[last]].astype(np.float64)  # of each run
-        given = last + 1.0
-        found = np.cumsum(came[order])[last].astype(np.float64)
-        thresholds = (equal + np.append(equal[1:], 0.0)) / 2.0
-        return cls(thresholds, found, given - found, int(came.sum()), len(came))
+    def from_predictions(cls, y_true: Mask, y_prob: npt.NDArray[np.floating]) -> ThresholdCurve:
+        """The curve of one label.
+
+        Args:
+            y_true: (n,) whether a row has the label.
+            y_prob: (n,) the label's probability.
+        """
+        order, ends = rank_by_probability(y_prob)
+        distinct = y_prob[order[ends]].astype(np.float64)
+        thresholds = (distinct + np.append(distinct[1:], 0.0)) / 2.0
+        true_positives = np.cumsum(y_true[order])[ends].astype(np.float64)
+        false_positives = ends + 1.0 - true_positives
+        return cls(thresholds, true_positives, false_positives, int(y_true.sum()), len(y_true))
 
     @classmethod
-    def at(
-        cls, came: npt.NDArray[np.bool_], probabilities: npt.NDArray[np.floating], threshold: float
+    def at_threshold(
+        cls, y_true: Mask, y_prob: npt.NDArray[np.floating], threshold: float
     ) -> ThresholdCurve:
-        """The curve of that threshold alone."""
-        given = probabilities >= np.float64(threshold)
-        found = np.array([np.count_nonzero(given & came)], np.float64)
-        false = np.array([np.count_nonzero(given & ~came)], np.float64)
-        return cls(np.array([threshold]), found, false, int(came.sum()), len(came))
+        """The curve of a single threshold; arguments as for `from_predictions`."""
+        # In double precision: a float32 threshold would round onto a probability.
+        y_pred = y_prob >= np.float64(threshold)
+        true_positives = np.array([np.count_nonzero(y_pred & y_true)], np.float64)
+        false_positives = np.array([np.count_nonzero(y_pred & ~y_true)], np.float64)
+        thresholds = np.array([threshold])
+        return cls(thresholds, true_positives, false_positives, int(y_true.sum()), len(y_true))
 
-    def or_none(self, largest: float) -> ThresholdCurve:
-        """The curve with a threshold above the largest probability, where no row gets the label."""
+    def extended_above(self, largest: float) -> ThresholdCurve:
+        """The curve with one more threshold, above the largest probability: no row is predicted."""
         if largest >= 1.0:
             return self
         return ThresholdCurve(
@@ -73,88 +85,98 @@ class ThresholdCurve:
         )
 
     def take(self, index: int) -> ThresholdCurve:
-        """One threshold of the curve."""
-        one = slice(index, index + 1)
-        counts = self.true_positives[one], self.false_positives[one]
-        return ThresholdCurve(self.thresholds[one], *counts, self.positives, self.rows)
+        """The curve of one of the thresholds."""
+        point = slice(index, index + 1)
+        return ThresholdCurve(
+            self.thresholds[point],
+            self.true_positives[point],
+            self.false_positives[point],
+            self.positives,
+            self.rows,
+        )
 
     @property
-    def given(self) -> Doubles:
-        """Share of the rows that get the label."""
+    def predicted_fraction(self) -> Doubles:
+        """Fraction of the rows that the label is predicted for."""
         return (self.true_positives + self.false_positives) / max(self.rows, 1)
 
     @property
     def precision(self) -> Doubles:
-        """Share of them that have it; 0 where none gets it."""
+        """Precision; 0 where no row is predicted."""
         return self.true_positives / np.maximum(self.true_positives + self.false_positives, 1.0)
 
     @property
     def recall(self) -> Doubles:
-        """Share of the rows that have the label that get it."""
+        """Recall; 0 where no row has the label."""
         return self.true_positives / max(self.positives, 1)
 
     @property
     def f1(self) -> Doubles:
         """Harmonic mean of precision and recall."""
-        both = self.true_positives + self.false_positives + self.positives
-        return 2.0 * self.true_positives / np.maximum(both, 1.0)
+        total = self.true_positives + self.false_positives + self.positives
+        return 2.0 * self.true_positives / np.maximum(total, 1.0)
 
     @property
     def youden(self) -> Doubles:
-        """Recall less the share of the other rows that get the label (Youden, 1950)."""
+        """Recall minus the false positive rate (Youden, 1950)."""
         return self.recall - self.false_positives / max(self.rows - self.positives, 1)
 
 
-def choose(
+def choose_thresholds(
     labels: Labels, targets: Targets, probabilities: Probabilities, rule: Threshold
 ) -> tuple[float, ...]:
-    """Choose the threshold of each output: each its own, or by `micro_f1` one for all.
+    """Choose a threshold for each output; by `micro_f1`, the same one for all.
 
     Args:
         labels: Of the classifier.
-        targets: Of the rows to choose on, which must not be those it is tested on.
-        probabilities: (n, outputs) for them.
+        targets: Of the rows to choose on, which must not be the test rows.
+        probabilities: (n, outputs) of the same rows.
         rule: A threshold itself, or what it is to reach.
 
     Returns:
-        (outputs,) thresholds; none for a softmax, which gives the likeliest label.
+        (outputs,) thresholds; none for a softmax, which predicts the most probable label.
     """
     if labels.task == "multiclass":
         return ()
-    came = labels.present(targets)
+    y_true = labels.binarize(targets)
     if rule == "micro_f1":
-        shared = best(came.ravel(), probabilities.ravel(), rule)
-        return (float(shared.thresholds[0]),) * labels.outputs
-    columns = zip(came.T, probabilities.T, strict=True)
-    return tuple(float(best(*column, rule).thresholds[0]) for column in columns)
+        best = find_best_threshold(y_true.ravel(), probabilities.ravel(), rule)
+        return (float(best.thresholds[0]),) * labels.outputs
+    columns = zip(y_true.T, probabilities.T, strict=True)
+    return tuple(float(find_best_threshold(*column, rule).thresholds[0]) for column in columns)
 
 
-def best(
-    came: npt.NDArray[np.bool_], probabilities: npt.NDArray[np.floating], rule: Threshold
+def find_best_threshold(
+    y_true: Mask, y_prob: npt.NDArray[np.floating], rule: Threshold
 ) -> ThresholdCurve:
-    """Find what a rule comes to for one label, at one threshold.
+    """Find the best threshold of one label by a rule.
 
-    Of equally good thresholds the one nearest to 0.5 is taken. Where no row or each has the label,
-    there is nothing to choose by, and it is 0.5. A precision that none reaches is come as near to
-    as can be.
+    Among equally good thresholds the one nearest to 0.5 wins. If no row has the label, or every row
+    does, nothing can be learned from them, and it is 0.5. If no threshold reaches the precision
+    asked for, it is the one of highest precision.
 
     Args:
-        came: (n,) whether a row has the label.
-        probabilities: (n,) of the label.
+        y_true: (n,) whether a row has the label.
+        y_prob: (n,) the label's probability.
         rule: A threshold itself, or what it is to reach.
+
+    Returns:
+        The curve of that threshold alone.
     """
-    if isinstance(rule, float) or came.all() or not came.any():
-        return ThresholdCurve.at(came, probabilities, rule if isinstance(rule, float) else 0.5)
-    curve = ThresholdCurve.of(came, probabilities)
+    if isinstance(rule, float):
+        return ThresholdCurve.at_threshold(y_true, y_prob, rule)
+    if y_true.all() or not y_true.any():
+        return ThresholdCurve.at_threshold(y_true, y_prob, THRESHOLD)
+    curve = ThresholdCurve.from_predictions(y_true, y_prob)
     if isinstance(rule, CostRule):
-        curve = curve.or_none(float(probabilities.max()))
-    merits = _merits(curve, rule)
-    equal = np.flatnonzero(merits >= merits.max() - 1e-12)
-    return curve.take(int(equal[np.abs(curve.thresholds[equal] - 0.5).argmin()]))
+        curve = curve.extended_above(float(y_prob.max()))
+    scores = _score_thresholds(curve, rule)
+    best = np.flatnonzero(scores >= scores.max() - _TOLERANCE)
+    return curve.take(int(best[np.abs(curve.thresholds[best] - THRESHOLD).argmin()]))
 
 
-def named(rule: Threshold) -> str:
-    """A rule in a few words."""
+def describe_rule(rule: Threshold) -> str:
+    """A rule in a few words: `recall ≥ 0.95`."""
     if isinstance(rule, PrecisionRule):
         return f"precision ≥ {rule.precision:g}"
     if isinstance(rule, RecallRule):
@@ -164,25 +186,29 @@ def named(rule: Threshold) -> str:
     return f"{rule:g}" if isinstance(rule, float) else rule
 
 
-def read_rule(plain: Any) -> Threshold:
-    """A rule out of the plain values of a config or a run."""
-    return TypeAdapter(Threshold).validate_python(plain)
+def rule_from_json(values: Any) -> Threshold:
+    """Read a rule from the plain values of a config or a run.
+
+    Raises:
+        ValidationError: It is no rule.
+    """
+    return TypeAdapter(Threshold).validate_python(values)
 
 
-def plain_rule(rule: Threshold) -> Any:
-    """The plain values of a rule."""
+def rule_to_json(rule: Threshold) -> Any:
+    """Plain values that `rule_from_json` reads."""
     return TypeAdapter(Threshold).dump_python(rule, mode="json")
 
 
-def _merits(curve: ThresholdCurve, rule: Threshold) -> Doubles:
-    """How good each threshold is by a rule."""
+def _score_thresholds(curve: ThresholdCurve, rule: Threshold) -> Doubles:
+    """A score for each threshold of a curve; the higher, the better by the rule."""
     if isinstance(rule, PrecisionRule):
         reached = curve.precision >= rule.precision
         return np.where(reached, 1.0 + curve.recall, curve.precision)
     if isinstance(rule, RecallRule):
         return np.where(curve.recall >= rule.recall, 1.0 + curve.precision, curve.recall)
     if isinstance(rule, CostRule):
-        missed = curve.positives - curve.true_positives
-        cost = rule.cost.false_positive * curve.false_positives + rule.cost.false_negative * missed
-        return -cost / curve.rows
+        false_negatives = curve.positives - curve.true_positives
+        cost = rule.cost.false_positive * curve.false_positives
+        return -(cost + rule.cost.false_negative * false_negatives) / curve.rows
     return curve.youden if rule == "youden" else curve.f1

@@ -1,1 +1,1 @@
-"""What a run says about texts: predictions, explanations, embeddings; never TensorFlow."""
+"""Predictions, explanations and embeddings of a run; never TensorFlow."""

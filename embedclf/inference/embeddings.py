@@ -1,18 +1,18 @@
-"""Neighbours, analogies and label pushes of vectors."""
+"""Neighbors, analogies and label contributions of vectors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from embedclf.errors import RequestError
-from embedclf.system.arrow import numbers_of, text_column
-from embedclf.text.ngrams import framed
+from embedclf.system.arrow import text_column, to_numpy
+from embedclf.text.ngrams import pad_texts
 from embedclf.text.tokenizer import BEGIN, END
 from embedclf.text.vocabulary import PADDING, RESERVED
 
@@ -26,50 +26,53 @@ if TYPE_CHECKING:
     from embedclf.text.tokenizer import Tokenizer
     from embedclf.text.tokens import Tokens
 
-_LEAST = 1e-12
-"""Of a length: a vector of zeros has no direction and is like no other."""
+_MIN_NORM = 1e-12
+"""Vectors of zeros have no direction: they get a cosine of 0 instead of a division by 0."""
 
-_LOOKED_AT = 200
-"""Words whose spelling is compared letter by letter."""
+_COMPARED_SPELLINGS = 200
+"""Words that are compared letter by letter with an unknown one."""
 
 
 @dataclass(frozen=True)
 class EmbeddingEntry:
-    """A token or phrase, and where its vector points."""
+    """A token or n-gram, and which labels its vector speaks for."""
 
-    word: str
+    name: str
     count: int | None
-    """How often training read it; None where the run does not know."""
-    pushes: dict[str, float]
-    """By label: what the vector alone, without those of phrases or padding, adds to the logit; with
-    one softmax over all labels what it adds beyond the mean of them."""
+    """How often it occurs in the training rows; None if the run does not record that."""
+    label_contributions: dict[str, float]
+    """What the vector alone adds to the logit of each label; see `Embeddings`."""
 
     @property
-    def towards(self) -> str:
-        """The label that it speaks for most."""
-        return max(self.pushes, key=lambda label: self.pushes[label])
+    def top_label(self) -> str:
+        """The label with the largest contribution."""
+        return max(self.label_contributions, key=lambda label: self.label_contributions[label])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values under their published names."""
+        return {"word": self.name, "count": self.count, "pushes": self.label_contributions}
 
 
 @dataclass(frozen=True)
 class Neighbor:
-    """A token or phrase near a direction."""
+    """A token or n-gram near a direction."""
 
     entry: EmbeddingEntry
     cosine: float
-    """Of the angle between, -1 to 1."""
+    """Cosine similarity, -1 to 1."""
 
 
 @dataclass(frozen=True)
 class EmbeddedText:
-    """What the embedding layer gives for a text."""
+    """The output of the embedding layer for a text."""
 
     text: str
     names: tuple[str, ...]
-    """(slots,) tokens as they stand in the text, then phrases; "" is padding."""
+    """(input_length,) tokens as they appear in the text, then n-grams; "" for padding."""
     ids: Int32s
-    """(slots,)."""
+    """(input_length,)."""
     vectors: Floats
-    """(slots, embedding_dim)."""
+    """(input_length, embedding_dim)."""
 
 
 @dataclass(frozen=True)
@@ -80,153 +83,150 @@ class Embeddings:
     labels: Labels
     weights: Weights
     counts: Counts | None
-    """(rows,) how often training read each; None where the run does not know."""
+    """(rows,) how often each occurs in the training rows; None if the run does not record that."""
 
     @classmethod
-    def of(cls, run: Run) -> Embeddings:
-        """Read those of a run."""
-        classifier, began = run.classifier(), run.beginnings()
-        counts = None if began is None else began.counts
+    def from_run(cls, run: Run) -> Embeddings:
+        """Load the embedding of a run."""
+        classifier, statistics = run.classifier(), run.row_statistics()
+        counts = None if statistics is None else statistics.counts
         return cls(classifier.tokenizer, classifier.labels, classifier.weights, counts)
 
-    def number_of(self, name: str) -> int:
-        """The row of a token, or of a phrase in several words, with `<s>` and `</s>` as printed.
+    def find_row(self, name: str) -> int:
+        """Find the row of a token, or of an n-gram: words with `<s>` and `</s>` as printed.
 
         Raises:
-            RequestError: The run knows no such token or phrase.
+            RequestError: The run knows no such token or n-gram.
         """
-        starts, stops = name.startswith(f"{BEGIN} "), name.endswith(f" {END}")
-        tokens = self._cut(name.removeprefix(f"{BEGIN} ").removesuffix(f" {END}"))
+        has_begin, has_end = name.startswith(f"{BEGIN} "), name.endswith(f" {END}")
+        tokens = self._tokenize(name.removeprefix(f"{BEGIN} ").removesuffix(f" {END}"))
         (words,) = tokens.to_lists()
         if not words:
             raise RequestError(f"{name!r}: holds no token")
-        ids = np.array([self._id(word) for word in words], np.int32)
-        length = len(ids) + starts + stops
+        ids = np.array([self._token_row(word) for word in words], np.int32)
+        length = len(ids) + has_begin + has_end
         if length == 1:
             return int(ids[0])
-        found = self._phrase(ids, length, 0 if starts else 1)
-        if found == PADDING:
+        row = self._ngram_row(ids, length, 0 if has_begin else 1)
+        if row == PADDING:
             known = f"knows {len(self.tokenizer.ngrams):,} phrases, this is none of them"
             raise RequestError(f"{name!r}: the run {known}; ask for a single word")
-        return found
+        return row
 
-    def end(self, *, phrases: bool) -> int:
-        """The row behind the last token, or behind the last phrase."""
-        return self.tokenizer.rows if phrases else self.tokenizer.first_ngram
+    def select_rows(self, *, ngrams: bool) -> Int32s:
+        """Return the rows of all tokens, most frequent first, then those of n-grams if wanted."""
+        return np.arange(len(RESERVED), self._end(ngrams=ngrams), dtype=np.int32)
 
-    def numbers(self, *, phrases: bool) -> Int32s:
-        """The rows of all tokens, the most frequent first, and of phrases behind them."""
-        return np.arange(len(RESERVED), self.end(phrases=phrases), dtype=np.int32)
-
-    def near(
-        self, direction: Floats, most: int, *, without: Sequence[int] = (), phrases: bool = False
+    def nearest(
+        self, direction: Floats, limit: int, *, exclude: Sequence[int] = (), ngrams: bool = False
     ) -> list[Neighbor]:
-        """The rows of smallest angle to a direction, the nearest first.
+        """Find the rows of largest cosine similarity to a direction, the nearest first.
 
         Args:
             direction: (embedding_dim,).
-            most: How many to return.
-            without: Rows that are left out; padding and unknown always are.
-            phrases: Whether phrases count beside tokens.
+            limit: Most neighbors to return.
+            exclude: Rows to leave out; padding and unknown always are.
+            ngrams: Whether to consider n-grams as well as tokens.
         """
-        rows = self.weights.embedding[: self.end(phrases=phrases)]
-        lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows)) * np.linalg.norm(direction)
-        cosines = (rows @ direction) / np.maximum(lengths, _LEAST)
-        left_out = [*range(len(RESERVED)), *(at for at in without if at < len(rows))]
-        cosines[left_out] = -np.inf
-        most = min(most, int(np.isfinite(cosines).sum()))
-        best = np.argpartition(-cosines, most - 1)[:most] if most else np.zeros(0, np.int64)
+        vectors = self.weights.embedding[: self._end(ngrams=ngrams)]
+        norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors)) * np.linalg.norm(direction)
+        cosines = (vectors @ direction) / np.maximum(norms, _MIN_NORM)
+        excluded = [*range(len(RESERVED)), *(row for row in exclude if row < len(vectors))]
+        cosines[excluded] = -np.inf
+        limit = min(limit, int(np.isfinite(cosines).sum()))
+        # a partition is linear in the vocabulary, a sort is not; ties go to the more frequent row
+        best = np.argpartition(-cosines, limit - 1)[:limit] if limit else np.zeros(0, np.int64)
         best = best[np.lexsort((best, -cosines[best]))]
         entries = self.entries(best.astype(np.int32))
         return [
-            Neighbor(entry, float(cosines[at])) for entry, at in zip(entries, best, strict=True)
+            Neighbor(entry, float(cosines[row])) for entry, row in zip(entries, best, strict=True)
         ]
 
-    def neighbors(self, number: int, most: int, *, phrases: bool = False) -> list[Neighbor]:
-        """The rows whose vectors point most nearly where that of a row does."""
-        direction = self.weights.embedding[number]
-        return self.near(direction, most, without=[number], phrases=phrases)
+    def neighbors(self, row: int, limit: int, *, ngrams: bool = False) -> list[Neighbor]:
+        """Find the nearest neighbors of a row."""
+        direction = self.weights.embedding[row]
+        return self.nearest(direction, limit, exclude=[row], ngrams=ngrams)
 
     def analogy(
-        self, one: int, other: int, third: int, most: int, *, phrases: bool = False
+        self, a: int, b: int, c: int, limit: int, *, ngrams: bool = False
     ) -> list[Neighbor]:
-        """What is to `third` as `other` is to `one`: the rows nearest to other - one + third.
+        """Find what is to `c` as `b` is to `a`: the rows nearest to b - a + c.
 
-        All at length 1 (Mikolov, Yih and Zweig, Linguistic Regularities, 2013, section 4).
+        All three are scaled to length 1 first (Mikolov, Yih and Zweig, Linguistic Regularities,
+        2013, section 4).
         """
-        first, second, base = (_unit(self.weights.embedding[at]) for at in (one, other, third))
-        return self.near(second - first + base, most, without=[one, other, third], phrases=phrases)
+        from_a, from_b, from_c = (_unit(self.weights.embedding[row]) for row in (a, b, c))
+        return self.nearest(from_b - from_a + from_c, limit, exclude=[a, b, c], ngrams=ngrams)
 
-    def block(self, text: str) -> EmbeddedText:
-        """The ids of a text, and the vectors that the embedding layer gives for them.
+    def embed_text(self, text: str) -> EmbeddedText:
+        """Return the ids of a text, and the vectors that the embedding layer gives for them.
 
         Raises:
-            RequestError: It is not Unicode.
+            RequestError: The text is not Unicode.
         """
-        tokens = self._cut(text)
+        tokens = self._tokenize(text)
         ids = self.tokenizer.encode_tokens(tokens).ids[0]
         (words,) = tokens.to_lists()
-        read = words[: self.tokenizer.sequence_length]
-        names = (*read, *self.tokenizer.decode(ids[len(read) :]))
+        # unknown tokens keep their spelling, which their id has lost
+        kept = words[: self.tokenizer.sequence_length]
+        names = (*kept, *self.tokenizer.decode(ids[len(kept) :]))
         return EmbeddedText(text, names, ids, self.weights.embedding[ids])
 
-    def entry(self, number: int) -> EmbeddingEntry:
-        """The name, count and pushes of a row."""
-        return self.entries(np.array([number], np.int32))[0]
+    def entry(self, row: int) -> EmbeddingEntry:
+        """Return the name, count and label contributions of a row."""
+        return self.entries(np.array([row], np.int32))[0]
 
-    def entries(self, numbers: Int32s) -> list[EmbeddingEntry]:
-        """Names, counts and pushes of rows (n,)."""
-        pushes = self.pushes(self.weights.embedding[numbers]).tolist()
-        counts = [None] * len(numbers) if self.counts is None else self.counts[numbers].tolist()
+    def entries(self, rows: Int32s) -> list[EmbeddingEntry]:
+        """Return the names, counts and label contributions of rows (n,)."""
+        names = self.tokenizer.decode(rows)
+        counts = [None] * len(rows) if self.counts is None else self.counts[rows].tolist()
+        contributions = self.label_contributions(self.weights.embedding[rows]).tolist()
         return [
-            EmbeddingEntry(word, count, dict(zip(self.labels.names, of, strict=True)))
-            for word, count, of in zip(self.tokenizer.decode(numbers), counts, pushes, strict=True)
+            EmbeddingEntry(name, count, dict(zip(self.labels.names, by_label, strict=True)))
+            for name, count, by_label in zip(names, counts, contributions, strict=True)
         ]
 
-    def pushes(self, vectors: Floats) -> Floats:
-        """What vectors (n, embedding_dim) add to the logits of labels, each by itself.
+    def label_contributions(self, vectors: Floats) -> Floats:
+        """Compute what each of the vectors (n, embedding_dim), alone in a text, adds to the logits.
 
-        With flatten it is the mean over positions.
+        With flatten pooling this is the mean over all positions.
 
         Returns:
-            (n, labels); of two labels the opposite of each other, of more that exclude each other
-            what is beyond their mean.
+            (n, labels). The two labels of a binary task have opposite contributions. In a
+            multiclass task only differences between labels matter to the softmax, so their mean is
+            subtracted.
         """
         kernel, bias = self.weights.dense[0]
-        places = kernel.reshape(-1, vectors.shape[1], len(bias))
+        kernels = kernel.reshape(-1, vectors.shape[1], len(bias))  # one per position
         if len(self.weights.dense) == 1:
-            places = places.mean(axis=0, keepdims=True)  # the mean of what is linear
+            kernels = kernels.mean(axis=0, keepdims=True)  # the mean of linear maps
         logits = np.zeros((len(vectors), len(self.weights.dense[-1][1])), np.float32)
-        for of_place in places:
-            logits += self.weights.head(vectors @ of_place + bias) / len(places)
-        logits -= self.weights.head(bias[None])
+        for at_position in kernels:
+            logits += self.weights.logits_from_units(vectors @ at_position + bias) / len(kernels)
+        logits -= self.weights.logits_from_units(bias[None])
         if self.labels.task == "binary":
             return np.concatenate([-logits, logits], axis=1)
         if self.labels.task == "multiclass":
             logits -= logits.mean(axis=1, keepdims=True)
         return logits
 
-    def _cut(self, text: str) -> Tokens:
-        """The tokens of a text.
+    def _end(self, *, ngrams: bool) -> int:
+        """Return the row after the last token, or after the last n-gram."""
+        return self.tokenizer.vocabulary_rows if ngrams else self.tokenizer.first_ngram_id
+
+    def _tokenize(self, text: str) -> Tokens:
+        """Tokenize a text.
 
         Raises:
-            RequestError: It is not Unicode.
+            RequestError: The text is not Unicode.
         """
         try:
             return self.tokenizer.tokenize(text_column([text]))
         except UnicodeEncodeError as error:
             raise RequestError(f"{text!r}: not UTF-8") from error
 
-    def _phrase(self, ids: Int32s, length: int, place: int) -> int:
-        """The row of an n-gram of so many tokens that begins at a place of a text; 0 is none."""
-        if length > self.tokenizer.ngrams.longest:
-            return PADDING
-        padded, _ = framed(ids, np.array([len(ids)]))
-        found = [*self.tokenizer.ngrams.find(padded, self.tokenizer.first_ngram)]
-        return int(found[length - 2][place])
-
-    def _id(self, word: str) -> int:
-        """The row of a token, looked for in the list: hashing all of it for one takes longer.
+    def _token_row(self, word: str) -> int:
+        """Find the row of a token by a linear search: hashing the vocabulary for one is slower.
 
         Raises:
             RequestError: There is none.
@@ -234,31 +234,40 @@ class Embeddings:
         try:
             return len(RESERVED) + self.tokenizer.tokens.index(word)
         except ValueError:
-            raise RequestError(self._unknown(word)) from None
+            raise RequestError(self._unknown_word(word)) from None
 
-    def _unknown(self, word: str) -> str:
-        near = spellings(text_column(self.tokenizer.tokens), word)
-        verb = "is" if len(near) == 1 else "are"
-        hint = f"; near it {verb} {', '.join(map(repr, near))}" if near else ""
+    def _ngram_row(self, ids: Int32s, length: int, position: int) -> int:
+        """Find the row of the n-gram of `length` tokens at a position of a text; 0 if unknown."""
+        if length > self.tokenizer.ngrams.max_n:
+            return PADDING
+        padded, _ = pad_texts(ids, np.array([len(ids)]))
+        by_length = [*self.tokenizer.ngrams.find(padded, self.tokenizer.first_ngram_id)]
+        return int(by_length[length - 2][position])
+
+    def _unknown_word(self, word: str) -> str:
+        similar = similar_spellings(text_column(self.tokenizer.tokens), word)
+        verb = "is" if len(similar) == 1 else "are"
+        hint = f"; near it {verb} {', '.join(map(repr, similar))}" if similar else ""
         return f"{word!r}: the run knows no such word{hint}"
 
 
-def spellings(words: pa.StringArray, word: str, most: int = 3) -> list[str]:
-    """The known words (n,) that are spelled most like one.
+def similar_spellings(words: pa.StringArray, word: str, limit: int = 3) -> list[str]:
+    """Return the words (n,) whose spelling is most similar to a word.
 
-    Those that have the most pairs of letters in common are compared letter by letter.
+    Comparing all words letter by letter would be slow: it is done for those only that have the
+    largest fraction of letter pairs in common.
     """
-    pairs = {word[at : at + 2] for at in range(max(1, len(word) - 1))}
-    shared = np.zeros(len(words), np.int32)
+    pairs = {word[start : start + 2] for start in range(max(1, len(word) - 1))}
+    common = np.zeros(len(words), np.int32)
     for pair in pairs:
-        shared += numbers_of(pc.match_substring(words, pair).cast(pa.int32()))
-    lengths = numbers_of(pc.utf8_length(words))
-    likeness = shared / np.maximum(len(pairs), lengths)
-    best = np.argsort(-likeness, kind="stable")[:_LOOKED_AT]
-    candidates = [words[int(at)].as_py() for at in best[shared[best] > 0]]
-    return get_close_matches(word, candidates, n=most, cutoff=0.6)
+        common += to_numpy(pc.match_substring(words, pair).cast(pa.int32()))
+    lengths = to_numpy(pc.utf8_length(words))
+    similarity = common / np.maximum(len(pairs), lengths)
+    best = np.argsort(-similarity, kind="stable")[:_COMPARED_SPELLINGS]
+    candidates = [words[int(index)].as_py() for index in best[common[best] > 0]]
+    return get_close_matches(word, candidates, n=limit, cutoff=0.6)
 
 
 def _unit(vector: Floats) -> Floats:
-    unit: Floats = vector / max(float(np.linalg.norm(vector)), _LEAST)
+    unit: Floats = vector / max(float(np.linalg.norm(vector)), _MIN_NORM)
     return unit

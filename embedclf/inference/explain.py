@@ -1,26 +1,22 @@
 """What each token contributed to the logit.
 
-Without hidden layers what a token adds is exact. With them it is the integrated gradient
-(Sundararajan, Taly and Yan, Axiomatic Attribution for Deep Networks, 2017, section 3) along the
-straight line from vectors of zeros to those of the text. Pooling and the first dense layer then
-move on a straight line too, and the network behind them is linear but for where a ReLU bends:
-between the bends the gradient is constant, so that its mean is no approximation.
+Contributions are exact without hidden layers, else they are integrated gradients.
 """
 
 from __future__ import annotations
 
 import itertools
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from embedclf.config.messages import nearest
+from embedclf.config.messages import closest_match
 from embedclf.errors import RequestError
-from embedclf.inference.inputs import open_source
+from embedclf.inference.inputs import open_text_source
+from embedclf.inference.integrated_gradients import mean_gradient
 from embedclf.system.arrow import text_column
 from embedclf.text.vocabulary import PADDING, UNKNOWN
 
@@ -30,9 +26,8 @@ if TYPE_CHECKING:
     from embedclf.data.labels import Probabilities
     from embedclf.inference.inputs import TableFormat
     from embedclf.model.classifier import Classifier
-    from embedclf.model.weights import Weights
     from embedclf.runs.run import Run
-    from embedclf.system.arrays import Doubles, Floats
+    from embedclf.system.arrays import Doubles, Floats, Int32s
     from embedclf.text.tokenizer import Tokenizer
 
 
@@ -41,182 +36,213 @@ _BATCH_ROWS = 256
 
 @dataclass(frozen=True)
 class TokenContribution:
-    """A token of a text and what it added to the logit."""
+    """A token of a text, and what it added to the logit."""
 
     token: str
     known: bool
+    """Whether it is in the vocabulary."""
     contribution: float
 
 
 @dataclass(frozen=True)
 class NgramContribution:
-    """A known n-gram of a text and what it added to the logit beside its tokens."""
+    """A known n-gram of a text, and what it added to the logit besides its tokens."""
 
-    phrase: str
+    ngram: str
     start: int
-    """The number of its first token, from 0; the text's beginning is none."""
-    tokens: int
+    """Index of its first token; the beginning of the text is none."""
+    token_count: int
+    """Tokens of the text in it."""
     contribution: float
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a text has its probability of a label: bias + padding + tokens + phrases = logit."""
+    """Why a text has its probability of a label: bias + padding + tokens + n-grams = logit."""
 
     row: int
-    """The number of the text, from 1."""
+    """Number of the text, from 1."""
     text: str
-    prediction: bool
+    predicted: bool
     """Whether the label is predicted."""
     label: str
     probability: float
-    """Of the label, between 0 and 1."""
+    """Of the label, calibrated."""
     logit: float
-    """Of the label; a sigmoid, or a softmax over all labels, makes it the probability, which
-    isotonic calibration then changes."""
+    """Of the label. A sigmoid, or a softmax over all labels, gives the probability before isotonic
+    calibration."""
     bias: float
-    """The logit that the network gives to vectors of zeros."""
+    """The logit for vectors of zeros."""
     padding: float
-    """What padding added; it counts with flatten alone."""
+    """What padding added; 0 unless pooling is flatten."""
     tokens: tuple[TokenContribution, ...]
     """Those that the network reads, in order."""
     truncated: int
-    """Tokens behind the last that it reads."""
+    """Tokens after the last that the network reads."""
     pieces: int
-    """Linear pieces of the way that the gradient was integrated over; 0 without hidden layers."""
+    """Linear pieces that the gradient was integrated over; 0 without hidden layers."""
     separator: str
-    """What stands between two tokens: a blank, or nothing between characters."""
-    phrases: tuple[NgramContribution, ...] = ()
+    """Between two tokens: a blank, or nothing between characters."""
+    ngrams: tuple[NgramContribution, ...] = ()
     """Known n-grams, the shorter first."""
 
     @property
-    def standing(self) -> str:
+    def status(self) -> str:
         """Whether the label is predicted, in words."""
-        return "prediction" if self.prediction else "not predicted"
+        return "prediction" if self.predicted else "not predicted"
 
     @property
     def method(self) -> str:
-        """How contributions were found, and what is missing in their sum, in words."""
+        """How contributions were computed, and their numerical error, in words."""
         how = f"integrated gradients over {self.pieces:,} pieces" if self.pieces else "exact"
         return f"{how}; the sum misses the logit by {abs(self.error):.0e}"
 
     @property
-    def strengths(self) -> list[float]:
-        """What each token added, as a share between -1 and 1 of what the strongest did.
+    def relative_contributions(self) -> list[float]:
+        """Contribution of each token relative to the largest, -1 to 1, to color the text by.
 
-        What a phrase added is shared out evenly among its tokens.
+        The contribution of an n-gram is divided evenly among its tokens.
         """
-        added = [token.contribution for token in self.tokens]
-        for phrase in self.phrases:
-            for place in range(phrase.start, phrase.start + phrase.tokens):
-                added[place] += phrase.contribution / phrase.tokens
-        most = max(map(abs, added), default=0.0) or 1.0
-        return [contribution / most for contribution in added]
+        sums = [token.contribution for token in self.tokens]
+        for ngram in self.ngrams:
+            for index in range(ngram.start, ngram.start + ngram.token_count):
+                sums[index] += ngram.contribution / ngram.token_count
+        largest = max(map(abs, sums), default=0.0) or 1.0
+        return [contribution / largest for contribution in sums]
 
     @property
-    def unknown(self) -> float:
+    def unknown_contribution(self) -> float:
         """What unknown tokens added."""
         return sum(token.contribution for token in self.tokens if not token.known)
 
     @property
     def error(self) -> float:
-        """By how much the sum misses the logit."""
-        added = sum(contribution for _, contribution in self.added())
-        return self.bias + self.padding + added - self.logit
+        """Difference between the sum of contributions and the logit."""
+        total = sum(contribution for _, contribution in self.named_contributions())
+        return self.bias + self.padding + total - self.logit
 
-    def added(self) -> Iterator[tuple[str, float]]:
-        """Each token and phrase by its name, and what it added."""
+    def named_contributions(self) -> Iterator[tuple[str, float]]:
+        """Yield each token and n-gram by its name, and what it added."""
         for token in self.tokens:
             yield token.token if token.known else f"{token.token} (unknown)", token.contribution
-        for phrase in self.phrases:
-            yield phrase.phrase, phrase.contribution
+        for ngram in self.ngrams:
+            yield ngram.ngram, ngram.contribution
 
-    def summands(self, most: int) -> list[tuple[str, int | None, float]]:
-        """What the logit is the sum of: a name, how often it stands there, and what it added.
+    def terms(self, limit: int) -> list[tuple[str, int | None, float]]:
+        """List the terms that add up to the logit: name, number of occurrences, contribution.
 
-        Tokens and phrases come first, the strongest of them in front; behind so many of them all
-        others are one, `other tokens`. Padding, if it counts, and the bias follow.
+        Tokens and n-grams come first, those of the largest contribution in front. All after the
+        first `limit` are one term, `other tokens`. Padding, with flatten pooling, and the bias
+        follow.
         """
         sums: dict[str, tuple[int, float]] = {}
-        for name, added in self.added():
+        for name, contribution in self.named_contributions():
             times, total = sums.get(name, (0, 0.0))
-            sums[name] = times + 1, total + added
-        rows: list[tuple[str, int | None, float]] = [(name, *sum_) for name, sum_ in sums.items()]
-        rows.sort(key=lambda row: -abs(row[2]))
-        if others := rows[most:]:
-            times = sum(row[1] or 0 for row in others)
-            rows = [*rows[:most], ("other tokens", times, sum(row[2] for row in others))]
+            sums[name] = times + 1, total + contribution
+        terms: list[tuple[str, int | None, float]] = [
+            (name, *total) for name, total in sums.items()
+        ]
+        terms.sort(key=lambda term: -abs(term[2]))
+        if others := terms[limit:]:
+            times = sum(term[1] or 0 for term in others)
+            terms = [*terms[:limit], ("other tokens", times, sum(term[2] for term in others))]
         if self.padding:
-            rows.append(("padding", None, self.padding))
-        return [*rows, ("bias", None, self.bias)]
+            terms.append(("padding", None, self.padding))
+        return [*terms, ("bias", None, self.bias)]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values under their published names."""
+        published = {"predicted": "prediction", "truncated": "cut", "ngrams": "phrases"}
+        values = {published.get(name, name): value for name, value in asdict(self).items()}
+        ngrams = [
+            {
+                "phrase": ngram.ngram,
+                "start": ngram.start,
+                "tokens": ngram.token_count,
+                "contribution": ngram.contribution,
+            }
+            for ngram in self.ngrams
+        ]
+        values |= {"phrases": ngrams}
+        return values | {"unknown": self.unknown_contribution, "error": self.error}
 
 
 @contextmanager
 def explain_run(
-    run: Run, given: Path | Sequence[str], form: TableFormat, label: str | None = None
+    run: Run,
+    source: Path | Sequence[str],
+    table_format: TableFormat,
+    label: str | None = None,
 ) -> Iterator[Iterator[Explanation]]:
-    """Explain texts, or those of a table, `-` being standard input; raises as `explain` does.
+    """Explain texts, or those of a table; `-` is standard input.
 
     Raises:
         DataError: The table cannot be read.
+        RequestError: As `explain` raises it.
     """
     with ExitStack() as stack:
         texts: Iterable[str]
-        if isinstance(given, Path):
-            opened = open_source(given, run.config().data, form, None)
-            source = stack.enter_context(opened)
-            texts = (text for batch in source.batches for text in batch.texts.to_pylist())
+        if isinstance(source, Path):
+            opened = open_text_source(source, run.config().data, table_format, None)
+            table = stack.enter_context(opened)
+            texts = (text for batch in table.batches for text in batch.texts.to_pylist())
         else:
-            texts = given
+            texts = source
         yield explain(run.classifier(), texts, label)
 
 
 def explain(
     classifier: Classifier, texts: Iterable[str], label: str | None = None
 ) -> Iterator[Explanation]:
-    """Explain texts one by one: their prediction, or the label given.
+    """Explain texts one by one: the predicted labels, or the label that is asked for.
 
-    A text of several predicted labels has an explanation for each, one of none for the likeliest.
+    A multilabel text has an explanation for each predicted label; if none is predicted, one for the
+    most probable.
 
     Raises:
         RequestError: There is no such label, or a text is not Unicode.
     """
     names = classifier.labels.names
     if label is not None and label not in names:
-        near = nearest(label, names)
-        hint = f"did you mean {near!r}?" if near else f"there are {', '.join(map(repr, names))}"
+        match = closest_match(label, names)
+        hint = f"did you mean {match!r}?" if match else f"there are {', '.join(map(repr, names))}"
         raise RequestError(f"label {label!r}: the run knows no such label; {hint}")
+    # not a generator function: a wrong label has to raise before the first text is read
     return (
-        one
+        explanation
         for first, batch in _batches(texts)
         for scored in _score(classifier, batch, first)
-        for one in _explain(classifier, scored, label)
+        for explanation in _explain(classifier, scored, label)
     )
 
 
 @dataclass(frozen=True)
-class _Scored:
+class _ScoredText:
     """A text as the network reads and scores it."""
 
     row: int
     text: str
     tokens: list[str]
-    ids: npt.NDArray[np.int32]  # (slots,)
-    logits: Floats  # (outputs,)
-    shares: Probabilities  # (labels,)
+    ids: Int32s
+    """(input_length,)."""
+    logits: Floats
+    """(outputs,)."""
+    probabilities: Probabilities
+    """(labels,)."""
     predicted: list[int]
+    """Indices of labels."""
 
 
 def _batches(texts: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """Texts in batches, each with the number of its first."""
+    """Yield texts in batches, each with the number of its first text."""
     remaining, first = iter(texts), 1
     while batch := list(itertools.islice(remaining, _BATCH_ROWS)):
         yield first, batch
         first += len(batch)
 
 
-def _score(classifier: Classifier, texts: list[str], first: int) -> Iterator[_Scored]:
-    labels, several = classifier.labels, classifier.labels.task == "multilabel"
+def _score(classifier: Classifier, texts: list[str], first: int) -> Iterator[_ScoredText]:
+    labels, multilabel = classifier.labels, classifier.labels.task == "multilabel"
     try:
         column = text_column(texts)
     except UnicodeEncodeError as error:
@@ -226,97 +252,72 @@ def _score(classifier: Classifier, texts: list[str], first: int) -> Iterator[_Sc
     tokens = classifier.tokenizer.tokenize(column)
     ids = classifier.tokenizer.encode_tokens(tokens).ids
     logits = classifier.weights.logits(ids)
-    probabilities = classifier.calibrated(classifier.activate(logits))
-    decided = labels.decide(probabilities)
-    for row, of_text in enumerate(tokens.to_lists()):
-        yield _Scored(
+    probabilities = classifier.calibrate(classifier.probabilities(logits))
+    decisions = labels.decide(probabilities)
+    for row, words in enumerate(tokens.to_lists()):
+        yield _ScoredText(
             first + row,
             texts[row],
-            of_text,
+            words,
             ids[row],
             logits[row],
-            labels.shares(probabilities[row : row + 1])[0],
-            np.flatnonzero(decided[row]).tolist() if several else [int(decided[row])],
+            labels.label_probabilities(probabilities[row : row + 1])[0],
+            np.flatnonzero(decisions[row]).tolist() if multilabel else [int(decisions[row])],
         )
 
 
-def _explain(classifier: Classifier, scored: _Scored, label: str | None) -> Iterator[Explanation]:
+def _explain(
+    classifier: Classifier, scored: _ScoredText, label: str | None
+) -> Iterator[Explanation]:
     weights, labels = classifier.weights, classifier.labels
     length = classifier.tokenizer.sequence_length
-    read = min(len(scored.tokens), length)
-    known = scored.ids[:read] != UNKNOWN
-    added = weights.added(scored.ids)  # (slots, units)
-    shown = scored.predicted if label is None else [labels.names.index(label)]
-    for number in shown or [int(scored.shares.argmax())]:
-        # one sigmoid has the logit of the second label; that of the first is its opposite
-        output, sign = (0, 2 * number - 1) if labels.task == "binary" else (number, 1)
-        slope, pieces = _mean_slope(weights, added, output)
-        given = sign * (added.astype(np.float64) @ slope)  # (slots,)
+    kept = min(len(scored.tokens), length)
+    known = scored.ids[:kept] != UNKNOWN
+    to_units = weights.unit_contributions(scored.ids)  # (input_length, units)
+    explained = scored.predicted if label is None else [labels.names.index(label)]
+    for index in explained or [int(scored.probabilities.argmax())]:
+        # a binary network has the logit of the second label; the first has its opposite
+        output, sign = (0, 2 * index - 1) if labels.task == "binary" else (index, 1)
+        gradient, pieces = mean_gradient(weights, to_units, output)
+        to_logit = sign * (to_units.astype(np.float64) @ gradient)  # (input_length,)
+        bias = weights.logits_from_units(weights.dense[0][1][None])[0, output]
         yield Explanation(
             row=scored.row,
             text=scored.text,
-            prediction=number in scored.predicted,
-            label=labels.names[number],
-            probability=float(scored.shares[number]),
+            predicted=index in scored.predicted,
+            label=labels.names[index],
+            probability=float(scored.probabilities[index]),
             logit=sign * float(scored.logits[output]),
-            bias=sign * float(weights.head(weights.dense[0][1][None])[0, output]),
-            padding=float(given[read:length].sum()),
+            bias=sign * float(bias),
+            padding=float(to_logit[kept:length].sum()),
             tokens=tuple(
-                map(TokenContribution, scored.tokens[:read], known.tolist(), given[:read].tolist())
+                map(
+                    TokenContribution,
+                    scored.tokens[:kept],
+                    known.tolist(),
+                    to_logit[:kept].tolist(),
+                )
             ),
-            truncated=len(scored.tokens) - read,
+            truncated=len(scored.tokens) - kept,
             pieces=pieces,
             separator=classifier.tokenizer.separator,
-            phrases=tuple(_phrases(classifier.tokenizer, scored, given)),
+            ngrams=tuple(_explain_ngrams(classifier.tokenizer, scored, to_logit)),
         )
 
 
-def _phrases(tokenizer: Tokenizer, scored: _Scored, given: Doubles) -> Iterator[NgramContribution]:
-    """The known n-grams of a text; what each slot (slots,) added is given."""
+def _explain_ngrams(
+    tokenizer: Tokenizer, scored: _ScoredText, to_logit: Doubles
+) -> Iterator[NgramContribution]:
+    """Yield the known n-grams of a text; `to_logit` (input_length,) is what each id added.
+
+    After the ids of tokens come `sequence_length` + 1 ids of bigrams, as many of trigrams, and so
+    on. The first of each begins before the first token, so `padded` has one more token in front.
+    """
     length, padded = tokenizer.sequence_length, ["", *scored.tokens, ""]
-    for slot in length + np.flatnonzero(scored.ids[length:] != PADDING):
-        behind, place = divmod(int(slot) + 1, length + 1)
-        words = padded[place : place + behind + 1]
-        start, end = max(0, place - 1), min(place + behind, len(scored.tokens))
-        yield NgramContribution(tokenizer.joined(words), start, end - start, float(given[slot]))
-
-
-def _mean_slope(weights: Weights, added: Floats, output: int) -> tuple[Doubles, int]:
-    """How a logit changes with each unit, (units,), on the way from no token to the text.
-
-    Returns:
-        The mean over the way, and of how many linear pieces; none where it is one in any case.
-    """
-    start = weights.dense[0][1].astype(np.float64)  # (units,)
-    total = added.sum(axis=0, dtype=np.float64)
-    if len(weights.dense) == 1:
-        return weights.slopes(start[None], output)[0], 0
-    knots = _knots(weights, np.stack([start, start + total]))
-    middles = (knots[:-1] + knots[1:])[:, None] / 2
-    slopes = weights.slopes(start + middles * total, output)  # (pieces, units)
-    return np.diff(knots) @ slopes, len(middles)
-
-
-def _knots(weights: Weights, units: Doubles) -> Doubles:
-    """Where on a straight line between two points of the first layer's units the network bends.
-
-    A ReLU bends where its unit is 0, and between bends the next layer's units are linear too.
-
-    Args:
-        weights: With hidden layers.
-        units: (2, units) before ReLU, at both ends.
-
-    Returns:
-        (bends + 2,) places between 0 and 1, both included.
-    """
-    knots = np.array([0.0, 1.0])
-    for kernel, bias in weights.dense[1:]:
-        before, after = units[:-1], units[1:]
-        piece, unit = np.nonzero(before * after < 0.0)
-        share = before[piece, unit] / (before - after)[piece, unit]
-        bends = knots[piece] + share * np.diff(knots)[piece]
-        denser = np.unique(np.concatenate([knots, bends]))
-        units = np.stack([np.interp(denser, knots, column) for column in units.T], axis=1)
-        units = np.maximum(units, 0.0) @ kernel.astype(np.float64) + bias
-        knots = denser
-    return knots
+    for position in length + np.flatnonzero(scored.ids[length:] != PADDING):
+        more, begin = divmod(int(position) + 1, length + 1)  # an n-gram of `more` + 1 tokens
+        words = padded[begin : begin + more + 1]
+        start, end = max(0, begin - 1), min(begin + more, len(scored.tokens))
+        yield NgramContribution(
+            tokenizer.join(words), start, end - start, float(to_logit[position])
+        )

@@ -1,6 +1,6 @@
 """Where scored rows go: CSV, TSV, JSON lines, Parquet.
 
-Rows are rendered in whatever thread scored them and written in one, in order.
+Rows are rendered in the thread that scored them, and written in one thread, in order.
 """
 
 from __future__ import annotations
@@ -16,97 +16,109 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 
 from embedclf.errors import DataError
-from embedclf.inference.serialization import Csv, Json, objects
+from embedclf.inference.serialization import CsvLines, JsonLines, json_objects
 from embedclf.system.arrow import BLOCK_BYTES
 from embedclf.system.files import draft_file
-from embedclf.system.formats import Kind, is_packed, suffix_of
+from embedclf.system.formats import FileFormat, is_compressed, table_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-_HELD_BYTES = 1 << 24
+_MEMORY_BYTES = 1 << 24
+"""Output that is held back beyond this size goes to disk."""
 
 _GROUP_BYTES = 1 << 23
+"""Size of a Parquet row group in memory."""
 
 
 class Output(Protocol):
     """Takes scored rows, batch by batch."""
 
     def render(self, rows: pa.RecordBatch, records: pa.Array | None) -> Any:
-        """Turn rows into what can be written; threads may do so at once.
+        """Turn rows into what `write` takes; several threads may call this at once.
 
         Args:
-            rows: (n,) what is kept of them and what was added.
-            records: (n,) JSON records as they stand, which `rows` are added to.
+            rows: (n,) columns that are kept and added.
+            records: (n,) original JSON records, to which `rows` are added.
         """
 
     def write(self, rendered: Any) -> None:
-        """Write it; the order of calls is the order of rows."""
+        """Write a rendered batch. The order of calls is the order of rows."""
 
     def flush(self) -> None:
-        """Let readers have what was written, as far as the kind of table allows."""
+        """Make written rows visible to readers, as far as the format allows."""
 
 
 @contextmanager
 def open_output(
-    path: Path | None, kind: Kind, columns: Sequence[str], *, safe: bool = False
+    path: Path | None,
+    file_format: FileFormat,
+    columns: Sequence[str],
+    *,
+    escape_formulas: bool = False,
 ) -> Iterator[Output]:
-    """Open where scored rows go.
+    """Open a table to write scored rows to.
 
     Args:
-        path: The table; its ending tells the delimiter and whether to pack it. It is there, whole,
-            when the block ends well. None is standard output.
-        kind: What it is.
-        columns: Of the rows that will come.
-        safe: Whether to neutralise cells that a spreadsheet would run as formulas.
+        path: The file; its extension gives the delimiter and the compression. It appears when the
+            block succeeds. None is standard output.
+        file_format: Of the table.
+        columns: Names of the columns.
+        escape_formulas: Whether to neutralize cells that a spreadsheet would run as formulas.
 
     Raises:
-        DataError: The folder cannot be written to, or a kind of table cannot hold the columns.
+        DataError: The file cannot be written, or the format cannot hold the columns.
     """
-    if kind != "delimited":
-        _refuse_twins(columns, path)
+    if file_format != "delimited":
+        _refuse_duplicates(columns, path)
     if path is None:
-        yield _Lines(sys.stdout.buffer, _format(kind, ",", columns, safe=safe))
+        lines = _line_format(file_format, ",", columns, escape_formulas=escape_formulas)
+        yield _LineWriter(sys.stdout.buffer, lines)
         return
     try:
         with draft_file(path) as file:
-            if kind == "parquet":
-                with _Parquet(file) as output:
-                    yield output
+            if file_format == "parquet":
+                with _ParquetWriter(file) as writer:
+                    yield writer
             else:
-                delimiter = "\t" if suffix_of(path) == ".tsv" else ","
-                form = _format(kind, delimiter, columns, safe=safe)
-                yield _Lines(file, form, packed=is_packed(path))
+                delimiter = "\t" if table_suffix(path) == ".tsv" else ","
+                lines = _line_format(
+                    file_format, delimiter, columns, escape_formulas=escape_formulas
+                )
+                yield _LineWriter(file, lines, compressed=is_compressed(path))
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 @contextmanager
-def open_object(name: str, run: str, columns: Sequence[str] = ()) -> Iterator[Output]:
-    """Print elements as a list in one JSON object, once all of them are there.
+def open_json_object(name: str, run: str, columns: Sequence[str] = ()) -> Iterator[Output]:
+    """Print one JSON object with a list of elements when the block succeeds.
 
     Args:
-        name: Of the list.
-        run: What the object names as `run`.
-        columns: Of the rows that will come, where the elements are rows.
+        name: Key of the list.
+        run: Value of the key `run`.
+        columns: Names of the columns, if the elements are rows.
 
     Raises:
-        DataError: Two columns have one name.
+        DataError: Two columns have the same name.
     """
-    _refuse_twins(columns, None)
-    with whole_output() as file:
-        output = _Object(file)
+    _refuse_duplicates(columns, None)
+    with buffered_stdout() as file:
+        writer = _JsonListWriter(file)
         opening = {"run": run, name: []}
         file.write(json.dumps(opening, ensure_ascii=False).removesuffix("]}").encode())
-        yield output
+        yield writer
         file.write(b"\n]}\n")
 
 
 @contextmanager
-def whole_output() -> Iterator[IO[bytes]]:
-    """Hold what is written, on disk where it is much, and print it when the block ends well."""
-    with tempfile.SpooledTemporaryFile(_HELD_BYTES) as file:
+def buffered_stdout() -> Iterator[IO[bytes]]:
+    """Hold back what is written, on disk if it is long, and print it when the block succeeds.
+
+    After an error nothing is printed, so that programs never read half an object.
+    """
+    with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as file:
         yield file
         file.seek(0)
         while chunk := file.read(BLOCK_BYTES):
@@ -114,7 +126,7 @@ def whole_output() -> Iterator[IO[bytes]]:
 
 
 def write_all(file: IO[bytes], content: bytes | memoryview) -> None:
-    """Write all of it, also to a file without a buffer, which may take less at once."""
+    """Write all of the content, also to an unbuffered file, whose `write` may take only a part."""
     rest = memoryview(content)
     while rest:
         rest = rest[file.write(rest) :]
@@ -127,28 +139,30 @@ class RowBuffer:
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def render(self, rows: pa.RecordBatch, records: pa.Array | None) -> list[dict[str, Any]]:
-        """Rows as dictionaries."""
-        del records  # texts have none
+        """Turn rows into dictionaries."""
+        del records  # texts from the command line have none
         plain: list[dict[str, Any]] = rows.to_pylist()
         return plain
 
     def write(self, rendered: list[dict[str, Any]]) -> None:
-        """Keep rows."""
+        """Append rows."""
         self.rows.extend(rendered)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: rows are visible at once."""
 
 
-class _Lines:
-    """Rows as lines of text; packed, each batch is a member of a gzip file of its own."""
+class _LineWriter:
+    """Writes rows as lines of text."""
 
-    def __init__(self, file: IO[bytes], form: Csv | Json, *, packed: bool = False) -> None:
-        self._file, self._form, self._packed = file, form, packed
-        self.write(self._pack(form.header))
+    def __init__(
+        self, file: IO[bytes], lines: CsvLines | JsonLines, *, compressed: bool = False
+    ) -> None:
+        self._file, self._lines, self._compressed = file, lines, compressed
+        self.write(self._compress(lines.header))
 
     def render(self, rows: pa.RecordBatch, records: pa.Array | None) -> bytes | memoryview:
-        return self._pack(self._form.lines(rows, records))
+        return self._compress(self._lines.render(rows, records))
 
     def write(self, rendered: bytes | memoryview) -> None:
         write_all(self._file, rendered)
@@ -156,61 +170,53 @@ class _Lines:
     def flush(self) -> None:
         self._file.flush()
 
-    def _pack(self, content: bytes | memoryview) -> bytes | memoryview:
-        return gzip.compress(content, mtime=0) if self._packed and len(content) else content
+    def _compress(self, content: bytes | memoryview) -> bytes | memoryview:
+        """Compress content as a gzip member of its own, so that threads can do so in parallel.
+
+        The members of a file are read as one stream. Without a time stamp, the same rows give the
+        same file.
+        """
+        return gzip.compress(content, mtime=0) if self._compressed and len(content) else content
 
 
-class _Object:
-    """Rows as the elements of a JSON list."""
+class _JsonListWriter:
+    """Writes rows as the elements of a JSON list."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self._before = b"\n"
+        self._separator = b"\n"
 
     def render(self, rows: pa.RecordBatch, records: pa.Array | None) -> bytes:
-        return ",\n".join(objects(rows, records)).encode()
+        return ",\n".join(json_objects(rows, records)).encode()
 
     def write(self, rendered: bytes) -> None:
         if rendered:
-            self._file.write(self._before + rendered)
-            self._before = b",\n"
+            self._file.write(self._separator + rendered)
+            self._separator = b",\n"
 
     def flush(self) -> None:
-        """The object is printed when it is whole."""
+        """Do nothing: the object is printed as a whole."""
 
 
-def _refuse_twins(columns: Sequence[str], path: Path | None) -> None:
-    for column in columns:
-        if columns.count(column) > 1:
-            raise DataError(
-                f"{path or 'standard output'}: two columns would be named {column!r}; rename one, "
-                "or write CSV"
-            )
-
-
-def _format(kind: Kind, delimiter: str, columns: Sequence[str], *, safe: bool) -> Csv | Json:
-    return Json() if kind == "jsonl" else Csv(delimiter, columns, safe=safe)
-
-
-class _Parquet:
-    """Rows are held until they fill a row group."""
+class _ParquetWriter:
+    """Writes rows to Parquet; batches are held until they fill a row group."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
         self._writer: Any = None
         self._held: list[pa.RecordBatch] = []
 
-    def __enter__(self) -> _Parquet:
+    def __enter__(self) -> _ParquetWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
-        if kind is None:
+    def __exit__(self, error_type: type[BaseException] | None, *error: object) -> None:
+        if error_type is None:
             self._write_group()
         if self._writer is not None:
             self._writer.close()
 
     def render(self, rows: pa.RecordBatch, records: pa.Array | None) -> pa.RecordBatch:
-        del records  # go into JSON alone
+        del records  # only JSON output has them
         return rows
 
     def write(self, rendered: pa.RecordBatch) -> None:
@@ -219,14 +225,36 @@ class _Parquet:
             self._write_group()
 
     def flush(self) -> None:
-        """A row group is written when it is full."""
+        """Do nothing: readers need the whole file."""
 
     def _write_group(self) -> None:
         from pyarrow import parquet
 
         group = pa.Table.from_batches(self._held)
-        if self._writer is None:
+        if self._writer is None:  # the schema is known from the first batch on
             self._writer = parquet.ParquetWriter(self._file, group.schema)
         if group.num_rows:
             self._writer.write_table(group)
         self._held = []
+
+
+def _refuse_duplicates(columns: Sequence[str], path: Path | None) -> None:
+    """Check that columns can be keys.
+
+    Raises:
+        DataError: Two have the same name.
+    """
+    for column in columns:
+        if columns.count(column) > 1:
+            raise DataError(
+                f"{path or 'standard output'}: two columns would be named {column!r}; rename one, "
+                "or write CSV"
+            )
+
+
+def _line_format(
+    file_format: FileFormat, delimiter: str, columns: Sequence[str], *, escape_formulas: bool
+) -> CsvLines | JsonLines:
+    if file_format == "jsonl":
+        return JsonLines()
+    return CsvLines(delimiter, columns, escape_formulas=escape_formulas)

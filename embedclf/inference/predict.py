@@ -14,11 +14,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embedclf.errors import RequestError
-from embedclf.inference.inputs import OutputSpec, TableFormat, from_texts, open_source
-from embedclf.inference.outputs import RowBuffer, open_object, open_output
+from embedclf.inference.inputs import (
+    OutputSpec,
+    TableFormat,
+    open_text_source,
+    source_from_texts,
+)
+from embedclf.inference.outputs import RowBuffer, open_json_object, open_output
 from embedclf.inference.serialization import DECIMALS
-from embedclf.system.arrow import decimal_column, mask_column, number_column, text_column
-from embedclf.system.threads import in_order
+from embedclf.system.arrow import format_decimals, mask_column, number_column, text_column
+from embedclf.system.threads import parallel_map
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,224 +34,248 @@ if TYPE_CHECKING:
     from embedclf.inference.outputs import Output
     from embedclf.model.classifier import Classifier
     from embedclf.runs.run import Run
+    from embedclf.system.arrays import Int32s
     from embedclf.system.arrow import Batch
 
-_PROBABILITY_OF = "probability_"
+    LabelIndices = npt.NDArray[np.integer]  # (n,)
 
-
-@dataclass(frozen=True)
-class PredictionProgress:
-    """How many rows have been scored, and what share of the source that is, where it is known."""
-
-    rows: int
-    share: float | None
-
-
-@dataclass(frozen=True)
-class Predictor:
-    """Scores batches and names what it finds."""
-
-    classifier: Classifier
-    separator: str = "|"
-    """Between several labels of a row."""
-    all_probabilities: bool = False
-    """Whether to add the probability of each label."""
-    best: int = 0
-    """How many of the likeliest labels to add, each with its probability."""
-
-    @property
-    def added(self) -> tuple[str, ...]:
-        """The columns that stand behind those of the source."""
-        every = self.classifier.labels.names if self.all_probabilities else ()
-        return (
-            "prediction",
-            "probability",
-            *(f"{_PROBABILITY_OF}{name}" for name in every),
-            *(name for rank in range(1, self.best + 1) for name in _rank_columns(rank)),
-            "truncated",
-            "unknown_share",
-        )
-
-    def score(self, batch: Batch) -> pa.RecordBatch:
-        """The rows of a batch with what is added.
-
-        The prediction is the likelier label, or of several labels those with a probability of 0.5
-        or more, none of them the empty text. Its probability is a number, of several labels text.
-        """
-        tokenizer, labels = self.classifier.tokenizer, self.classifier.labels
-        encoding = tokenizer.encode(batch.texts)
-        probabilities = self.classifier.score(encoding.ids)
-        every = labels.shares(probabilities)  # (n, labels)
-        columns = self._decided(probabilities, every)
-        if self.all_probabilities:
-            columns += [_numbers(share) for share in every.T]
-        if self.best:
-            for ids in labels.ranked(probabilities)[:, : self.best].T:
-                columns += [_names(labels, ids), _numbers(_of(every, ids))]
-        truncated = encoding.lengths > tokenizer.sequence_length
-        unknown = encoding.unknown / np.maximum(encoding.lengths, 1)
-        columns += [mask_column(truncated), _numbers(unknown)]
-        fields = [
-            pa.field(name, column.type) for name, column in zip(self.added, columns, strict=True)
-        ]
-        kept = batch.rows.schema
-        schema = pa.schema([*kept, *fields], kept.metadata)
-        return pa.RecordBatch.from_arrays([*batch.rows.columns, *columns], schema=schema)
-
-    def _decided(self, probabilities: Probabilities, every: Probabilities) -> list[pa.Array]:
-        """Predicted labels, and their probabilities."""
-        labels = self.classifier.labels
-        decided = labels.decide(probabilities)
-        if labels.task != "multilabel":
-            return [_names(labels, decided), _numbers(_of(every, decided))]
-        rows, columns = np.nonzero(decided)
-        offsets = np.searchsorted(rows, np.arange(len(decided) + 1)).astype(np.int32)
-        return [
-            _joined(offsets, _names(labels, columns), self.separator),
-            _joined(offsets, decimal_column(every[rows, columns], DECIMALS), self.separator),
-        ]
+_PROBABILITY_PREFIX = "probability_"
 
 
 @dataclass(frozen=True)
 class PredictionRequest:
-    """What is wanted of a prediction."""
+    """What to predict, and where to write it."""
 
-    form: TableFormat = field(default_factory=TableFormat)
+    table_format: TableFormat = field(default_factory=TableFormat)
     """How to read the rows."""
     output: Path | None = None
-    """Where they go: a table, or standard output."""
-    as_objects: bool = False
-    """Whether they are printed as one JSON object instead."""
-    held: bool = False
-    """Whether they are kept in memory instead."""
-    safe: bool = False
-    """Whether to neutralise what a spreadsheet would run as formulas."""
+    """Table to write; None is standard output."""
+    as_json: bool = False
+    """Whether to print one JSON object instead."""
+    in_memory: bool = False
+    """Whether to keep the rows in memory instead."""
+    escape_formulas: bool = False
+    """Whether to neutralize cells that a spreadsheet would run as formulas."""
     all_probabilities: bool = False
     """Whether to add the probability of each label."""
-    best: int = 0
-    """How many of the likeliest labels to add."""
+    top_k: int = 0
+    """How many of the most probable labels to add."""
+
+
+@dataclass(frozen=True)
+class PredictionProgress:
+    """Event: rows were scored and written."""
+
+    rows: int
+    """So far."""
+    fraction_read: float | None
+    """Of the source, 0 to 1; None if its size is unknown."""
 
 
 @dataclass(frozen=True)
 class PredictionSummary:
-    """How many rows have been scored, and those that were to be held."""
+    """What a prediction wrote."""
 
-    count: int
+    row_count: int
     rows: list[dict[str, Any]]
+    """The rows themselves if they were kept in memory, else none."""
 
 
 def predict(
     run: Run,
-    given: Path | Sequence[str],
+    source: Path | Sequence[str],
     request: PredictionRequest,
-    on_event: Callable[[TextSource | PredictionProgress], None] = lambda _told: None,
+    on_event: Callable[[TextSource | PredictionProgress], None] = lambda _event: None,
 ) -> PredictionSummary:
-    """Score all rows of a table, or texts, in order, and pass them on.
+    """Predict the labels of a table, or of texts, and write the rows in order.
 
     Args:
-        run: Scores them.
-        given: A table, `-` for standard input, or the texts themselves.
-        request: How to read the rows, what to add to them, and where they go.
-        on_event: Called with the opened source and after each batch that was written.
+        run: Whose classifier to use.
+        source: A table, `-` for standard input, or the texts themselves.
+        request: How to read the rows, what to add to them, and where to write them.
+        on_event: Called with the opened source, and after each batch that was written.
 
     Raises:
-        DataError: The rows cannot be read or written, or have a column that is to be added.
-        RequestError: More labels are wanted than there are, or what a kind of table has not.
+        DataError: The rows cannot be read or written, or have a column that would be added.
+        RequestError: `top_k` exceeds the number of labels, or the format of the output lacks what
+            is requested.
     """
-    predictor = _predictor(run, request)
-    as_objects = request.as_objects or request.held
-    wanted = OutputSpec(request.output, as_objects, predictor.added)
-    held = RowBuffer()
+    predictor = _make_predictor(run, request)
+    as_json = request.as_json or request.in_memory
+    spec = OutputSpec(request.output, as_json, predictor.added_columns)
+    buffer = RowBuffer()
     with ExitStack() as stack:
-        if isinstance(given, Path):
-            opened = open_source(given, run.config().data, request.form, wanted)
-            source = stack.enter_context(opened)
+        if isinstance(source, Path):
+            opened = open_text_source(source, run.config().data, request.table_format, spec)
+            text_source = stack.enter_context(opened)
         else:
-            source = from_texts(given, wanted)
-        on_event(source)
-        if request.held:
-            output: Output = held
+            text_source = source_from_texts(source, spec)
+        on_event(text_source)
+        if request.in_memory:
+            output: Output = buffer
         else:
-            output = stack.enter_context(_open(run, request, source, predictor.added))
-        return PredictionSummary(_pass_on(predictor, source, output, on_event), held.rows)
+            output = stack.enter_context(
+                _open_output(run, request, text_source, predictor.added_columns)
+            )
+        row_count = _write_predictions(predictor, text_source, output, on_event)
+        return PredictionSummary(row_count, buffer.rows)
 
 
-def ranked(row: dict[str, Any]) -> list[tuple[str, float]]:
-    """Labels of a row with their probabilities, the best if they were wanted, else every one."""
-    best = []
+@dataclass(frozen=True)
+class Predictor:
+    """Adds predictions to batches of rows."""
+
+    classifier: Classifier
+    label_separator: str = "|"
+    """Between several labels of a row."""
+    all_probabilities: bool = False
+    """Whether to add the probability of each label."""
+    top_k: int = 0
+    """How many of the most probable labels to add, each with its probability."""
+
+    @property
+    def added_columns(self) -> tuple[str, ...]:
+        """The columns after those of the source."""
+        names = self.classifier.labels.names if self.all_probabilities else ()
+        return (
+            "prediction",
+            "probability",
+            *(f"{_PROBABILITY_PREFIX}{name}" for name in names),
+            *(name for rank in range(1, self.top_k + 1) for name in _rank_columns(rank)),
+            "truncated",
+            "unknown_share",
+        )
+
+    def predict(self, batch: Batch) -> pa.RecordBatch:
+        """Return the rows of a batch with the added columns.
+
+        In a multilabel task, `prediction` joins all labels whose probability reaches their
+        threshold (the empty text if none does) and `probability` joins theirs, as text. Otherwise
+        they are one label and a number.
+        """
+        tokenizer, labels = self.classifier.tokenizer, self.classifier.labels
+        encoding = tokenizer.encode(batch.texts)
+        probabilities = self.classifier.predict_proba_ids(encoding.ids)
+        by_label = labels.label_probabilities(probabilities)  # (n, labels)
+        columns = self._predicted(probabilities, by_label)
+        if self.all_probabilities:
+            columns += [_rounded(column) for column in by_label.T]
+        if self.top_k:
+            for indices in labels.rank(probabilities)[:, : self.top_k].T:
+                columns += [_label_names(labels, indices), _rounded(_select(by_label, indices))]
+        truncated = encoding.lengths > tokenizer.sequence_length
+        unknown = encoding.unknown / np.maximum(encoding.lengths, 1)
+        columns += [mask_column(truncated), _rounded(unknown)]
+        fields = [
+            pa.field(name, column.type)
+            for name, column in zip(self.added_columns, columns, strict=True)
+        ]
+        kept = batch.rows.schema  # its metadata stays, for Parquet
+        schema = pa.schema([*kept, *fields], kept.metadata)
+        return pa.RecordBatch.from_arrays([*batch.rows.columns, *columns], schema=schema)
+
+    def _predicted(self, probabilities: Probabilities, by_label: Probabilities) -> list[pa.Array]:
+        """Return the columns of predicted labels and of their probabilities."""
+        labels = self.classifier.labels
+        decisions = labels.decide(probabilities)
+        if labels.task != "multilabel":
+            return [_label_names(labels, decisions), _rounded(_select(by_label, decisions))]
+        rows, indices = np.nonzero(decisions)
+        offsets = np.searchsorted(rows, np.arange(len(decisions) + 1)).astype(np.int32)
+        values = format_decimals(by_label[rows, indices], DECIMALS)
+        return [
+            _join(offsets, _label_names(labels, indices), self.label_separator),
+            _join(offsets, values, self.label_separator),
+        ]
+
+
+def ranked_labels(row: dict[str, Any]) -> list[tuple[str, float]]:
+    """Return labels of a row with their probabilities: the top k if they were added, else all."""
+    top = []
     for rank in itertools.count(1):
         name, probability = _rank_columns(rank)
         if name not in row:
             break
-        best.append((row[name], row[probability]))
-    starts = (name for name in row if name.startswith(_PROBABILITY_OF))
-    return best or [(name.removeprefix(_PROBABILITY_OF), row[name]) for name in starts]
+        top.append((row[name], row[probability]))
+    columns = (name for name in row if name.startswith(_PROBABILITY_PREFIX))
+    return top or [(name.removeprefix(_PROBABILITY_PREFIX), row[name]) for name in columns]
 
 
-def _open(
-    run: Run, request: PredictionRequest, source: TextSource, added: tuple[str, ...]
-) -> AbstractContextManager[Output]:
-    if request.safe and source.target != "delimited":
-        raise RequestError("--safe-csv goes with CSV and TSV; other tables run no formulas")
-    columns = (*source.columns, *added)
-    if request.as_objects:
-        return open_object("predictions", str(run.path), columns)
-    return open_output(request.output, source.target, columns, safe=request.safe)
-
-
-def _predictor(run: Run, request: PredictionRequest) -> Predictor:
+def _make_predictor(run: Run, request: PredictionRequest) -> Predictor:
     classifier = run.classifier()
-    labels = len(classifier.labels.names)
-    if request.best > labels:
-        raise RequestError(f"-k {request.best}: {run.path} knows {labels} labels; ask for fewer")
-    several = classifier.labels.task == "multilabel"
-    separator = (several and run.config().data.label_separator) or "|"
-    return Predictor(classifier, separator, request.all_probabilities, request.best)
+    label_count = len(classifier.labels.names)
+    if request.top_k > label_count:
+        raise RequestError(
+            f"-k {request.top_k}: {run.path} knows {label_count} labels; ask for fewer"
+        )
+    multilabel = classifier.labels.task == "multilabel"
+    separator = (multilabel and run.config().data.label_separator) or "|"
+    return Predictor(classifier, separator, request.all_probabilities, request.top_k)
 
 
-def _pass_on(
+def _open_output(
+    run: Run, request: PredictionRequest, source: TextSource, added_columns: tuple[str, ...]
+) -> AbstractContextManager[Output]:
+    if request.escape_formulas and source.output_format != "delimited":
+        raise RequestError("--safe-csv goes with CSV and TSV; other tables run no formulas")
+    columns = (*source.columns, *added_columns)
+    if request.as_json:
+        return open_json_object("predictions", str(run.path), columns)
+    return open_output(
+        request.output, source.output_format, columns, escape_formulas=request.escape_formulas
+    )
+
+
+def _write_predictions(
     predictor: Predictor,
     source: TextSource,
     output: Output,
     on_event: Callable[[PredictionProgress], None],
 ) -> int:
-    """Score and render batches on all cores while others are read and written, in order."""
+    """Score and render batches on all cores while others are read and written.
+
+    Returns:
+        The number of rows.
+    """
 
     def work(batch: Batch) -> tuple[Any, PredictionProgress, bool]:
-        rows = predictor.score(batch)
+        rows = predictor.predict(batch)
         rendered = output.render(rows, batch.records)
-        return rendered, PredictionProgress(rows.num_rows, batch.share), batch.pause
+        return rendered, PredictionProgress(rows.num_rows, batch.fraction_read), batch.flush
 
-    count = 0
-    with closing(in_order(work, source.batches, settles=lambda batch: batch.pause)) as scored:
-        for rendered, done, pause in scored:
+    row_count = 0
+    batches = parallel_map(work, source.batches, flush_after=lambda batch: batch.flush)
+    with closing(batches) as results:
+        for rendered, progress, flush in results:
             output.write(rendered)
-            count += done.rows
-            on_event(PredictionProgress(count, done.share))
-            if pause:
+            row_count += progress.rows
+            on_event(PredictionProgress(row_count, progress.fraction_read))
+            if flush:
                 output.flush()
     output.flush()
-    return count
+    return row_count
 
 
 def _rank_columns(rank: int) -> tuple[str, str]:
     return f"best_{rank}", f"best_{rank}_probability"
 
 
-def _of(every: Probabilities, ids: npt.NDArray[np.integer]) -> Probabilities:
-    """(n,) the probabilities of one label a row."""
-    shares: Probabilities = np.take_along_axis(every, ids[:, None], axis=1)[:, 0]
-    return shares
+def _select(by_label: Probabilities, indices: LabelIndices) -> Probabilities:
+    """Select the probability (n,) of one label per row."""
+    selected: Probabilities = np.take_along_axis(by_label, indices[:, None], axis=1)[:, 0]
+    return selected
 
 
-def _names(labels: Labels, ids: npt.NDArray[np.integer]) -> pa.Array:
-    return text_column(labels.names).take(number_column(ids.astype(np.int32)))
+def _label_names(labels: Labels, indices: LabelIndices) -> pa.Array:
+    return text_column(labels.names).take(number_column(indices.astype(np.int32)))
 
 
-def _numbers(numbers: npt.NDArray[np.floating]) -> pa.Array:
+def _rounded(numbers: npt.NDArray[np.floating]) -> pa.Array:
+    """Make a float64 column: a float32 rounded to 6 decimals would be printed with more."""
     return number_column(numbers.astype(np.float64).round(DECIMALS))
 
 
-def _joined(offsets: npt.NDArray[np.int32], texts: pa.Array, separator: str) -> pa.Array:
+def _join(offsets: Int32s, texts: pa.Array, separator: str) -> pa.Array:
+    """Join the texts of each row (n,), which start at offsets (n + 1,)."""
     lists = pa.ListArray.from_arrays(number_column(offsets), texts)
     return pc.binary_join(lists, text_column([separator])[0])

@@ -9,172 +9,185 @@ import numpy as np
 from rich.cells import cell_len
 
 from embedclf.errors import RequestError
-from embedclf.system.terminal import shortened_name
+from embedclf.system.terminal import shorten_name
 
 if TYPE_CHECKING:
     from embedclf.inference.embeddings import EmbeddingEntry, Embeddings
-    from embedclf.system.arrays import Doubles, Floats, Int32s
+    from embedclf.system.arrays import Doubles, Int32s
+
+    NamePosition = tuple[float, float]
 
 
-By = Literal["push", "count"]
+RankBy = Literal["push", "count"]
 
 Method = Literal["pca", "tsne"]
 
 WIDTH, HEIGHT = 720, 560
-"""Of a map, in units."""
+"""Size of a map, in its own units; so are all lengths below."""
 
 _MARGIN = 24
 
-SPOT = 3.0
-"""Radius of a spot, in units."""
+POINT_RADIUS = 3.0
 
-LETTER, LINE = 6.2, 13.0
-"""Width of a letter at most and height of a name, in units."""
+CHARACTER_WIDTH, LINE_HEIGHT = 6.2, 13.0
+"""Of a name: the widest that a character gets, and the height."""
 
-GAP = 6.0
-"""Between a place and its name."""
+NAME_GAP = 6.0
+"""Between a point and its name."""
 
-_FEWEST = 3
+_MIN_POINTS = 3
 
-_NEIGHBORS = 30.0
-"""About the neighbors that t-SNE keeps near, as its authors have it."""
+_PERPLEXITY = 30.0
+"""Roughly the number of neighbors that t-SNE keeps near; its authors' choice."""
 
 
 @dataclass(frozen=True)
 class MapPoint:
-    """A token or phrase on a map."""
+    """A token or n-gram on a map."""
 
     entry: EmbeddingEntry
     x: float
+    """From the left."""
     y: float
-    """In units from the left and the top."""
-    name_at: tuple[float, float] | None
-    """Where its name begins, and the line that it stands on; None where others left no room."""
+    """From the top."""
+    name_position: NamePosition | None
+    """Left end and vertical middle of its name; None if there is no room for it."""
 
 
 @dataclass(frozen=True)
 class WordMap:
     """The most decisive or most frequent tokens of a run in the plane."""
 
-    spots: tuple[MapPoint, ...]
+    points: tuple[MapPoint, ...]
     """The most important first."""
     labels: tuple[str, ...]
     method: Method
-    shares: tuple[float, ...]
-    """Of the variance of the vectors that each direction shows; t-SNE has none."""
+    explained_variance_ratios: tuple[float, ...]
+    """Fraction of the vectors' variance along each axis; empty for t-SNE."""
 
 
-def draw_map(
+def build_word_map(
     embeddings: Embeddings,
-    most: int,
+    limit: int,
     *,
-    by: By = "push",
+    by: RankBy = "push",
     method: Method = "pca",
-    phrases: bool = False,
+    ngrams: bool = False,
     seed: int = 0,
 ) -> WordMap:
-    """Lay the vectors of tokens out in the plane.
+    """Project the vectors of the most important tokens into the plane.
 
     Args:
         embeddings: Of a run.
-        most: How many tokens.
-        by: Whether the most decisive ones, by the largest of their pushes, or the most frequent.
+        limit: Most tokens to show.
+        by: Which tokens are important: those with the largest label contribution (`push`), or the
+            most frequent (`count`).
         method: Principal components, or t-SNE (van der Maaten and Hinton, Visualizing Data using
-            t-SNE, 2008), which keeps near what is near and tells nothing of far.
-        phrases: Whether phrases count beside tokens.
-        seed: Of t-SNE.
+            t-SNE, 2008), which keeps neighbors together; larger distances have no meaning.
+        ngrams: Whether to consider n-grams as well as tokens.
+        seed: For t-SNE.
 
     Raises:
-        RequestError: The run knows too few tokens, or not how frequent phrases are.
+        RequestError: The run knows too few tokens, or not how frequent n-grams are.
     """
-    numbers = _chosen(embeddings, most, by, phrases=phrases)
-    if len(numbers) < _FEWEST:
-        raise RequestError(f"a map needs {_FEWEST} tokens, the run knows {len(numbers)}")
-    vectors = embeddings.weights.embedding[numbers].astype(np.float64)
-    entries = embeddings.entries(numbers)
-    places, shares = _principal(vectors) if method == "pca" else _neighborhoods(vectors, seed)
-    pushes = np.array([entry.pushes[embeddings.labels.names[-1]] for entry in entries])
-    if (places[:, 0] * (pushes - pushes.mean())).sum() < 0:
-        places[:, 0] *= -1.0  # the last label's side is the right one
-    spots = _spread(places)
-    names = _named(spots, [shortened_name(entry.word) for entry in entries])
+    rows = _select_rows(embeddings, limit, by, ngrams=ngrams)
+    if len(rows) < _MIN_POINTS:
+        raise RequestError(f"a map needs {_MIN_POINTS} tokens, the run knows {len(rows)}")
+    vectors = embeddings.weights.embedding[rows].astype(np.float64)
+    entries = embeddings.entries(rows)
+    plane, ratios = _project_pca(vectors) if method == "pca" else _project_tsne(vectors, seed)
+    last_label = embeddings.labels.names[-1]
+    contributions = np.array([entry.label_contributions[last_label] for entry in entries])
+    if (plane[:, 0] * (contributions - contributions.mean())).sum() < 0:
+        plane[:, 0] *= -1.0  # the sign of an axis is arbitrary: put the last label on the right
+    positions = _scale_to_map(plane)
+    names = _place_names(positions, [shorten_name(entry.name) for entry in entries])
     return WordMap(
         tuple(
-            MapPoint(entry, float(x), float(y), at)
-            for entry, (x, y), at in zip(entries, spots, names, strict=True)
+            MapPoint(entry, float(x), float(y), name)
+            for entry, (x, y), name in zip(entries, positions, names, strict=True)
         ),
         embeddings.labels.names,
         method,
-        shares,
+        ratios,
     )
 
 
-def _chosen(embeddings: Embeddings, most: int, by: By, *, phrases: bool) -> Int32s:
-    """The rows of the most important tokens, in order; ids are in the order of counts."""
-    numbers = embeddings.numbers(phrases=phrases)
+def _select_rows(embeddings: Embeddings, limit: int, by: RankBy, *, ngrams: bool) -> Int32s:
+    """Return the rows of the most important tokens, the most important first."""
+    rows = embeddings.select_rows(ngrams=ngrams)
     if by == "push":
-        pushes: Floats = embeddings.pushes(embeddings.weights.embedding[numbers])
-        numbers = numbers[np.argsort(-pushes.max(axis=1), kind="stable")]
-    elif phrases:
+        contributions = embeddings.label_contributions(embeddings.weights.embedding[rows])
+        rows = rows[np.argsort(-contributions.max(axis=1), kind="stable")]
+    elif ngrams:  # without n-grams, rows are in the order of counts
         if embeddings.counts is None:
             raise RequestError("the run does not know how often phrases were read; train again")
-        numbers = numbers[np.argsort(-embeddings.counts[numbers], kind="stable")]
-    return numbers[:most]
+        rows = rows[np.argsort(-embeddings.counts[rows], kind="stable")]
+    return rows[:limit]
 
 
-def _principal(vectors: Doubles) -> tuple[Doubles, tuple[float, ...]]:
-    """Vectors (n, embedding_dim) on their first two principal components, and their shares."""
-    centred = vectors - vectors.mean(axis=0)
-    left, lengths, _ = np.linalg.svd(centred, full_matrices=False)
-    places = np.zeros((len(vectors), 2))
-    places[:, : min(2, len(lengths))] = (left * lengths)[:, :2]
-    squares = lengths**2
-    return places, tuple((squares[:2] / max(squares.sum(), np.finfo(float).tiny)).tolist())
+def _project_pca(vectors: Doubles) -> tuple[Doubles, tuple[float, ...]]:
+    """Project vectors (n, embedding_dim) on their first two principal components.
+
+    Returns:
+        (n, 2), and the explained variance ratio of each component.
+    """
+    left, singular_values, _ = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
+    plane = np.zeros((len(vectors), 2))  # with an embedding_dim of 1, the second axis stays 0
+    plane[:, : min(2, len(singular_values))] = (left * singular_values)[:, :2]
+    variances = singular_values**2
+    total = max(variances.sum(), np.finfo(float).tiny)  # equal vectors have no variance
+    return plane, tuple((variances[:2] / total).tolist())
 
 
-def _neighborhoods(vectors: Doubles, seed: int) -> tuple[Doubles, tuple[float, ...]]:
+def _project_tsne(vectors: Doubles, seed: int) -> tuple[Doubles, tuple[float, ...]]:
     from sklearn.manifold import TSNE
 
-    perplexity = min(_NEIGHBORS, (len(vectors) - 1) / 3)
-    begin = "pca" if vectors.shape[1] > 1 else "random"
-    tsne = TSNE(init=begin, metric="cosine", perplexity=perplexity, random_state=seed)
+    perplexity = min(_PERPLEXITY, (len(vectors) - 1) / 3)  # it must be less than n
+    initialization = "pca" if vectors.shape[1] > 1 else "random"
+    tsne = TSNE(init=initialization, metric="cosine", perplexity=perplexity, random_state=seed)
     return tsne.fit_transform(vectors).astype(np.float64), ()
 
 
-def _spread(places: Doubles) -> Doubles:
-    """Places (n, 2) in units of the map, each direction stretched to fill it."""
-    low, high = places.min(axis=0), places.max(axis=0)
-    shares = (places - low) / np.maximum(high - low, np.finfo(float).tiny)  # 0 to 1
+def _scale_to_map(plane: Doubles) -> Doubles:
+    """Scale positions (n, 2), each axis by itself, to fill the map within its margins."""
+    low, high = plane.min(axis=0), plane.max(axis=0)
+    fractions = (plane - low) / np.maximum(high - low, np.finfo(float).tiny)  # 0 to 1
     room = np.array([WIDTH - 4 * _MARGIN, HEIGHT - 2 * _MARGIN])
-    spread: Doubles = np.array([2 * _MARGIN, _MARGIN]) + room * shares
-    return spread
+    positions: Doubles = np.array([2 * _MARGIN, _MARGIN]) + room * fractions
+    return positions
 
 
-def _named(spots: Doubles, names: list[str]) -> list[tuple[float, float] | None]:
-    """Where names stand that cover no other and no spot, those of the first spots first."""
-    taken = np.concatenate([spots - SPOT, spots + SPOT], axis=1)  # (boxes, 4)
-    placed: list[tuple[float, float] | None] = []
-    for (x, y), name in zip(spots, names, strict=True):
-        width = LETTER * cell_len(name)
-        found = None
+def _place_names(points: Doubles, names: list[str]) -> list[NamePosition | None]:
+    """Place each name next to its point where it covers no point and no name placed before it.
+
+    Args:
+        points: (n, 2).
+        names: In order of importance, as the first ones find room.
+    """
+    taken = np.concatenate([points - POINT_RADIUS, points + POINT_RADIUS], axis=1)  # (boxes, 4)
+    positions: list[NamePosition | None] = []
+    for (x, y), name in zip(points, names, strict=True):
+        width = CHARACTER_WIDTH * cell_len(name)
+        position = None
         for left, middle in (
-            (x + GAP, y),
-            (x - GAP - width, y),
-            (x - width / 2, y - LINE),
-            (x - width / 2, y + LINE),
+            (x + NAME_GAP, y),
+            (x - NAME_GAP - width, y),
+            (x - width / 2, y - LINE_HEIGHT),
+            (x - width / 2, y + LINE_HEIGHT),
         ):
-            box = np.array([left, middle - LINE / 2, left + width, middle + LINE / 2])
+            box = np.array([left, middle - LINE_HEIGHT / 2, left + width, middle + LINE_HEIGHT / 2])
             inside = box[0] >= 0 and box[1] >= 0 and box[2] <= WIDTH and box[3] <= HEIGHT
             if inside and not _overlaps(box, taken):
-                found = (float(left), float(middle))
+                position = (float(left), float(middle))
                 taken = np.concatenate([taken, box[None]])
                 break
-        placed.append(found)
-    return placed
+        positions.append(position)
+    return positions
 
 
 def _overlaps(box: Doubles, others: Doubles) -> bool:
-    """Whether a box (left, top, right, bottom) has a part in common with any of others (n, 4)."""
+    """Return whether a box (left, top, right, bottom) overlaps any of others (n, 4)."""
     apart = (
         (box[0] >= others[:, 2])
         | (box[2] <= others[:, 0])

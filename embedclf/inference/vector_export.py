@@ -12,8 +12,8 @@ from pyarrow import parquet
 
 from embedclf.errors import DataError, RequestError
 from embedclf.system.arrow import number_column, text_column
-from embedclf.system.files import draft_file, draft_folder, publish_folder
-from embedclf.system.terminal import visible
+from embedclf.system.files import draft_directory, draft_file, publish_directory
+from embedclf.system.terminal import escape_controls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from embedclf.inference.embeddings import Embeddings
     from embedclf.system.arrays import Counts, Floats
 
-Form = Literal["word2vec", "tsv", "npz", "parquet"]
+ExportFormat = Literal["word2vec", "tsv", "npz", "parquet"]
 
-_ROWS = 8_192
-"""Vectors that become text together."""
+_BLOCK_ROWS = 8_192
+"""Vectors that are formatted at once."""
 
-_MOST_LETTERS = 1 << 26
-"""Of all tokens of an npz file, each as wide as the longest: 256 MiB."""
+_MAX_NPZ_CHARACTERS = 1 << 26
+"""Of the names in an npz file, where NumPy makes each as wide as the longest: 256 MiB."""
 
-_PROJECTOR = """\
+_PROJECTOR_CONFIG = """\
 embeddings {
   tensor_name: "embedding"
   tensor_path: "vectors.tsv"
@@ -39,127 +39,136 @@ embeddings {
 """
 
 
-def export(embeddings: Embeddings, target: Path, form: Form, *, phrases: bool = False) -> int:
-    """Write the vectors of a run, in the order of its vocabulary; a phrase is joined by `_`.
+def export_vectors(
+    embeddings: Embeddings, target: Path, export_format: ExportFormat, *, ngrams: bool = False
+) -> int:
+    """Write the vectors of a run, in the order of its vocabulary.
+
+    The words of an n-gram are joined by `_`, as a blank separates columns.
 
     Args:
         embeddings: Of the run.
-        target: A file; with `tsv` a folder, where nothing may be yet.
-        form: `word2vec` is the text form of that program, which gensim reads; `tsv` what
-            TensorBoard's Projector loads; `npz` and `parquet` have names, counts, vectors, pushes.
-        phrases: Whether phrases are written behind the tokens.
+        target: A file; for `tsv` a directory, which must not exist.
+        export_format: `word2vec` is the text format of that program, which gensim reads; `tsv` is
+            what TensorBoard's Projector loads; `npz` and `parquet` hold names, counts, vectors and
+            label contributions.
+        ngrams: Whether to write n-grams after the tokens.
 
     Returns:
-        How many vectors there are.
+        The number of vectors.
 
     Raises:
-        RequestError: Something is there, where a folder is wanted.
+        RequestError: The directory exists, or a name is too long for the format.
         DataError: The target cannot be written.
     """
-    columns = _Columns.of(embeddings, phrases=phrases)
+    vectors = _NamedVectors.select(embeddings, ngrams=ngrams)
     try:
-        if form == "tsv":
-            _write_folder(target, columns)
+        if export_format == "tsv":
+            _write_directory(target, vectors)
         else:
             with draft_file(target) as file:
-                _WRITE[form](file, columns)
+                _WRITERS[export_format](file, vectors)
     except OSError as error:
         raise DataError(f"{target}: cannot be written: {error.strerror}") from error
-    return len(columns.names)
+    return len(vectors.names)
 
 
 @dataclass(frozen=True)
-class _Columns:
-    """What is known of each token, in the order of the vocabulary."""
+class _NamedVectors:
+    """Tokens and n-grams in the order of the vocabulary, and what is known about them."""
 
     names: list[str]
     counts: Counts | None
     """(n,)."""
     vectors: Floats
     """(n, embedding_dim)."""
-    pushes: Floats
+    label_contributions: Floats
     """(n, labels)."""
     labels: tuple[str, ...]
 
     @classmethod
-    def of(cls, embeddings: Embeddings, *, phrases: bool) -> _Columns:
-        numbers = embeddings.numbers(phrases=phrases)
-        vectors = embeddings.weights.embedding[numbers]
+    def select(cls, embeddings: Embeddings, *, ngrams: bool) -> _NamedVectors:
+        rows = embeddings.select_rows(ngrams=ngrams)
+        vectors = embeddings.weights.embedding[rows]
         return cls(
-            [name.replace(" ", "_") for name in embeddings.tokenizer.decode(numbers)],
-            None if embeddings.counts is None else embeddings.counts[numbers],
+            [name.replace(" ", "_") for name in embeddings.tokenizer.decode(rows)],
+            None if embeddings.counts is None else embeddings.counts[rows],
             vectors,
-            embeddings.pushes(vectors),
+            embeddings.label_contributions(vectors),
             embeddings.labels.names,
         )
 
     def lines(self, separator: str, *, names: bool) -> Iterator[bytes]:
-        """Vectors as lines, each number in the fewest digits that give it again."""
-        for start in range(0, len(self.names), _ROWS):
-            part = np.ascontiguousarray(self.vectors[start : start + _ROWS].T)
-            columns = [number_column(column).cast(pa.string()) for column in part]
+        """Yield vectors as lines; numbers have the fewest digits that restore them exactly."""
+        for start in range(0, len(self.names), _BLOCK_ROWS):
+            block = np.ascontiguousarray(self.vectors[start : start + _BLOCK_ROWS].T)
+            columns = [number_column(column).cast(pa.string()) for column in block]
             if names:
-                columns.insert(0, text_column(self.names[start : start + _ROWS]))
+                columns.insert(0, text_column(self.names[start : start + _BLOCK_ROWS]))
             lines = pc.binary_join_element_wise(*columns, text_column([separator])[0])
             yield "".join(f"{line}\n" for line in lines.to_pylist()).encode()
 
 
-def _write_word2vec(file: IO[bytes], columns: _Columns) -> None:
-    rows, width = columns.vectors.shape
+def _write_word2vec(file: IO[bytes], vectors: _NamedVectors) -> None:
+    rows, width = vectors.vectors.shape
     file.write(f"{rows} {width}\n".encode())
-    file.writelines(columns.lines(" ", names=True))
+    file.writelines(vectors.lines(" ", names=True))
 
 
-def _write_npz(file: IO[bytes], columns: _Columns) -> None:
-    longest = max(map(len, columns.names), default=1)
-    if longest * len(columns.names) > _MOST_LETTERS:
+def _write_npz(file: IO[bytes], vectors: _NamedVectors) -> None:
+    longest = max(map(len, vectors.names), default=1)
+    if longest * len(vectors.names) > _MAX_NPZ_CHARACTERS:
         raise RequestError(f"a token has {longest:,} letters, too many for npz; write parquet")
     arrays: dict[str, Any] = {
-        "tokens": np.array(columns.names, np.str_),
-        "vectors": columns.vectors,
-        "labels": np.array(columns.labels, np.str_),
-        "pushes": columns.pushes,
+        "tokens": np.array(vectors.names, np.str_),
+        "vectors": vectors.vectors,
+        "labels": np.array(vectors.labels, np.str_),
+        "pushes": vectors.label_contributions,
     }
-    if columns.counts is not None:
-        arrays["counts"] = columns.counts
+    if vectors.counts is not None:
+        arrays["counts"] = vectors.counts
     np.savez(file, **arrays)
 
 
-def _write_parquet(file: IO[bytes], columns: _Columns) -> None:
-    numbers = number_column(columns.vectors.reshape(-1))
-    table = {
-        "token": text_column(columns.names),
-        "count": _counts(columns),
-        "vector": pa.FixedSizeListArray.from_arrays(numbers, columns.vectors.shape[1]),
+def _write_parquet(file: IO[bytes], vectors: _NamedVectors) -> None:
+    numbers = number_column(vectors.vectors.reshape(-1))
+    columns = {
+        "token": text_column(vectors.names),
+        "count": _count_column(vectors),
+        "vector": pa.FixedSizeListArray.from_arrays(numbers, vectors.vectors.shape[1]),
     }
-    for label, pushes in zip(columns.labels, columns.pushes.T, strict=True):
-        table[f"push_{label}"] = number_column(np.ascontiguousarray(pushes))
-    parquet.write_table(pa.table(table), file)
+    for label, contributions in zip(vectors.labels, vectors.label_contributions.T, strict=True):
+        columns[f"push_{label}"] = number_column(np.ascontiguousarray(contributions))
+    parquet.write_table(pa.table(columns), file)
 
 
-def _counts(columns: _Columns) -> pa.Array:
-    rows = len(columns.names)
-    return pa.nulls(rows, pa.int64()) if columns.counts is None else number_column(columns.counts)
+def _count_column(vectors: _NamedVectors) -> pa.Array:
+    if vectors.counts is None:
+        return pa.nulls(len(vectors.names), pa.int64())
+    return number_column(vectors.counts)
 
 
-def _write_folder(target: Path, columns: _Columns) -> None:
+def _write_directory(target: Path, vectors: _NamedVectors) -> None:
+    """Write the files of TensorBoard's Projector; the directory appears as a whole."""
     if target.exists() or target.is_symlink():
         raise RequestError(f"{target}: is there already; name another folder, or move it")
-    best = columns.pushes.argmax(axis=1)
-    counts = [""] * len(best) if columns.counts is None else columns.counts.tolist()
-    told = zip(columns.names, counts, best, columns.pushes.max(axis=1), strict=True)
-    with draft_folder(target.absolute().parent) as folder:
+    best = vectors.label_contributions.argmax(axis=1)
+    largest = vectors.label_contributions.max(axis=1)
+    counts = [""] * len(best) if vectors.counts is None else vectors.counts.tolist()
+    with draft_directory(target.absolute().parent) as folder:
         with (folder / "vectors.tsv").open("wb") as file:
-            file.writelines(columns.lines("\t", names=False))
-        with (folder / "metadata.tsv").open("w", encoding="utf-8", newline="\n") as rows:
-            rows.write("token\tcount\ttowards\tpush\n")
-            rows.writelines(
-                f"{name}\t{count}\t{visible(columns.labels[label])}\t{push:.4f}\n"
-                for name, count, label, push in told
+            file.writelines(vectors.lines("\t", names=False))
+        with (folder / "metadata.tsv").open("w", encoding="utf-8", newline="\n") as metadata:
+            metadata.write("token\tcount\ttowards\tpush\n")
+            metadata.writelines(
+                f"{name}\t{count}\t{escape_controls(vectors.labels[label])}\t{contribution:.4f}\n"
+                for name, count, label, contribution in zip(
+                    vectors.names, counts, best, largest, strict=True
+                )
             )
-        (folder / "projector_config.pbtxt").write_text(_PROJECTOR, encoding="utf-8")
-        if not publish_folder(folder, target):
+        (folder / "projector_config.pbtxt").write_text(_PROJECTOR_CONFIG, encoding="utf-8")
+        if not publish_directory(folder, target):
             raise RequestError(f"{target}: exists by now; nothing was written")
 
 
-_WRITE = {"word2vec": _write_word2vec, "npz": _write_npz, "parquet": _write_parquet}
+_WRITERS = {"word2vec": _write_word2vec, "npz": _write_npz, "parquet": _write_parquet}

@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from embedclf.text.tokenizer import TokenIds, Tokenizer
 
 
+_MAX_FACTOR = 20.0
+"""Logits are scaled by 1/20 to 20."""
+
+
 @dataclass(frozen=True)
 class Classifier:
-    """Scores texts exactly as the Keras network does, without TensorFlow; then calibrates them."""
+    """Gives the probabilities of the Keras network without TensorFlow, then calibrates them."""
 
     tokenizer: Tokenizer
     labels: Labels
@@ -30,161 +34,161 @@ class Classifier:
     def predict_proba(
         self, texts: pa.ChunkedArray | pa.Array | Iterable[str | None]
     ) -> Probabilities:
-        """Score texts.
+        """Predict the probabilities of texts.
 
         Args:
             texts: Strings; None counts as an empty text.
 
         Returns:
-            (n, outputs) float32, in the order of the texts: for a binary task one column, the
-            probability of the second label; else a column a label.
+            (n, outputs) float32, in the order of the texts. A binary task has one column, the
+            probability of the second label; any other task has one column per label.
 
         Raises:
-            TypeError: One string is given instead of several, or something is no string.
+            TypeError: `texts` is a single string, or contains something other than strings.
         """
-        return self.score(self.tokenizer.encode(texts).ids)
+        return self.predict_proba_ids(self.tokenizer.encode(texts).ids)
 
-    def deciding(self, thresholds: Sequence[float]) -> Classifier:
-        """The classifier with other thresholds, one an output or none."""
+    def predict_proba_ids(self, ids: TokenIds) -> Probabilities:
+        """Predict the probabilities (n, outputs) of token ids (n, input_length)."""
+        return self.calibrate(self.probabilities(self.weights.logits(ids)))
+
+    def with_thresholds(self, thresholds: Sequence[float]) -> Classifier:
+        """Return the same classifier with other thresholds: one per output, or none for 0.5."""
         return replace(self, labels=replace(self.labels, thresholds=tuple(thresholds)))
 
-    def score(self, ids: TokenIds) -> Probabilities:
-        """Score token ids (n, sequence_length): probabilities (n, outputs)."""
-        return self.calibrated(self.activate(self.weights.logits(ids)))
-
-    def calibrated(self, probabilities: Probabilities) -> Probabilities:
-        """Calibrate the network's probabilities (n, outputs), if that was learned."""
+    def calibrate(self, probabilities: Probabilities) -> Probabilities:
+        """Calibrate the network's probabilities (n, outputs), if a calibration was fitted."""
         if self.calibration is None:
             return probabilities
         return self.calibration.apply(probabilities, exclusive=self.labels.task == "multiclass")
 
-    def activate(self, logits: Floats) -> Probabilities:
-        """Turn logits into the network's probabilities, both (n, outputs).
+    def probabilities(self, logits: Floats) -> Probabilities:
+        """Turn logits (n, outputs) into the network's probabilities, before any calibration.
 
-        By softmax, or a sigmoid each; the calibration is left to come.
+        A multiclass task has a softmax, any other a sigmoid per output.
         """
         if self.labels.task == "multiclass":
             powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-            shares: Probabilities = powers / powers.sum(axis=1, keepdims=True)
-            return shares
+            softmax: Probabilities = powers / powers.sum(axis=1, keepdims=True)
+            return softmax
+        # tanh does not overflow for logits far below 0, as exp(-logit) does
         sigmoid: Probabilities = 0.5 * (1.0 + np.tanh(0.5 * logits))
         return sigmoid
 
 
-_MOST_FACTOR = 20.0
-"""Most that logits are multiplied or divided by."""
-
-
 @dataclass(frozen=True)
 class Calibration:
-    """A rising line for each output: what it says, and how often that came true."""
+    """A non-decreasing, piecewise linear curve per output: predicted to observed frequency."""
 
-    said: tuple[Doubles, ...]
-    """(knots,) each: probabilities as the network gives them, rising."""
-    true: tuple[Doubles, ...]
-    """(knots,) each: the share of rows for which they came true; between knots it is a line."""
+    predicted: tuple[Doubles, ...]
+    """(knots,) per output: probabilities of the network, increasing."""
+    observed: tuple[Doubles, ...]
+    """(knots,) per output: fraction of rows that have the label at these probabilities."""
 
     def apply(self, probabilities: Probabilities, *, exclusive: bool) -> Probabilities:
         """Calibrate probabilities (n, outputs).
 
         Args:
             probabilities: Of the network.
-            exclusive: Whether those of a row add up to one, as they are made to do again (Zadrozny
-                and Elkan, Transforming Classifier Scores into Accurate Multiclass Probability
-                Estimates, 2002).
+            exclusive: Whether the probabilities of a row sum to 1. They are then normalized again
+                (Zadrozny and Elkan, Transforming Classifier Scores into Accurate Multiclass
+                Probability Estimates, 2002).
         """
-        lines = zip(probabilities.T, self.said, self.true, strict=True)
-        columns = [np.interp(column, said, true) for column, said, true in lines]
+        curves = zip(probabilities.T, self.predicted, self.observed, strict=True)
+        columns = [np.interp(column, predicted, observed) for column, predicted, observed in curves]
         calibrated = np.stack(columns, axis=1)
         if exclusive:
             calibrated /= calibrated.sum(axis=1, keepdims=True)
         return calibrated.astype(np.float32)
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Plain values, an entry an output."""
+        """Return plain values for `calibration.json`, one entry per output."""
         return [
-            {"said": said.tolist(), "true": true.tolist()}
-            for said, true in zip(self.said, self.true, strict=True)
+            {"said": predicted.tolist(), "true": observed.tolist()}
+            for predicted, observed in zip(self.predicted, self.observed, strict=True)
         ]
 
     @classmethod
     def from_json(cls, values: list[dict[str, Any]]) -> Calibration:
-        """The calibration that `to_json` wrote."""
-        said = tuple(np.array(line["said"]) for line in values)
-        return cls(said, tuple(np.array(line["true"]) for line in values))
+        """Restore a calibration from the values of `to_json`."""
+        predicted = tuple(np.array(curve["said"]) for curve in values)
+        return cls(predicted, tuple(np.array(curve["true"]) for curve in values))
 
 
-def isotonic(labels: Labels, targets: Targets, probabilities: Probabilities) -> Calibration:
-    """Learn how often each output comes true (Zadrozny and Elkan, 2002).
+def fit_isotonic(labels: Labels, targets: Targets, probabilities: Probabilities) -> Calibration:
+    """Fit an isotonic regression per output (Zadrozny and Elkan, 2002).
 
-    No share is nearer to 0 or 1 than one row in two more than there are would be, since so many
-    rows cannot show more; an output that never or always came true stays as it is.
+    Observed frequencies are clipped to [1/(n+2), 1-1/(n+2)], since n rows cannot prove that a label
+    never or always applies. An output that has only one class keeps its probabilities.
 
     Args:
         labels: Of the classifier.
         targets: Of the validation rows.
-        probabilities: (n, outputs) of the network for them.
+        probabilities: (n, outputs) of the network for these rows.
     """
     from sklearn.isotonic import IsotonicRegression
 
-    least = 1.0 / (len(targets) + 2)
-    said, true = [], []
-    for came, column in zip(labels.present(targets).T, probabilities.T, strict=True):
-        if came.all() or not came.any():
-            knots = shares = np.array([0.0, 1.0])
+    lowest = 1.0 / (len(targets) + 2)
+    predicted, observed = [], []
+    for y_true, y_prob in zip(labels.binarize(targets).T, probabilities.T, strict=True):
+        if y_true.all() or not y_true.any():
+            identity = np.array([0.0, 1.0])
+            predicted.append(identity)
+            observed.append(identity)
         else:
-            line = IsotonicRegression(y_min=least, y_max=1.0 - least)
-            line.fit(column.astype(np.float64), came)
-            knots, shares = line.X_thresholds_, line.y_thresholds_
-        said.append(knots)
-        true.append(shares)
-    return Calibration(tuple(said), tuple(true))
+            regression = IsotonicRegression(y_min=lowest, y_max=1.0 - lowest)
+            regression.fit(y_prob.astype(np.float64), y_true)
+            predicted.append(regression.X_thresholds_)
+            observed.append(regression.y_thresholds_)
+    return Calibration(tuple(predicted), tuple(observed))
 
 
-def inverse_temperature(labels: Labels, targets: Targets, logits: Floats) -> Floats:
-    """Find what to multiply logits by for the lowest log loss: one over the temperature.
+def fit_inverse_temperature(labels: Labels, targets: Targets, logits: Floats) -> Floats:
+    """Find the factors for the logits that minimize log loss: one over the temperature.
 
     Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks, 2017, section 4.2.
-    A softmax has one factor, so that no decision changes; sigmoids have one each. Since so many
-    rows cannot show that a network is never wrong, one in two more than there are counts as if it
-    was (after Platt, Probabilistic Outputs for Support Vector Machines, 1999, section 2.2).
+    A softmax has a single factor, so that no prediction changes; each sigmoid has its own. Since n
+    rows cannot prove that a network is never wrong, targets are smoothed by 1/(n+2) (after Platt,
+    Probabilistic Outputs for Support Vector Machines, 1999, section 2.2).
 
     Args:
         labels: Of the classifier.
         targets: Of the validation rows.
-        logits: (n, outputs) of the network for them.
+        logits: (n, outputs) of the network for these rows.
 
     Returns:
         (outputs,) factors between 1/20 and 20.
     """
-    came, doubles = labels.present(targets), logits.astype(np.float64)
-    wrong = 1.0 / (len(targets) + 2)
+    y_true, doubles = labels.binarize(targets), logits.astype(np.float64)
+    smoothing = 1.0 / (len(targets) + 2)
     if labels.task == "multiclass":
-        wanted = np.where(came, 1.0 - wrong, wrong / (labels.outputs - 1))
-        return np.repeat(np.float32(_lowest(doubles, wanted)), labels.outputs)
-    wanted = np.where(came, 1.0 - wrong, wrong)
-    pairs = zip(doubles.T, wanted.T, strict=True)
+        smoothed = np.where(y_true, 1.0 - smoothing, smoothing / (labels.outputs - 1))
+        return np.repeat(np.float32(_minimize_log_loss(doubles, smoothed)), labels.outputs)
+    smoothed = np.where(y_true, 1.0 - smoothing, smoothing)
     factors = [
-        _lowest(np.stack([logit, np.zeros_like(logit)], 1), np.stack([true, 1.0 - true], 1))
-        for logit, true in pairs
+        # a sigmoid is a softmax over its logit and 0
+        _minimize_log_loss(
+            np.stack([logit, np.zeros_like(logit)], 1), np.stack([target, 1.0 - target], 1)
+        )
+        for logit, target in zip(doubles.T, smoothed.T, strict=True)
     ]
     return np.array(factors, np.float32)
 
 
-def _lowest(logits: Doubles, wanted: Doubles) -> float:
-    """The factor of lowest cross-entropy after a softmax, which is convex in it.
+def _minimize_log_loss(logits: Doubles, targets: Doubles) -> float:
+    """Find the factor of lowest cross-entropy after a softmax; the loss is convex in the factor.
 
     Args:
         logits: (n, classes).
-        wanted: (n, classes) probabilities as they should be.
+        targets: (n, classes) probabilities.
     """
     from scipy.optimize import minimize_scalar
 
     def loss(factor: float) -> float:
         return float(np.log(np.exp(factor * shifted).sum(axis=1)).mean() - factor * slope)
 
-    bounds = (1.0 / _MOST_FACTOR, _MOST_FACTOR)
-    with np.errstate(all="ignore"):  # logits that are no numbers are told by their epoch
+    bounds = (1.0 / _MAX_FACTOR, _MAX_FACTOR)
+    with np.errstate(all="ignore"):  # the epoch itself reports logits that are not finite
         shifted = logits - logits.max(axis=1, keepdims=True)
-        slope = (wanted * shifted).sum(axis=1).mean()
+        slope = (targets * shifted).sum(axis=1).mean()
         return float(minimize_scalar(loss, bounds=bounds).x)

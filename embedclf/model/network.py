@@ -20,31 +20,31 @@ def build(
     config: ModelConfig,
     labels: Labels,
     *,
-    rows: int,
-    slots: int,
+    vocabulary_rows: int,
+    input_length: int,
     biases: Floats | None = None,
     vectors: Floats | None = None,
 ) -> Any:
-    """Build the network: token ids (batch, slots) → probabilities (batch, outputs).
+    """Build the network: token ids (batch, input_length) → probabilities (batch, outputs).
 
-    It is a plain Keras model of built-in layers and operations: Keras loads it without embedclf.
+    It uses built-in Keras layers and operations only, so Keras loads it without embedclf.
 
     Args:
         config: Width, pooling, hidden layers, dropout.
-        labels: Tell the number of outputs, and sigmoid or softmax.
-        rows: Rows of the embedding: ids below it are legal.
-        slots: Ids of a text.
-        biases: (outputs,) that the output starts from; None leaves them to Keras.
-        vectors: (rows, embedding_dim) that the embedding starts from; None leaves them to Keras.
+        labels: Give the number of outputs, and sigmoid or softmax.
+        vocabulary_rows: Rows of the embedding; ids must be below it.
+        input_length: Number of ids of a text.
+        biases: (outputs,) initial biases of the output layer; Keras's default if None.
+        vectors: (vocabulary_rows, embedding_dim) initial embedding; Keras's default if None.
 
     Returns:
-        An uncompiled `keras.Model` with new weights.
+        An uncompiled `keras.Model`.
 
     Raises:
-        MemoryError: The weights do not fit.
+        MemoryError: The weights do not fit into memory.
     """
     try:
-        network = _build(config, labels, rows, slots)
+        network = _build(config, labels, vocabulary_rows, input_length)
         if biases is not None:
             output = network.get_layer("output")
             output.set_weights([output.get_weights()[0], biases])
@@ -55,43 +55,29 @@ def build(
     return network
 
 
-def _build(config: ModelConfig, labels: Labels, rows: int, slots: int) -> Any:
-    ids = keras.Input((slots,), dtype="int32", name="token_ids")
-    embedding = keras.layers.Embedding(
-        rows, config.embedding_dim, trainable=config.trainable_embedding, name="embedding"
-    )
-    vectors = embedding(ids)  # (batch, slots, embedding_dim)
-    features = _pool(config.pooling, vectors, ids)  # (batch, features)
-    features = _drop(config.dropout, features, after="pooling")
-    for number, units in enumerate(config.hidden_units, start=1):
-        features = keras.layers.Dense(units, activation="relu", name=f"hidden_{number}")(features)
-        features = _drop(config.dropout, features, after=f"hidden_{number}")
-    activation = "softmax" if labels.task == "multiclass" else "sigmoid"
-    output = keras.layers.Dense(labels.outputs, activation=activation, name="output")
-    return keras.Model(ids, output(features), name="classifier")
-
-
 @dataclass(frozen=True)
-class Layer:
-    """A layer by its name, Keras class, output shape without the batch, and parameters."""
+class LayerSummary:
+    """A layer of a network."""
 
     name: str
-    kind: str
-    shape: tuple[int, ...]
+    class_name: str
+    """In Keras."""
+    output_shape: tuple[int, ...]
+    """Without the batch."""
     parameters: int
 
 
-def table(network: Any) -> str:
-    """Keras's own table of the layers, their shapes and parameters."""
+def summary_table(network: Any) -> str:
+    """Return Keras's own table of the layers, their shapes and parameters."""
     lines: list[str] = []
     network.summary(line_length=80, print_fn=lambda text, **_: lines.append(text))
     return "\n".join(line.rstrip() for line in "\n".join(lines).strip("\n").splitlines())
 
 
-def layers(network: Any) -> tuple[Layer, ...]:
-    """The layers of a network, from ids to output."""
+def list_layers(network: Any) -> tuple[LayerSummary, ...]:
+    """List the layers of a network, from input to output."""
     return tuple(
-        Layer(
+        LayerSummary(
             layer.name,
             type(layer).__name__,
             tuple(layer.output.shape[1:]),
@@ -101,39 +87,59 @@ def layers(network: Any) -> tuple[Layer, ...]:
     )
 
 
-def trainable_parameters(network: Any) -> int:
-    """How many parameters training changes."""
-    return sum(math.prod(one.shape) for one in network.trainable_variables)
+def count_trainable_parameters(network: Any) -> int:
+    """Count the parameters that training changes."""
+    return sum(math.prod(variable.shape) for variable in network.trainable_variables)
 
 
-def weights_of(network: Any, pooling: str) -> Weights:
-    """What a network has learned by now, for scoring without Keras."""
-    embedding, *others = network.get_weights()
-    return Weights.of(pooling, embedding, tuple(zip(others[::2], others[1::2], strict=True)))
+def extract_weights(network: Any, pooling: str) -> Weights:
+    """Copy the current weights of a network, to score in NumPy."""
+    embedding, *dense = network.get_weights()
+    layers = tuple(zip(dense[::2], dense[1::2], strict=True))  # (kernel, bias) of each
+    return Weights.from_layers(pooling, embedding, layers)
 
 
 def scale_logits(network: Any, factors: Floats) -> None:
-    """Multiply the logits of a network by factors (outputs,), which its last layer takes up."""
+    """Multiply the logits by factors (outputs,), by scaling the weights of the output layer."""
     output = network.get_layer("output")
     output.set_weights([weights * factors for weights in output.get_weights()])
+
+
+def _build(config: ModelConfig, labels: Labels, vocabulary_rows: int, input_length: int) -> Any:
+    ids = keras.Input((input_length,), dtype="int32", name="token_ids")
+    embedding = keras.layers.Embedding(
+        vocabulary_rows,
+        config.embedding_dim,
+        trainable=config.trainable_embedding,
+        name="embedding",
+    )
+    vectors = embedding(ids)  # (batch, input_length, embedding_dim)
+    features = _pool(config.pooling, vectors, ids)  # (batch, features)
+    features = _dropout(config.dropout, features, after="pooling")
+    for number, units in enumerate(config.hidden_units, start=1):
+        features = keras.layers.Dense(units, activation="relu", name=f"hidden_{number}")(features)
+        features = _dropout(config.dropout, features, after=f"hidden_{number}")
+    activation = "softmax" if labels.task == "multiclass" else "sigmoid"
+    output = keras.layers.Dense(labels.outputs, activation=activation, name="output")
+    return keras.Model(ids, output(features), name="classifier")
 
 
 def _pool(pooling: str, vectors: Any, ids: Any) -> Any:
     if pooling == "flatten":
         return keras.layers.Flatten(name="flatten")(vectors)
-    return _masked(pooling, vectors.shape[1:])([vectors, ids])
+    return _masked_pooling(pooling, vectors.shape[1:])([vectors, ids])
 
 
-def _masked(pooling: str, shape: tuple[int, int]) -> Any:
-    """Average or maximum over real tokens as a small model of its own; no token gives zeros.
+def _masked_pooling(pooling: str, shape: tuple[int, int]) -> Any:
+    """Pool the vectors of real tokens in a model of its own; a text without tokens gives zeros.
 
-    Keras's GlobalAveragePooling1D divides 0 by 0 where all is masked, and its GlobalMaxPooling1D
-    knows no mask.
+    Keras's GlobalAveragePooling1D divides 0 by 0 where all tokens are masked, and its
+    GlobalMaxPooling1D ignores masks.
     """
     ops = keras.ops
     vectors = keras.Input(shape, name="vectors")
     ids = keras.Input(shape[:1], dtype="int32", name="token_ids")
-    real = ops.expand_dims(ops.not_equal(ids, PADDING), -1)  # (batch, slots, 1)
+    real = ops.expand_dims(ops.not_equal(ids, PADDING), -1)  # (batch, input_length, 1)
     if pooling == "max":
         highest = ops.max(ops.where(real, vectors, float("-inf")), axis=1)
         pooled = ops.where(ops.any(real, axis=1), highest, 0.0)
@@ -144,5 +150,5 @@ def _masked(pooling: str, shape: tuple[int, int]) -> Any:
     return keras.Model([vectors, ids], pooled, name=pooling)
 
 
-def _drop(share: float, features: Any, *, after: str) -> Any:
-    return keras.layers.Dropout(share, name=f"dropout_{after}")(features) if share else features
+def _dropout(rate: float, features: Any, *, after: str) -> Any:
+    return keras.layers.Dropout(rate, name=f"dropout_{after}")(features) if rate else features

@@ -1,9 +1,10 @@
 """SGD, Adagrad, RMSprop, Adam on sparse rows.
 
-They are Keras's rules with Keras's constants. A row of a table that a step does not touch is
-neither read nor written, so that a step costs the same whatever the table's length. For SGD and
-Adagrad that is the same as touching it with a gradient of zeros. For Adam and RMSprop it is lazy:
-the running means of a row stand still while it is not used (as in LazyAdam of TensorFlow Addons).
+These are Keras's rules with Keras's constants. A step neither reads nor writes the rows of the
+embedding that it does not use, so its cost does not depend on the vocabulary size. For SGD and
+Adagrad, this equals a gradient of zeros for the other rows. For Adam and RMSprop it is lazy: the
+moving averages of a row do not decay while the row is not used (as in LazyAdam of TensorFlow
+Addons).
 """
 
 from __future__ import annotations
@@ -19,25 +20,26 @@ from embedclf.model.backend import tf
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-Numbers = npt.NDArray[np.floating]
+RealNumbers = npt.NDArray[np.floating]
 
 _EPSILON = 1e-7
 
 
 class OptimizerRule(NamedTuple):
-    """A rule, and the numbers that its running sums and means begin with."""
+    """How an optimizer turns gradients into updates."""
 
-    begin: tuple[float, ...]
-    move: Callable[[Any, list[Any]], tuple[Any, list[Any]]]
-    """(gradient, sums and means) → what to subtract times the rate, the new sums and means."""
-    factor: Callable[[Numbers], Numbers]
-    """Numbers of steps, from 1 → what their rates are multiplied by."""
+    initial_state: tuple[float, ...]
+    """First value of each of its accumulators (sums or moving averages)."""
+    compute_update: Callable[[Any, list[Any]], tuple[Any, list[Any]]]
+    """(gradient, accumulators) → what to subtract times the learning rate, the new accumulators."""
+    rate_factors: Callable[[RealNumbers], RealNumbers]
+    """Step numbers, from 1 → factors for their learning rates."""
 
 
 class Updater:
-    """Moves an embedding and the weights of dense layers by a rule.
+    """Updates an embedding and the weights of dense layers by a rule.
 
-    Its methods are to be called in a `tf.function`.
+    Call its methods in a `tf.function`.
     """
 
     def __init__(
@@ -45,103 +47,109 @@ class Updater:
         rule: OptimizerRule,
         embedding: Any | None,
         dense: Sequence[Any],
-        row_learning_rates: Numbers | None = None,
+        row_learning_rates: RealNumbers | None = None,
     ) -> None:
-        """Begin with the sums and means of a first step.
+        """Create the accumulators for a first step.
 
         Args:
-            rule: How to move them.
-            embedding: Variable (rows, width); None where it stays what it is.
+            rule: Of the optimizer.
+            embedding: Variable (rows, embedding_dim); None if it is not trained.
             dense: Variables of any shape.
-            row_learning_rates: (rows,) factors for the changes of each row; None is 1 for all.
+            row_learning_rates: (rows,) factors for the updates of each row; None is 1 for all.
         """
-        self._move = rule.move
+        self._compute_update = rule.compute_update
         self._embedding, self._dense = embedding, dense
-        numbers = [math.prod(one.shape) for one in dense]
-        self._numbers = numbers
-        self._paces = (
+        self._sizes = [math.prod(variable.shape) for variable in dense]
+        self._row_learning_rates = (
             None
             if row_learning_rates is None
             else tf.constant(row_learning_rates[:, None], tf.float32)
         )
-        self._row_sums = (
-            [tf.Variable(tf.fill(embedding.shape, x)) for x in rule.begin]
+        self._row_state = (
+            [tf.Variable(tf.fill(embedding.shape, value)) for value in rule.initial_state]
             if embedding is not None
             else []
         )
-        self._dense_sums = [tf.Variable(tf.fill([sum(numbers)], x)) for x in rule.begin]
+        self._dense_state = [
+            tf.Variable(tf.fill([sum(self._sizes)], value)) for value in rule.initial_state
+        ]
 
     @property
     def state(self) -> list[Any]:
-        """All sums and means."""
-        return [*self._row_sums, *self._dense_sums]
+        """All accumulators, as a checkpoint keeps them."""
+        return [*self._row_state, *self._dense_state]
 
-    def move_rows(self, at: Any, rows: Any, gradient: Any, rate: Any) -> None:
-        """Move some rows of the embedding.
+    def update_rows(self, indices: Any, rows: Any, gradient: Any, learning_rate: Any) -> None:
+        """Update some rows of the embedding.
 
         Args:
-            at: (used,) row numbers, each once.
-            rows: (used, width) what is there.
-            gradient: (used, width).
-            rate: What to multiply the change by.
+            indices: (used,) row numbers without duplicates: a scatter keeps only one of them.
+            rows: (used, embedding_dim) current values.
+            gradient: (used, embedding_dim).
+            learning_rate: Of this step.
         """
-        sums = self._row_sums
-        change, moved = self._move(gradient, [tf.gather(one, at) for one in sums])
-        if self._paces is not None:
-            change *= tf.gather(self._paces, at)
-        pairs = zip([*sums, self._embedding], [*moved, rows - rate * change], strict=True)
-        for one, values in pairs:
-            one.scatter_update(tf.IndexedSlices(values, at))
+        gathered = [tf.gather(accumulator, indices) for accumulator in self._row_state]
+        update, new_state = self._compute_update(gradient, gathered)
+        if self._row_learning_rates is not None:
+            update *= tf.gather(self._row_learning_rates, indices)
+        variables = [*self._row_state, self._embedding]
+        for variable, values in zip(
+            variables, [*new_state, rows - learning_rate * update], strict=True
+        ):
+            variable.scatter_update(tf.IndexedSlices(values, indices))
 
-    def move_dense(self, gradients: Sequence[Any], rate: Any) -> None:
-        """Move all dense weights, as one long vector: a few operations however many there are."""
+    def update_dense(self, gradients: Sequence[Any], learning_rate: Any) -> None:
+        """Update all dense weights as one long vector: few operations, however many layers."""
         gradient = tf.concat([tf.reshape(one, [-1]) for one in gradients], axis=0)
-        sums = self._dense_sums
-        change, moved = self._move(gradient, [one.read_value() for one in sums])
-        for one, values in zip(sums, moved, strict=True):
-            one.assign(values)
-        changes = tf.split(rate * change, self._numbers)
-        for one, values in zip(self._dense, changes, strict=True):
-            one.assign_sub(tf.reshape(values, one.shape))
+        current = [accumulator.read_value() for accumulator in self._dense_state]
+        update, new_state = self._compute_update(gradient, current)
+        for accumulator, values in zip(self._dense_state, new_state, strict=True):
+            accumulator.assign(values)
+        updates = tf.split(learning_rate * update, self._sizes)
+        for variable, values in zip(self._dense, updates, strict=True):
+            variable.assign_sub(tf.reshape(values, variable.shape))
 
 
-def _sgd(gradient: Any, _sums: list[Any]) -> tuple[Any, list[Any]]:
+def _sgd(gradient: Any, _state: list[Any]) -> tuple[Any, list[Any]]:
     return gradient, []
 
 
-def _adagrad(gradient: Any, sums: list[Any]) -> tuple[Any, list[Any]]:
+def _adagrad(gradient: Any, state: list[Any]) -> tuple[Any, list[Any]]:
     """Duchi, Hazan and Singer, Adaptive Subgradient Methods, 2011."""
-    total = sums[0] + tf.square(gradient)
+    total = state[0] + tf.square(gradient)
     return gradient * tf.math.rsqrt(total + _EPSILON), [total]
 
 
-def _rmsprop(gradient: Any, sums: list[Any]) -> tuple[Any, list[Any]]:
+def _rmsprop(gradient: Any, state: list[Any]) -> tuple[Any, list[Any]]:
     """Tieleman and Hinton, Neural Networks for Machine Learning, lecture 6.5, 2012."""
-    mean = 0.9 * sums[0] + 0.1 * tf.square(gradient)
+    mean = 0.9 * state[0] + 0.1 * tf.square(gradient)
     return gradient * tf.math.rsqrt(mean + _EPSILON), [mean]
 
 
-def _adam(gradient: Any, sums: list[Any]) -> tuple[Any, list[Any]]:
-    """Kingma and Ba, Adam, 2015, in the order of section 2's last paragraph."""
-    mean = sums[0] + 0.1 * (gradient - sums[0])
-    square = sums[1] + 0.001 * (tf.square(gradient) - sums[1])
+def _adam(gradient: Any, state: list[Any]) -> tuple[Any, list[Any]]:
+    """Kingma and Ba, Adam, 2015, in the order of section 2's last paragraph.
+
+    The bias correction is part of the learning rate (`_correct_bias`), not of the moments.
+    """
+    mean = state[0] + 0.1 * (gradient - state[0])
+    square = state[1] + 0.001 * (tf.square(gradient) - state[1])
     return mean / (tf.sqrt(square) + _EPSILON), [mean, square]
 
 
-def _unbiased(steps: Numbers) -> Numbers:
-    """What takes the zeros that Adam's means began with out of them."""
-    factors: Numbers = np.sqrt(1.0 - 0.999**steps) / (1.0 - 0.9**steps)
+def _correct_bias(steps: RealNumbers) -> RealNumbers:
+    """Correct the bias towards 0, from which Adam's moments start."""
+    factors: RealNumbers = np.sqrt(1.0 - 0.999**steps) / (1.0 - 0.9**steps)
     return factors
 
 
-def _unchanged(steps: Numbers) -> Numbers:
+def _constant(steps: RealNumbers) -> RealNumbers:
     return np.ones_like(steps)
 
 
-RULES = {
-    "sgd": OptimizerRule((), _sgd, _unchanged),
-    "adagrad": OptimizerRule((0.1,), _adagrad, _unchanged),
-    "rmsprop": OptimizerRule((0.0,), _rmsprop, _unchanged),
-    "adam": OptimizerRule((0.0, 0.0), _adam, _unbiased),
+OPTIMIZERS = {
+    "sgd": OptimizerRule((), _sgd, _constant),
+    "adagrad": OptimizerRule((0.1,), _adagrad, _constant),
+    "rmsprop": OptimizerRule((0.0,), _rmsprop, _constant),
+    "adam": OptimizerRule((0.0, 0.0), _adam, _correct_bias),
 }
-"""By the name of the optimizer."""
+"""Rules by the name of the optimizer in the config."""

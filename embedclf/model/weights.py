@@ -19,136 +19,151 @@ if TYPE_CHECKING:
     from embedclf.text.tokenizer import TokenIds
 
 
-Layer = tuple[Floats, Floats]  # kernel (inputs, units), bias (units,)
+DenseLayer = tuple[Floats, Floats]  # kernel (inputs, units), bias (units,)
 
-FOLDED_NUMBERS = 1 << 24
-"""Most numbers of a folded table: 64 MiB."""
+AVERAGING_POOLINGS = ("average", "sqrt")
+"""Poolings that divide the sum of a text's vectors by their number, or by its square root (Cer et
+al., Universal Sentence Encoder, 2018, section 3.1). With the root, a long text has larger features
+than a short one, but not in proportion to its length."""
 
-AVERAGES = ("average", "sqrt")
-"""Poolings that divide the sum of a text's vectors by how many they are, or by the root of that
-(Cer et al., Universal Sentence Encoder, 2018, section 3.1), so that a long text says more than a
-short one, yet not so much more as it is longer."""
+_MAX_FUSED_NUMBERS = 1 << 24
+"""Largest fused table: 64 MiB."""
 
 _GATHERED_NUMBERS = 1 << 20
-"""Numbers gathered from a table at once: 4 MiB, which a processor's cache holds."""
+"""Numbers gathered from a table at once: 4 MiB, which fits into a processor's cache."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What was learned, and how the layers are joined."""
+    """The learned weights of a network, and how to apply them."""
 
     pooling: str
     embedding: Floats
-    """(vocabulary, embedding_dim); pooling by average or max never reads the padding row."""
-    dense: tuple[Layer, ...]
-    """Each hidden layer (ReLU), then the output."""
-    folded: Floats | None
-    """(positions, vocabulary, units): what a token adds to each unit of the first dense layer, at
-    each position with flatten, wherever with average; None where gathering vectors is as good."""
+    """(vocabulary_rows, embedding_dim); average, sqrt and max pooling ignore the padding row."""
+    dense: tuple[DenseLayer, ...]
+    """The hidden layers (ReLU), then the output layer."""
+    fused: Floats | None
+    """(positions, vocabulary_rows, units): embedding times first kernel, that is, what each token
+    adds to each unit of the first dense layer. One position per id with flatten pooling, else a
+    single one. None where gathering vectors costs no more."""
 
     @classmethod
-    def of(cls, pooling: str, embedding: Floats, dense: tuple[Layer, ...]) -> Weights:
-        """Join the weights of layers, folded where that pays."""
-        return cls(pooling, embedding, dense, _fold(pooling, embedding, dense[0][0]))
+    def from_layers(cls, pooling: str, embedding: Floats, dense: tuple[DenseLayer, ...]) -> Weights:
+        """Combine the layers; fuse the embedding and the first dense layer where that pays."""
+        return cls(pooling, embedding, dense, _fuse(pooling, embedding, dense[0][0]))
 
     def logits(self, ids: TokenIds) -> Floats:
-        """Score token ids (n, slots): logits (n, outputs)."""
-        width = (self.embedding if self.folded is None else self.folded).shape[-1]
-        rows = max(1, _GATHERED_NUMBERS // max(1, ids.shape[1] * width))
+        """Compute the logits (n, outputs) of token ids (n, input_length)."""
+        width = (self.embedding if self.fused is None else self.fused).shape[-1]
+        batch_rows = max(1, _GATHERED_NUMBERS // max(1, ids.shape[1] * width))
         logits = np.empty((len(ids), len(self.dense[-1][1])), np.float32)
-        for start in range(0, len(ids), rows):
-            batch = slice(start, start + rows)
-            logits[batch] = self.head(self._first(ids[batch]))
+        for start in range(0, len(ids), batch_rows):
+            batch = slice(start, start + batch_rows)
+            logits[batch] = self.logits_from_units(self._first_units(ids[batch]))
         return logits
 
-    def head(self, units: Floats) -> Floats:
-        """What follows the first dense layer: its units (n, units) before ReLU → logits."""
+    def logits_from_units(self, units: Floats) -> Floats:
+        """Apply the layers after the first dense layer.
+
+        Args:
+            units: (n, units) of the first dense layer, before its ReLU.
+
+        Returns:
+            (n, outputs) logits; `units` itself if the first dense layer is the output layer.
+        """
         for kernel, bias in self.dense[1:]:
             units = np.maximum(units, 0.0) @ kernel + bias
         return units
 
-    def added(self, ids: TokenIds) -> Floats:
-        """What each id of one text (slots,) adds to the units of the first dense layer.
+    def unit_contributions(self, ids: TokenIds) -> Floats:
+        """Compute what each id of one text (input_length,) adds to the first dense layer's units.
 
-        They add up to what the layer gives without its bias. With max pooling a token adds that of
-        its numbers which are the largest; of equal ones the first counts.
+        The contributions sum to the output of the layer without its bias. With max pooling, a token
+        contributes the features in which its vector is the largest; in a tie, the first token does.
 
         Returns:
-            (slots, units).
+            (input_length, units).
         """
         kernel, _ = self.dense[0]
-        vectors = self.embedding[ids]  # (slots, embedding_dim)
+        vectors = self.embedding[ids]  # (input_length, embedding_dim)
         if self.pooling == "flatten":
-            places = kernel.reshape(len(ids), vectors.shape[1], -1)
-            at_places: Floats = (vectors[:, None] @ places)[:, 0]
-            return at_places
+            kernels = kernel.reshape(len(ids), vectors.shape[1], -1)  # one per position
+            by_position: Floats = (vectors[:, None] @ kernels)[:, 0]
+            return by_position
         real = ids != PADDING
-        if self.pooling in AVERAGES:
-            weighed: Floats = vectors * (real / self._divisors(ids[None])[0])[:, None]
-            return weighed @ kernel
-        ranked = np.where(real[:, None], vectors, -np.inf)
-        largest = np.arange(len(ids))[:, None] == ranked.argmax(axis=0)
+        if self.pooling in AVERAGING_POOLINGS:
+            weighted: Floats = vectors * (real / self._divisors(ids[None])[0])[:, None]
+            return weighted @ kernel
+        masked = np.where(real[:, None], vectors, -np.inf)
+        largest = np.arange(len(ids))[:, None] == masked.argmax(axis=0)
+        # argmax is 0 in a text of padding alone, so padding has to be masked a second time
         return np.where(largest & real[:, None], vectors, np.float32(0.0)) @ kernel
 
-    def slopes(self, units: npt.NDArray[np.floating], output: int) -> npt.NDArray[np.floating]:
-        """How a logit changes with each unit of the first dense layer, before ReLU.
+    def logit_gradients(
+        self, units: npt.NDArray[np.floating], output: int
+    ) -> npt.NDArray[np.floating]:
+        """Differentiate a logit by the units of the first dense layer, before their ReLU.
 
         Args:
-            units: (n, units) where to measure.
-            output: Which logit.
+            units: (n, units) at which to differentiate.
+            output: Index of the logit.
 
         Returns:
             (n, units) derivatives.
         """
-        below = []
+        active = []
         for kernel, bias in self.dense[1:]:
-            below.append(units > 0.0)
+            active.append(units > 0.0)
             units = np.maximum(units, 0.0) @ kernel + bias
-        slopes = np.zeros_like(units)
-        slopes[:, output] = 1.0
-        for (kernel, _), active in zip(self.dense[:0:-1], below[::-1], strict=True):
-            slopes = (slopes @ kernel.T) * active
-        return slopes
+        gradients = np.zeros_like(units)
+        gradients[:, output] = 1.0
+        for (kernel, _), mask in zip(self.dense[:0:-1], active[::-1], strict=True):
+            gradients = (gradients @ kernel.T) * mask
+        return gradients
 
-    def _first(self, ids: TokenIds) -> Floats:
-        """(n, units) of the first dense layer, before its ReLU where it is hidden."""
+    def _first_units(self, ids: TokenIds) -> Floats:
+        """Compute the first dense layer's units (n, units), before the ReLU if it is hidden."""
         kernel, bias = self.dense[0]
-        if self.folded is None:
+        if self.fused is None:
             return self._pool(ids) @ kernel + bias
-        positions, rows, units = self.folded.shape
-        places = ids + np.arange(positions, dtype=np.int32) * rows  # (n, slots)
-        added = _sum(self.folded.reshape(-1, units).take(places, axis=0))  # (n, units)
-        return (added / self._divisors(ids) if self.pooling in AVERAGES else added) + bias
+        positions, vocabulary_rows, units = self.fused.shape
+        # the rows of all positions are one table, so that a single take gathers them
+        rows = ids + np.arange(positions, dtype=np.int32) * vocabulary_rows  # (n, input_length)
+        sums = _sum_tokens(self.fused.reshape(-1, units).take(rows, axis=0))  # (n, units)
+        if self.pooling in AVERAGING_POOLINGS:
+            sums = sums / self._divisors(ids)
+        return sums + bias
 
     def _pool(self, ids: TokenIds) -> Floats:
-        """(n, slots) → (n, features); no token gives zeros."""
-        vectors = self.embedding.take(ids, axis=0)  # (n, slots, embedding_dim)
+        """Pool the vectors of ids (n, input_length) to (n, features); zeros without tokens."""
+        vectors = self.embedding.take(ids, axis=0)  # (n, input_length, embedding_dim)
         if self.pooling == "flatten":
             return vectors.reshape(len(ids), -1)
-        real = ids != PADDING  # (n, slots)
-        if self.pooling in AVERAGES:
-            shares = real.astype(np.float32) / self._divisors(ids)
-            average: Floats = (shares[:, None] @ vectors)[:, 0]
+        real = ids != PADDING  # (n, input_length)
+        if self.pooling in AVERAGING_POOLINGS:
+            factors = real.astype(np.float32) / self._divisors(ids)
+            average: Floats = (factors[:, None] @ vectors)[:, 0]
             return average
         vectors[~real] = -np.inf
         return np.where(real.any(axis=1)[:, None], vectors.max(axis=1), np.float32(0.0))
 
     def _divisors(self, ids: TokenIds) -> Floats:
-        """(n, 1) what the sum of each text's vectors is divided by."""
+        """Compute what the sum of each text's vectors is divided by, (n, 1)."""
         counts = np.count_nonzero(ids, axis=1)[:, None].astype(np.float32)
         lengths: Floats = np.maximum(counts, np.float32(1.0))
         return lengths if self.pooling == "average" else np.sqrt(lengths)
 
 
 def read_weights(model: bytes, pooling: str) -> Weights:
-    """Read the weights out of a `.keras` file, and fold them where that pays.
+    """Read the weights from a `.keras` file, without Keras.
 
-    The file is a zip archive; `model.weights.h5` in it names a layer by its class and its number
-    among the layers of that class, in the order of `config.json`.
+    The file is a zip archive. Its `model.weights.h5` names a layer by its class and its number
+    among the layers of that class, in the order of `config.json`; the layer names that embedclf
+    gives do not appear there.
 
     Args:
-        model: The content of the file.
-        pooling: How the network pools.
+        model: Content of the file.
+        pooling: Pooling of the network.
     """
     import h5py
 
@@ -160,39 +175,47 @@ def read_weights(model: bytes, pooling: str) -> Weights:
         layers = file["layers"]
 
         def variables(name: str) -> list[Floats]:
-            stored = layers[name]["vars"]
+            stored = layers[name]["vars"]  # by number; HDF5 sorts "10" before "2"
             return [np.asarray(stored[key], np.float32) for key in sorted(stored, key=int)]
 
         kernels = [variables("dense" if k == 0 else f"dense_{k}") for k in range(dense)]
         embedding = variables("embedding")[0]
-    return Weights.of(pooling, embedding, tuple((kernel, bias) for kernel, bias in kernels))
+    return Weights.from_layers(
+        pooling, embedding, tuple((kernel, bias) for kernel, bias in kernels)
+    )
 
 
-def folds(pooling: str, shape: tuple[int, int, int], embedding_dim: int) -> bool:
-    """Whether a table of that shape, (positions, vocabulary, units), is made and pays."""
-    numbers = math.prod(shape)
-    return pooling != "max" and shape[2] < embedding_dim and numbers <= FOLDED_NUMBERS
+def should_fuse(pooling: str, shape: tuple[int, int, int], embedding_dim: int) -> bool:
+    """Return whether a fused table is possible, small and faster.
 
-
-def _fold(pooling: str, embedding: Floats, kernel: Floats) -> Floats | None:
-    """Multiply each row of the embedding by the first kernel, where a token then costs less.
-
-    Both are linear, and so is what stands between them but for max. A text's units are then sums
-    over one number a token and unit, and not over `embedding_dim` of them.
+    Args:
+        pooling: Pooling of the network.
+        shape: (positions, vocabulary_rows, units) of the table.
+        embedding_dim: Length of the vectors that are gathered otherwise.
     """
-    vocabulary, width = embedding.shape
+    numbers = math.prod(shape)
+    return pooling != "max" and shape[2] < embedding_dim and numbers <= _MAX_FUSED_NUMBERS
+
+
+def _fuse(pooling: str, embedding: Floats, kernel: Floats) -> Floats | None:
+    """Multiply the embedding by the first kernel, where that makes a token cheaper to score.
+
+    Both are linear, and so is every pooling but max. A text's units are then sums of one number
+    per token and unit instead of `embedding_dim` numbers.
+    """
+    vocabulary_rows, width = embedding.shape
     units = kernel.shape[1]
-    positions = len(kernel) // width  # one, but for flatten
-    if not folds(pooling, (positions, vocabulary, units), width):
+    positions = len(kernel) // width  # 1, except with flatten
+    if not should_fuse(pooling, (positions, vocabulary_rows, units), width):
         return None
-    folded: Floats = embedding @ kernel.reshape(positions, width, units)
-    if pooling in AVERAGES:
-        folded[:, PADDING] = 0.0
-    return folded
+    fused: Floats = embedding @ kernel.reshape(positions, width, units)
+    if pooling in AVERAGING_POOLINGS:
+        fused[:, PADDING] = 0.0  # instead of a mask in every batch
+    return fused
 
 
-def _sum(vectors: Floats) -> Floats:
-    """(n, tokens, units) → (n, units); a product with ones, which is far quicker than `sum`."""
+def _sum_tokens(vectors: Floats) -> Floats:
+    """Sum (n, tokens, units) to (n, units); a product with ones is far faster than `sum`."""
     ones = np.ones((1, vectors.shape[1]), np.float32)
     total: Floats = (ones @ vectors)[:, 0]
     return total

@@ -1,21 +1,20 @@
-"""A comparison -> text."""
+"""A comparison of two runs -> text."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from embedclf.evaluation.metrics import LOWER_IS_BETTER
-from embedclf.reports.evaluation import interval
+from embedclf.reports.evaluation import format_interval
 from embedclf.system.terminal import (
-    NONE,
-    listing,
+    NO_VALUE,
+    escape_controls,
+    format_definitions,
+    format_score,
     new_table,
-    rendered,
-    score,
-    shortened,
+    render,
+    shorten,
     to_json,
-    visible,
 )
 
 if TYPE_CHECKING:
@@ -24,80 +23,95 @@ if TYPE_CHECKING:
     from embedclf.evaluation.bootstrap import Interval
     from embedclf.evaluation.compare import ChangedRow, Comparison
 
-_TEXT = 200
+_MAX_TEXT_CHARACTERS = 200
 
-_LEVEL = 0.05
-"""Differences that chance makes more seldom than that are called clear."""
+_SIGNIFICANCE_LEVEL = 0.05
+"""The p-value below which a difference is called clear."""
 
 
-def comparison(first: Path, second: Path, told: Comparison) -> str:
-    """What the second run does better or worse than the first."""
-    table = new_table(
-        "", "first", "second", "difference", "95 % interval", "", numbers=(1, 2, 3, 4)
-    )
-    for name, difference in told.differences.items():
-        values = [score(scores[name]) for scores in told.scores]
-        gain, edges, whose = _difference(name, difference)
-        table.add_row(name, *values, gain, edges, whose)
+def comparison_text(first: Path, second: Path, comparison: Comparison) -> str:
+    """Show what the second run does better or worse than the first."""
+    titles = ("", "first", "second", "difference", "95 % interval", "")
+    table = new_table(*titles, numbers=(1, 2, 3, 4))
+    for name, difference in comparison.differences.items():
+        scores = [format_score(values[name]) for values in comparison.metrics]
+        table.add_row(name, *scores, *_difference_cells(name, difference))
+    draws = f"paired bootstrap, {comparison.draws:,} draws"
     lines = [
         f"first: {first}; second: {second}",
-        f"{told.place}: {told.rows:,} rows; paired bootstrap, {told.draws:,} draws",
-        rendered(table),
-        *_cautions(told),
-        _test(told),
-        *map(_changed, told.changed),
+        f"{comparison.source}: {comparison.rows:,} rows; {draws}",
+        render(table),
+        *_cautions(comparison),
+        _mcnemar_text(comparison),
+        *map(_changed_row_text, comparison.changed),
     ]
     return "\n".join(lines)
 
 
-def comparison_json(first: Path, second: Path, told: Comparison) -> str:
-    """The same for programs."""
-    values = asdict(told)
-    for name, difference in told.differences.items():
-        values["differences"][name] = difference and {
-            "difference": difference[0],
-            "interval": difference[1],
+def comparison_json(first: Path, second: Path, comparison: Comparison) -> str:
+    """The comparison as JSON."""
+    return to_json(
+        {
+            "runs": [str(first), str(second)],
+            "place": comparison.source,
+            "rows": comparison.rows,
+            "cautions": comparison.cautions,
+            "scores": comparison.metrics,
+            "differences": {
+                name: difference and {"difference": difference[0], "interval": difference[1]}
+                for name, difference in comparison.differences.items()
+            },
+            "draws": comparison.draws,
+            "mended": comparison.fixed,
+            "broken": comparison.broken,
+            "p_value": comparison.p_value,
+            "changed": [_changed_row_values(row) for row in comparison.changed],
         }
-    return to_json({"runs": [str(first), str(second)], **values})
-
-
-def _cautions(told: Comparison) -> list[str]:
-    """Why the scores are too good, said once where it holds for both."""
-    first, second = told.cautions
-    if first == second:
-        return [f"of these rows: {first}"] if first else []
-    pairs = (("first", first), ("second", second))
-    return [f"of these rows and the {which}: {why}" for which, why in pairs if why]
-
-
-def _difference(name: str, told: tuple[float, Interval] | None) -> tuple[str, str, str]:
-    """How much higher, from where to where, and whose score is clearly better."""
-    if told is None:
-        return NONE, NONE, ""
-    gain, edges = told
-    if edges[0] <= 0.0 <= edges[1]:
-        return f"{gain:+.4f}", interval(edges), ""
-    second = (gain > 0.0) != (name in LOWER_IS_BETTER)
-    return f"{gain:+.4f}", interval(edges), "second" if second else "first"
-
-
-def _test(told: Comparison) -> str:
-    if told.p_value >= _LEVEL:
-        verdict = "no clear difference"
-    else:
-        verdict = (
-            "the second is right more often"
-            if told.mended > told.broken
-            else ("the first is right more often")
-        )
-    return (
-        f"the second mends {told.mended:,} rows and breaks {told.broken:,}; McNemar's exact test: "
-        f"p = {told.p_value:.2g}, {verdict}"
     )
 
 
-def _changed(told: ChangedRow) -> str:
-    true, first, second = (", ".join(labels) or "no label" for labels in (told.true, *told.given))
-    word = "mended" if second == true else "broken"
-    head = visible(f"{told.place}  {word}; true: {true}, first: {first}, second: {second}")
-    return f"{head}\n{listing([('', shortened(' '.join(told.text.split()), _TEXT))])}"
+def _cautions(comparison: Comparison) -> list[str]:
+    """Why the scores are optimistic; once if the reason is the same for both runs."""
+    first, second = comparison.cautions
+    if first == second:
+        return [f"of these rows: {first}"] if first else []
+    pairs = (("first", first), ("second", second))
+    return [f"of these rows and the {run}: {caution}" for run, caution in pairs if caution]
+
+
+def _difference_cells(name: str, difference: tuple[float, Interval] | None) -> tuple[str, str, str]:
+    """The difference, its interval, and the run whose score is significantly better."""
+    if difference is None:
+        return NO_VALUE, NO_VALUE, ""
+    gain, interval = difference
+    if interval[0] <= 0.0 <= interval[1]:
+        better = ""
+    else:
+        better = "second" if (gain > 0.0) != (name in LOWER_IS_BETTER) else "first"
+    return f"{gain:+.4f}", format_interval(interval), better
+
+
+def _mcnemar_text(comparison: Comparison) -> str:
+    if comparison.p_value >= _SIGNIFICANCE_LEVEL:
+        verdict = "no clear difference"
+    elif comparison.fixed > comparison.broken:
+        verdict = "the second is right more often"
+    else:
+        verdict = "the first is right more often"
+    return (
+        f"the second mends {comparison.fixed:,} rows and breaks {comparison.broken:,}; McNemar's "
+        f"exact test: p = {comparison.p_value:.2g}, {verdict}"
+    )
+
+
+def _changed_row_text(row: ChangedRow) -> str:
+    labels = (row.actual, *row.predicted)
+    actual, first, second = (", ".join(names) or "no label" for names in labels)
+    change = "mended" if second == actual else "broken"
+    head = f"{row.location}  {change}; true: {actual}, first: {first}, second: {second}"
+    text = shorten(" ".join(row.text.split()), _MAX_TEXT_CHARACTERS)
+    return f"{escape_controls(head)}\n{format_definitions([('', text)])}"
+
+
+def _changed_row_values(row: ChangedRow) -> dict[str, Any]:
+    return {"place": row.location, "text": row.text, "true": row.actual, "given": row.predicted}

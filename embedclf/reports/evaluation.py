@@ -1,294 +1,174 @@
-"""Evaluations and thresholds -> text."""
+"""Evaluations -> text."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedclf.evaluation.metrics import SHARES
-from embedclf.evaluation.scored_rows import BEFORE_REFIT
-from embedclf.evaluation.thresholds import named
+from embedclf.evaluation.metrics import LABEL_METRICS
+from embedclf.reports.thresholds import format_thresholds
 from embedclf.system.terminal import (
-    NONE,
+    NO_VALUE,
     WIDTH,
-    listing,
+    escape_controls,
+    format_definitions,
+    format_score,
     new_table,
-    percent,
-    rendered,
-    score,
-    shortened,
+    render,
+    shorten,
     to_json,
-    visible,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from embedclf.evaluation.bootstrap import Interval
     from embedclf.evaluation.error_analysis import Mistake, Slice
     from embedclf.evaluation.evaluate import BaselineComparison, RunEvaluation
-    from embedclf.evaluation.run_thresholds import ThresholdOption, ThresholdTable
     from embedclf.evaluation.scores import Scores
 
-_TEXT = 300
-"""Most letters of a text that are shown."""
+_MAX_TEXT_CHARACTERS = 300
 
-_TOKENS = 5
-"""Of a mistake: those that added most to it."""
+_MAX_TOKENS = 5
+"""Tokens shown for a mistake: those that contributed most."""
 
 
-def appraisal(told: RunEvaluation) -> str:
-    """All that is known of how good a run is, for people."""
-    scored, evaluation = told.scored, told.evaluation
+def evaluation_text(evaluation: RunEvaluation) -> str:
+    """Show scores, baselines, labels, confusion, slices and the worst mistakes of a run."""
+    scored, scores = evaluation.scored, evaluation.scores
     skipped = scored.labeled.skipped
-    more = f", {skipped:,} more skipped: no valid label" if skipped else ""
-    lines = [f"{scored.place.name}: {evaluation.rows:,} rows{more}"]
-    if evaluation.unknown_labels:
-        lines.append(unknown_labels(scored.place.name, evaluation))
-    lines += [_scores(told), listing(remarks(told)), "", _labels(told)]
-    if confusion := confusion_table(evaluation):
+    note = f", {skipped:,} more skipped: no valid label" if skipped else ""
+    lines = [f"{scored.source.name}: {scores.rows:,} rows{note}"]
+    if scores.unknown_labels:
+        lines.append(unknown_labels_text(scored.source.name, scores))
+    lines += [_score_table(evaluation), format_definitions(evaluation_notes(evaluation))]
+    lines += ["", _label_table(evaluation)]
+    if confusion := _confusion_text(scores):
         lines += ["", confusion]
-    lines += ["", _slices(told)]
-    if told.mistakes:
-        lines += ["", "the worst mistakes", *map(_mistake, told.mistakes)]
+    lines += ["", _slice_table(evaluation)]
+    if evaluation.mistakes:
+        lines += ["", "the worst mistakes", *map(_mistake_text, evaluation.mistakes)]
     return "\n".join(lines)
 
 
-def appraisal_json(run: Path, told: RunEvaluation) -> str:
-    """The same for programs; `rows` is their number."""
-    scored, evaluation = told.scored, told.evaluation
+def evaluation_json(run: Path, evaluation: RunEvaluation) -> str:
+    """The evaluation as JSON; `rows` is their number."""
+    scored = evaluation.scored
     values = {
         "run": str(run),
-        "data": scored.place.name,
-        "form": scored.labeled.table.form,
-        "caution": scored.place.caution,
+        "data": scored.source.name,
+        "form": scored.labeled.table.description,
+        "caution": scored.source.caution,
         "rows_skipped": scored.labeled.skipped,
-        **evaluation.to_json(),
-        "intervals": told.intervals,
-        "draws": told.draws,
-        "baselines": {
-            rival.name: {**asdict(rival), "verdict": rival.verdict} for rival in told.rivals
-        },
-        "slices": [asdict(one) for one in told.slices],
-        "mistakes": [_mistake_json(one) for one in told.mistakes],
+        **evaluation.scores.to_json(),
+        "intervals": evaluation.intervals,
+        "draws": evaluation.draws,
+        "baselines": {each.name: _baseline_values(each) for each in evaluation.baselines},
+        "slices": [_slice_values(each) for each in evaluation.slices],
+        "mistakes": [_mistake_values(mistake) for mistake in evaluation.mistakes],
     }
-    for label, intervals in zip(values["labels"], told.label_intervals, strict=True):
-        label["intervals"] = dict(zip(SHARES, intervals, strict=True))
+    for label, intervals in zip(values["labels"], evaluation.label_intervals, strict=True):
+        label["intervals"] = dict(zip(LABEL_METRICS, intervals, strict=True))
     return to_json(values)
 
 
-def interval(told: Interval | None) -> str:
-    """From where to where, in three decimals."""
-    return f"{told[0]:.3f} to {told[1]:.3f}" if told else NONE
+def format_interval(interval: Interval | None) -> str:
+    """An interval with three decimals: `0.912 to 0.954`."""
+    return f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else NO_VALUE
 
 
-def edges(told: Interval | None) -> str:
-    """From-to in two decimals, where there is little room."""
-    return f"{told[0]:.2f}-{told[1]:.2f}" if told else NONE
+def format_short_interval(interval: Interval | None) -> str:
+    """An interval with two decimals, for narrow columns: `0.91-0.95`."""
+    return f"{interval[0]:.2f}-{interval[1]:.2f}" if interval else NO_VALUE
 
 
-def remarks(told: RunEvaluation) -> list[tuple[str, str]]:
-    """What has to be said beside the scores: what they stand beside, and who is better."""
-    labels = told.scored.classifier.labels
-    entries = [(rival.name, rival.told) for rival in told.rivals]
-    if told.missing:
-        entries.append(("tf-idf", f"not fitted: {told.missing}"))
+def evaluation_notes(evaluation: RunEvaluation) -> list[tuple[str, str]]:
+    """What the scores need beside them: baselines, thresholds, cautions, verdicts."""
+    labels = evaluation.scored.classifier.labels
+    entries = [(baseline.name, baseline.description) for baseline in evaluation.baselines]
+    if evaluation.baseline_missing:
+        entries.append(("tf-idf", f"not fitted: {evaluation.baseline_missing}"))
     if labels.thresholds and set(labels.thresholds) != {0.5}:
-        entries.append(("threshold", thresholds(labels.names, labels.thresholds)))
-    entries.append(
-        ("intervals", f"bootstrap over rows, {told.draws:,} draws; a mean over labels is 'macro'")
+        entries.append(("threshold", format_thresholds(labels.names, labels.thresholds)))
+    draws = f"bootstrap over rows, {evaluation.draws:,} draws; a mean over labels is 'macro'"
+    entries.append(("intervals", draws))
+    if evaluation.scored.source.caution:
+        entries.append(("rows", evaluation.scored.source.caution))
+    first = next(iter(evaluation.scores.metrics))
+    verdicts = (_baseline_verdict(baseline, first) for baseline in evaluation.baselines)
+    return [*entries, *(("verdict", verdict) for verdict in verdicts)]
+
+
+def slice_note(row_slice: Slice, overall: float | None) -> str:
+    """Mark a slice whose score is significantly below that of all rows."""
+    return "below all" if overall is not None and row_slice.interval[1] < overall else ""
+
+
+def mistake_labels(mistake: Mistake) -> str:
+    """The actual and the predicted labels of a row."""
+    actual, predicted = (
+        ", ".join(labels) or "no label" for labels in (mistake.actual, mistake.predicted)
     )
-    if told.scored.place.caution:
-        entries.append(("rows", told.scored.place.caution))
-    first = next(iter(told.evaluation.scores))
-    entries += [("verdict", _verdict(rival, first)) for rival in told.rivals]
-    return entries
+    return f"true: {actual}, given: {predicted}"
 
 
-def below(one: Slice, whole: float | None) -> str:
-    """Whether a slice lies surely below the whole, in words."""
-    return "below all" if whole is not None and one.interval[1] < whole else ""
+def unknown_labels_text(rows: str, scores: Scores) -> str:
+    """Count the labels that training never saw.
+
+    Args:
+        rows: Names the rows that were scored.
+        scores: Theirs.
+    """
+    labels = ", ".join(f"{name!r} {count:,}" for name, count in scores.unknown_labels.items())
+    total = sum(scores.unknown_labels.values())
+    return shorten(
+        f"{rows}: {total:,} times a label that training never saw, which is always wrong: {labels}"
+    )
 
 
-def mistaken(told: Mistake) -> str:
-    """What is true of a row, and what was said of it."""
-    true, given = (", ".join(labels) or "no label" for labels in (told.true, told.given))
-    return f"true: {true}, given: {given}"
-
-
-def _scores(told: RunEvaluation) -> str:
-    names = [rival.name for rival in told.rivals]
+def _score_table(evaluation: RunEvaluation) -> str:
+    names = [baseline.name for baseline in evaluation.baselines]
     numbers = tuple(range(1, 3 + len(names)))
     table = new_table("", "score", "95 % interval", *names, numbers=numbers)
-    for name, value in told.evaluation.scores.items():
-        others = (score(rival.scores[name]) for rival in told.rivals)
-        table.add_row(name, score(value), interval(told.intervals[name]), *others)
-    return rendered(table)
+    for name, value in evaluation.scores.metrics.items():
+        interval = format_interval(evaluation.intervals[name])
+        baselines = (format_score(baseline.metrics[name]) for baseline in evaluation.baselines)
+        table.add_row(name, format_score(value), interval, *baselines)
+    return render(table)
 
 
-def _verdict(rival: BaselineComparison, first: str) -> str:
-    low, high = sorted(abs(edge) for edge in rival.interval)
-    if rival.verdict == "unclear":
+def _baseline_verdict(baseline: BaselineComparison, score_name: str) -> str:
+    """Say whether the run is better than a baseline; the interval is of the difference."""
+    low, high = sorted(abs(edge) for edge in baseline.interval)
+    if baseline.verdict == "unclear":
         return (
-            f"no clear difference from {rival.name}: {first} {rival.lead:+.4f} "
-            f"({rival.interval[0]:+.3f} to {rival.interval[1]:+.3f})"
+            f"no clear difference from {baseline.name}: {score_name} {baseline.lead:+.4f} "
+            f"({baseline.interval[0]:+.3f} to {baseline.interval[1]:+.3f})"
         )
-    better = rival.verdict == "run"
-    than = f"better than {rival.name}" if better else f"{rival.name} IS BETTER than this run"
-    return f"{than}: {first} by {abs(rival.lead):.4f} ({low:.3f} to {high:.3f})"
+    better = baseline.verdict == "run"
+    than = f"better than {baseline.name}" if better else f"{baseline.name} IS BETTER than this run"
+    return f"{than}: {score_name} by {abs(baseline.lead):.4f} ({low:.3f} to {high:.3f})"
 
 
-def _labels(told: RunEvaluation) -> str:
+def _label_table(evaluation: RunEvaluation) -> str:
     columns = ("precision", "(95 %)", "recall", "(95 %)", "f1", "(95 %)")
     table = new_table("label", "rows", *columns, numbers=range(1, 8))
-    for label, intervals in zip(told.evaluation.labels, told.label_intervals, strict=True):
-        shares = (label.precision, label.recall, label.f1)
+    for label, intervals in zip(evaluation.scores.labels, evaluation.label_intervals, strict=True):
+        scores = (label.precision, label.recall, label.f1)
         cells = [
             cell
-            for share, between in zip(shares, intervals, strict=True)
-            for cell in (score(share), edges(between))
+            for score, interval in zip(scores, intervals, strict=True)
+            for cell in (format_score(score), format_short_interval(interval))
         ]
         table.add_row(label.label, f"{label.rows:,}", *cells)
-    return rendered(table)
+    return render(table)
 
 
-def _slices(told: RunEvaluation) -> str:
-    """Slices, and whether one lies surely below the whole."""
-    first, whole = next(iter(told.evaluation.scores.items()))
-    table = new_table("rows by", "", "rows", first, "95 % interval", "", numbers=(2, 3, 4))
-    before = ""
-    for one in told.slices:
-        by = one.by if one.by != before else ""
-        rows = f"{one.rows:,}"
-        table.add_row(
-            by, one.name, rows, score(one.score), interval(one.interval), below(one, whole)
-        )
-        before = one.by
-    return rendered(table)
-
-
-def _mistake(told: Mistake) -> str:
-    explanation = told.explanation
-    added = [
-        f"{name} {total:+.2f}"
-        for name, times, total in explanation.summands(_TOKENS)
-        if times is not None and name != "other tokens"
-    ]
-    entries = [
-        ("", shortened(" ".join(explanation.text.split()), _TEXT)),
-        ("", f"{explanation.label} {score(explanation.probability)}: {', '.join(added)}"),
-    ]
-    head = visible(f"{told.place}  {mistaken(told)}")
-    return f"{shortened(head, WIDTH)}\n{listing(entries)}"
-
-
-def _mistake_json(told: Mistake) -> dict[str, Any]:
-    explanation = told.explanation
-    tokens = [[token.token, token.contribution] for token in explanation.tokens]
-    phrases = [[phrase.phrase, phrase.contribution] for phrase in explanation.phrases]
-    return {
-        "place": told.place,
-        "true": told.true,
-        "given": told.given,
-        "label": explanation.label,
-        "probability": explanation.probability,
-        "text": explanation.text,
-        "tokens": tokens + phrases,
-    }
-
-
-COLUMNS = ("rule", "threshold", "precision", "recall", "f1", "given", "rows", "")
-"""Of a table of choices."""
-
-
-def weighed(told: ThresholdTable) -> str:
-    """What thresholds come to, the one that the run decides by marked."""
-    several = len(told.thresholds) > 1
-    head = ("label", "rule") if several else ("rule",)
-    numbers = range(len(head), len(head) + 6)
-    table = new_table(*head, *COLUMNS[1:], numbers=numbers)
-    for choice in told.choices:
-        table.add_row(*([choice.label] if several else []), *cells(choice))
-    lines = [
-        heading(told),
-        rendered(table),
-        flattered(told),
-    ]
-    return "\n".join(lines)
-
-
-def heading(told: ThresholdTable) -> str:
-    """Which rows, and of which label if it is one."""
-    of = "" if len(told.thresholds) > 1 else f" of {told.choices[0].label!r}"
-    return f"{told.place}: {told.rows:,} rows; what thresholds{of} come to"
-
-
-def flattered(told: ThresholdTable) -> str:
-    """Why other rows would come to less."""
-    before = f"; {BEFORE_REFIT}" if told.refitted else ""
-    return (
-        "measured on the rows that they are chosen on, so a little too good; `embedclf evaluate` "
-        f"scores others{before}"
-    )
-
-
-def weighed_json(run: Path, told: ThresholdTable) -> str:
-    """The same for programs."""
-    return to_json(
-        {
-            "run": str(run),
-            "data": told.place,
-            "refitted": told.refitted,
-            "rows": told.rows,
-            "rule": named(told.rule),
-            "thresholds": told.thresholds,
-            "choices": [_choice_json(choice) for choice in told.choices],
-        }
-    )
-
-
-def cells(choice: ThresholdOption) -> list[str]:
-    """A rule and what it comes to, in the order of `COLUMNS`."""
-    curve = choice.curve
-    shares = (curve.thresholds, curve.precision, curve.recall, curve.f1)
-    return [
-        named(choice.rule),
-        *(score(float(share[0])) for share in shares),
-        percent(float(curve.given[0])),
-        f"{round(float(curve.given[0]) * curve.rows):,}",
-        "the run's" if choice.taken else "",
-    ]
-
-
-def _choice_json(choice: ThresholdOption) -> dict[str, Any]:
-    curve = choice.curve
-    shares = {
-        "threshold": curve.thresholds,
-        "precision": curve.precision,
-        "recall": curve.recall,
-        "f1": curve.f1,
-        "share_given": curve.given,
-    }
-    values = {name: float(share[0]) for name, share in shares.items()}
-    return {"label": choice.label, "rule": named(choice.rule), "taken": choice.taken, **values}
-
-
-def thresholds(labels: Sequence[str], chosen: Sequence[float]) -> str:
-    """From which probability on each label is given."""
-    if len(chosen) > 1 and len(set(chosen)) == 1:
-        return f"each label from {chosen[0]:.4f} on"
-    pairs = zip(labels[-len(chosen) :], chosen, strict=True)
-    return shortened(", ".join(f"{label!r} from {cut:.4f} on" for label, cut in pairs))
-
-
-def confusion_table(scored: Scores) -> str | None:
-    """What is taken for what, where it fits the page."""
-    if scored.confusion is None:
+def _confusion_text(scores: Scores) -> str | None:
+    """The confusion matrix; None if rows have several labels or it is too wide."""
+    if scores.confusion is None:
         return None
-    names = [label.label for label in scored.labels]
-    rows = [[f"{cell:,}" for cell in cells] for cells in scored.confusion]
+    names = [label.label for label in scores.labels]
+    rows = [[f"{count:,}" for count in counts] for counts in scores.confusion]
     corner = "true \\ given"
     first = max(len(corner), *map(len, names))
     columns = zip(names, *rows, strict=True)
@@ -297,13 +177,69 @@ def confusion_table(scored: Scores) -> str | None:
     table = new_table(corner, *names, numbers=tuple(range(1, len(names) + 1)))
     for name, cells in zip(names, rows, strict=True):
         table.add_row(name, *cells)
-    return rendered(table)
+    return render(table)
 
 
-def unknown_labels(rows: str, scored: Scores) -> str:
-    """Labels that training never saw, with their rows."""
-    named = ", ".join(f"{name!r} {count:,}" for name, count in scored.unknown_labels.items())
-    total = sum(scored.unknown_labels.values())
-    return shortened(
-        f"{rows}: {total:,} times a label that training never saw, which is always wrong: {named}"
-    )
+def _slice_table(evaluation: RunEvaluation) -> str:
+    name, overall = next(iter(evaluation.scores.metrics.items()))
+    table = new_table("rows by", "", "rows", name, "95 % interval", "", numbers=(2, 3, 4))
+    before = ""
+    for each in evaluation.slices:
+        by = each.by if each.by != before else ""
+        score, interval = format_score(each.score), format_interval(each.interval)
+        note = slice_note(each, overall)
+        table.add_row(by, each.name, f"{each.rows:,}", score, interval, note)
+        before = each.by
+    return render(table)
+
+
+def _mistake_text(mistake: Mistake) -> str:
+    explanation = mistake.explanation
+    contributions = [
+        f"{name} {total:+.2f}"
+        for name, times, total in explanation.terms(_MAX_TOKENS)
+        if times is not None and name != "other tokens"
+    ]
+    label = f"{explanation.label} {format_score(explanation.probability)}"
+    entries = [
+        ("", shorten(" ".join(explanation.text.split()), _MAX_TEXT_CHARACTERS)),
+        ("", f"{label}: {', '.join(contributions)}"),
+    ]
+    head = escape_controls(f"{mistake.location}  {mistake_labels(mistake)}")
+    return f"{shorten(head, WIDTH)}\n{format_definitions(entries)}"
+
+
+def _baseline_values(baseline: BaselineComparison) -> dict[str, Any]:
+    return {
+        "name": baseline.name,
+        "scores": baseline.metrics,
+        "lead": baseline.lead,
+        "interval": baseline.interval,
+        "told": baseline.description,
+        "verdict": baseline.verdict,
+    }
+
+
+def _slice_values(row_slice: Slice) -> dict[str, Any]:
+    return {
+        "by": row_slice.by,
+        "name": row_slice.name,
+        "rows": row_slice.rows,
+        "score": row_slice.score,
+        "interval": row_slice.interval,
+    }
+
+
+def _mistake_values(mistake: Mistake) -> dict[str, Any]:
+    explanation = mistake.explanation
+    tokens = [[token.token, token.contribution] for token in explanation.tokens]
+    ngrams = [[ngram.ngram, ngram.contribution] for ngram in explanation.ngrams]
+    return {
+        "place": mistake.location,
+        "true": mistake.actual,
+        "given": mistake.predicted,
+        "label": explanation.label,
+        "probability": explanation.probability,
+        "text": explanation.text,
+        "tokens": tokens + ngrams,
+    }

@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedclf.runs.history import epochs
-from embedclf.system.terminal import listing, near, percent, shortened
+from embedclf.runs.history import format_epochs
+from embedclf.system.terminal import display_path, format_definitions, format_percent, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,93 +17,110 @@ if TYPE_CHECKING:
     from embedclf.runs.history import Epoch, RefitStarted, Resumed, Step
 
 
-def dataset(facts: dict[str, Any], config: Config) -> str:
-    """What training is about to read: rows, labels, vocabulary, what is lost."""
-    parts = facts["data"]
-    train = parts["train"]
+def dataset_text(facts: dict[str, Any], config: Config) -> str:
+    """Describe the rows, labels and vocabulary, and how much of the texts is lost.
+
+    Args:
+        facts: Those of `Dataset.facts`.
+        config: What is trained.
+    """
+    splits = facts["data"]
+    train = splits["train"]
     labels = ", ".join(f"{name} {count:,}" for name, count in train["labels"].items())
-    rows = [f"{part['rows']:,} {name}" for name, part in parts.items()]
-    skipped = sum(part["rows_skipped"] for part in parts.values())
-    cut = [f"{name} {percent(part['share_of_texts_cut'])}" for name, part in parts.items()]
-    unknown = [f"{name} {percent(part['share_of_tokens_unknown'])}" for name, part in parts.items()]
-    pairs = [
-        ("data", str(near(Path(train["path"])))),
-        ("read as", train["form"]),
-        (
-            "rows",
-            " · ".join(rows) + (f" · {skipped:,} skipped: no valid label" if skipped else ""),
-        ),
-        ("labels", shortened(f"{len(train['labels'])} ({facts['task']}): {labels}")),
-        (
-            "vocabulary",
-            f"{facts['vocabulary']:,} of at most {config.text.vocabulary_size:,} rows, padding "
-            f"and unknown included; unit: {config.text.unit}",
-        ),
-        *_phrases(facts, config),
-        (
-            "texts cut",
-            f"{' · '.join(cut)} have more than {config.text.sequence_length} tokens",
-        ),
-        ("tokens unknown", " · ".join(unknown)),
-    ]
-    return listing(pairs)
-
-
-def _phrases(facts: dict[str, Any], config: Config) -> Iterator[tuple[str, str]]:
-    """How many phrases there are, if any were looked for."""
-    text = config.text
-    if text.ngrams > 1:
-        most = f"{facts['phrases']:,} of at most {text.ngram_vocabulary_size:,}"
-        yield "phrases", f"{most}, of 2 to {text.ngrams} tokens" if text.ngrams > 2 else most
-
-
-def device(told: Device) -> str:
-    """What the training runs on."""
-    return listing([("device", f"{told.kind} {told.name}, {told.cores} cores")])
-
-
-def resumed(told: Resumed) -> str:
-    """Where a training goes on."""
-    what = f"after epoch {told.epochs}" if told.epochs else "nothing to resume: from the beginning"
-    return listing([("goes on", what)])
-
-
-def refitting(told: RefitStarted) -> str:
-    """What is trained anew, and on what."""
-    return listing([("refit", f"{epochs(told.epochs)} anew on all {told.rows:,} rows")])
-
-
-def loss(told: Step) -> str:
-    """The loss within an epoch, as soon as it is known."""
-    return "" if math.isnan(told.loss) else f"  loss {told.loss:.4f}"
-
-
-def epoch(told: Epoch, most: int, score_name: str) -> str:
-    """One line an epoch."""
-    line = (
-        f"epoch {told.epoch}/{most}  {told.seconds:.1f} s  {told.rows_per_second:,.0f} rows/s  "
-        f"loss {told.loss:.4f}"
+    truncated = _percentages(splits, "share_of_texts_cut")
+    return format_definitions(
+        [
+            ("data", str(display_path(Path(train["path"])))),
+            ("read as", train["form"]),
+            ("rows", _row_counts(splits)),
+            ("labels", shorten(f"{len(train['labels'])} ({facts['task']}): {labels}")),
+            (
+                "vocabulary",
+                f"{facts['vocabulary']:,} of at most {config.text.vocabulary_size:,} rows, padding "
+                f"and unknown included; unit: {config.text.unit}",
+            ),
+            *_ngram_entries(facts, config),
+            ("texts cut", f"{truncated} have more than {config.text.sequence_length} tokens"),
+            ("tokens unknown", _percentages(splits, "share_of_tokens_unknown")),
+        ]
     )
-    if math.isnan(told.val_loss):
+
+
+def device_text(device: Device) -> str:
+    """Describe what the training runs on."""
+    return format_definitions([("device", f"{device.kind} {device.name}, {device.cores} cores")])
+
+
+def resumed_text(event: Resumed) -> str:
+    """Say after which epoch a training resumes."""
+    nothing = "nothing to resume: from the beginning"
+    after = f"after epoch {event.epochs}" if event.epochs else nothing
+    return format_definitions([("goes on", after)])
+
+
+def refit_text(event: RefitStarted) -> str:
+    """Say for how many epochs and on how many rows the network is refit."""
+    refit = f"{format_epochs(event.epochs)} anew on all {event.rows:,} rows"
+    return format_definitions([("refit", refit)])
+
+
+def loss_text(step: Step) -> str:
+    """The loss within an epoch, or nothing while it is unknown."""
+    return "" if math.isnan(step.loss) else f"  loss {step.loss:.4f}"
+
+
+def epoch_text(epoch: Epoch, max_epochs: int, score_name: str) -> str:
+    """The line of a finished epoch; a refit has no validation scores."""
+    line = (
+        f"epoch {epoch.epoch}/{max_epochs}  {epoch.seconds:.1f} s  "
+        f"{epoch.rows_per_second:,.0f} rows/s  loss {epoch.loss:.4f}"
+    )
+    if math.isnan(epoch.val_loss):
         return line
-    return f"{line}  val_loss {told.val_loss:.4f}  val_{score_name} {told.val_score:.4f}"
+    return f"{line}  val_loss {epoch.val_loss:.4f}  val_{score_name} {epoch.val_score:.4f}"
 
 
-def covered(facts: Mapping[str, Any]) -> str:
-    """The coverage of a run to be, as a listing; `facts` are those of `Coverage`."""
-    return listing(entries({"vectors": facts}))
+def coverage_text(facts: Mapping[str, Any]) -> str:
+    """Describe how much of the vocabulary starts from word vectors.
+
+    Args:
+        facts: Those of `Coverage.facts`.
+    """
+    return format_definitions(coverage_entries({"vectors": facts}))
 
 
-def entries(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What a run started from, as entries of a listing; none where that was chance."""
+def coverage_entries(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The word vectors that a run started from, for a listing; empty if it started at random.
+
+    Args:
+        record: That of a run, or the facts of its dataset.
+    """
     facts = record.get("vectors")
     if facts is None:
         return []
-    told = (
+    coverage = (
         f"{facts['source']}: {facts['tokens_covered']:,} of {facts['tokens']:,} tokens "
-        f"({percent(facts['share_of_tokens'])}), {percent(facts['share_of_texts_tokens'])} of all "
-        "that is read of training texts"
+        f"({format_percent(facts['share_of_tokens'])}), "
+        f"{format_percent(facts['share_of_texts_tokens'])} of all that is read of training texts"
     )
     if facts["unreadable"]:
-        told += f"; words of it passed over, as they are not UTF-8: {facts['unreadable']:,}"
-    return [("vectors", told)]
+        coverage += f"; words of it passed over, as they are not UTF-8: {facts['unreadable']:,}"
+    return [("vectors", coverage)]
+
+
+def _row_counts(splits: Mapping[str, Any]) -> str:
+    counts = " · ".join(f"{split['rows']:,} {name}" for name, split in splits.items())
+    skipped = sum(split["rows_skipped"] for split in splits.values())
+    return counts + (f" · {skipped:,} skipped: no valid label" if skipped else "")
+
+
+def _percentages(splits: Mapping[str, Any], key: str) -> str:
+    return " · ".join(f"{name} {format_percent(split[key])}" for name, split in splits.items())
+
+
+def _ngram_entries(facts: dict[str, Any], config: Config) -> Iterator[tuple[str, str]]:
+    """How many n-grams the vocabulary has, if the config asks for any."""
+    text = config.text
+    if text.ngrams > 1:
+        count = f"{facts['phrases']:,} of at most {text.ngram_vocabulary_size:,}"
+        yield "phrases", f"{count}, of 2 to {text.ngrams} tokens" if text.ngrams > 2 else count

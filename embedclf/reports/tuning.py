@@ -8,191 +8,204 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from embedclf.system.terminal import (
-    NONE,
+    NO_VALUE,
     WIDTH,
-    listing,
+    escape_controls,
+    format_definitions,
+    format_percent,
+    format_score,
     new_table,
-    percent,
-    rendered,
-    score,
+    render,
     to_json,
-    visible,
 )
-from embedclf.tuning.space import changed, in_words, own, word
+from embedclf.tuning.space import changed_settings, config_value, format_settings, format_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from embedclf.tuning.search import SearchProgress
+    from embedclf.tuning.search import SearchProgress, StudyOpened
     from embedclf.tuning.space import Trial
-    from embedclf.tuning.tune import StudyOpened, TuningResult
+    from embedclf.tuning.tune import TuningResult
 
 _STATES = ("complete", "pruned", "failed")
 """Of finished trials, in the order in which they are counted."""
 
-TOO_GOOD = "the best of several trials is a little too good on the validation rows that chose it"
-"""What must be said of every score that a search ends with."""
+OPTIMISTIC = "the best of several trials is a little too good on the validation rows that chose it"
+"""The caution that every score of a search needs."""
 
-_BETTER_TEST = "; the score of the test rows is the one to trust"
+_TEST_SCORE = "; the score of the test rows is the one to trust"
 
-_NO_TEST = "; `data.test` names a table whose score would be the one to trust"
-
-
-def begun(opened: StudyOpened, most: int | None) -> str:
-    """Which study it is, and how far it has come."""
-    bound = "" if most is None else f" of {most:,}"
-    what = f"{opened.trials:,}{bound} trials are there" if opened.trials else "begins"
-    return listing([("study", f"{opened.folder}: {what}")])
+_NO_TEST_SCORE = "; `data.test` names a table whose score would be the one to trust"
 
 
-def columns(metric: str) -> str:
-    """The line above those of trials."""
-    return f"trial  {metric:>{_room(metric)}}    seconds  differs from the config by"
+def study_text(study: StudyOpened, max_trials: int | None) -> str:
+    """Name the study's directory and count its trials."""
+    limit = "" if max_trials is None else f" of {max_trials:,}"
+    finished = study.finished_trials
+    trials = f"{finished:,}{limit} trials are there" if finished else "begins"
+    return format_definitions([("study", f"{study.folder}: {trials}")])
 
 
-def trial(stood: SearchProgress, ended: Trial) -> str:
-    """One trial, the best so far marked; a line of settings that is full goes on below."""
+def trial_header(metric: str) -> str:
+    """The line above those of `trial_text`."""
+    return f"trial  {metric:>{_score_width(metric)}}    seconds  differs from the config by"
+
+
+def trial_text(progress: SearchProgress, trial: Trial) -> str:
+    """The line of a finished trial, the best so far marked; long settings take more lines."""
     from textwrap import wrap
 
-    best = stood.best is not None and stood.best.number == ended.number
-    result = score(ended.score) if ended.score is not None else ended.state
-    differs = {key: value for key, value in ended.settings.items() if value != stood.own[key]}
-    after = f"after epoch {ended.epochs}" if ended.state == "pruned" and ended.epochs else ""
-    told = [in_words(differs) or "nothing", ended.reason or after]
+    is_best = progress.best is not None and progress.best.number == trial.number
+    outcome = format_score(trial.score) if trial.score is not None else trial.state
+    own = progress.baseline
+    settings = {key: value for key, value in trial.settings.items() if value != own[key]}
+    pruned = f"after epoch {trial.epochs}" if trial.state == "pruned" and trial.epochs else ""
+    notes = [format_settings(settings) or "nothing", trial.reason or pruned]
     line = (
-        f"{ended.number:>5}  {result:>{_room(stood.metric)}} {'*' if best else ' '}  "
-        f"{ended.seconds:>7.1f}  "
+        f"{trial.number:>5}  {outcome:>{_score_width(progress.metric)}} {'*' if is_best else ' '}  "
+        f"{trial.seconds:>7.1f}  "
     )
-    parts = wrap("; ".join(filter(None, told)), WIDTH - len(line), break_on_hyphens=False)
-    return line + ("\n" + " " * len(line)).join(map(visible, parts))
+    lines = wrap("; ".join(filter(None, notes)), WIDTH - len(line), break_on_hyphens=False)
+    return line + ("\n" + " " * len(line)).join(map(escape_controls, lines))
 
 
-def found(told: TuningResult) -> str:
-    """The best settings beside the config's own, and what they came to."""
-    return "\n".join([_settings(told), "", _scores(told), *_remarks(told)])
+def tuning_text(search: TuningResult) -> str:
+    """Show the best settings and scores next to those of the config."""
+    return "\n".join([_setting_table(search), "", _score_table(search), *_notes(search)])
 
 
-def found_json(told: TuningResult) -> str:
-    """The same for programs."""
-    counts = _counts(told)
-    first = told.own_trial
+def tuning_json(search: TuningResult) -> str:
+    """The search as JSON."""
+    counts = _count_states(search)
+    own = search.baseline_trial
     values: dict[str, Any] = {
-        "study": str(told.folder),
-        "metric": told.metric,
+        "study": str(search.folder),
+        "metric": search.metric,
         "trials": {"all": sum(counts.values()), **counts},
-        "own": first and {"settings": first.settings, "scores": first.scores},
+        "own": own and {"settings": own.settings, "scores": own.scores},
         "best": {
-            "trial": told.best.number,
-            "settings": told.best.settings,
-            "scores": told.best.scores,
+            "trial": search.best.number,
+            "settings": search.best.settings,
+            "scores": search.best.scores,
         },
-        "importance": told.importance,
-        "config": str(told.config),
-        "report": str(told.page),
-        "run": told.run and str(told.run.path),
-        "metrics": told.run and told.run.metrics(),
-        "scored_on_test": told.tested,
+        "importance": search.importance,
+        "config": str(search.config_file),
+        "report": str(search.report_file),
+        "run": search.run and str(search.run.path),
+        "metrics": search.run and search.run.metrics(),
+        "scored_on_test": search.test_runs,
     }
     return to_json(values)
 
 
-def trials_csv(told: TuningResult) -> str:
-    """A row a trial, in the order of beginning."""
-    written = io.StringIO()
-    rows = csv.writer(written, lineterminator="\n")
-    keys = list(told.space)
-    rows.writerow(["trial", "state", told.metric, "val_loss", "seconds", "epochs", "reason", *keys])
-    for one in told.trials:
-        facts = [one.score, one.loss, one.seconds, one.epochs, one.reason]
-        settings = [word(one.settings[key]) if key in one.settings else None for key in keys]
-        rows.writerow([one.number, one.state, *facts, *settings])
-    return written.getvalue()
+def trials_csv(search: TuningResult) -> str:
+    """A CSV table with a row for each trial, in the order in which they began."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    keys = list(search.space)
+    columns = ["trial", "state", search.metric, "val_loss", "seconds", "epochs", "reason"]
+    writer.writerow([*columns, *keys])
+    for trial in search.trials:
+        settings = trial.settings
+        values = [format_value(settings[key]) if key in settings else None for key in keys]
+        outcome = [trial.score, trial.loss, trial.seconds, trial.epochs, trial.reason]
+        writer.writerow([trial.number, trial.state, *outcome, *values])
+    return text.getvalue()
 
 
-def counted(told: TuningResult) -> str:
-    """How many trials there were, and how they ended."""
-    counts = _counts(told)
-    how = ", ".join(f"{count:,} {state}" for state, count in counts.items() if count)
-    return f"{sum(counts.values()):,}: {how}"
+def trial_counts(search: TuningResult) -> str:
+    """How many trials there were, and how they ended: `30: 21 complete, 9 pruned`."""
+    counts = _count_states(search)
+    states = ", ".join(f"{count:,} {state}" for state, count in counts.items() if count)
+    return f"{sum(counts.values()):,}: {states}"
 
 
-def warning(told: TuningResult) -> str:
-    """How far the scores are to be trusted."""
-    if told.source.config.data.test is None:
-        return TOO_GOOD + _NO_TEST
-    looks = f", which {told.tested} runs of this study have seen" if told.tested > 1 else ""
-    return TOO_GOOD + _BETTER_TEST + looks
+def score_caution(search: TuningResult) -> str:
+    """Say which scores are optimistic, and which one is not."""
+    if search.source.config.data.test is None:
+        return OPTIMISTIC + _NO_TEST_SCORE
+    runs = search.test_runs
+    seen = f", which {runs} runs of this study have seen" if runs > 1 else ""
+    return OPTIMISTIC + _TEST_SCORE + seen
 
 
-def weighed(told: TuningResult) -> str:
-    """What importance is, or why there is none."""
-    complete = _counts(told)["complete"]
-    if told.importance is None:
+def importance_note(search: TuningResult) -> str:
+    """Explain the importance of a setting, or why it is unknown."""
+    complete = _count_states(search)["complete"]
+    if search.importance is None:
         return f"not told: {complete:,} complete trials are too few, or all scored alike"
     return f"share of the variance of the score over {complete:,} complete trials (fANOVA)"
 
 
-def settings(told: TuningResult) -> Iterator[tuple[str, str, str, str]]:
-    """Each setting, the most important first: what config and best have, and its importance."""
-    shares = told.importance or {}
-    for key in sorted(told.space, key=lambda key: -shares.get(key, 0.0)):
-        before, best = own(told.source.config, key), told.best.settings[key]
-        share = percent(shares[key]) if key in shares else NONE
-        yield key, word(before), "same" if best == before else word(best), share
+def setting_rows(search: TuningResult) -> Iterator[tuple[str, str, str, str]]:
+    """Each setting, its value in the config and in the best trial, and its importance.
+
+    The most important comes first.
+    """
+    importance = search.importance or {}
+    for key in sorted(search.space, key=lambda key: -importance.get(key, 0.0)):
+        before, best = config_value(search.source.config, key), search.best.settings[key]
+        percent = format_percent(importance[key]) if key in importance else NO_VALUE
+        yield key, format_value(before), "same" if best == before else format_value(best), percent
 
 
-def sides(told: TuningResult) -> dict[str, dict[str, Any]]:
-    """Scores of the validation rows before and after and, where the run has them, of the test."""
-    first = told.own_trial
-    found: dict[str, dict[str, Any]] = {"config (validation)": (first and first.scores) or {}}
-    found["best (validation)"] = told.best.scores or {}
-    if told.run is not None and "test" in (metrics := told.run.metrics()):
-        found["best (test)"] = metrics["test"]["scores"]
-    return found
+def score_columns(search: TuningResult) -> dict[str, dict[str, Any]]:
+    """Validation scores of the config and of the best trial, and test scores if the run has any."""
+    own = search.baseline_trial
+    columns: dict[str, dict[str, Any]] = {"config (validation)": (own and own.scores) or {}}
+    columns["best (validation)"] = search.best.scores or {}
+    if search.run is not None and "test" in (metrics := search.run.metrics()):
+        columns["best (test)"] = metrics["test"]["scores"]
+    return columns
 
 
-def _settings(told: TuningResult) -> str:
+def _setting_table(search: TuningResult) -> str:
     table = new_table("setting", "config", "best", "importance", numbers=(3,))
-    for row in settings(told):
+    for row in setting_rows(search):
         table.add_row(*row)
-    return rendered(table)
+    return render(table)
 
 
-def _scores(told: TuningResult) -> str:
-    compared = sides(told)
-    table = new_table("", *compared, numbers=tuple(range(1, len(compared) + 1)))
-    for name in told.best.scores or {}:
-        table.add_row(name, *(score(scores.get(name)) for scores in compared.values()))
-    return rendered(table)
+def _score_table(search: TuningResult) -> str:
+    columns = score_columns(search)
+    table = new_table("", *columns, numbers=tuple(range(1, len(columns) + 1)))
+    for name in search.best.scores or {}:
+        table.add_row(name, *(format_score(scores.get(name)) for scores in columns.values()))
+    return render(table)
 
 
-def _remarks(told: TuningResult) -> Iterator[str]:
-    changes = len(changed(told.source.config, told.best.settings))
-    what = "1 setting" if changes == 1 else f"{changes} settings"
-    best = f"trial {told.best.number}, {what} changed" if changes else "nothing better"
-    pairs = [
-        ("trials", counted(told)),
-        ("best", best if changes else f"{best} than the config as it is"),
-        ("importance", weighed(told)),
-        ("scores", warning(told)),
+def _notes(search: TuningResult) -> Iterator[str]:
+    entries = [
+        ("trials", trial_counts(search)),
+        ("best", _best_note(search)),
+        ("importance", importance_note(search)),
+        ("scores", score_caution(search)),
     ]
-    if told.run is None:
-        pairs.append(
-            ("run", "other processes are at work; the last of them trains the best config")
-        )
-    elif not told.reproduced:
-        pairs.append(("run", "scores otherwise than its trial: other versions, or another machine"))
-    yield listing(pairs)
-    yield f"config: {told.config}"
-    yield f"report: {told.page}"
-    if told.run is not None:
-        yield f"run: {told.run.path}"
+    if search.run is None:
+        others = "other processes are at work; the last of them trains the best config"
+        entries.append(("run", others))
+    elif not search.reproduced:
+        differs = "scores otherwise than its trial: other versions, or another machine"
+        entries.append(("run", differs))
+    yield format_definitions(entries)
+    yield f"config: {search.config_file}"
+    yield f"report: {search.report_file}"
+    if search.run is not None:
+        yield f"run: {search.run.path}"
 
 
-def _counts(told: TuningResult) -> dict[str, int]:
-    counts = Counter(one.state for one in told.trials if one.counts)
+def _best_note(search: TuningResult) -> str:
+    changes = len(changed_settings(search.source.config, search.best.settings))
+    if not changes:
+        return "nothing better than the config as it is"
+    settings = "1 setting" if changes == 1 else f"{changes} settings"
+    return f"trial {search.best.number}, {settings} changed"
+
+
+def _count_states(search: TuningResult) -> dict[str, int]:
+    counts = Counter(trial.state for trial in search.trials if trial.is_finished)
     return {state: counts[state] for state in _STATES}
 
 
-def _room(metric: str) -> int:
+def _score_width(metric: str) -> int:
     return max(len(metric), len("complete"))

@@ -4,108 +4,108 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from embedclf.system.terminal import near, percent, shortened
+from embedclf.system.terminal import display_path, format_percent, shorten
 
 if TYPE_CHECKING:
     from embedclf.evaluation.bootstrap import Interval
     from embedclf.evaluation.evaluate import BaselineComparison, RunEvaluation
 
-_HARDLY = 0.1
-"""Share of a guesser's errors that a classifier must spare one to be worth the name."""
+_MIN_ERROR_REDUCTION = 0.1
+"""Fraction of the majority baseline's errors that a useful classifier must avoid."""
 
-_NAME = 40
-"""Letters of a label."""
+_MAX_LABEL_CHARACTERS = 40
 
 
-def verdict(told: RunEvaluation) -> str:
-    """How often a run is right, what else would be as good, and what it finds least.
+def verdict_text(evaluation: RunEvaluation) -> str:
+    """Say how often a run is right, which baseline comes close, and its weakest label.
 
-    A baseline that wins is said to win; what chance may explain is said to be unclear.
+    A baseline that is significantly better is said to be better; a difference whose interval
+    contains 0 is said to be unclear.
     """
-    clauses = ", ".join([_reached(told), *_beside(told)])
-    found = _found(told)
-    return f"{clauses}; {found}." if found else f"{clauses}."
+    clauses = ", ".join([_score_clause(evaluation), *_baseline_clauses(evaluation)])
+    recall = _recall_clause(evaluation)
+    return f"{clauses}; {recall}." if recall else f"{clauses}."
 
 
-def rows_told(told: RunEvaluation) -> str:
+def scored_rows_text(evaluation: RunEvaluation) -> str:
     """How many rows were scored, and which: `574 test rows of test.csv`."""
-    place = told.scored.place
-    of = f"rows of {place.name}" if place.name == str(near(place.table)) else place.name
-    return f"{told.evaluation.rows:,} {of}"
+    source = evaluation.scored.source
+    is_whole_table = source.name == str(display_path(source.table))
+    rows = f"rows of {source.name}" if is_whole_table else source.name
+    return f"{evaluation.scores.rows:,} {rows}"
 
 
-def titled(name: str) -> str:
-    """A score's name as a sentence begins with it: `Micro F1`."""
+def metric_title(name: str) -> str:
+    """A metric's name for the beginning of a sentence: `Micro F1`."""
     return name.replace("_", " ").capitalize().replace("f1", "F1")
 
 
-def _reached(told: RunEvaluation) -> str:
-    name, value = next(iter(told.evaluation.scores.items()))
-    rows, interval = rows_told(told), told.intervals[name]
-    between = f" ({_range(name, interval)})" if interval else ""
+def _score_clause(evaluation: RunEvaluation) -> str:
+    name, value = next(iter(evaluation.scores.metrics.items()))
+    rows, interval = scored_rows_text(evaluation), evaluation.intervals[name]
+    between = f" ({_format_range(name, interval)})" if interval else ""
     if name == "accuracy":
-        return f"Right for {percent(value or 0.0)} of {rows}{between}"
-    return f"{titled(name)} {value or 0.0:.3f}{between} on {rows}"
+        return f"Right for {format_percent(value or 0.0)} of {rows}{between}"
+    return f"{metric_title(name)} {value or 0.0:.3f}{between} on {rows}"
 
 
-def _beside(told: RunEvaluation) -> list[str]:
-    """How it stands beside guessing, unless that is no question, and beside another method."""
-    majority, *others = told.rivals
-    name, value = next(iter(majority.scores.items()))
+def _baseline_clauses(evaluation: RunEvaluation) -> list[str]:
+    """Compare with the other baselines, and with guessing where that is not far behind."""
+    majority, *others = evaluation.baselines
+    name, value = next(iter(majority.metrics.items()))
     guess = value or 0.0
-    always = f"always saying {_label(told.evaluation.majority_label)}"
-    if majority.verdict == "run" and majority.lead < _HARDLY * (1.0 - guess):
-        reached = "which is right for" if name == "accuracy" else "which reaches"
-        clauses = [f"hardly better than {always}, {reached} {_value(name, guess)}"]
+    guessing = f"always saying {_quote_label(evaluation.scores.majority_label)}"
+    if majority.verdict == "run" and majority.lead < _MIN_ERROR_REDUCTION * (1.0 - guess):
+        reaches = "which is right for" if name == "accuracy" else "which reaches"
+        clauses = [f"hardly better than {guessing}, {reaches} {_format_value(name, guess)}"]
     elif majority.verdict != "run" or not others:
-        clauses = [_compared(majority, always, name)]
+        clauses = [_compare(majority, guessing, name)]
     else:
         clauses = []
-    return [*clauses, *(_compared(one, "TF-IDF with logistic regression", name) for one in others)]
+    return clauses + [_compare(other, "TF-IDF with logistic regression", name) for other in others]
 
 
-def _compared(rival: BaselineComparison, rival_name: str, name: str) -> str:
-    low, high = rival.interval
-    by = (
-        f"{_difference(name, abs(rival.lead))} ({_range(name, _absolute(rival.interval), by=True)})"
-    )
-    if rival.verdict == "run":
-        return f"better than {rival_name} by {by}"
-    if rival.verdict == "baseline":
-        return f"WORSE than {rival_name} by {by}"
-    edges = f"{_signed(name, low)} to {_signed(name, high)}"
-    return f"not clearly better or worse than {rival_name} ({edges})"
+def _compare(baseline: BaselineComparison, baseline_name: str, metric: str) -> str:
+    low, high = baseline.interval
+    if baseline.verdict == "unclear":
+        interval = f"{_format_signed(metric, low)} to {_format_signed(metric, high)}"
+        return f"not clearly better or worse than {baseline_name} ({interval})"
+    difference = _format_difference(metric, abs(baseline.lead))
+    between = _format_range(metric, _absolute(baseline.interval), unit="")
+    word = "better" if baseline.verdict == "run" else "WORSE"
+    return f"{word} than {baseline_name} by {difference} ({between})"
 
 
-def _found(told: RunEvaluation) -> str:
-    """What share of the positive label is found, or of the label that is found least."""
-    evaluation = told.evaluation
-    there = [label for label in evaluation.labels if label.rows]
-    if told.scored.classifier.labels.task == "binary":
-        positive = evaluation.labels[1]
-        share = percent(positive.recall)
-        return f"{share} of {_label(positive.label)} is found" if positive.rows else ""
-    least = min(there, key=lambda label: label.recall, default=None)
-    if least is None or least.recall == 1.0:
+def _recall_clause(evaluation: RunEvaluation) -> str:
+    """The recall of the positive label, or of several labels the lowest one below 1."""
+    scores = evaluation.scores
+    if evaluation.scored.classifier.labels.task == "binary":
+        positive = scores.labels[1]
+        recall = format_percent(positive.recall)
+        return f"{recall} of {_quote_label(positive.label)} is found" if positive.rows else ""
+    occurring = [label for label in scores.labels if label.rows]
+    weakest = min(occurring, key=lambda label: label.recall, default=None)
+    if weakest is None or weakest.recall == 1.0:
         return ""
-    rows = f"{least.rows:,} rows" if least.rows > 1 else "only row"
-    return f"least found is {_label(least.label)}: {percent(least.recall)} of its {rows}"
+    rows = f"{weakest.rows:,} rows" if weakest.rows > 1 else "only row"
+    recall = format_percent(weakest.recall)
+    return f"least found is {_quote_label(weakest.label)}: {recall} of its {rows}"
 
 
-def _label(name: str) -> str:
-    return repr(shortened(name, _NAME))
+def _quote_label(name: str) -> str:
+    return repr(shorten(name, _MAX_LABEL_CHARACTERS))
 
 
-def _value(name: str, value: float) -> str:
-    return percent(value) if name == "accuracy" else f"{value:.3f}"
+def _format_value(metric: str, value: float) -> str:
+    return format_percent(value) if metric == "accuracy" else f"{value:.3f}"
 
 
-def _difference(name: str, value: float) -> str:
-    return f"{100 * value:.1f} points" if name == "accuracy" else f"{value:.3f}"
+def _format_difference(metric: str, value: float) -> str:
+    return f"{100 * value:.1f} points" if metric == "accuracy" else f"{value:.3f}"
 
 
-def _signed(name: str, value: float) -> str:
-    return f"{100 * value:+.1f} points" if name == "accuracy" else f"{value:+.3f}"
+def _format_signed(metric: str, value: float) -> str:
+    return f"{100 * value:+.1f} points" if metric == "accuracy" else f"{value:+.3f}"
 
 
 def _absolute(interval: Interval) -> Interval:
@@ -113,7 +113,7 @@ def _absolute(interval: Interval) -> Interval:
     return low, high
 
 
-def _range(name: str, interval: Interval, *, by: bool = False) -> str:
-    if name != "accuracy":
+def _format_range(metric: str, interval: Interval, *, unit: str = " %") -> str:
+    if metric != "accuracy":
         return f"{interval[0]:.3f} to {interval[1]:.3f}"
-    return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}{'' if by else ' %'}"
+    return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}{unit}"

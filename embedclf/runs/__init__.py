@@ -1,1 +1,1 @@
-"""The directory that a training leaves: written, opened, checked, summarized."""
+"""The run directory that training creates: written, opened, checked, summarized."""

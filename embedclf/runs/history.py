@@ -6,35 +6,33 @@ import io
 from dataclasses import asdict, astuple, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
     import pandas as pd
 
     from embedclf.system.arrays import Counts, Floats
 
 INTERRUPTED = "interrupted"
-"""What ended a training that Ctrl-C ended."""
+"""Stop reason of a training that was interrupted by Ctrl-C."""
 
-ENDS = {
+STOP_REASONS = {
     "all_epochs": "all epochs done",
     "early_stopping": "the validation loss got no better",
     INTERRUPTED: "interrupted by Ctrl-C",
 }
-"""What ended a training, in words."""
+"""Why a training stopped, and how to say it."""
 
 
 @dataclass(frozen=True)
 class Resumed:
-    """A training that goes on."""
+    """Event: a training resumes from a checkpoint."""
 
     epochs: int
-    """Finished before; 0 where there was nothing to resume."""
+    """Finished before; 0 if there was no checkpoint."""
 
 
 @dataclass(frozen=True)
 class RefitStarted:
-    """A training anew, on all rows."""
+    """Event: training starts again, on training and validation rows."""
 
     rows: int
     epochs: int
@@ -42,26 +40,27 @@ class RefitStarted:
 
 @dataclass(frozen=True)
 class Step:
-    """A moment within an epoch."""
+    """Event: progress within an epoch."""
 
     epoch: int
     epochs: int
-    """The most there will be."""
+    """Most epochs of this training."""
     rows: int
     """Rows done in this epoch."""
-    of_rows: int
+    total_rows: int
+    """Rows of an epoch."""
     loss: float
-    """Mean over the rows of this epoch that are counted, which are a block behind; before any are,
-    that of the epoch before, and NaN where there is none."""
+    """Mean over the rows of this epoch whose loss has arrived, which is a block behind. Until the
+    first block, the loss of the previous epoch, or NaN if there is none."""
     seconds: float
-    """Since this epoch began."""
+    """Since this epoch started."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training rows; losses are means a row, scores between 0 and 1.
+    """One pass over the training rows. Losses are means over rows, scores between 0 and 1.
 
-    In a refit, which holds no rows out, those of validation are NaN.
+    A refit has no validation rows; its validation loss and score are NaN.
     """
 
     epoch: int
@@ -73,86 +72,86 @@ class Epoch:
     val_loss: float
     val_score: float
 
-    def logs(self) -> dict[str, float]:
-        """Losses and scores, as Keras's callbacks name them."""
-        names = ("loss", "score", "val_loss", "val_score")
-        return {name: getattr(self, name) for name in names}
-
 
 @dataclass(frozen=True)
 class History:
-    """All finished epochs, and what ended the training."""
+    """All finished epochs of a training."""
 
     epochs: tuple[Epoch, ...]
     score_name: str
-    """What the scores are."""
+    """Name of the metric behind the scores."""
     best_epoch: int
     """The epoch of lowest validation loss, whose weights were kept."""
-    ended: str
-    """all_epochs, early_stopping or interrupted."""
+    stop_reason: str
+    """A key of `STOP_REASONS`."""
 
     @property
     def interrupted(self) -> bool:
-        """Whether Ctrl-C ended the training."""
-        return self.ended == INTERRUPTED
+        """Whether Ctrl-C stopped the training."""
+        return self.stop_reason == INTERRUPTED
 
-    def frame(self) -> pd.DataFrame:
-        """A row an epoch; scores are named by what they are."""
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per epoch; score columns have the name of the metric."""
         import pandas as pd
 
         names = [field.name for field in fields(Epoch)]
         frame = pd.DataFrame([asdict(epoch) for epoch in self.epochs], columns=names)
-        return frame.rename(columns=self._renamed)
+        return frame.rename(columns=self._column)
 
     def to_csv(self) -> str:
-        """The table as CSV text."""
-        names = [self._renamed(field.name) for field in fields(Epoch)]
+        """Return the same table as CSV, the content of `history.csv`."""
+        names = [self._column(field.name) for field in fields(Epoch)]
         rows = [[format(value, ".6g") for value in astuple(epoch)] for epoch in self.epochs]
         return "".join(",".join(row) + "\n" for row in [names, *rows])
 
-    def _renamed(self, name: str) -> str:
+    def _column(self, name: str) -> str:
         return name.replace("score", self.score_name) if name.endswith("score") else name
 
 
 def read_epochs(table: str) -> tuple[Epoch, ...]:
-    """The epochs of a table that `History.to_csv` wrote."""
-    rows = [line.split(",") for line in table.splitlines()[1:]]
+    """Read the epochs from the content of `history.csv`."""
+    rows = [line.split(",") for line in table.splitlines()[1:]]  # columns by position, not name
     return tuple(Epoch(int(epoch), *map(float, others)) for epoch, *others in rows)
 
 
-def ended(record: dict[str, Any]) -> str:
-    """How many epochs a run took, what ended them and which was kept, in words."""
+def describe_training(record: dict[str, Any]) -> str:
+    """Describe how many epochs a run took, why it stopped and which epoch was kept."""
     return (
-        f"{epochs(record['epochs'])} in {record['seconds']['fit']:.1f} s: "
-        f"{ENDS[record['ended']]}; epoch {record['best_epoch']} kept"
+        f"{format_epochs(record['epochs'])} in {record['seconds']['fit']:.1f} s: "
+        f"{STOP_REASONS[record['ended']]}; epoch {record['best_epoch']} kept"
     )
 
 
-def epochs(count: int) -> str:
-    """So many epochs: `1 epoch`, `2 epochs`."""
+def format_epochs(count: int) -> str:
+    """Format a number of epochs: `1 epoch`, `2 epochs`."""
     return f"{count} epoch" if count == 1 else f"{count} epochs"
 
 
 @dataclass(frozen=True)
 class RowStatistics:
-    """How often each row was there, and by what its steps were multiplied."""
+    """What training knew about each row of the embedding."""
 
     counts: Counts
-    """(rows,) how often training read each token and n-gram; padding counts as none."""
+    """(vocabulary_rows,) how often training reads each id; 0 for padding."""
     row_learning_rates: Floats | None
-    """(rows,) what each row by chance, and its steps, were multiplied by; None is 1 for all."""
+    """(vocabulary_rows,) factors of each row's random initial vector and of its updates; None is 1
+    for all."""
 
     def to_npz(self) -> bytes:
-        """The content of a file of a run."""
-        columns: dict[str, Any] = {"counts": self.counts}
+        """Return the content of `rows.npz`."""
+        import numpy as np  # here, so that commands that only list runs start without NumPy
+
+        arrays: dict[str, Any] = {"counts": self.counts}
         if self.row_learning_rates is not None:
-            columns["paces"] = self.row_learning_rates
+            arrays["paces"] = self.row_learning_rates  # the name in format 4 and later
         sink = io.BytesIO()
-        np.savez(sink, **columns)
+        np.savez(sink, **arrays)
         return sink.getvalue()
 
     @classmethod
     def from_npz(cls, content: bytes) -> RowStatistics:
-        """What `to_npz` wrote."""
-        with np.load(io.BytesIO(content), allow_pickle=False) as columns:
-            return cls(columns["counts"], columns.get("paces"))
+        """Read the content of `rows.npz`."""
+        import numpy as np
+
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return cls(arrays["counts"], arrays.get("paces"))

@@ -9,83 +9,88 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedclf.errors import RunError
-from embedclf.runs.history import INTERRUPTED
-from embedclf.system.files import DRAFT, draft_file
+from embedclf.runs.history import INTERRUPTED, RowStatistics
+from embedclf.system.files import DRAFT_PREFIX, draft_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from embedclf.config.schema import Config
     from embedclf.model.classifier import Classifier
-    from embedclf.runs.history import RowStatistics
 
 FORMAT = 5
-"""Version of the directory's form; a run of a later one is refused. Runs of version 4 are never
-refitted. Those of version 3 have no phrases with a text's beginning or end, an id less for each
-length of them in `model.keras`, and do not tell how vectors began; those of version 2 have no
-phrases at all, those of version 1 no thresholds but 0.5 and no calibration."""
+"""Version of the run directory; newer ones are refused. What older versions lack:
 
-ROOT = Path("runs")
+- 4: no refit.
+- 3: no n-grams with the beginning or end of a text, so `model.keras` has one input id less for each
+  n-gram length; no row statistics.
+- 2: no n-grams at all.
+- 1: no thresholds other than 0.5, no calibration; `metrics.json` is not sealed by a checksum of its
+  own but listed in `run.json`.
+"""
 
-CONFIG, MODEL, TEXT, LABELS = "config.yaml", "model.keras", "text.json", "labels.json"
+RUNS_DIRECTORY = Path("runs")
 
-HISTORY, METRICS, RECORD = "history.csv", "metrics.json", "run.json"
+CONFIG_FILE = "config.yaml"
+MODEL_FILE = "model.keras"
+TOKENIZER_FILE = "text.json"
+LABELS_FILE = "labels.json"
+CALIBRATION_FILE = "calibration.json"
+ROW_STATISTICS_FILE = "rows.npz"
+HISTORY_FILE = "history.csv"
+METRICS_FILE = "metrics.json"
+RECORD_FILE = "run.json"
 
-CALIBRATION, ROWS = "calibration.json", "rows.npz"
+VALIDATED_DIRECTORY = "validated"
+"""In a run that was refitted on all rows: the classifier before the refit, which has not seen the
+validation rows. Its files have the same names."""
 
-VALIDATED = "validated"
-"""Where a run was refitted, the folder of the classifier before that, which has not seen the
-validation rows: in files of the same names."""
-
-REPORT = "report.html"
-"""A page made of the rest on demand; nothing reads it, and it may go."""
+REPORT_FILE = "report.html"
+"""A page made from the other files on demand. Nothing reads it; it may be deleted."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run; every file is compared with its recorded SHA-256 when it is read."""
+    """A finished run. Each file is compared with its recorded SHA-256 when it is read."""
 
     path: Path
     record: dict[str, Any]
-    """The content of `run.json`."""
+    """Content of `run.json`."""
 
     @classmethod
     def open(cls, path: Path) -> Run:
         """Open a run and check all of its files.
 
         Raises:
-            RunError: There is no run, or it is damaged, foreign or newer.
+            RunError: There is no run, or it is damaged, not embedclf's, or of a newer format.
         """
-        run = cls.glance(path)
+        run = cls.read_record(path)
         for name in run.record["files"]:
             run.read(name)
         run.metrics()
         return run
 
     @classmethod
-    def glance(cls, path: Path) -> Run:
-        """Open a run and check `run.json` alone; raises as `open` does."""
-        file = path / RECORD
-        if not path.is_dir():
-            meant = ROOT / path.name
-            hint = (
-                f"did you mean {meant}?" if meant.is_dir() else "`embedclf runs` lists those here"
-            )
-            raise RunError(f"{path}: no such run; {hint}")
-        if not file.is_file():
-            raise RunError(f"{path}: not a run: it has no {RECORD}")
+    def read_record(cls, path: Path) -> Run:
+        """Open a run and check `run.json` only, which is fast.
+
+        Raises:
+            RunError: As for `open`.
+        """
+        file = path / RECORD_FILE
+        _require_run(path)
         try:
             record = json.loads(file.read_text(encoding="utf-8"))
-            given = record["format"]
+            run_format = record["format"]
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise RunError(f"{file}: damaged, or not embedclf's; train again") from error
-        if given not in range(1, FORMAT + 1):
+        # before the checksum, which a newer version may compute in another way
+        if run_format not in range(1, FORMAT + 1):
             raise RunError(
-                f"{path}: a run of format {given}, this embedclf reads 1 to {FORMAT}; "
+                f"{path}: a run of format {run_format}, this embedclf reads 1 to {FORMAT}; "
                 "use the version that wrote it, or train again"
             )
-        if record.pop("checksum", None) != _checksum(record):
+        if record.pop("checksum", None) != compute_checksum(record):
             raise RunError(f"{file}: damaged: its checksum does not fit; restore it or train again")
         return cls(path, record)
 
@@ -93,97 +98,107 @@ class Run:
         """Read a file of the run.
 
         Raises:
-            RunError: It is missing or is not what was written.
+            RunError: The file is missing, or differs from what was written.
         """
         file = self.path / name
-        content = self._content(file)
+        content = self._read_bytes(file)
         if hashlib.sha256(content).hexdigest() != self.record["files"][name]:
             raise RunError(f"{file}: damaged: its SHA-256 is not the recorded one; train again")
         return content
 
     def config(self) -> Config:
-        """The config with all defaults; its paths are absolute."""
+        """Load the config, with all defaults and absolute paths."""
         from embedclf.config.loading import load_config
 
-        self.read(CONFIG)
-        return load_config(self.path / CONFIG)
+        self.read(CONFIG_FILE)  # checks it
+        return load_config(self.path / CONFIG_FILE)
 
     def metrics(self) -> dict[str, Any]:
-        """What was measured, by part: `validation`, and `test` where there was a table."""
-        sealed = self._sealed()
-        return {part: sealed[part] for part in ("validation", "test") if part in sealed}
+        """Read the scores by split: `validation`, and `test` if there was a test table."""
+        sealed = self._read_metrics()
+        return {split: sealed[split] for split in ("validation", "test") if split in sealed}
 
-    def decision(self) -> dict[str, Any]:
-        """The `rule` that decides which labels are given, and the `thresholds` it came to."""
-        decision: dict[str, Any] = self._sealed().get("decision", {"rule": 0.5, "thresholds": []})
-        return decision
+    def threshold_settings(self) -> dict[str, Any]:
+        """Read the current `rule` for thresholds, and the `thresholds` that it led to."""
+        settings: dict[str, Any] = self._read_metrics().get(
+            "decision", {"rule": 0.5, "thresholds": []}
+        )
+        return settings
 
-    def decide(self, decision: dict[str, Any], metrics: dict[str, Any]) -> None:
-        """Decide otherwise from now on; that and what it comes to replace the old in one step.
+    def update_thresholds(self, settings: dict[str, Any], metrics: dict[str, Any]) -> None:
+        """Replace the thresholds, and the scores that depend on them.
+
+        Both are in one file, which is replaced by a rename: a reader sees the old or the new ones.
+
+        Args:
+            settings: As `threshold_settings` returns them.
+            metrics: As `metrics` returns them.
 
         Raises:
             RunError: The run is of format 1, or cannot be written to.
         """
-        if METRICS in self.record["files"]:
+        if METRICS_FILE in self.record["files"]:
             raise RunError(f"{self.path}: a run of format 1 keeps its threshold; train again")
         try:
-            with draft_file(self.path / METRICS, "w", encoding="utf-8", newline="\n") as file:
-                file.write(_seal({"decision": decision, **metrics}))
+            with draft_file(self.path / METRICS_FILE, "w", encoding="utf-8", newline="\n") as file:
+                file.write(seal_json({"decision": settings, **metrics}))
         except OSError as error:
             raise RunError(f"{self.path}: cannot be written: {error.strerror}") from error
 
-    def beginnings(self) -> RowStatistics | None:
-        """What training knew of each row of the embedding; None in runs before format 4."""
-        from embedclf.runs.history import RowStatistics
-
-        if ROWS not in self.record["files"]:
+    def row_statistics(self) -> RowStatistics | None:
+        """Read what training knew about each row of the embedding; None before format 4."""
+        if ROW_STATISTICS_FILE not in self.record["files"]:
             return None
-        return RowStatistics.from_npz(self.read(ROWS))
+        return RowStatistics.from_npz(self.read(ROW_STATISTICS_FILE))
 
     @property
     def interrupted(self) -> bool:
-        """Whether Ctrl-C ended the training, or that of a refit."""
+        """Whether Ctrl-C stopped the training or its refit."""
         missing = self.record.get("refit", {}).get("missing")
         return INTERRUPTED in (self.record["ended"], missing)
 
     @property
     def refitted(self) -> bool:
-        """Whether the classifier has learned from the validation rows, too."""
+        """Whether the classifier was trained on the validation rows, too."""
         return self.record.get("refit", {}).get("rows") is not None
 
     def classifier(self) -> Classifier:
-        """The classifier; nothing of TensorFlow is imported."""
-        return self._classifier()
+        """Load the classifier, without TensorFlow."""
+        return self._load_classifier()
 
-    def validated(self) -> Classifier:
-        """The classifier that validation rows are to be scored by, as it has not seen them."""
-        return self._classifier(VALIDATED if self.refitted else "")
+    def validation_classifier(self) -> Classifier:
+        """Load the classifier that has not seen the validation rows: the one to score them with."""
+        return self._load_classifier(VALIDATED_DIRECTORY if self.refitted else "")
 
-    def _classifier(self, folder: str = "") -> Classifier:
-        place = Path(folder)
-        found = read_classifier(
+    def _load_classifier(self, directory: str = "") -> Classifier:
+        parent = Path(directory)
+        classifier = read_classifier(
             self.record["pooling"],
-            lambda name: self.read((place / name).as_posix()),
-            calibrated=(place / CALIBRATION).as_posix() in self.record["files"],
+            lambda name: self.read((parent / name).as_posix()),
+            calibrated=(parent / CALIBRATION_FILE).as_posix() in self.record["files"],
         )
-        return found.deciding(self.decision()["thresholds"])
+        return classifier.with_thresholds(self.threshold_settings()["thresholds"])
 
-    def _sealed(self) -> dict[str, Any]:
-        """The content of `metrics.json`, which alone may change after the training."""
-        if METRICS in self.record["files"]:
-            content: dict[str, Any] = json.loads(self.read(METRICS))
+    def _read_metrics(self) -> dict[str, Any]:
+        """Read `metrics.json`.
+
+        It is the one file that may change after training, so it has a checksum of its own in place
+        of one in `run.json`.
+        """
+        if METRICS_FILE in self.record["files"]:  # format 1
+            content: dict[str, Any] = json.loads(self.read(METRICS_FILE))
             return content
-        file = self.path / METRICS
+        file = self.path / METRICS_FILE
         try:
-            content = json.loads(self._content(file))
+            content = json.loads(self._read_bytes(file))
             checksum = content.pop("checksum", None)
         except (ValueError, AttributeError) as error:
             raise RunError(f"{file}: damaged; restore it or train again") from error
-        if checksum != _checksum(content):
+        if checksum != compute_checksum(content):
             raise RunError(f"{file}: damaged: its checksum does not fit; restore it or train again")
         return content
 
-    def _content(self, file: Path) -> bytes:
+    def _read_bytes(self, file: Path) -> bytes:
         try:
             return file.read_bytes()
         except OSError as error:
@@ -191,12 +206,12 @@ class Run:
 
 
 def read_classifier(pooling: str, read: Callable[[str], bytes], *, calibrated: bool) -> Classifier:
-    """Make the classifier from the files of a run or of a draft of one.
+    """Load the classifier from the files of a run, or of one that is being written.
 
     Args:
-        pooling: Of the network.
+        pooling: Pooling of the network.
         read: Reads a file by its name.
-        calibrated: Whether there is a file of the calibration.
+        calibrated: Whether there is a calibration file.
     """
     from embedclf.data.labels import Labels
     from embedclf.model.classifier import Calibration, Classifier
@@ -204,53 +219,74 @@ def read_classifier(pooling: str, read: Callable[[str], bytes], *, calibrated: b
     from embedclf.text.tokenizer import Tokenizer
 
     return Classifier(
-        Tokenizer.from_json(json.loads(read(TEXT))),
-        Labels.from_json(json.loads(read(LABELS))),
-        read_weights(read(MODEL), pooling),
-        Calibration.from_json(json.loads(read(CALIBRATION))) if calibrated else None,
+        Tokenizer.from_json(json.loads(read(TOKENIZER_FILE))),
+        Labels.from_json(json.loads(read(LABELS_FILE))),
+        read_weights(read(MODEL_FILE), pooling),
+        Calibration.from_json(json.loads(read(CALIBRATION_FILE))) if calibrated else None,
     )
 
 
-def _seal(values: dict[str, Any]) -> str:
-    """Values as JSON with their own checksum."""
-    plain = json.loads(json.dumps(values))
-    sealed = {**plain, "checksum": _checksum(plain)}
-    return json.dumps(sealed, ensure_ascii=False, indent=1) + "\n"
-
-
-def _checksum(record: dict[str, Any]) -> str:
-    canonical = json.dumps(record, sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def find_runs(root: Path = ROOT) -> tuple[list[Run], list[RunError]]:
-    """The runs in a folder, oldest first, and what is wrong with those that cannot be read."""
-    runs, faults = [], []
-    for file in sorted(root.glob(f"*/{RECORD}")):
-        if file.parent.name.startswith(DRAFT):
-            continue
+def find_runs(root: Path = RUNS_DIRECTORY) -> tuple[list[Run], list[RunError]]:
+    """Find the runs in a directory, oldest first, and the errors of those that cannot be read."""
+    runs, errors = [], []
+    for file in sorted(root.glob(f"*/{RECORD_FILE}")):
+        if file.parent.name.startswith(DRAFT_PREFIX):
+            continue  # another process is writing it
         try:
-            run = Run.glance(file.parent)
+            run = Run.read_record(file.parent)
             run.metrics()
         except RunError as error:
-            faults.append(error)
+            errors.append(error)
         else:
             runs.append(run)
-    return sorted(runs, key=lambda run: str(run.record["created"])), faults
+    return sorted(runs, key=lambda run: str(run.record["created"])), errors
 
 
 def open_newest() -> tuple[Run, list[RunError]]:
-    """Open the newest run in `./runs`, and tell what is wrong with others there.
+    """Open the newest run in `./runs` that is intact, and return the errors of others there.
 
     Raises:
-        RunError: There is none that can be used.
+        RunError: There is none.
     """
-    runs, faults = find_runs()
+    runs, errors = find_runs()
     for run in reversed(runs):
         try:
-            return Run.open(run.path), faults
+            return Run.open(run.path), errors
         except RunError as error:
-            faults.append(error)
-    if faults:
-        raise faults[-1]
-    raise RunError(f"{ROOT}: no runs here; `embedclf train` makes one, --run names another")
+            errors.append(error)
+    if errors:
+        raise errors[-1]
+    raise RunError(
+        f"{RUNS_DIRECTORY}: no runs here; `embedclf train` makes one, --run names another"
+    )
+
+
+def seal_json(values: dict[str, Any]) -> str:
+    """Return values as JSON that includes their own checksum."""
+    plain = json.loads(json.dumps(values))  # as a reader will see them: lists for tuples
+    sealed = {**plain, "checksum": compute_checksum(plain)}
+    return json.dumps(sealed, ensure_ascii=False, indent=1) + "\n"
+
+
+def compute_checksum(values: dict[str, Any]) -> str:
+    """Compute the SHA-256 of values as canonical JSON, whatever the layout of their file."""
+    canonical = json.dumps(values, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _require_run(path: Path) -> None:
+    """Check that a path is a directory with a record.
+
+    Raises:
+        RunError: It is not.
+    """
+    if not path.is_dir():
+        candidate = RUNS_DIRECTORY / path.name
+        hint = (
+            f"did you mean {candidate}?"
+            if candidate.is_dir()
+            else "`embedclf runs` lists those here"
+        )
+        raise RunError(f"{path}: no such run; {hint}")
+    if not (path / RECORD_FILE).is_file():
+        raise RunError(f"{path}: not a run: it has no {RECORD_FILE}")

@@ -7,15 +7,23 @@ import json
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedclf.errors import RunError
-from embedclf.runs.run import FORMAT, METRICS, RECORD, ROOT, Run, _checksum, _seal
-from embedclf.system.files import draft_folder, publish_folder
+from embedclf.runs.run import (
+    FORMAT,
+    METRICS_FILE,
+    RECORD_FILE,
+    RUNS_DIRECTORY,
+    Run,
+    compute_checksum,
+    seal_json,
+)
+from embedclf.system.files import draft_directory, publish_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -24,57 +32,57 @@ class RunDraft:
 
     path: Path
 
-    def make_folder(self, name: str) -> RunDraft:
-        """Make a folder in it, to write to alike."""
+    def make_directory(self, name: str) -> RunDraft:
+        """Create a directory within the draft, to be written in the same way."""
         (self.path / name).mkdir()
         return RunDraft(self.path / name)
 
     def write(self, name: str, content: str) -> None:
-        """Write a file of the run as UTF-8."""
+        """Write a file of the run as UTF-8, with line feeds on any system: it will be hashed."""
         (self.path / name).write_text(content, encoding="utf-8", newline="\n")
 
     def write_json(self, name: str, values: Any, *, indent: int | None = 1) -> None:
-        """Write plain values as JSON, every code point as itself; without indent it is quick."""
+        """Write plain values as JSON, without ASCII escapes; `indent=None` is faster."""
         self.write(name, json.dumps(values, ensure_ascii=False, indent=indent) + "\n")
 
-    def write_metrics(self, decision: dict[str, Any], metrics: dict[str, Any]) -> None:
-        """Write how the run decides, and what was measured, by part."""
-        self.write(METRICS, _seal({"decision": decision, **metrics}))
+    def write_metrics(self, settings: dict[str, Any], metrics: dict[str, Any]) -> None:
+        """Write the thresholds and the scores, in the forms that `Run` returns them in."""
+        self.write(METRICS_FILE, seal_json({"decision": settings, **metrics}))
 
     def publish(self, record: dict[str, Any], name: str, output: Path | None) -> Run:
-        """Record every file's SHA-256 and give the run its place.
+        """Record every file's SHA-256 and move the run to its final place, by one rename.
 
         Args:
-            record: What `run.json` is to hold.
-            name: Of the config; the run becomes `<name>-<number>` beside the draft.
-            output: Where the run is wanted instead.
+            record: Content of `run.json`.
+            name: Name of the config: the run becomes `<name>-<number>` next to the draft.
+            output: Where to move the run instead.
 
         Raises:
-            RunError: `output` has come into being meanwhile.
+            RunError: `output` was created in the meantime.
         """
         hashes = {
             file.relative_to(self.path).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
             for file in sorted(self.path.rglob("*"))
-            if file.is_file() and file.name != METRICS
+            if file.is_file() and file.name != METRICS_FILE  # sealed itself, as it may change
         }
         record = {"format": FORMAT, **record, "files": hashes}
-        self.write_json(RECORD, {**record, "checksum": _checksum(record)})
+        self.write_json(RECORD_FILE, {**record, "checksum": compute_checksum(record)})
         if output is not None:
-            if not publish_folder(self.path, output):
+            if not publish_directory(self.path, output):
                 raise RunError(f"{output}: exists by now; the run was not written")
             return Run(output, record)
-        while not publish_folder(
-            self.path, target := self.path.parent / _next_name(self.path.parent, name)
-        ):
+        runs = self.path.parent
+        # another training may take a number first; then the next one is tried
+        while not publish_directory(self.path, target := runs / _next_name(runs, name)):
             pass
         return Run(target, record)
 
 
-def require_free(output: Path | None) -> None:
-    """Refuse a place where something is.
+def require_new_path(output: Path | None) -> None:
+    """Check that nothing exists where a run is to be written.
 
     Raises:
-        RunError: Something is there.
+        RunError: Something does, even if it is a broken symbolic link.
     """
     if output is not None and (output.exists() or output.is_symlink()):
         raise RunError(f"{output}: exists; a run never overwrites, choose another place")
@@ -82,16 +90,16 @@ def require_free(output: Path | None) -> None:
 
 @contextmanager
 def draft_run(output: Path | None) -> Iterator[RunDraft]:
-    """Begin a run: beside `output`, or in `./runs`. It is gone unless it was published.
+    """Start a run, next to `output` or in `./runs`. It is removed unless it gets published.
 
     Raises:
-        RunError: `output` is there already, or its folder cannot be written to, now or later.
+        RunError: `output` exists, or its directory cannot be written to, at the start or later.
     """
-    require_free(output)
-    parent = ROOT if output is None else output.parent
+    require_new_path(output)
+    parent = RUNS_DIRECTORY if output is None else output.parent
     try:
-        with draft_folder(parent) as folder:
-            yield RunDraft(folder)
+        with draft_directory(parent) as directory:
+            yield RunDraft(directory)
     except OSError as error:
         place = error.filename or parent
         raise RunError(f"{place}: cannot be written: {error.strerror or error}") from error

@@ -1,1 +1,1 @@
-"""Files, locks, threads, signals and the terminal."""
+"""Files, Arrow columns, threads, signals and the terminal."""

@@ -1,4 +1,4 @@
-"""Array types by element; an array type with a shape of its own is named where it is made."""
+"""Array types by element; types with a shape of their own are named where they are made."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ Bytes = npt.NDArray[np.uint8]
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
-"""What networks learn and score with."""
+"""Precision of networks and their weights."""
 Doubles = npt.NDArray[np.float64]
-"""What metrics and statistics are computed in."""
+"""Precision of metrics and statistics."""
 
 Mask = npt.NDArray[np.bool_]  # (n,)
 Rows = npt.NDArray[np.int64]  # (n,) positions in a table or a split

@@ -1,8 +1,8 @@
-"""Arrow columns and batches out of Python and NumPy, and back.
+"""Arrow columns and batches from Python and NumPy, and back.
 
-`pyarrow.array`, `pyarrow.scalar` and `to_numpy` import pandas wherever it is installed, to see
-whether they are given some of its own: 0.3 s before a first sentence is scored. What is made from
-buffers, or handed over by DLPack, does not.
+`pyarrow.array`, `pyarrow.scalar` and `to_numpy` import pandas wherever it is installed, to find
+out whether their argument comes from it. That takes 0.3 s before a first sentence is scored.
+Arrays built from buffers or exchanged by DLPack avoid the import.
 """
 
 from __future__ import annotations
@@ -19,88 +19,22 @@ import pyarrow.compute as pc
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_MOST_BYTES = 2**31 - 1
-
-
-def text_column(texts: Sequence[str | None]) -> pa.StringArray:
-    """Make a column of texts; None counts as an empty one.
-
-    Raises:
-        TypeError: Something is no text.
-        UnicodeEncodeError: Half of a surrogate pair is in a text.
-        OverflowError: They are more than 2 GiB.
-    """
-    try:
-        encoded = [b"" if text is None else str.encode(text) for text in texts]
-    except TypeError as error:
-        wrong = next(text for text in texts if not isinstance(text, str | None))
-        raise TypeError(f"a text must be a str or None, not {type(wrong).__name__}") from error
-    offsets = np.fromiter(accumulate(map(len, encoded), initial=0), np.int64, len(encoded) + 1)
-    return _from_bytes(offsets, b"".join(encoded))
-
-
-def join_columns(
-    columns: Sequence[pa.ChunkedArray | pa.Array],
-) -> pa.ChunkedArray | pa.Array:
-    """Join the columns of a text by a blank; no columns are no texts."""
-    if not columns:
-        return text_column([])
-    if len(columns) == 1:
-        return columns[0]
-    return pc.binary_join_element_wise(*columns, text_column([" "])[0])
-
-
-def number_column(numbers: npt.NDArray[np.integer | np.floating]) -> pa.Array:
-    """Make a column of numbers, without a copy."""
-    kind = pa.from_numpy_dtype(numbers.dtype)
-    return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(numbers)])
-
-
-def mask_column(mask: npt.NDArray[np.bool_]) -> pa.BooleanArray:
-    """Make a column of true and false, to filter by."""
-    return number_column(mask.view(np.uint8)).cast(pa.bool_())
-
-
-def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
-    """Columns of a schema without rows."""
-    return pa.RecordBatch.from_arrays([pa.nulls(0, kind) for kind in schema.types], schema=schema)
-
-
-def numbers_of(column: pa.Array) -> npt.NDArray[Any]:
-    """The numbers of a column without nulls, without a copy; booleans become 0 and 1."""
-    return np.from_dlpack(column.cast(pa.uint8()) if column.type == pa.bool_() else column)
-
-
-def decimal_column(numbers: npt.NDArray[np.floating], places: int) -> pa.StringArray:
-    """Write numbers from 0 to 1 with a fixed number of decimals, correctly rounded: `0.250000`."""
-    units = np.rint(numbers.astype(np.float64) * 10**places).astype(np.int64)  # (n,)
-    powers = 10 ** np.arange(places, -1, -1)
-    digits = units[:, None] // powers % 10 + ord("0")  # (n, places + 1)
-    written = np.insert(digits, 1, ord("."), axis=1).astype(np.uint8)
-    offsets = np.arange(len(units) + 1) * written.shape[1]
-    return _from_bytes(offsets, written)
-
-
-def _from_bytes(
-    offsets: npt.NDArray[np.int64], content: bytes | npt.NDArray[np.uint8]
-) -> pa.StringArray:
-    if offsets[-1] > _MOST_BYTES:
-        raise OverflowError("more than 2 GiB of text in one column; pass it in parts")
-    return pa.StringArray.from_buffers(
-        len(offsets) - 1, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(content)
-    )
-
+    from embedclf.system.arrays import Int32s, Mask, Offsets
 
 BLOCK_BYTES = 1 << 21
-"""Bytes that are read at once, and about the bytes of a batch."""
+"""Bytes read at once, and the approximate size of a batch."""
 
 BATCH_ROWS = 1 << 13
-"""Most rows of a batch."""
+"""Maximum rows of a batch."""
 
-Rows = TypeVar("Rows", pa.Array, pa.RecordBatch)
+NO_COLUMNS = pa.RecordBatch.from_arrays([], [])
 
-Part = tuple[pa.RecordBatch, float]
-"""Columns of text, and the share of their file that has been read by then, between 0 and 1."""
+ReadBatch = tuple[pa.RecordBatch, float]
+"""Text columns, and the fraction of their file read so far, from 0 to 1."""
+
+RowsT = TypeVar("RowsT", pa.Array, pa.RecordBatch)
+
+_MAX_BYTES = 2**31 - 1  # offsets of an Arrow string array are int32
 
 
 @dataclass(frozen=True)
@@ -110,20 +44,93 @@ class Batch:
     texts: pa.Array
     """(n,) strings."""
     rows: pa.RecordBatch
-    """(n,) what is kept of them, column by column."""
+    """(n,) the columns to keep in the output."""
     records: pa.Array | None = None
-    """(n,) JSON records as they stand, in place of columns."""
-    share: float | None = None
-    """How much of the source has been read by then, between 0 and 1, where that is known."""
-    pause: bool = False
-    """Whether nothing more can be read at the moment."""
+    """(n,) the original JSON records, instead of columns."""
+    fraction_read: float | None = None
+    """Fraction of the source read so far, from 0 to 1, where it is known."""
+    flush: bool = False
+    """Whether the source has no more rows for now, so results must not wait for the next batch."""
 
 
-def in_pieces(rows: Rows) -> list[Rows]:
-    """Cut rows into pieces of about `BLOCK_BYTES` and `BATCH_ROWS` at the most; none of no rows."""
-    most = min(BATCH_ROWS, max(1, len(rows) * BLOCK_BYTES // max(1, rows.nbytes)))
-    return [rows.slice(start, most) for start in range(0, len(rows), most)]
+def text_column(texts: Sequence[str | None], *, max_bytes: int = _MAX_BYTES) -> pa.StringArray:
+    """Make a column of texts; None becomes an empty text.
+
+    Raises:
+        TypeError: A value is neither a string nor None.
+        UnicodeEncodeError: A text contains a lone surrogate.
+        OverflowError: The texts exceed `max_bytes`, 2 GiB by default.
+    """
+    try:
+        encoded = [b"" if text is None else str.encode(text) for text in texts]
+    except TypeError as error:
+        wrong = next(text for text in texts if not isinstance(text, str | None))
+        raise TypeError(f"a text must be a str or None, not {type(wrong).__name__}") from error
+    offsets = np.fromiter(accumulate(map(len, encoded), initial=0), np.int64, len(encoded) + 1)
+    return _string_array(offsets, b"".join(encoded), max_bytes)
 
 
-NOTHING = pa.RecordBatch.from_arrays([], [])
-"""No columns."""
+def join_columns(
+    columns: Sequence[pa.ChunkedArray | pa.Array],
+) -> pa.ChunkedArray | pa.Array:
+    """Join the columns of a text by a space; without columns the result is empty."""
+    if not columns:
+        return text_column([])
+    if len(columns) == 1:
+        return columns[0]
+    return pc.binary_join_element_wise(*columns, text_column([" "])[0])
+
+
+def number_column(numbers: npt.NDArray[np.integer | np.floating]) -> pa.Array:
+    """Make a column of numbers without copying them."""
+    arrow_type = pa.from_numpy_dtype(numbers.dtype)
+    return pa.Array.from_buffers(arrow_type, len(numbers), [None, pa.py_buffer(numbers)])
+
+
+def mask_column(mask: Mask) -> pa.BooleanArray:
+    """Make a Boolean column to filter by."""
+    return number_column(mask.view(np.uint8)).cast(pa.bool_())
+
+
+def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
+    """Make a batch that has the columns of a schema and no rows."""
+    columns = [pa.nulls(0, column_type) for column_type in schema.types]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def to_numpy(column: pa.Array) -> npt.NDArray[Any]:
+    """Return the numbers of a column without nulls, uncopied; Booleans become 0 and 1."""
+    return np.from_dlpack(column.cast(pa.uint8()) if column.type == pa.bool_() else column)
+
+
+def index_in(values: pa.Array, value_set: pa.Array, *, default: int) -> Int32s:
+    """Return the index of each value (n,) in `value_set`, or a default if it is not there."""
+    missing = number_column(np.array([default], np.int32))[0]
+    indices: Int32s = to_numpy(pc.coalesce(pc.index_in(values, value_set=value_set), missing))
+    return indices
+
+
+def format_decimals(numbers: npt.NDArray[np.floating], places: int) -> pa.StringArray:
+    """Format numbers from 0 to 1 with a fixed number of decimals, rounded: `0.250000`."""
+    units = np.rint(numbers.astype(np.float64) * 10**places).astype(np.int64)  # (n,)
+    powers = 10 ** np.arange(places, -1, -1)
+    digits = units[:, None] // powers % 10 + ord("0")  # (n, places + 1)
+    characters = np.insert(digits, 1, ord("."), axis=1).astype(np.uint8)  # (n, places + 2)
+    offsets = np.arange(len(units) + 1) * characters.shape[1]
+    return _string_array(offsets, characters)
+
+
+def split_batches(rows: RowsT) -> list[RowsT]:
+    """Split rows into batches of about `BLOCK_BYTES` and at most `BATCH_ROWS` rows."""
+    batch_rows = min(BATCH_ROWS, max(1, len(rows) * BLOCK_BYTES // max(1, rows.nbytes)))
+    return [rows.slice(start, batch_rows) for start in range(0, len(rows), batch_rows)]
+
+
+def _string_array(
+    offsets: Offsets, content: bytes | npt.NDArray[np.uint8], max_bytes: int = _MAX_BYTES
+) -> pa.StringArray:
+    if offsets[-1] > max_bytes:
+        raise OverflowError("more than 2 GiB of text in one column; pass it in parts")
+    return pa.StringArray.from_buffers(
+        len(offsets) - 1, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(content)
+    )

@@ -1,4 +1,4 @@
-"""Files and folders that are whole or absent; their SHA-256."""
+"""Files and directories that are either complete or absent; their SHA-256."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from embedclf.errors import DataError
 
@@ -16,37 +16,36 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    Made = TypeVar("Made")
-
-DRAFT = ".draft-"
-"""How the name of an unfinished folder begins."""
+DRAFT_PREFIX = ".draft-"
+"""How the name of an unfinished directory begins."""
 
 
 @contextmanager
-def draft_folder(parent: Path) -> Iterator[Path]:
-    """Give a new hidden folder in `parent`; it is gone at the end unless it was renamed.
+def draft_directory(parent: Path) -> Iterator[Path]:
+    """Make a hidden directory in `parent`; it is removed at the end unless it was renamed.
 
     Raises:
-        OSError: The parent cannot be made or written to.
+        OSError: The parent cannot be created or written to.
     """
-    made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
-    folder = parent / f"{DRAFT}{_chance()}"  # known before it is there, so that Ctrl-C loses none
+    created = [directory for directory in (parent, *parent.parents) if not directory.exists()]
+    # Named before it exists: a Ctrl-C right after mkdir must still find what to remove.
+    draft = parent / f"{DRAFT_PREFIX}{_random_suffix()}"
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir()
-        yield folder
+        draft.mkdir()
+        yield draft
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):  # those that hold something stay
-            for empty in made:
-                empty.rmdir()
+        shutil.rmtree(draft, ignore_errors=True)
+        with suppress(OSError):  # directories that are not empty stay
+            for directory in created:
+                directory.rmdir()
 
 
-def publish_folder(draft: Path, target: Path) -> bool:
-    """Give a draft its name, all of its files on disk first.
+def publish_directory(draft: Path, target: Path) -> bool:
+    """Rename a draft to its final name, once all of its files are on disk.
 
     Returns:
-        False where `target` is taken already; the draft is then as it was.
+        False if `target` already exists; the draft is then unchanged.
     """
     for file in draft.rglob("*"):
         _sync(file)
@@ -67,22 +66,28 @@ def publish_folder(draft: Path, target: Path) -> bool:
 def draft_file(
     target: Path, mode: str = "wb", *, durable: bool = True, **options: Any
 ) -> Iterator[Any]:
-    """Open a hidden file beside `target` that takes its place when the block ends well.
+    """Open a hidden file next to `target` that replaces it when the block succeeds.
 
-    A pipe or a device is written to itself. Unless it is to be durable, a loss of power may take
-    what was written; the end of a process does not.
+    Pipes and devices are written to directly.
+
+    Args:
+        target: The file to write.
+        mode: As for `open`.
+        durable: Whether the file must survive a power failure; it survives the end of the process
+            either way.
+        **options: For `open`.
 
     Raises:
-        OSError: The folder, or the file that is there, cannot be written to.
+        OSError: The directory, or the existing file, cannot be written to.
     """
-    target = target.resolve()  # a link stays, what it names is replaced
+    target = target.resolve()  # keeps a symbolic link and replaces the file it points to
     if target.exists() and not target.is_file():
-        with target.open(mode, **options) as file:  # a pipe or a device takes what comes
+        with target.open(mode, **options) as file:
             yield file
         return
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
-    draft = target.with_name(f".{target.name}.{_chance()}")
+    draft = target.with_name(f".{target.name}.{_random_suffix()}")
     try:
         with draft.open(mode.replace("w", "x"), **options) as file:
             if target.exists():
@@ -96,35 +101,35 @@ def draft_file(
         draft.unlink(missing_ok=True)
 
 
-def write_text(target: Path, parts: Iterable[str]) -> None:
-    """Write a text in parts, as UTF-8; it is there, whole, when all of them are.
+def write_text(target: Path, chunks: Iterable[str]) -> None:
+    """Write chunks of text as UTF-8; the file appears once all of them are written.
 
     Raises:
         DataError: The file cannot be written.
     """
-    write_bytes(target, (part.encode() for part in parts))
+    write_bytes(target, (chunk.encode() for chunk in chunks))
 
 
-def write_bytes(target: Path, parts: Iterable[bytes]) -> None:
-    """Write bytes in parts; they are there, whole, when all of them are; raises as `write_text`."""
+def write_bytes(target: Path, chunks: Iterable[bytes]) -> None:
+    """Write chunks of bytes; otherwise like `write_text`."""
     try:
         with draft_file(target) as file:
-            file.writelines(parts)
+            file.writelines(chunks)
     except OSError as error:
         raise DataError(f"{target}: cannot be written: {error.strerror}") from error
 
 
 def create_text(target: Path, text: str) -> None:
-    """Write a text, as UTF-8, where nothing is yet; it is there, whole, or not at all.
+    """Write a text as UTF-8 to a file that must not exist yet.
 
-    The empty file that takes the name first is made by the system or refused by it, so that of two
-    who write at once one is refused.
+    An empty file reserves the name first. The system creates it atomically, so one of two
+    simultaneous writers is refused.
 
     Raises:
-        DataError: Something is there already, or the file cannot be written.
+        DataError: The file already exists or cannot be written.
     """
     if target.exists() and not (target.is_file() or target.is_dir()):
-        write_text(target, [text])  # a pipe or a device takes what comes
+        write_text(target, [text])  # a pipe or a device
         return
     try:
         target.open("x").close()
@@ -139,8 +144,17 @@ def create_text(target: Path, text: str) -> None:
         raise
 
 
-def _chance() -> str:
-    """A part of a name that nothing else has."""
+def sha256(*paths: Path) -> str:
+    """Return the SHA-256 of a file, or of several files concatenated, in hexadecimal."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            hashlib.file_digest(file, lambda: digest)
+    return digest.hexdigest()
+
+
+def _random_suffix() -> str:
+    """Return a suffix that no other process chooses."""
     return os.urandom(8).hex()
 
 
@@ -150,12 +164,3 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def sha256(*paths: Path) -> str:
-    """SHA-256 of a file, or of several one behind the other, in hexadecimal."""
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as file:
-            hashlib.file_digest(file, lambda: digest)
-    return digest.hexdigest()

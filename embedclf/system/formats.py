@@ -1,4 +1,4 @@
-"""File formats, by extension."""
+"""File formats, by file name extension."""
 
 from __future__ import annotations
 
@@ -9,51 +9,52 @@ from embedclf.errors import DataError
 if TYPE_CHECKING:
     from pathlib import Path
 
-Kind = Literal["delimited", "jsonl", "parquet"]
+FileFormat = Literal["delimited", "jsonl", "parquet"]
 
 InputFormat = Literal["lines", "csv", "tsv", "jsonl", "parquet"]
-"""What can be named where an ending does not tell: lines of text, or a kind of table."""
+"""Formats that a user can name where the extension says nothing: lines of text, or a table."""
 
-KINDS: dict[str, Kind] = {
+FORMATS: dict[str, FileFormat] = {
     ".csv": "delimited",
     ".tsv": "delimited",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".parquet": "parquet",
 }
+"""Table formats by extension."""
 
 
-def kind_of(path: Path) -> Kind:
-    """The kind of table that a file's name tells.
+def format_of(path: Path) -> FileFormat:
+    """Return the table format that a file name stands for.
 
     Raises:
-        DataError: The ending is unknown.
+        DataError: The extension is unknown.
     """
-    kind = KINDS.get(suffix_of(path))
-    if kind is None or (kind == "parquet" and is_packed(path)):
+    file_format = FORMATS.get(table_suffix(path))
+    if file_format is None or (file_format == "parquet" and is_compressed(path)):
         raise DataError(
-            f"{path}: unknown kind of table; known are {', '.join(KINDS)}, all but the last in "
+            f"{path}: unknown kind of table; known are {', '.join(FORMATS)}, all but the last in "
             ".gz too"
         )
-    return kind
+    return file_format
 
 
-def target_kind(path: Path | None, source: Kind) -> Kind:
-    """The kind of table that rows of another are written to; standard output keeps JSON lines.
+def output_format(path: Path | None, source: FileFormat) -> FileFormat:
+    """Return the format to write rows in; standard output (None) keeps the source's JSON lines.
 
     Raises:
-        DataError: The ending of the path is unknown.
+        DataError: The extension of the path is unknown.
     """
     if path is None:
         return "jsonl" if source == "jsonl" else "delimited"
-    return kind_of(path)
+    return format_of(path)
 
 
-def suffix_of(path: Path) -> str:
-    """The ending of a name in small letters, what comes before `.gz` where it is that."""
-    return (path.with_suffix("") if is_packed(path) else path).suffix.lower()
+def table_suffix(path: Path) -> str:
+    """Return the extension of a name in lower case, without a final `.gz`."""
+    return (path.with_suffix("") if is_compressed(path) else path).suffix.lower()
 
 
-def is_packed(path: Path) -> bool:
+def is_compressed(path: Path) -> bool:
     """Whether a name ends in `.gz`."""
     return path.suffix.lower() == ".gz"

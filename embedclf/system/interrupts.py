@@ -1,4 +1,9 @@
-"""Ctrl-C and other signals: raised, deferred, ignored."""
+"""Ctrl-C and termination signals: handled, deferred, ignored.
+
+Signal handlers belong to the process, so only the command line installs them, by `handled`.
+Inside it, `deferred` and `ignored` control when a request to end takes effect. In a program that
+uses embedclf as a library, and in any thread but the main one, both do nothing.
+"""
 
 from __future__ import annotations
 
@@ -9,91 +14,108 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from types import FrameType
+    from collections.abc import Callable, Iterator
 
-_OTHERS = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-"""Requests to end beside Ctrl-C."""
+_SIGNALS = [
+    signal.SIGINT,
+    signal.SIGTERM,
+    *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []),  # Windows has none
+]
+"""Signals that ask the process to end."""
 
 
 @contextmanager
-def raised() -> Iterator[None]:
-    """Let a request to end unwind what is begun, so that no draft stays behind.
+def handled() -> Iterator[None]:
+    """Turn signals that ask to end into exceptions, so that unfinished drafts are cleaned up.
 
-    It becomes `SystemExit` with 128 and the signal's number, as Ctrl-C becomes `KeyboardInterrupt`.
+    Ctrl-C raises `KeyboardInterrupt`; others raise `SystemExit` with 128 plus the signal's number.
+    Signals that the process was started to ignore, as by nohup, stay ignored.
     """
-
-    def end(number: int, _frame: object) -> None:
-        sys.exit(128 + number)
-
-    if not _is_main():
-        yield
+    if _REQUESTS.handled or threading.current_thread() is not threading.main_thread():
+        yield  # Python refuses `signal.signal` outside the main thread
         return
-    before = {number: signal.signal(number, end) for number in _OTHERS}
+    before: dict[signal.Signals, Any] = {}
     try:
+        for number in _SIGNALS:
+            if signal.getsignal(number) not in {signal.SIG_IGN, None}:  # None: not set by Python
+                before[number] = signal.signal(number, _REQUESTS.receive)
+        _REQUESTS.handled = True
         yield
     finally:
-        _restore(before)
+        _REQUESTS.handled = False
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
 def deferred() -> Iterator[Callable[[], None]]:
-    """Let Ctrl-C and other requests to end wait until they are asked for, or for the block's end.
+    """Hold back requests to end until the caller asks, or until the outermost block ends.
 
-    Python raises what a signal becomes wherever it happens to be. Inside TensorFlow that is lost
-    now and then, or becomes a `TypeError`: each was seen in some hundreds of trainings that were
-    interrupted at random.
-    Whoever presses Ctrl-C a second time does not want to wait, and need not. At the end a request
-    goes before any fault: who wants to end does not want what is done about the fault.
+    Python raises a signal's exception wherever it happens to be. Inside TensorFlow the exception
+    is sometimes lost or becomes a `TypeError`: both occurred within some hundreds of trainings
+    that were interrupted at random moments.
+    A second request is not held back. At the end of the block a pending request takes precedence
+    over an exception: a user who wants to stop need not read about the exception.
 
     Yields:
-        What raises `KeyboardInterrupt` if Ctrl-C was pressed, or what another request becomes; to
-        be called where nothing is half done. It does nothing in another thread than the main one.
+        A function that raises what a pending request stands for; call it where nothing is half
+        done.
     """
-    asked: list[int] = []
-
-    def note(number: int, _frame: object) -> None:
-        asked.append(number)
-        if len(asked) > 1:
-            heed()
-
-    def heed() -> None:
-        if asked:
-            last = asked[-1]
-            asked.clear()
-            before[last](last, None)
-
-    before: dict[int, Callable[[int, FrameType | None], object]] = {}
-    for number in (signal.SIGINT, *_OTHERS) if _is_main() else ():
-        handler = signal.getsignal(number)
-        if callable(handler):
-            before[number] = handler
-            signal.signal(number, note)
+    if not _REQUESTS.active:
+        yield lambda: None
+        return
+    _REQUESTS.deferring += 1
     try:
-        yield heed
+        yield _REQUESTS.raise_pending
     finally:
-        _restore(before)
-        heed()
+        _REQUESTS.deferring -= 1
+        if not _REQUESTS.deferring:
+            _REQUESTS.raise_pending()
 
 
 @contextmanager
 def ignored() -> Iterator[None]:
-    """Let Ctrl-C do nothing until what was learned is safe, where this is the main thread."""
-    if not _is_main():
+    """Ignore Ctrl-C while results are being saved."""
+    if not _REQUESTS.active:
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _REQUESTS.ignoring += 1
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        _REQUESTS.ignoring -= 1
 
 
-def _is_main() -> bool:
-    """Whether this is the thread that handles signals."""
-    return threading.current_thread() is threading.main_thread()
+class _Requests:
+    """Requests to end that this process has received, and what to do with the next."""
+
+    def __init__(self) -> None:
+        self.handled = False
+        self.deferring = self.ignoring = 0  # nested blocks
+        self._pending: list[int] = []
+
+    def receive(self, number: int, _frame: object) -> None:
+        """Handle a signal. A second request takes effect even where requests are deferred."""
+        if number == signal.SIGINT and self.ignoring:
+            return
+        self._pending.append(number)
+        if not self.deferring or len(self._pending) > 1:
+            self.raise_pending()
+
+    def raise_pending(self) -> None:
+        """Raise the latest request, if there is one."""
+        if not self._pending:
+            return
+        latest = self._pending[-1]
+        self._pending.clear()
+        if latest == signal.SIGINT:
+            raise KeyboardInterrupt
+        sys.exit(128 + latest)
+
+    @property
+    def active(self) -> bool:
+        """Whether signals are handled here, in the thread that Python runs the handlers in."""
+        return self.handled and threading.current_thread() is threading.main_thread()
 
 
-def _restore(handlers: Mapping[Any, Any]) -> None:
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+_REQUESTS = _Requests()

@@ -1,29 +1,27 @@
-"""Text for a terminal: tables, listings, numbers, paths, JSON."""
+"""Text for a terminal: tables, names, numbers, paths, JSON."""
 
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from rich.cells import cell_len, set_cell_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
 WIDTH = 100
 
-_PICTURES = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
+NO_VALUE = "–"  # noqa: RUF001 - an en dash marks a cell without a value
 
-_PICTURES |= dict.fromkeys([*range(0x80, 0xA0), 0xFFFE, 0xFFFF], 0xFFFD)
+_NAME_WIDTH = 22
+"""Maximum columns of a name next to a plot; tables show the whole name."""
 
-NONE = "–"  # noqa: RUF001 - the typographer's dash for a cell without a value
+_CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
+_CONTROL_PICTURES |= dict.fromkeys([*range(0x80, 0xA0), 0xFFFE, 0xFFFF], 0xFFFD)
 
 
 def new_table(*columns: str, numbers: Sequence[int] = ()) -> Any:
-    """Begin a rich table; the columns at the positions in `numbers` stand to the right."""
+    """Make an empty rich table; the columns at the positions in `numbers` are right-aligned."""
     from rich import box
     from rich.table import Table
 
@@ -34,8 +32,8 @@ def new_table(*columns: str, numbers: Sequence[int] = ()) -> Any:
     return table
 
 
-def rendered(table: Any, *, colors: bool = False) -> str:
-    """A rich table or text in at most `WIDTH` columns, in a terminal's colours on wish."""
+def render(renderable: Any, *, colors: bool = False) -> str:
+    """Render a rich table or text in at most `WIDTH` columns, optionally in color."""
     from rich.console import Console
 
     stream = io.StringIO()
@@ -47,62 +45,62 @@ def rendered(table: Any, *, colors: bool = False) -> str:
         markup=False,
         emoji=False,
         highlight=False,
-    ).print(table)
+    ).print(renderable)
     lines = [line.rstrip() for line in stream.getvalue().rstrip("\n").split("\n")]
-    return "\n".join(lines if colors else map(visible, lines))
+    return "\n".join(lines if colors else map(escape_controls, lines))
 
 
-def listing(entries: Sequence[tuple[str, str]]) -> str:
-    """Names with a text beside each, wrapped at `WIDTH`."""
+def format_definitions(entries: Sequence[tuple[str, str]]) -> str:
+    """Format names with a text next to each, wrapped at `WIDTH`."""
     from textwrap import wrap
 
     width = max(14, *(len(name) for name, _ in entries)) + 2
     lines = []
     for name, text in entries:
-        parts = wrap(text, WIDTH - width, break_on_hyphens=False, break_long_words=False)
-        first, *others = map(visible, parts or [""])
+        wrapped = wrap(text, WIDTH - width, break_on_hyphens=False, break_long_words=False)
+        first, *others = map(escape_controls, wrapped or [""])
         lines += [f"{name:<{width}}{first}", *(" " * width + other for other in others)]
     return "\n".join(lines)
 
 
-def score(value: float | None) -> str:
-    """A score with four decimals, or a dash where there is none."""
-    return NONE if value is None else f"{value:.4f}"
+def format_score(score: float | None) -> str:
+    """Format a score with four decimals, or as a dash if it is undefined."""
+    return NO_VALUE if score is None else f"{score:.4f}"
 
 
-def percent(share: float) -> str:
-    """A share between 0 and 1 in per cent."""
-    return f"{100 * share:.1f} %"
+def format_percent(fraction: float) -> str:
+    """Format a fraction from 0 to 1 as a percentage."""
+    return f"{100 * fraction:.1f} %"
 
 
-def shortened(text: str, most: int = 400) -> str:
-    """A text cut to so many letters, the cut marked."""
-    return text if len(text) <= most else text[: most - 1] + "…"
+def shorten(text: str, max_length: int = 400) -> str:
+    """Truncate a text to a number of characters; an ellipsis marks the truncation."""
+    return text if len(text) <= max_length else text[: max_length - 1] + "…"
 
 
-def visible(text: str) -> str:
-    """A text whose control characters are shown by their pictures, and do nothing."""
-    return text.translate(_PICTURES)
+def shorten_name(name: str) -> str:
+    """Truncate a name to the columns it has next to a plot; wide characters take two."""
+    from rich.cells import cell_len, set_cell_size
+
+    shown = escape_controls(name)
+    if cell_len(shown) <= _NAME_WIDTH:
+        return shown
+    return set_cell_size(shown, _NAME_WIDTH - 1).rstrip() + "…"
 
 
-def near(path: Path) -> Path:
-    """A path as one would type it: relative when it lies below the working directory."""
+def escape_controls(text: str) -> str:
+    """Replace control characters by symbols for them, so that they have no effect."""
+    return text.translate(_CONTROL_PICTURES)
+
+
+def display_path(path: Path) -> Path:
+    """Return a path as a user would type it: relative if it is below the working directory."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-_NAME = 22
-"""Letters of a name beside a plot; tables have the whole one."""
-
-
-def shortened_name(name: str) -> str:
-    """A name in at most so many columns, wide letters counted twice."""
-    shown = visible(name)
-    if cell_len(shown) <= _NAME:
-        return shown
-    return set_cell_size(shown, _NAME - 1).rstrip() + "…"
-
-
 def to_json(values: Any) -> str:
-    """Plain values as JSON for people and programs."""
+    """Format plain values as indented JSON."""
+    import json
+
     return json.dumps(values, ensure_ascii=False, indent=2, default=str)

@@ -12,50 +12,52 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
     from concurrent.futures import Future
 
-Given = TypeVar("Given")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
-Made = TypeVar("Made")
+
+def parallel_map(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    flush_after: Callable[[Item], bool] = lambda _item: False,
+) -> Generator[Result]:
+    """Apply a function to each item on all cores, holding at most two items per core.
+
+    The items are taken in the thread that asks for results. Threads suffice because Arrow and
+    NumPy release the global interpreter lock.
+
+    Args:
+        function: What to apply.
+        items: To what.
+        flush_after: Whether to yield all results up to an item before taking the next item.
+
+    Yields:
+        The results, in the order of the items.
+    """
+    cores = os.cpu_count() or 1
+    pending: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(cores)
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            max_pending = 0 if flush_after(item) else 2 * cores - 1
+            while len(pending) > max_pending:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
-def threads_of_one() -> Iterator[None]:
-    """Keep BLAS from sharing each small product among all cores.
+def single_threaded_blas() -> Iterator[None]:
+    """Keep BLAS from spreading each small matrix product over all cores.
 
-    Its threads wait for each other by turning round: where others want the cores too, a product of
-    25,000 numbers took 15 ms instead of 0.02.
+    BLAS threads wait for each other by spinning. When other threads use the cores too, a product
+    of 25,000 numbers took 15 ms instead of 0.02 ms.
     """
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1, user_api="blas"):
         yield
-
-
-def in_order(
-    work: Callable[[Given], Made],
-    items: Iterable[Given],
-    *,
-    settles: Callable[[Given], bool] = lambda _item: False,
-) -> Generator[Made]:
-    """Do a work on each item, on all cores; at most twice as many items as cores are held.
-
-    The items are taken in the thread that asks for results. Threads are enough, since Arrow and
-    NumPy release Python's interpreter lock.
-
-    Args:
-        work: What to do.
-        items: On what.
-        settles: Whether all results up to an item's are to be given before the next is taken.
-    """
-    cores = os.cpu_count() or 1
-    waiting: deque[Future[Made]] = deque()
-    pool = ThreadPoolExecutor(cores)
-    try:
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            most = 0 if settles(item) else 2 * cores - 1
-            while len(waiting) > most:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)

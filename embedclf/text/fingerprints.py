@@ -1,4 +1,4 @@
-"""64-bit hashes of texts, equal for equal tokens."""
+"""64-bit fingerprints of texts: equal tokens give equal numbers."""
 
 from __future__ import annotations
 
@@ -12,47 +12,60 @@ import pyarrow.compute as pc
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from embedclf.system.arrays import Offsets
     from embedclf.text.tokens import Tokens
 
 Fingerprints = npt.NDArray[np.uint64]  # (n,)
 
-_RADIX = 0x9E3779B97F4A7C15  # odd, so that one can divide by it
+_RADIX = 0x9E3779B97F4A7C15  # odd, so it has an inverse modulo 2**64
 
 
-def fingerprints(tokens: Tokens) -> Fingerprints:
-    """Number texts (n,) so that those of equal tokens, whatever their case, have equal numbers.
+def fingerprint_texts(tokens: Tokens) -> Fingerprints:
+    """Fingerprint texts (n,): equal for equal tokens in any case, the same on every machine.
 
-    A token is a polynomial of its bytes modulo 2^64, and a text one of its tokens (Karp and Rabin,
-    Efficient randomized pattern-matching algorithms, 1987), on every machine the same. Among ten
-    million texts the chance that two different ones share a number is about one in 400,000.
+    A token's fingerprint is a polynomial of its bytes modulo 2**64, and a text's one of its tokens'
+    (Karp and Rabin, Efficient randomized pattern-matching algorithms, 1987). Among ten million
+    texts, the probability that two different ones collide is about 1 in 400,000.
     """
-    of_tokens = token_numbers(tokens)
+    of_tokens = fingerprint_tokens(tokens)
     offsets = np.concatenate([[0], tokens.ends])
     return _polynomials(of_tokens[tokens.codes], offsets)
 
 
-def token_numbers(tokens: Tokens) -> Fingerprints:
-    """Number the tokens of a dictionary (different,); those that differ only in case are alike."""
-    return string_numbers(pc.utf8_lower(tokens.dictionary))
+def fingerprint_tokens(tokens: Tokens) -> Fingerprints:
+    """Fingerprint the tokens of a dictionary (distinct,), ignoring case."""
+    return fingerprint_strings(pc.utf8_lower(tokens.dictionary))
 
 
-def string_numbers(strings: pa.StringArray) -> Fingerprints:
-    """Number strings (n,), equal ones alike, different ones scattered over all numbers."""
-    numbers = _of_strings(strings)
-    numbers ^= numbers >> np.uint64(32)  # so that no byte of a token can move to another one
+def fingerprint_strings(strings: pa.StringArray) -> Fingerprints:
+    """Fingerprint strings (n,) by their bytes; the numbers are spread over the whole range."""
+    numbers = _hash_bytes(strings)
+    # Mixing keeps sums of token fingerprints apart: without it a byte could move between tokens.
+    numbers ^= numbers >> np.uint64(32)
     numbers *= np.uint64(_RADIX)
     return numbers
 
 
-def _of_strings(strings: pa.StringArray) -> Fingerprints:
+def _hash_bytes(strings: pa.StringArray) -> Fingerprints:
     _, offsets, content = strings.buffers()
     edges = np.frombuffer(offsets, np.int32)[strings.offset : strings.offset + len(strings) + 1]
-    letters = np.frombuffer(content or b"", np.uint8)[edges[0] : edges[-1]]
-    return _polynomials(letters.astype(np.uint64) + np.uint64(1), edges.astype(np.int64) - edges[0])
+    digits = np.frombuffer(content or b"", np.uint8)[edges[0] : edges[-1]]
+    return _polynomials(digits.astype(np.uint64) + np.uint64(1), edges.astype(np.int64) - edges[0])
 
 
-def _polynomials(digits: Fingerprints, offsets: npt.NDArray[np.int64]) -> Fingerprints:
-    """(n,) the values of polynomials at the radix, whose coefficients stand between offsets."""
+def _polynomials(digits: Fingerprints, offsets: Offsets) -> Fingerprints:
+    """Evaluate polynomials at the radix.
+
+    All are evaluated in one cumulative sum; dividing by the power at a polynomial's start makes its
+    value independent of its position.
+
+    Args:
+        digits: Coefficients of all polynomials, one after the other.
+        offsets: (n + 1,) where each begins and the last ends.
+
+    Returns:
+        (n,) values modulo 2**64.
+    """
     powers, inverses = _powers(1 << len(digits).bit_length())
     sums = np.zeros(len(digits) + 1, np.uint64)
     np.cumsum(digits * powers[: len(digits)], out=sums[1:])
@@ -63,7 +76,7 @@ def _polynomials(digits: Fingerprints, offsets: npt.NDArray[np.int64]) -> Finger
 
 @cache
 def _powers(size: int) -> tuple[Fingerprints, Fingerprints]:
-    """Powers of the radix and of its inverse, from 0 to `size`."""
+    """Return the powers 0 to `size` of the radix and of its inverse."""
     factors = np.array([[_RADIX], [pow(_RADIX, -1, 1 << 64)]], np.uint64)
     powers = np.repeat(factors, size + 1, axis=1)
     powers[:, 0] = 1

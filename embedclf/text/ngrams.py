@@ -1,53 +1,53 @@
-"""N-grams found by token ids.
+"""N-grams, found by token ids.
 
-A text has padding before its first token and behind its last, and a run may begin or end with it:
-what texts begin and end with is a run of its own.
+Every text has padding before its first token and after its last. An n-gram can begin or end with
+it, so the tokens at the beginning and the end of a text form n-grams of their own.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from embedclf.system.threads import in_order
-from embedclf.text.vocabulary import PADDING, UNKNOWN, Counter
+from embedclf.system.arrays import Int64s
+from embedclf.system.threads import parallel_map
+from embedclf.text.vocabulary import PADDING, UNKNOWN, LossyCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from embedclf.system.arrays import Int32s, Offsets
+    from embedclf.system.arrays import Counts, Int32s, Offsets
 
+Keys = Int64s  # (n,) n-grams as head * 2**32 + tail
 
-Keys = npt.NDArray[np.int64]
+KeyCounts = tuple[Keys, Int64s]
+"""Distinct keys in ascending order, and the number of occurrences of each."""
 
-KeyCounts = tuple[Keys, npt.NDArray[np.int64]]
-"""Keys in ascending order, each once, and how often they are there."""
-
-_MOST_COUNTED = 1 << 23
-"""Different n-grams of one length that are held while they are counted: 128 MiB."""
+_MAX_COUNTED = 1 << 23
+"""Distinct n-grams of one length held at once while they are counted: 128 MiB."""
 
 
 @dataclass(frozen=True, eq=False)
 class Ngrams:
-    """Known n-grams, those of two tokens first; their ids follow those of the tokens.
+    """Known n-grams, bigrams first; their ids follow those of the tokens.
 
-    An n-gram is a pair of ids: of the token or shorter n-gram that it begins with, and of its last
-    token. Both are in one number, and the numbers in ascending order, so that those of a text are
-    found by searching for sorted numbers among sorted ones.
+    An n-gram is a pair of ids: its head (a token, or the n-gram that is one token shorter) and its
+    tail (the last token). Both are packed into one integer. The integers are in ascending order, so
+    a text's n-grams are found by binary search.
     """
 
-    longest: int = 1
-    """Most tokens of one; 1 where there are none."""
+    max_n: int = 1
+    """Maximum number of tokens of an n-gram; 1 if there are none."""
     keys: Keys = field(default_factory=lambda: np.zeros(0, np.int64))
-    """(ngrams,) head · 2³² + tail."""
+    """(ngrams,) head * 2**32 + tail."""
 
     @classmethod
-    def of(cls, longest: int, heads: Int32s, tails: Int32s) -> Ngrams:
-        """Join heads and tails, both (ngrams,)."""
-        return cls(longest, heads.astype(np.int64) << 32 | tails)
+    def from_pairs(cls, max_n: int, heads: Int32s, tails: Int32s) -> Ngrams:
+        """Pack heads and tails, both (ngrams,)."""
+        return cls(max_n, heads.astype(np.int64) << 32 | tails)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -55,174 +55,177 @@ class Ngrams:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Ngrams):
             return NotImplemented
-        return self.longest == other.longest and np.array_equal(self.keys, other.keys)
+        return self.max_n == other.max_n and np.array_equal(self.keys, other.keys)
 
     def __hash__(self) -> int:
-        return hash((self.longest, self.keys.tobytes()))
+        return hash((self.max_n, self.keys.tobytes()))
 
     @property
     def heads(self) -> Int32s:
-        """(ngrams,) ids of all tokens but the last, as one."""
+        """(ngrams,) id of the token or n-gram that each begins with."""
         return (self.keys >> 32).astype(np.int32)
 
     @property
     def tails(self) -> Int32s:
-        """(ngrams,) ids of the last token, or `PADDING`."""
+        """(ngrams,) id of the last token, or `PADDING`."""
         return self.keys.astype(np.int32)
 
-    def spell(self, number: int, first: int) -> list[int]:
-        """The ids of the tokens that an id stands for, itself where it is below the first."""
+    def token_ids(self, ngram_id: int, first_id: int) -> list[int]:
+        """Return the ids of an n-gram's tokens; a token id (below `first_id`) is its own."""
         tails = []
-        while number >= first:
-            number, tail = divmod(int(self.keys[number - first]), 1 << 32)
+        while ngram_id >= first_id:
+            ngram_id, tail = divmod(int(self.keys[ngram_id - first_id]), 1 << 32)
             tails.append(tail)
-        return [number, *tails[::-1]]
+        return [ngram_id, *tails[::-1]]
+
+    def find(self, token_ids: Int32s, first_id: int) -> Iterator[Int32s]:
+        """Find the n-grams of texts.
+
+        Args:
+            token_ids: (positions,) of all texts, padded by `pad_texts`.
+            first_id: Id of the first n-gram.
+
+        Yields:
+            For two tokens, three, and so on up to `max_n`: (positions,) the id of the n-gram that
+            begins at each position, or `PADDING`.
+        """
+        heads = token_ids
+        for n in range(2, self.max_n + 1):
+            positions, keys = _ngram_keys(heads, token_ids, n)
+            heads = np.full(len(token_ids), PADDING, np.int32)
+            heads[positions] = self._ids_of(keys, first_id)
+            yield heads
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `text.json`."""
         heads, tails = self.heads.tolist(), self.tails.tolist()
-        return {"longest": self.longest, "heads": heads, "tails": tails}
+        return {"longest": self.max_n, "heads": heads, "tails": tails}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Ngrams:
-        """The n-grams that `to_json` wrote."""
+        """Rebuild the n-grams that `to_json` wrote."""
         heads, tails = (np.array(values[key], np.int32) for key in ("heads", "tails"))
-        return cls.of(values["longest"], heads, tails)
+        return cls.from_pairs(values["longest"], heads, tails)
 
-    def find(self, ids: Int32s, first: int) -> Iterator[Int32s]:
-        """Find the n-grams of texts.
-
-        Args:
-            ids: (places,) of all texts, as `framed` lays them out.
-            first: The id of the first n-gram.
-
-        Yields:
-            For two tokens, three, and so on up to `longest`: (places,) the id of the n-gram that
-            begins at each place, or `PADDING`.
-        """
-        heads = ids
-        for length in range(2, self.longest + 1):
-            places, keys = keys_of(heads, ids, length)
-            heads = np.full(len(ids), PADDING, np.int32)
-            heads[places] = self._look_up(keys, first)
-            yield heads
-
-    def _look_up(self, keys: Keys, first: int) -> Int32s:
-        order = np.argsort(keys)
+    def _ids_of(self, keys: Keys, first_id: int) -> Int32s:
+        order = np.argsort(keys)  # ascending needles: the binary searches share cached memory
         ordered = keys[order]
-        at = np.searchsorted(self.keys, ordered)
-        at[at == len(self.keys)] = 0
-        found = np.full(len(keys), PADDING, np.int32)
+        places = np.searchsorted(self.keys, ordered)
+        places[places == len(self.keys)] = 0
+        ids = np.full(len(keys), PADDING, np.int32)
         if len(self.keys):
-            found[order] = np.where(self.keys[at] == ordered, at + first, PADDING)
-        return found
+            ids[order] = np.where(self.keys[places] == ordered, places + first_id, PADDING)
+        return ids
 
 
-def slots(sequence_length: int, longest: int) -> int:
-    """Ids of a text: of its tokens and, for each length, of the n-grams that begin before them."""
-    return longest * (sequence_length + 1) - 1
+def input_length(sequence_length: int, max_n: int) -> int:
+    """Return the number of ids a text becomes.
+
+    `sequence_length` ids are of tokens; each length of n-grams adds one per token and one for the
+    n-gram that begins before the first token.
+    """
+    return max_n * (sequence_length + 1) - 1
 
 
-def framed(ids: Int32s, ends: Offsets) -> tuple[Int32s, Offsets]:
-    """Lay padding before, between and behind texts.
+def pad_texts(token_ids: Int32s, ends: Offsets) -> tuple[Int32s, Offsets]:
+    """Insert padding before, between and after texts.
 
     Args:
-        ids: (tokens,) of all texts, one behind the other.
+        token_ids: (tokens,) of all texts, one text after the other.
         ends: (n,) where the tokens of each text end.
 
     Returns:
-        (tokens + n + 1,) ids, and (n,) the place before the first token of each text.
+        (tokens + n + 1,) ids, and (n,) the position of the padding before each text.
     """
-    padded = np.insert(ids, np.concatenate([[0], ends]), PADDING)
+    padded = np.insert(token_ids, np.concatenate([[0], ends]), PADDING)
     return padded, np.concatenate([[0], ends])[:-1] + np.arange(len(ends))
 
 
-def keys_of(heads: Int32s, ids: Int32s, length: int) -> tuple[npt.NDArray[np.intp], Keys]:
-    """The keys of all n-grams of a length whose heads and last tokens are known.
-
-    Args:
-        heads: (places,) id of the n-gram one token shorter that begins at each place.
-        ids: (places,) of the tokens, with padding around each text.
-        length: Tokens of an n-gram, padding included.
-
-    Returns:
-        (found,) the places at which they begin, and (found,) their keys.
-    """
-    behind = length - 1
-    tails = ids[behind:]
-    heads, last = heads[: len(tails)], ids[behind - 1 :][: len(tails)]  # last token of each head
-    known = (heads > UNKNOWN) & (last > UNKNOWN) & (tails != UNKNOWN)
-    if length == 2:
-        known |= (heads == PADDING) & (tails > UNKNOWN)
-    places = np.flatnonzero(known)
-    return places, heads[places].astype(np.int64) << 32 | tails[places]
-
-
-def learn(
-    texts: Callable[[], Iterable[Int32s]],
-    first: int,
+def fit_ngrams(
+    read_texts: Callable[[], Iterable[Int32s]],
+    first_id: int,
     *,
-    longest: int,
+    max_n: int,
     size: int,
     min_count: int,
+    max_counted: int = _MAX_COUNTED,
 ) -> Ngrams:
     """Learn the most frequent n-grams of texts.
 
-    They are counted length by length, and a longer one only where the shorter one that it begins
-    with is frequent enough itself (Agrawal and Srikant, Fast Algorithms for Mining Association
-    Rules, 1994, section 2.1). Where there are more than can be held, the rarest are forgotten on
-    the way.
+    They are counted length by length. A longer one is counted only if the shorter one that it
+    begins with is itself frequent (Agrawal and Srikant, Fast Algorithms for Mining Association
+    Rules, 1994, section 2.1).
 
     Args:
-        texts: Gives parts of the texts as often as it is called: (places,) ids, as `framed` lays
-            them out.
-        first: The first id that is free.
-        longest: Most tokens of an n-gram.
-        size: Most n-grams; of equally frequent ones the shorter are kept.
-        min_count: How often an n-gram must be there.
+        read_texts: Returns the texts in chunks, once for each length: (positions,) token ids,
+            padded by `pad_texts`.
+        first_id: The first unused id.
+        max_n: Maximum number of tokens of an n-gram.
+        size: Maximum number of n-grams; among equally frequent ones, shorter ones are kept.
+        min_count: Minimum number of occurrences of an n-gram.
+        max_counted: Distinct n-grams of one length held at once; beyond it the rarest are dropped.
     """
-    found = Ngrams()
-    counts = np.zeros(0, np.int64)
-    for length in range(2, longest + 1):
-        keys, times = _counted(texts(), found, first, min_count)
-        found = Ngrams(length, np.concatenate([found.keys, keys]))
-        counts = np.concatenate([counts, times])
-    return _most_frequent(found, counts, first, size)
+    ngrams = Ngrams()
+    totals = np.zeros(0, np.int64)
+    for n in range(2, max_n + 1):
+        counter = LossyCounter(_merge_key_counts, max_counted)
+        count = partial(_count_keys, known=ngrams, first_id=first_id)
+        for counts in parallel_map(count, read_texts()):
+            counter.add(counts)
+        keys, counts_of_keys = counter.total()
+        frequent = counts_of_keys >= min_count
+        ngrams = Ngrams(n, np.concatenate([ngrams.keys, keys[frequent]]))
+        totals = np.concatenate([totals, counts_of_keys[frequent]])
+    return _keep_most_frequent(ngrams, totals, first_id, size)
 
 
-def _counted(texts: Iterable[Int32s], known: Ngrams, first: int, min_count: int) -> KeyCounts:
-    def count(ids: Int32s) -> KeyCounts:
-        *_, heads = ids, *known.find(ids, first)
-        _, keys = keys_of(heads, ids, known.longest + 1)
-        return np.unique(keys, return_counts=True)
+def _ngram_keys(heads: Int32s, token_ids: Int32s, n: int) -> tuple[Offsets, Keys]:
+    """Return the keys of all n-grams of a length whose heads and last tokens are known.
 
-    counts = Counter(_added_up, _MOST_COUNTED)
-    for part in in_order(count, texts):
-        counts.add(part)
-    keys, times = counts.total()
-    enough = times >= min_count
-    return keys[enough], times[enough]
+    Args:
+        heads: (positions,) id of the n-gram one token shorter that begins at each position.
+        token_ids: (positions,) with padding around each text.
+        n: Tokens of an n-gram, padding included.
+
+    Returns:
+        (found,) the positions at which they begin, and (found,) their keys.
+    """
+    tails = token_ids[n - 1 :]
+    last_of_heads = token_ids[n - 2 :][: len(tails)]
+    heads = heads[: len(tails)]
+    known = (heads > UNKNOWN) & (last_of_heads > UNKNOWN) & (tails != UNKNOWN)
+    if n == 2:
+        known |= (heads == PADDING) & (tails > UNKNOWN)
+    positions = np.flatnonzero(known)
+    return positions, heads[positions].astype(np.int64) << 32 | tails[positions]
 
 
-def _added_up(parts: list[KeyCounts]) -> KeyCounts:
-    if not parts:
+def _count_keys(token_ids: Int32s, known: Ngrams, first_id: int) -> KeyCounts:
+    """Count the n-grams that are one token longer than the known ones."""
+    *_, heads = token_ids, *known.find(token_ids, first_id)
+    _, keys = _ngram_keys(heads, token_ids, known.max_n + 1)
+    return np.unique(keys, return_counts=True)
+
+
+def _merge_key_counts(chunks: list[KeyCounts]) -> KeyCounts:
+    if not chunks:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    keys = np.concatenate([keys for keys, _ in parts])
-    counts = np.concatenate([counts for _, counts in parts])
+    keys = np.concatenate([keys for keys, _ in chunks])
+    counts = np.concatenate([counts for _, counts in chunks])
     order = np.argsort(keys)
     keys, counts = keys[order], counts[order]
     firsts = np.flatnonzero(np.diff(keys, prepend=-1))
     return keys[firsts], np.add.reduceat(counts, firsts) if len(firsts) else counts
 
 
-def _most_frequent(found: Ngrams, counts: npt.NDArray[np.int64], first: int, size: int) -> Ngrams:
-    """The most frequent of all, each only with those that it begins with."""
-    kept = np.zeros(len(found), np.bool_)
+def _keep_most_frequent(ngrams: Ngrams, counts: Counts, first_id: int, size: int) -> Ngrams:
+    """Keep the most frequent n-grams, but none without the shorter one that it begins with."""
+    kept = np.zeros(len(ngrams), np.bool_)
     kept[np.argsort(-counts, kind="stable")[:size]] = True
-    heads = found.heads
-    longer, shorter = heads >= first, np.maximum(heads - first, 0)  # what they begin with
-    for _ in range(3, found.longest + 1):
+    heads = ngrams.heads
+    longer, shorter = heads >= first_id, np.maximum(heads - first_id, 0)  # n-gram and its head
+    for _ in range(3, ngrams.max_n + 1):
         kept[longer] &= kept[shorter[longer]]
-    moved = np.cumsum(kept, dtype=np.int32) + np.int32(first - 1)
-    heads[longer] = moved[shorter[longer]]
-    return Ngrams.of(found.longest, heads[kept], found.tails[kept])
+    new_ids = np.cumsum(kept, dtype=np.int32) + np.int32(first_id - 1)
+    heads[longer] = new_ids[shorter[longer]]
+    return Ngrams.from_pairs(ngrams.max_n, heads[kept], ngrams.tails[kept])

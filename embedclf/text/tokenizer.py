@@ -1,4 +1,4 @@
-"""Text -> token ids (n, slots)."""
+"""Text -> token ids (n, input_length)."""
 
 from __future__ import annotations
 
@@ -9,32 +9,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from embedclf.system.arrays import Int32s
-from embedclf.system.arrow import BATCH_ROWS, in_pieces, number_column, numbers_of, text_column
-from embedclf.system.threads import in_order
-from embedclf.text.ngrams import Ngrams, framed, learn, slots
+from embedclf.system.arrow import BATCH_ROWS, index_in, split_batches, text_column
+from embedclf.system.threads import parallel_map
+from embedclf.text.ngrams import Ngrams, fit_ngrams, input_length, pad_texts
 from embedclf.text.tokens import normalize, tokenize
-from embedclf.text.vocabulary import PADDING, RESERVED, UNKNOWN, most_frequent
+from embedclf.text.vocabulary import PADDING, RESERVED, UNKNOWN, most_frequent_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from embedclf.config.schema import TextConfig
-    from embedclf.system.arrays import Int32s, Offsets
-    from embedclf.text.tokens import Counted, Tokens
+    from embedclf.system.arrays import Int32s, Mask, Offsets, Rows
+    from embedclf.text.tokens import TokenCounts, Tokens
 
-TokenIds = npt.NDArray[np.int32]  # (n, slots)
-
+TokenIds = npt.NDArray[np.int32]  # (n, input_length)
 
 BEGIN, END = "<s>", "</s>"
-"""What n-grams name a text's beginning and end by."""
+"""Stand for the beginning and the end of a text in the name of an n-gram."""
 
-_TOGETHER = 64
-"""Parts whose tokens are looked up together."""
+_CHUNKS_AT_ONCE = 64
+"""Chunks whose tokens are looked up together."""
 
-_TEXT_KINDS = (
+_STRING_TYPES = (
     pa.types.is_string,
     pa.types.is_large_string,
     pa.types.is_string_view,
@@ -44,160 +41,168 @@ _TEXT_KINDS = (
 
 @dataclass(frozen=True)
 class Encoding:
-    """Texts as the network reads them, and what was lost on the way."""
+    """Texts as network input, and how many tokens each lost on the way."""
 
     ids: TokenIds
-    """(n, slots): `sequence_length` ids of tokens, 0 to pad at the end and 1 for an unknown one;
-    then those of the pair that the text begins with and of the pairs that begin at each token, 0
-    for an unknown one, and so on with longer n-grams. Texts are cut at the end."""
+    """(n, input_length): first `sequence_length` ids of tokens, padded with 0 at the end, 1 for an
+    unknown token. Then, for bigrams and each longer n-gram, `sequence_length + 1` ids: that of the
+    n-gram at the beginning of the text and those of the n-grams that begin at each token, 0 for an
+    unknown one. Long texts are truncated at the end."""
     lengths: Int32s
-    """Tokens of each text before it was cut."""
+    """(n,) tokens of each text before truncation."""
     unknown: Int32s
-    """Those of them that are not in the vocabulary."""
+    """(n,) how many of these are not in the vocabulary."""
 
-    def take(self, rows: npt.NDArray[np.bool_]) -> Encoding:
-        """The texts under a mask."""
-        return Encoding(self.ids[rows], self.lengths[rows], self.unknown[rows])
+    def filter(self, mask: Mask) -> Encoding:
+        """Keep the texts where a mask (n,) is true."""
+        return Encoding(self.ids[mask], self.lengths[mask], self.unknown[mask])
 
 
 @dataclass(frozen=True)
 class Tokenizer:
     """Turns texts into fixed-length rows of token ids.
 
-    A text is put into Unicode's composed form (NFC) and lower-cased; a typographic apostrophe
-    counts as a plain one. With `unit: word` tokens are runs of letters, numbers, marks and inner
-    apostrophes of any script; with `unit: character` every code point that is no white space.
-    Behind the tokens of a text stand its known n-grams, for which the text's beginning and end
-    count as tokens. Null and empty texts are rows of padding.
+    Texts are normalized to NFC and, optionally, lower-cased; typographic apostrophes become plain
+    ones. With `unit: word`, tokens are runs of letters, numbers, marks and inner apostrophes of any
+    script; with `unit: character`, they are all code points except white space. The ids of a text's
+    known n-grams follow those of its tokens; for n-grams, the beginning and the end of a text count
+    as tokens. Null and empty texts become rows of padding.
     """
 
     unit: str
     lowercase: bool
     sequence_length: int
     tokens: tuple[str, ...]
-    """The vocabulary, most frequent first; the first has id 2."""
+    """The vocabulary, most frequent first; the first token has id 2."""
     ngrams: Ngrams = field(default_factory=Ngrams)
-    """Known runs of tokens; their ids follow those of the tokens."""
+    """Known n-grams; their ids follow those of the tokens."""
 
     @classmethod
-    def fit(cls, counted: Iterable[Counted], config: TextConfig) -> Tokenizer:
+    def fit(cls, chunks: Iterable[TokenCounts], config: TextConfig) -> Tokenizer:
         """Learn the vocabulary: the most frequent tokens, ties in code point order.
 
         Args:
-            counted: Tokens of training rows only, with their counts, in parts and any order.
-            config: Its `vocabulary_size` counts padding and unknown.
+            chunks: Token counts of the training rows, and no others, in any order.
+            config: Its `vocabulary_size` includes padding and unknown.
         """
         size = config.vocabulary_size - len(RESERVED)
-        tokens = most_frequent(counted, size, config.min_count)
+        tokens = most_frequent_tokens(chunks, size, config.min_count)
         return cls(config.unit, config.lowercase, config.sequence_length, tokens)
 
-    def fit_ngrams(self, parts: Callable[[], Iterable[Tokens]], config: TextConfig) -> Tokenizer:
-        """Learn n-grams too: the most frequent, of equally frequent ones the shorter.
+    def fit_ngrams(
+        self, read_chunks: Callable[[], Iterable[Tokens]], config: TextConfig
+    ) -> Tokenizer:
+        """Add n-grams: the most frequent ones; among equally frequent ones, the shorter.
 
         Args:
-            parts: Gives training texts, part by part and as often as it is called.
-            config: How long they may be, how many, and how often they must be there.
+            read_chunks: Returns the training texts in chunks; called once per n-gram length.
+            config: Maximum length, maximum number and minimum count of n-grams.
         """
 
-        def texts() -> Iterator[Int32s]:
-            for tokens, ids in self.looked_up(parts()):
-                yield framed(ids[tokens.codes], tokens.ends)[0]
+        def read_padded_ids() -> Iterator[Int32s]:
+            for tokens, ids in self.with_token_ids(read_chunks()):
+                yield pad_texts(ids[tokens.codes], tokens.ends)[0]
 
-        ngrams = learn(
-            texts,
-            self.first_ngram,
-            longest=config.ngrams,
+        ngrams = fit_ngrams(
+            read_padded_ids,
+            self.first_ngram_id,
+            max_n=config.ngrams,
             size=config.ngram_vocabulary_size,
             min_count=config.min_count,
         )
         return replace(self, ngrams=ngrams)
 
     @property
-    def first_ngram(self) -> int:
-        """The id that follows those of the tokens."""
+    def first_ngram_id(self) -> int:
+        """The id after those of the tokens: the number of tokens, padding and unknown included."""
         return len(RESERVED) + len(self.tokens)
 
     @property
-    def rows(self) -> int:
-        """Rows of the embedding: padding, unknown, a row a token and a row an n-gram."""
-        return self.first_ngram + len(self.ngrams)
+    def vocabulary_rows(self) -> int:
+        """Rows of the embedding: padding, unknown, one per token and one per n-gram."""
+        return self.first_ngram_id + len(self.ngrams)
 
     @property
-    def slots(self) -> int:
-        """Ids of a text: of its tokens, and of the n-grams of each length."""
-        return slots(self.sequence_length, self.ngrams.longest)
+    def input_length(self) -> int:
+        """Number of ids of a text: of its tokens, and of the n-grams of each length."""
+        return input_length(self.sequence_length, self.ngrams.max_n)
+
+    @property
+    def separator(self) -> str:
+        """What is between two tokens of an n-gram's name: a space, or nothing for characters."""
+        return " " if self.unit == "word" else ""
 
     def encode(self, texts: pa.ChunkedArray | pa.Array | Iterable[str | None]) -> Encoding:
         """Turn texts into ids, in order.
 
         Raises:
-            TypeError: One string is given instead of several, or something is no string.
+            TypeError: `texts` is a single string, or holds something other than strings and None.
         """
-        column = _column_of(texts)
+        column = _to_string_column(texts)
         chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-        pieces = [piece for chunk in chunks for piece in in_pieces(chunk)]
-        if len(pieces) == 1:
-            return self._encode_piece(pieces[0])
-        parts = list(in_order(self._encode_piece, pieces))
-        if not parts:
+        batches = [batch for chunk in chunks for batch in split_batches(chunk)]
+        if len(batches) == 1:  # one text at a time is common in serving: start no threads
+            return self._encode_batch(batches[0])
+        encodings = list(parallel_map(self._encode_batch, batches))
+        if not encodings:
             none = np.zeros(0, np.int32)
-            return Encoding(np.zeros((0, self.slots), np.int32), none, none)
+            return Encoding(np.zeros((0, self.input_length), np.int32), none, none)
         return Encoding(
-            np.concatenate([part.ids for part in parts]),
-            np.concatenate([part.lengths for part in parts]),
-            np.concatenate([part.unknown for part in parts]),
+            np.concatenate([encoding.ids for encoding in encodings]),
+            np.concatenate([encoding.lengths for encoding in encodings]),
+            np.concatenate([encoding.unknown for encoding in encodings]),
         )
 
-    def look_up(self, dictionaries: Sequence[pa.StringArray]) -> list[npt.NDArray[np.int32]]:
-        """The ids of tokens, dictionary by dictionary; the vocabulary is hashed once for all."""
+    def tokenize(self, texts: pa.Array) -> Tokens:
+        """Split texts (n,) into tokens, known or not, without truncation."""
+        return tokenize(normalize(texts, lowercase=self.lowercase), self.unit)
+
+    def token_ids(self, dictionaries: Sequence[pa.StringArray]) -> list[Int32s]:
+        """Look up the ids of the tokens of each dictionary.
+
+        Arrow hashes the vocabulary on every call, so several dictionaries are looked up together.
+        """
         tokens = pa.concat_arrays(dictionaries)
-        found = pc.index_in(tokens, value_set=text_column([*RESERVED, *self.tokens]))
-        unknown = number_column(np.array([UNKNOWN], np.int32))[0]
-        ids = numbers_of(pc.coalesce(found, unknown))
-        return np.split(ids, np.cumsum([len(one) for one in dictionaries])[:-1])
+        ids = index_in(tokens, text_column([*RESERVED, *self.tokens]), default=UNKNOWN)
+        return np.split(ids, np.cumsum([len(dictionary) for dictionary in dictionaries])[:-1])
 
-    def looked_up(self, parts: Iterable[Tokens]) -> Iterator[tuple[Tokens, npt.NDArray[np.int32]]]:
-        """Parts of texts with the ids of their dictionaries; some are looked up together."""
-        remaining = iter(parts)
-        while group := list(islice(remaining, _TOGETHER)):
-            yield from zip(
-                group, self.look_up([tokens.dictionary for tokens in group]), strict=True
-            )
+    def with_token_ids(self, chunks: Iterable[Tokens]) -> Iterator[tuple[Tokens, Int32s]]:
+        """Yield each chunk with the ids of its dictionary."""
+        remaining = iter(chunks)
+        while group := list(islice(remaining, _CHUNKS_AT_ONCE)):
+            ids = self.token_ids([tokens.dictionary for tokens in group])
+            yield from zip(group, ids, strict=True)
 
-    def lay_out(self, tokens: Tokens, ids: npt.NDArray[np.int32]) -> Encoding:
-        """Lay tokens out in rows of equal length, `ids` being those of their dictionary."""
-        of_tokens, ends = ids[tokens.codes], tokens.ends
-        starts = np.concatenate([[0], ends])[:-1]  # none of no text
-        unknown = np.concatenate([[0], np.cumsum(of_tokens == UNKNOWN)])
+    def encode_tokens(self, tokens: Tokens) -> Encoding:
+        """Turn tokens into ids."""
+        return self.pad(tokens, self.token_ids([tokens.dictionary])[0])
+
+    def pad(self, tokens: Tokens, ids: Int32s) -> Encoding:
+        """Arrange token ids in padded or truncated rows of equal length.
+
+        Args:
+            tokens: Of the texts.
+            ids: (distinct,) the id of each token of their dictionary.
+        """
+        token_ids, ends = ids[tokens.codes], tokens.ends
+        starts = np.concatenate([[0], ends])[:-1]  # (n,), also if n is 0
+        unknown = np.concatenate([[0], np.cumsum(token_ids == UNKNOWN)])
         return Encoding(
-            self._in_rows(of_tokens, ends),
+            self._padded_rows(token_ids, ends),
             (ends - starts).astype(np.int32),
             (unknown[ends] - unknown[starts]).astype(np.int32),
         )
 
-    def tokenize(self, texts: pa.Array) -> Tokens:
-        """The tokens of each text (n,), known or not, before it is shortened."""
-        return tokenize(normalize(texts, lowercase=self.lowercase), self.unit)
+    def decode(self, ids: Int32s) -> list[str]:
+        """Return the tokens and n-grams of ids; padding and unknown are "" and " "."""
+        names = (*RESERVED, *self.tokens)
+        tokens_of = [self.ngrams.token_ids(number, self.first_ngram_id) for number in ids.tolist()]
+        return [self.join([names[number] for number in numbers]) for numbers in tokens_of]
 
-    def encode_tokens(self, tokens: Tokens) -> Encoding:
-        """Turn tokens into ids."""
-        return self.lay_out(tokens, self.look_up([tokens.dictionary])[0])
+    def join(self, tokens: Sequence[str]) -> str:
+        """Return the name of an n-gram, where "" is the beginning or the end of the text.
 
-    def decode(self, ids: npt.NDArray[np.int32]) -> list[str]:
-        """The tokens and n-grams behind ids; padding and unknown are "" and " "."""
-        listed = (*RESERVED, *self.tokens)
-        spelt = [self.ngrams.spell(number, self.first_ngram) for number in ids.tolist()]
-        return [self.joined([listed[part] for part in parts]) for parts in spelt]
-
-    @property
-    def separator(self) -> str:
-        """What stands between two tokens: a blank, or nothing between characters."""
-        return " " if self.unit == "word" else ""
-
-    def joined(self, tokens: Sequence[str]) -> str:
-        """An n-gram as it stands in a text; "" in front or behind is the text's beginning or end.
-
-        These have a blank beside them, which no token can be, so that no name is there twice.
+        `<s>` and `</s>` are set off by a space, which no token can contain, so names are unique.
         """
         inner = self.separator.join(filter(None, tokens))
         if len(tokens) == 1:
@@ -217,64 +222,64 @@ class Tokenizer:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Tokenizer:
-        """The tokenizer that `to_json` wrote."""
+        """Rebuild the tokenizer that `to_json` wrote."""
         ngrams = {"ngrams": Ngrams.from_json(values["ngrams"])} if "ngrams" in values else {}
         return cls(**{**values, "tokens": tuple(values["tokens"]), **ngrams})
 
-    def _encode_piece(self, texts: pa.Array) -> Encoding:
+    def _encode_batch(self, texts: pa.Array) -> Encoding:
         return self.encode_tokens(self.tokenize(texts))
 
-    def _in_rows(self, ids: Int32s, ends: Offsets) -> TokenIds:
-        """Lay ids of tokens (tokens,), text behind text, and their n-grams into (n, slots)."""
-        length, starts = self.sequence_length, np.concatenate([[0], ends])[:-1]  # none of no text
+    def _padded_rows(self, token_ids: Int32s, ends: Offsets) -> TokenIds:
+        """Arrange token ids (tokens,) and the ids of their n-grams in rows (n, input_length)."""
+        length, starts = self.sequence_length, np.concatenate([[0], ends])[:-1]  # (n,)
         kept = np.minimum(ends - starts, length)  # (n,)
-        rows = np.full((len(ends), self.slots), PADDING, np.int32)
-        filled, places = _places(starts, kept, length)
-        rows[:, :length][filled] = ids[places]
-        if self.ngrams.longest > 1:
-            padded, before = framed(ids, ends)
-            filled, places = _places(before, kept + 1, length + 1)
-            is_truncated = ends - starts > length
-            for behind, found in enumerate(self.ngrams.find(padded, self.first_ngram), start=1):
-                of_length = rows[:, slots(length, behind) :][:, : length + 1]
-                of_length[filled] = found[places]
-                of_length[is_truncated, max(0, length + 1 - behind) :] = PADDING  # beyond the cut
+        rows = np.full((len(ends), self.input_length), PADDING, np.int32)
+        filled, places = _row_places(starts, kept, length)
+        rows[:, :length][filled] = token_ids[places]
+        if self.ngrams.max_n == 1:
+            return rows
+        padded, before = pad_texts(token_ids, ends)
+        filled, places = _row_places(before, kept + 1, length + 1)
+        is_truncated = ends - starts > length
+        for n, ngram_ids in enumerate(self.ngrams.find(padded, self.first_ngram_id), start=2):
+            rows_of_n = rows[:, input_length(length, n - 1) :][:, : length + 1]
+            rows_of_n[filled] = ngram_ids[places]
+            # N-grams that reach beyond the truncation were found in tokens that are not read.
+            rows_of_n[is_truncated, max(0, length + 2 - n) :] = PADDING
         return rows
 
 
-def _column_of(
+def _to_string_column(
     texts: pa.ChunkedArray | pa.Array | Iterable[str | None],
 ) -> pa.ChunkedArray | pa.Array:
-    """Texts as a column of strings."""
     if isinstance(texts, str | bytes | dict) or getattr(texts, "ndim", 1) != 1:
         raise TypeError(f"texts must be one column of strings, not a {type(texts).__name__}")
     if isinstance(texts, list | tuple):
         starts = range(0, len(texts), BATCH_ROWS)
-        parts = [text_column(texts[start : start + BATCH_ROWS]) for start in starts]
-        return pa.chunked_array(parts, pa.string())
+        batches = [text_column(texts[start : start + BATCH_ROWS]) for start in starts]
+        return pa.chunked_array(batches, pa.string())
     if not isinstance(texts, pa.ChunkedArray | pa.Array):
         try:
             texts = pa.array(texts, from_pandas=True)
         except pa.ArrowException as error:
             raise TypeError("texts must be strings or None, all of them") from error
     kind = texts.type.value_type if pa.types.is_dictionary(texts.type) else texts.type
-    if not any(is_kind(kind) for is_kind in _TEXT_KINDS):
+    if not any(is_type(kind) for is_type in _STRING_TYPES):
         raise TypeError(f"texts must be strings, not {kind}")
     return texts if texts.type == pa.string() else texts.cast(pa.string())
 
 
-def _places(
-    starts: Offsets, counts: Offsets, width: int
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    """Where ids that lie behind one another come to lie in rows of equal length.
+def _row_places(starts: Offsets, counts: Offsets, width: int) -> tuple[Mask, Rows]:
+    """Map runs of a flat array to the beginnings of rows of equal width.
 
     Args:
-        starts: (n,) where those of each row start.
-        counts: (n,) how many there are.
-        width: Of the rows, at least that many.
+        starts: (n,) where each run starts in the flat array.
+        counts: (n,) length of each run, at most `width`.
+        width: Of the rows.
 
     Returns:
-        (n, width) which places are filled, and (ids,) with which of the ids.
+        (n, width) which places of the rows are filled, and (sum of counts,) the positions in the
+        flat array of what fills them.
     """
     ends = np.cumsum(counts)
     return (

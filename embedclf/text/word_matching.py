@@ -1,4 +1,4 @@
-"""Vocabulary words matched with a source, case-insensitively."""
+"""Vocabulary words matched with those of a vector source, case-insensitively."""
 
 from __future__ import annotations
 
@@ -6,125 +6,116 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from embedclf.system.arrow import number_column, numbers_of
+from embedclf.system.arrow import index_in, to_numpy
 from embedclf.text.tokens import normalize
 
 if TYPE_CHECKING:
-    from embedclf.system.arrays import Floats, Int32s, Mask
+    import pyarrow as pa
 
-_NONE = -1
+    from embedclf.system.arrays import Floats, Int32s, Int64s, Mask, Rows
+
+_NO_MATCH = -1
 
 
 @dataclass(frozen=True)
 class WordVectors:
-    """What a source holds for the words wanted."""
+    """The vectors that a source holds for the requested words."""
 
     found: Mask
     """(words,) whether a word has a vector."""
     rows: Floats
-    """(words, embedding_dim); zeros where there is none."""
+    """(words, embedding_dim); zeros for words without a vector."""
     unreadable: int = 0
-    """Words of the source that are not UTF-8, and therefore no words of a text."""
+    """Words of the source that are not UTF-8, and so cannot be in a text."""
 
 
 @dataclass(frozen=True)
 class WordMatches:
-    """Which words wanted those of a part of a source are; -1 is none."""
+    """Which requested words the words of a source match; -1 is none."""
 
     exact: Int32s
-    """(n,) the number of the word spelled alike."""
-    alike: Int32s
-    """(n,) the number of the form that is the same in small letters."""
+    """(n,) index of the requested word with the same spelling."""
+    folded: Int32s
+    """(n,) index of the lower-case form with the same letters."""
 
     @property
-    def hits(self) -> npt.NDArray[np.int64]:
-        """Places in the part of all that are wanted."""
-        return np.flatnonzero((self.exact != _NONE) | (self.alike != _NONE))
+    def hits(self) -> Rows:
+        """Positions of the source words that match any requested word."""
+        return np.flatnonzero((self.exact != _NO_MATCH) | (self.folded != _NO_MATCH))
 
-    def take(self, places: npt.NDArray[np.int64]) -> WordMatches:
-        """Those at some places."""
-        return WordMatches(self.exact[places], self.alike[places])
+    def take(self, positions: Rows) -> WordMatches:
+        """Return the matches at some positions."""
+        return WordMatches(self.exact[positions], self.folded[positions])
 
 
 class WordForms:
-    """The words wanted, in the two spellings that they are looked for in."""
+    """The requested words in both spellings they are looked up by: their own, and lower case."""
 
     def __init__(self, words: pa.StringArray) -> None:
-        """Prepare to look for words (words,), each there once, as a tokenizer gives them."""
-        encoded = _folded(words).dictionary_encode()
+        """Prepare to look up words (words,), all distinct, as a tokenizer returns them."""
+        encoded = _fold(words).dictionary_encode()
         self._words, self._forms = words, encoded.dictionary
-        self.form_of: Int32s = numbers_of(encoded.indices)
-        """(words,) the form of each word in small letters."""
+        self.form_of: Int32s = to_numpy(encoded.indices)
+        """(words,) index of each word's lower-case form."""
 
     def __len__(self) -> int:
         return len(self._words)
 
     @property
     def forms(self) -> int:
-        """How many forms in small letters there are."""
+        """Number of distinct lower-case forms."""
         return len(self._forms)
 
-    def match(self, spelled: pa.StringArray) -> WordMatches:
-        """Look up words (n,) of a source; several threads may do it at once."""
+    def match(self, source_words: pa.StringArray) -> WordMatches:
+        """Look up the words (n,) of a source; safe in several threads at once."""
         return WordMatches(
-            _places(spelled, self._words),
-            _places(_folded(spelled), self._forms),
+            index_in(source_words, self._words, default=_NO_MATCH),
+            index_in(_fold(source_words), self._forms, default=_NO_MATCH),
         )
 
 
 class VectorCollector:
-    """The vectors found so far: of each word the first spelled alike, else the first alike.
+    """Collects the vectors of the requested words from a source, chunk by chunk.
 
-    A cased source may hold `The`, `the` and `THE`. The word wanted has the vector of its own
-    spelling wherever that stands; only where there is none, that of the first in another case.
+    A cased source can hold `The`, `the` and `THE`. A word gets the vector of the first occurrence
+    of its own spelling, or, without one, that of the first occurrence in another case.
     """
 
-    def __init__(self, spellings: WordForms, embedding_dim: int) -> None:
-        self._spellings = spellings
-        self._exact = np.full(len(spellings), _NONE, np.int64)
-        self._alike = np.full(spellings.forms, _NONE, np.int64)
-        self._rows = [np.zeros((0, embedding_dim), np.float32)]
-        self._count = 0
+    def __init__(self, words: WordForms, embedding_dim: int) -> None:
+        self._words = words
+        self._exact = np.full(len(words), _NO_MATCH, np.int64)  # rows collected by exact spelling
+        self._folded = np.full(words.forms, _NO_MATCH, np.int64)  # ... and by lower-case form
+        self._chunks = [np.zeros((0, embedding_dim), np.float32)]
+        self._size = 0
 
     def add(self, matches: WordMatches, rows: Floats) -> None:
         """Add the next words of the source, with their vectors (n, embedding_dim)."""
-        exact, exact_at = _first(matches.exact, self._exact)
-        alike, alike_at = _first(matches.alike, self._alike)
-        kept = np.union1d(exact_at, alike_at)
-        self._exact[exact] = self._count + np.searchsorted(kept, exact_at)
-        self._alike[alike] = self._count + np.searchsorted(kept, alike_at)
-        self._rows.append(rows[kept])
-        self._count += len(kept)
+        exact, exact_at = _first_matches(matches.exact, self._exact)
+        folded, folded_at = _first_matches(matches.folded, self._folded)
+        kept = np.union1d(exact_at, folded_at)
+        self._exact[exact] = self._size + np.searchsorted(kept, exact_at)
+        self._folded[folded] = self._size + np.searchsorted(kept, folded_at)
+        self._chunks.append(rows[kept])
+        self._size += len(kept)
 
     def vectors(self, unreadable: int = 0) -> WordVectors:
-        """What was found once all words of the source were added."""
-        alike = self._alike[self._spellings.form_of]
-        at = np.where(self._exact != _NONE, self._exact, alike)  # (words,)
-        found = at != _NONE
-        gathered = np.concatenate(self._rows)
-        rows = np.zeros((len(at), gathered.shape[1]), np.float32)
-        rows[found] = gathered[at[found]]
+        """Return what was found, once all words of the source have been added."""
+        by_form = self._folded[self._words.form_of]
+        source_rows = np.where(self._exact != _NO_MATCH, self._exact, by_form)  # (words,)
+        found = source_rows != _NO_MATCH
+        collected = np.concatenate(self._chunks)
+        rows = np.zeros((len(source_rows), collected.shape[1]), np.float32)
+        rows[found] = collected[source_rows[found]]
         return WordVectors(found, rows, unreadable)
 
 
-def _folded(words: pa.StringArray) -> pa.StringArray:
+def _fold(words: pa.StringArray) -> pa.StringArray:
     return normalize(words, lowercase=True)
 
 
-def _places(words: pa.StringArray, among: pa.StringArray) -> Int32s:
-    none = number_column(np.array([_NONE], np.int32))[0]
-    places: Int32s = numbers_of(pc.coalesce(pc.index_in(words, value_set=among), none))
-    return places
-
-
-def _first(
-    numbers: Int32s, known: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """The numbers that are there for the first time, and where they are."""
-    different, at = np.unique(numbers, return_index=True)
-    fresh = (different != _NONE) & (known[different] == _NONE)
-    return different[fresh], at[fresh]
+def _first_matches(indices: Int32s, collected: Int64s) -> tuple[Int32s, Rows]:
+    """Return the indices matched for the first time, and the position of each first match."""
+    distinct, positions = np.unique(indices, return_index=True)
+    new = (distinct != _NO_MATCH) & (collected[distinct] == _NO_MATCH)
+    return distinct[new], positions[new]

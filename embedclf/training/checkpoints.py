@@ -1,4 +1,4 @@
-"""Where a training stands, for --resume."""
+"""The state of a training, for --resume."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import time
+from contextlib import contextmanager
 from dataclasses import astuple
 from functools import cached_property
 from importlib.metadata import version
@@ -14,89 +15,92 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from embedclf.errors import RunError
+from embedclf.errors import RunError, TrainingError
 from embedclf.runs.history import Epoch
 from embedclf.system.files import draft_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from embedclf.config.schema import Config
 
 Arrays = list[npt.NDArray[Any]]
 
-_SHARE = 0.02
-"""Most of the time that writing may take."""
+_MAX_FRACTION = 0.02
+"""The largest fraction of the training time to spend on writing."""
 
 _BYTES_PER_SECOND = 5e8
-"""Taken for granted before the first one is written."""
+"""Assumed before the first checkpoint is written."""
 
 
 class Checkpoint:
-    """The file that a training is kept in from epoch to epoch.
+    """The file that holds the state of a training.
 
-    It is written whenever an epoch is finished and the writing takes less than 2 % of the time
-    since the last one, so that a kill costs an epoch, or, where epochs are very short, some
-    seconds.
+    It is written when an epoch is finished, if writing takes less than 2% of the time since it was
+    last written. A kill then costs an epoch or, where epochs are very short, some seconds.
     """
 
-    def __init__(self, folder: Path, identity: Callable[[], str], *, resumes: bool) -> None:
+    def __init__(self, folder: Path, training_id: Callable[[], str], *, resumes: bool) -> None:
         """Begin without looking at the file.
 
         Args:
-            folder: Where it is, or will be.
-            identity: Tells what is trained; asked for when it is needed first.
-            resumes: Whether the training is to go on from it.
+            folder: Where the file is, or will be.
+            training_id: Returns the id of the training; called when it is needed first, since the
+                hashes of large tables take a while.
+            resumes: Whether the training resumes from the file.
         """
         self.resumes = resumes
-        self._folder, self._identity = folder, identity
-        self._last = time.perf_counter()
+        self._folder, self._training_id = folder, training_id
+        self._last_saved = time.perf_counter()
         self._speed = _BYTES_PER_SECOND
         self.seconds = 0.0
         """Spent on writing."""
-        self.before = 0.0
-        """Seconds of the epochs that were read."""
+        self.seconds_before = 0.0
+        """Of the epochs that were read from the file."""
 
     @cached_property
     def path(self) -> Path:
         """The file."""
-        return self._folder / f".unfinished-{self._identity()}"
+        return self._folder / f".unfinished-{self._training_id()}"
 
     @cached_property
     def refit(self) -> Checkpoint:
-        """That of the training anew on all rows, which follows."""
-        return Checkpoint(self._folder, lambda: f"{self._identity()}-refit", resumes=self.resumes)
+        """The checkpoint of the refit on all rows that follows."""
+        return Checkpoint(
+            self._folder, lambda: f"{self._training_id()}-refit", resumes=self.resumes
+        )
 
     def save(self, epochs: Sequence[Epoch], variables: Sequence[Any], best: Arrays) -> None:
-        """Write where the training stands, unless that would take too long.
+        """Write the state of the training, unless that would take too long.
 
         Args:
-            epochs: That are finished.
-            variables: TensorFlow's or Keras's; one at a time is copied.
+            epochs: All finished epochs.
+            variables: Of TensorFlow or Keras; one at a time is copied into memory.
             best: Weights of the best epoch.
         """
-        size = sum(4 * math.prod(one.shape) for one in (*variables, *best))
+        size = sum(4 * math.prod(each.shape) for each in (*variables, *best))
         began = time.perf_counter()
-        if size / self._speed > _SHARE * (began - self._last):
+        if size / self._speed > _MAX_FRACTION * (began - self._last_saved):
             return
         header = {"epochs": [astuple(epoch) for epoch in epochs], "variables": len(variables)}
         self._folder.mkdir(parents=True, exist_ok=True)
+        # Not flushed to the disk: a process that is killed loses nothing that it has written
         with draft_file(self.path, durable=False) as file:
             np.save(file, np.frombuffer(json.dumps(header).encode(), np.uint8))
-            for one in variables:
-                np.save(file, one.numpy())
+            for variable in variables:
+                np.save(file, variable.numpy())
             for array in best:
                 np.save(file, array)
-        self._last = time.perf_counter()
-        self._speed = size / (self._last - began)
-        self.seconds += self._last - began
+        self._last_saved = time.perf_counter()
+        self._speed = size / (self._last_saved - began)
+        self.seconds += self._last_saved - began
 
     def load(self) -> tuple[list[Epoch], Arrays, Arrays] | None:
-        """Read epochs, variables and best weights; None where there is no file.
+        """Read epochs, variables and best weights; None if there is no file.
 
         Raises:
-            RunError: It is damaged.
+            RunError: The file is damaged.
         """
         try:
             with self.path.open("rb") as file:
@@ -111,19 +115,30 @@ class Checkpoint:
             raise RunError(f"{self.path}: damaged; delete it and train anew") from error
         variables = header["variables"]
         epochs = [Epoch(*values) for values in header["epochs"]]
-        self.before = sum(epoch.seconds for epoch in epochs)
+        self.seconds_before = sum(epoch.seconds for epoch in epochs)
         return epochs, arrays[:variables], arrays[variables:]
 
     def remove(self) -> None:
-        """Remove the file, and that of a refit, if they are there."""
+        """Remove the file, and that of the refit, if they exist."""
         self.path.unlink(missing_ok=True)
         self.refit.path.unlink(missing_ok=True)
 
 
-def identity(config: Config, hashes: dict[str, str]) -> str:
-    """What is trained, as a short name: config, tables and versions, all of them to the letter."""
+@contextmanager
+def removed_on_failure(checkpoint: Checkpoint | None) -> Iterator[None]:
+    """Remove the checkpoint of a training that would fail again if it were resumed."""
+    try:
+        yield
+    except TrainingError:
+        if checkpoint is not None:
+            checkpoint.remove()
+        raise
+
+
+def training_id(config: Config, hashes: dict[str, str]) -> str:
+    """Return a short name for a training: equal config, tables and versions give the same."""
     packages = [f"{name} {version(name)}" for name in ("embedclf", "keras", "numpy", "tensorflow")]
-    whole = json.dumps(
+    content = json.dumps(
         [config.model_dump(mode="json", exclude={"tune"}), hashes, packages], sort_keys=True
     )
-    return hashlib.sha256(whole.encode()).hexdigest()[:16]
+    return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -1,106 +1,53 @@
-"""Out-of-fold probabilities."""
+"""Out-of-fold probabilities: each row scored by a network that has not seen it."""
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from embedclf.data.dataset import Dataset, check_files, check_validation, encode_splits, hold_out
+from embedclf.data.dataset import (
+    Dataset,
+    check_files,
+    check_validation_labels,
+    choose_validation_rows,
+    encode_splits,
+)
 from embedclf.data.labels import Labels, Targets
 from embedclf.data.splits import TokenizedTable, read_tokenized
 from embedclf.data.stratified import stratified_folds
 from embedclf.model.classifier import Classifier
-from embedclf.training.initialization import initialize
+from embedclf.text.pretrained import open_vector_source
+from embedclf.training.fitting import fit_network
+from embedclf.training.initialization import Coverage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from embedclf.data.labels import Probabilities
-    from embedclf.model.backend import Device
-    from embedclf.runs.history import Epoch, History, Resumed, Step
-
-    Told: TypeAlias = "Folds | Device | Fold | Resumed | Step | Epoch | FoldFitted"
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from embedclf.config.schema import Config
+    from embedclf.data.labels import Probabilities
     from embedclf.data.splits import Split
-    from embedclf.system.arrays import Rows
+    from embedclf.model.backend import Device
+    from embedclf.runs.history import Epoch, History, Resumed, Step
+    from embedclf.system.arrays import Int64s, Rows
+    from embedclf.text.pretrained import VectorSource
 
+    FoldEvent: TypeAlias = "Folds | Device | Fold | Resumed | Step | Epoch | FoldFitted"
 
-@dataclass(frozen=True)
-class FoldFitted:
-    """A fold whose network has been fitted and has scored the rows left out."""
-
-    fold: Fold
-    history: History
-    seconds: float
-
-
-def out_of_fold(folds: Folds, on_event: Callable[[Told], None]) -> Probabilities:
-    """Train a network for each fold, and score the rows that it has not seen.
-
-    Each is trained as `train` would: by the config, from the same seed, its epoch chosen on
-    validation rows that are none of those it scores.
-
-    Args:
-        folds: The table.
-        on_event: Called with the device, each fold, step, epoch, and each fold done.
-
-    Returns:
-        (n, outputs) probabilities of all rows.
-
-    Raises:
-        TrainingError: The device is not there, or a loss is no longer a number.
-        DataError: A fold leaves nothing to train or to validate on.
-        KeyboardInterrupt: Ctrl-C; half of the rows are no use.
-    """
-    from embedclf.model import backend
-
-    on_event(folds)
-    probabilities = np.zeros((len(folds), folds.labels.outputs), np.float32)
-    for fold in folds:
-        device = backend.start(folds.config.training.device, folds.config.seed)
-        if fold.number == 1:
-            on_event(device)
-        on_event(fold)
-        probabilities[fold.rows] = _fitted(fold, on_event).score(fold.left_out.ids)
-    return probabilities
-
-
-def _fitted(fold: Fold, on_event: Callable[[Told], None]) -> Classifier:
-    from embedclf.model import network
-    from embedclf.training import fitting
-
-    began = time.perf_counter()
-    dataset = fold.dataset
-    initial = initialize(dataset)
-    net = fitting.begin(dataset, initial)
-    history = fitting.fit(
-        net, dataset, row_learning_rates=initial.row_learning_rates, on_event=on_event
-    )
-    if history.interrupted:
-        raise KeyboardInterrupt(f"fold {fold.number} of {fold.of} was not finished")
-    on_event(FoldFitted(fold, history, time.perf_counter() - began))
-    weights = network.weights_of(net, dataset.config.model.pooling)
-    return Classifier(dataset.tokenizer, dataset.labels, weights)
-
-
-_TRAINS, _VALIDATES, _IS_LEFT_OUT = range(3)
+_TRAIN, _VALIDATION, _LEFT_OUT = range(3)
 
 
 @dataclass(frozen=True)
 class Fold:
-    """A training on most rows, and the rows that it does not see."""
+    """A training on most rows, and the rows that are left out of it."""
 
     number: int
     """From 1."""
-    of: int
+    count: int
+    """Of all folds."""
     dataset: Dataset
     left_out: Split
     rows: Rows
@@ -108,15 +55,27 @@ class Fold:
 
 
 @dataclass(frozen=True)
+class FoldFitted:
+    """A fold whose network was fitted and has scored the rows left out."""
+
+    fold: Fold
+    history: History
+    seconds: float
+    """To initialize and fit the network."""
+
+
+@dataclass(frozen=True)
 class Folds:
-    """The training table of a config, all valid rows of it, parted into folds."""
+    """The training table of a config, all its valid rows divided into folds."""
 
     config: Config
     labels: Labels
     """Of all rows, so that every fold has the same outputs."""
+    vectors: VectorSource | None
+    """The opened source of pretrained vectors."""
     tokenized: TokenizedTable
     targets: Targets
-    numbers: npt.NDArray[np.int64]
+    numbers: Int64s
     """(n,) the fold of each row, from 0."""
     count: int
 
@@ -124,11 +83,11 @@ class Folds:
         return len(self.numbers)
 
     def __iter__(self) -> Iterator[Fold]:
-        """Prepare fold after fold; one that has no row is passed over.
+        """Prepare fold after fold; a fold without rows is skipped.
 
-        What a fold trains on is parted and encoded as `prepare` does it: the config's share of its
-        rows is held out to choose the epoch, and the vocabulary is that of the others. So the rows
-        left out have a part in nothing.
+        The rows of a fold's training are split and encoded as `prepare_dataset` does it: the
+        config's fraction of them is held out to choose the epoch, and the vocabulary is learned
+        from the others. The rows left out take part in nothing.
 
         Raises:
             DataError: A fold leaves nothing to train or to validate on.
@@ -139,26 +98,29 @@ class Folds:
             if not left_out.any():
                 continue
             rest = np.flatnonzero(~left_out)
-            validates = hold_out(self.tokenized.keys[rest], strata[rest], self.config)
-            sides = np.full(len(self), _TRAINS, np.int8)
-            sides[left_out] = _IS_LEFT_OUT
-            sides[rest[validates]] = _VALIDATES
+            validates = choose_validation_rows(
+                self.tokenized.fingerprints[rest], strata[rest], self.config
+            )
+            split_ids = np.full(len(self), _TRAIN, np.int8)
+            split_ids[left_out] = _LEFT_OUT
+            split_ids[rest[validates]] = _VALIDATION
             with ExitStack() as stack:
-                dataset, part = encode_splits(
+                dataset, split = encode_splits(
                     self.config,
                     self.labels,
                     self.tokenized,
-                    sides,
+                    split_ids,
                     lambda: stack.enter_context(TemporaryFile()),
+                    vectors=self.vectors,
                 )
-            check_validation(dataset)
-            assert part is not None  # noqa: S101 - the fold has rows
-            yield Fold(number + 1, self.count, dataset, part, np.flatnonzero(left_out))
+            check_validation_labels(dataset)
+            assert split is not None  # noqa: S101 - the fold has rows
+            yield Fold(number + 1, self.count, dataset, split, np.flatnonzero(left_out))
 
 
 @contextmanager
 def read_folds(config: Config, count: int) -> Iterator[Folds]:
-    """Read the training table and part it into folds, stratified by label and seeded.
+    """Read the training table and divide it into folds, stratified by label and seeded.
 
     Args:
         config: The config; its test table is not read.
@@ -166,15 +128,61 @@ def read_folds(config: Config, count: int) -> Iterator[Folds]:
 
     Raises:
         DataError: The table cannot be used.
-        ConfigError: A file is not there.
+        ConfigError: A file is missing.
     """
     config = config.model_copy(update={"data": config.data.model_copy(update={"test": None})})
     check_files(config)
+    vectors = open_vector_source(config.model)
     with TemporaryFile() as file:
         tokenized = read_tokenized(config, file)
         labels = Labels.fit(tokenized.rows, config.data)
         targets, _ = labels.encode(tokenized.rows, config.data)
         numbers = stratified_folds(
-            tokenized.keys, labels.strata(targets), count=count, seed=config.seed
+            tokenized.fingerprints, labels.strata(targets), count=count, seed=config.seed
         )
-        yield Folds(config, labels, tokenized, targets, numbers, count)
+        yield Folds(config, labels, vectors, tokenized, targets, numbers, count)
+
+
+def predict_out_of_fold(folds: Folds, on_event: Callable[[FoldEvent], None]) -> Probabilities:
+    """Train a network for each fold, and score the rows left out of its training.
+
+    Each network is trained as `train` would: by the config, from the same seed, its epoch chosen on
+    validation rows that are none of those it scores.
+
+    Args:
+        folds: The table.
+        on_event: Called with the folds, each fold, the device, each step and epoch, and each fold
+            when it is fitted.
+
+    Returns:
+        (n, outputs) probabilities of all rows.
+
+    Raises:
+        TrainingError: The device is missing, or a loss is not finite.
+        DataError: A fold leaves nothing to train or to validate on.
+        KeyboardInterrupt: Ctrl-C; probabilities of some rows are of no use.
+    """
+    on_event(folds)
+    probabilities = np.zeros((len(folds), folds.labels.outputs), np.float32)
+    for fold in folds:
+        on_event(fold)
+        probabilities[fold.rows] = _fit(fold, on_event).predict_proba_ids(fold.left_out.ids)
+    return probabilities
+
+
+def _fit(fold: Fold, on_event: Callable[[FoldEvent], None]) -> Classifier:
+    """Fit the network of a fold."""
+    from embedclf.model.network import extract_weights
+
+    def on_start(event: Coverage | Device) -> None:
+        if fold.number == 1 and not isinstance(event, Coverage):
+            on_event(event)
+
+    fitted = fit_network(fold.dataset, on_start=on_start, on_event=on_event)
+    if fitted.history.interrupted:
+        raise KeyboardInterrupt(f"fold {fold.number} of {fold.count} was not finished")
+    # Without `start`: the first fold would count the import of TensorFlow
+    seconds = fitted.seconds["prepare"] + fitted.seconds["fit"]
+    on_event(FoldFitted(fold, fitted.history, seconds))
+    weights = extract_weights(fitted.network, fold.dataset.config.model.pooling)
+    return Classifier(fold.dataset.tokenizer, fold.dataset.labels, weights)

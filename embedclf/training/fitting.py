@@ -1,129 +1,123 @@
-"""Network + dataset -> fitted network."""
+"""Dataset -> fitted network: initialize, build, fit."""
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from embedclf.model.backend import keras
-from embedclf.model.network import build
-from embedclf.runs.history import INTERRUPTED, Epoch, History, Resumed, Step
 from embedclf.system import interrupts
-from embedclf.training.loop import TrainingLoop
+from embedclf.training.checkpoints import removed_on_failure
+from embedclf.training.initialization import Coverage, InitialWeights, initialize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from embedclf.config.schema import TrainingConfig
     from embedclf.data.dataset import Dataset
-    from embedclf.system.arrays import Floats
+    from embedclf.model.backend import Device
+    from embedclf.runs.history import Epoch, History, Resumed, Step
     from embedclf.training.checkpoints import Checkpoint
-    from embedclf.training.initialization import InitialWeights
 
 
-def fit(
-    network: Any,
+@dataclass(frozen=True)
+class FittedNetwork:
+    """A network that was fitted, what it was made from, and how its training went."""
+
+    dataset: Dataset
+    initial: InitialWeights
+    network: Any
+    """A `keras.Model`."""
+    device: Device
+    history: History
+    seconds: dict[str, float]
+    """By phase: `prepare` (initial weights), `start` (TensorFlow), `fit`."""
+
+
+def fit_network(
     dataset: Dataset,
     *,
-    row_learning_rates: Floats | None = None,
+    epochs: int | None = None,
+    on_start: Callable[[Coverage | Device], None] = lambda _event: None,
     on_event: Callable[[Resumed | Step | Epoch], None],
     tensorboard: Path | None = None,
     checkpoint: Checkpoint | None = None,
-) -> History:
-    """Fit a network; it holds the weights of the epoch of lowest validation loss afterwards.
+) -> FittedNetwork:
+    """Initialize, build and fit the network of a dataset's config.
 
-    Ctrl-C ends the training after the best epoch so far, if there is one.
+    The same dataset gives the same weights, to the last bit on a CPU. Initial weights come first,
+    since TensorFlow may still be importing in another thread.
 
     Args:
-        network: As `network.build` makes it.
-        dataset: The rows; the training loss is weighted by class, the validation loss is not,
-            and is taken at the best temperature where the config asks for one.
-        row_learning_rates: (rows,) what the steps of each row of the embedding are multiplied by.
-        on_event: Called every few steps and at each epoch's end.
+        dataset: The rows, and the config.
+        epochs: Train for so many epochs without validation; None stops early, by the config.
+        on_start: Called with the coverage of word vectors, if there are some, and with the device.
+        on_event: Called every few steps and at the end of each epoch.
         tensorboard: Folder for TensorBoard's log.
-        checkpoint: Where to keep how far it is, and to go on from if that is wanted.
+        checkpoint: Where to keep the state of the training, and to resume it from.
+
+    Returns:
+        The network with the weights of the epoch of lowest validation loss, or of the last one
+        if there is no validation.
 
     Raises:
-        TrainingError: The loss is no longer a number.
+        ConfigError: The source of word vectors does not fit the config.
+        DataError: The word vectors cannot be read.
+        TrainingError: The device is missing, or the loss is not finite.
         RunError: The checkpoint is damaged.
-        KeyboardInterrupt: Ctrl-C before the first epoch was finished.
+        MemoryError: The network does not fit into memory.
+        KeyboardInterrupt: Ctrl-C before the first epoch was finished, or any with `epochs`.
     """
-    with interrupts.deferred():
-        log = _log(network, dataset.config.training, tensorboard)
-        fitting = TrainingLoop(network, dataset, row_learning_rates, on_event, checkpoint)
-    ended = "all_epochs"
-    try:
-        with interrupts.deferred() as heed:
-            log.on_train_begin()
-            for epoch in fitting.epochs(heed):
-                log.on_epoch_end(epoch.epoch - 1, epoch.logs())
-            log.on_train_end()
-    except KeyboardInterrupt:
-        if not fitting.finished:
-            raise KeyboardInterrupt("no epoch was finished, so nothing is kept") from None
-        ended = INTERRUPTED
-    else:
-        if len(fitting.finished) < dataset.config.training.epochs:
-            ended = "early_stopping"
-    with interrupts.ignored():
-        fitting.restore_best()
-    score_name = dataset.labels.score_name
-    return History(tuple(fitting.finished), score_name, best_epoch=fitting.best, ended=ended)
+    began = time.perf_counter()
+    initial = initialize(dataset)
+    if initial.coverage is not None:
+        on_start(initial.coverage)
+    initialized = time.perf_counter()
 
+    from embedclf.model import backend
+    from embedclf.training.loop import fit, logged
 
-def fit_epochs(
-    network: Any,
-    dataset: Dataset,
-    *,
-    epochs: int,
-    row_learning_rates: Floats | None = None,
-    on_event: Callable[[Resumed | Step | Epoch], None],
-    checkpoint: Checkpoint | None = None,
-) -> None:
-    """Fit a network for so many epochs; it holds the weights of the last afterwards.
+    device = backend.start(dataset.config.training.device)
+    on_start(device)
+    started = time.perf_counter()
 
-    Args:
-        network: As `network.build` makes it.
-        dataset: The rows; none are looked at but those to train on.
-        epochs: How many; the learning rate falls as if all of the config's were to come.
-        row_learning_rates: As for `fit`.
-        on_event: As for `fit`; the epochs know no validation loss.
-        checkpoint: As for `fit`.
-
-    Raises:
-        TrainingError: The loss is no longer a number.
-        RunError: The checkpoint is damaged.
-        KeyboardInterrupt: Ctrl-C.
-    """
-    with interrupts.deferred() as heed:
-        fitting = TrainingLoop(network, dataset, row_learning_rates, on_event, checkpoint, epochs)
-        for _ in fitting.epochs(heed):
-            pass
-
-
-def _log(network: Any, config: TrainingConfig, folder: Path | None) -> Any:
-    """TensorBoard's callback, if it is wanted, on a compiled model over the layers of the network.
-
-    It writes the optimizer's learning rate among the scores.
-    """
-    if folder is None:
-        return keras.callbacks.CallbackList()
-    twin = keras.Model(network.inputs, network.outputs)
-    twin.compile(config.optimizer)
-    twin.optimizer.learning_rate = config.learning_rate
-    return keras.callbacks.CallbackList(
-        [keras.callbacks.TensorBoard(str(folder), write_graph=False)], model=twin
-    )
+    network = build_network(dataset, initial)
+    with (
+        removed_on_failure(checkpoint),
+        logged(network, dataset.config.training, tensorboard, on_event) as on_logged_event,
+    ):
+        history = fit(
+            network,
+            dataset,
+            row_learning_rates=initial.row_learning_rates,
+            epochs=epochs,
+            on_event=on_logged_event,
+            checkpoint=checkpoint,
+        )
+    earlier = 0.0 if checkpoint is None else checkpoint.seconds_before
+    seconds = {
+        "prepare": initialized - began,
+        "start": started - initialized,
+        "fit": earlier + time.perf_counter() - started,
+    }
+    return FittedNetwork(dataset, initial, network, device, history, seconds)
 
 
 @interrupts.deferred()
-def begin(dataset: Dataset, initial: InitialWeights) -> Any:
-    """Build the network of a config for the rows it trains on; raises as `build`."""
-    return build(
-        dataset.config.model,
-        dataset.labels,
-        rows=dataset.tokenizer.rows,
-        slots=dataset.tokenizer.slots,
-        biases=initial.biases,
-        vectors=initial.rows,
-    )
+def build_network(dataset: Dataset, initial: InitialWeights) -> Any:
+    """Build the network of a dataset's config, seeded by it, with initial weights.
+
+    Raises:
+        MemoryError: The weights do not fit.
+    """
+    from embedclf.model import backend, network
+
+    with backend.seeded(dataset.config.seed):
+        return network.build(
+            dataset.config.model,
+            dataset.labels,
+            vocabulary_rows=dataset.tokenizer.vocabulary_rows,
+            input_length=dataset.tokenizer.input_length,
+            biases=initial.biases,
+            vectors=initial.rows,
+        )

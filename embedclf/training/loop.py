@@ -1,39 +1,129 @@
-"""The epochs: blocks of rows, validation, early stopping."""
+"""The epochs of a training: blocks of rows, validation, early stopping."""
 
 from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from embedclf.errors import TrainingError
-from embedclf.model.backend import OutOfMemory
-from embedclf.model.classifier import inverse_temperature
-from embedclf.model.network import weights_of
-from embedclf.model.optimizers import RULES
-from embedclf.runs.history import Epoch, Resumed, Step
-from embedclf.training.losses import RunningLoss, cell_weights
+from embedclf.model.backend import OutOfMemory, keras, small_steps
+from embedclf.model.classifier import fit_inverse_temperature
+from embedclf.model.network import extract_weights
+from embedclf.model.optimizers import OPTIMIZERS
+from embedclf.runs.history import INTERRUPTED, Epoch, History, Resumed, Step
+from embedclf.system import interrupts
+from embedclf.training.losses import RunningLoss, cell_weights, loss_targets
 from embedclf.training.train_step import TrainSteps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
+    from pathlib import Path
 
+    from embedclf.config.schema import TrainingConfig
     from embedclf.data.dataset import Dataset
-    from embedclf.data.labels import Labels
-    from embedclf.data.splits import Split
     from embedclf.system.arrays import Floats, Rows
     from embedclf.training.checkpoints import Checkpoint
-    from embedclf.training.losses import LossTargets
     from embedclf.training.train_step import StepBlock
 
 _FIRST_IDS, _MOST_IDS = 1 << 17, 1 << 20
-"""About the ids that TensorFlow trains on before Python looks again: first, and at the most."""
+"""About how many ids TensorFlow trains on per call: at first, and at most."""
 
 _CALL_SECONDS = 0.1
-"""Where it takes less than that, it gets more, since Python costs a few milliseconds."""
+"""A call that takes less gets twice the rows next time: Python costs a few milliseconds a call."""
+
+
+def fit(
+    network: Any,
+    dataset: Dataset,
+    *,
+    row_learning_rates: Floats | None = None,
+    epochs: int | None = None,
+    on_event: Callable[[Resumed | Step | Epoch], None],
+    checkpoint: Checkpoint | None = None,
+) -> History:
+    """Fit a network in place.
+
+    Ctrl-C ends the training and keeps the best epoch so far, if there is one.
+
+    Args:
+        network: As `network.build` makes it.
+        dataset: The rows. The training loss is weighted by class. The validation loss is not; it is
+            taken at the best temperature if the config asks for that calibration.
+        row_learning_rates: (vocabulary_rows,) factors for the steps of each row of the embedding.
+        epochs: Train for so many epochs without validation. The learning rate still falls as if all
+            epochs of the config were to come. None validates and stops early, by the config.
+        on_event: Called every few steps and at the end of each epoch.
+        checkpoint: Where to keep the state of the training, and to resume it from.
+
+    Raises:
+        TrainingError: The loss is not finite.
+        RunError: The checkpoint is damaged.
+        MemoryError: The device has too little memory.
+        KeyboardInterrupt: Ctrl-C before the first epoch was finished, or any with `epochs`.
+    """
+    with interrupts.deferred():
+        loop = TrainingLoop(network, dataset, row_learning_rates, on_event, checkpoint, epochs)
+    stop_reason = "all_epochs"
+    try:
+        with small_steps(), interrupts.deferred() as raise_requested:
+            for _ in loop.epochs(raise_requested):
+                pass
+    except KeyboardInterrupt:
+        if epochs is not None:
+            raise
+        if not loop.finished:
+            raise KeyboardInterrupt("no epoch was finished, so nothing is kept") from None
+        stop_reason = INTERRUPTED
+    else:
+        if len(loop.finished) < loop.max_epochs:
+            stop_reason = "early_stopping"
+    with interrupts.ignored():
+        loop.restore_best()
+    return History(
+        tuple(loop.finished),
+        dataset.labels.score_name,
+        best_epoch=loop.best_epoch,
+        stop_reason=stop_reason,
+    )
+
+
+@contextmanager
+def logged(
+    network: Any,
+    config: TrainingConfig,
+    folder: Path | None,
+    on_event: Callable[[Resumed | Step | Epoch], None],
+) -> Iterator[Callable[[Resumed | Step | Epoch], None]]:
+    """Pass events on, and write epochs to TensorBoard's log if there is a folder for it.
+
+    The callback wants a compiled model to read the learning rate from. The network itself stays
+    uncompiled, so the callback gets another model over the same layers.
+    """
+    if folder is None:
+        yield on_event
+        return
+    with interrupts.deferred():
+        model = keras.Model(network.inputs, network.outputs)
+        model.compile(config.optimizer)
+        model.optimizer.learning_rate = config.learning_rate
+        callback = keras.callbacks.TensorBoard(str(folder), write_graph=False)
+        log = keras.callbacks.CallbackList([callback], model=model)
+        log.on_train_begin()
+
+    def log_event(event: Resumed | Step | Epoch) -> None:
+        on_event(event)
+        if isinstance(event, Epoch):
+            names = ("loss", "score", "val_loss", "val_score")
+            log.on_epoch_end(event.epoch - 1, {name: getattr(event, name) for name in names})
+
+    yield log_event
+    with interrupts.ignored():
+        log.on_train_end()
 
 
 class TrainingLoop:
@@ -48,38 +138,40 @@ class TrainingLoop:
         checkpoint: Checkpoint | None,
         epochs: int | None = None,
     ) -> None:
-        """Begin, or go on from the checkpoint; with `epochs` without a look at validation rows."""
+        """Begin, or resume from the checkpoint; the arguments are those of `fit`."""
         self.finished: list[Epoch] = []
-        self._most, self._validates = epochs or dataset.config.training.epochs, epochs is None
+        self.max_epochs = epochs or dataset.config.training.epochs
+        self._validates = epochs is None
         self._checkpoint = checkpoint
         self._network = network
         self._config = dataset.config
         self._labels = dataset.labels
         self._train, self._validation = dataset.train, dataset.validation
-        self._goals = loss_targets(dataset.train, dataset.labels)
-        self._validation_goals = loss_targets(dataset.validation, dataset.labels)
+        self._targets = loss_targets(dataset.train, dataset.labels)
+        self._validation_targets = loss_targets(dataset.validation, dataset.labels)
         self._weights = cell_weights(dataset)
         self._steps = TrainSteps(network, self._config, row_learning_rates)
-        self._block_rows = self._rows_of(_FIRST_IDS)
-        self._tell = on_event
+        self._block_rows = self._rows_for(_FIRST_IDS)
+        self._on_event = on_event
         self._best_weights: list[Floats] = []
         self._load()
 
     @property
-    def best(self) -> int:
-        """The epoch of lowest validation loss, the first of equal ones."""
+    def best_epoch(self) -> int:
+        """The epoch of lowest validation loss, the first of equal ones; the last if unvalidated."""
+        if not self._validates:
+            return len(self.finished)
         return min(self.finished, key=lambda epoch: epoch.val_loss).epoch
 
-    def epochs(self, heed: Callable[[], None]) -> Iterator[Epoch]:
-        """Train until the validation loss has been worse for too long, or `heed` raises."""
+    def epochs(self, raise_requested: Callable[[], None]) -> Iterator[Epoch]:
+        """Train until the validation loss stops improving, or `raise_requested` raises."""
         try:
             with ThreadPoolExecutor(1) as helper:
-                while not self._ended():
+                while not self._has_ended():
                     number = len(self.finished) + 1
                     began = time.perf_counter()
-                    trained = self._train_epoch(number, helper, heed)
-                    seconds = time.perf_counter() - began
-                    self._finish(number, trained, began, seconds)
+                    trained = self._train_epoch(number, helper, raise_requested)
+                    self._finish_epoch(number, trained, began, time.perf_counter() - began)
                     yield self.finished[-1]
                     self._save()
         except OutOfMemory as error:
@@ -87,10 +179,11 @@ class TrainingLoop:
 
     def restore_best(self) -> None:
         """Give the network the weights of the best epoch."""
-        self._network.set_weights(self._best_weights)
+        if self._validates:
+            self._network.set_weights(self._best_weights)
 
     def _load(self) -> None:
-        """Take up what the checkpoint holds, if that is wanted and there is one."""
+        """Restore the state of the checkpoint, if the training resumes and there is one."""
         if self._checkpoint is None or not self._checkpoint.resumes:
             return
         loaded = self._checkpoint.load()
@@ -99,7 +192,7 @@ class TrainingLoop:
             for variable, value in zip(self._variables, values, strict=True):
                 variable.assign(value)
         if self._validates or self.finished:
-            self._tell(Resumed(len(self.finished)))
+            self._on_event(Resumed(len(self.finished)))
 
     def _save(self) -> None:
         if self._checkpoint is not None:
@@ -107,17 +200,20 @@ class TrainingLoop:
 
     @property
     def _variables(self) -> list[Any]:
-        """All that changes from step to step: weights, the optimizer's sums, dropout's chance."""
+        """All state that steps change: weights, optimizer state, the random state of dropout."""
         return [*self._network.variables, *self._steps.state]
 
-    def _ended(self) -> bool:
+    def _has_ended(self) -> bool:
         config = self._config.training
         patience = config.early_stopping or config.epochs
         epochs = len(self.finished)
-        tired = self._validates and epochs > 0 and epochs - self.best >= patience
-        return tired or epochs >= self._most
+        stalled = self._validates and epochs > 0 and epochs - self.best_epoch >= patience
+        return stalled or epochs >= self.max_epochs
 
-    def _finish(self, number: int, trained: RunningLoss, began: float, seconds: float) -> None:
+    def _finish_epoch(
+        self, number: int, trained: RunningLoss, began: float, training_seconds: float
+    ) -> None:
+        """Validate an epoch, record it, and keep its weights if it is the best so far."""
         val_loss, val_score = self._validate() if self._validates else (np.nan, np.nan)
         if not np.isfinite(trained.loss + (val_loss if self._validates else 0.0)):
             raise TrainingError(
@@ -129,93 +225,90 @@ class TrainingLoop:
             Epoch(
                 epoch=number,
                 seconds=time.perf_counter() - began,
-                rows_per_second=len(self._train) / max(seconds, 1e-9),
+                rows_per_second=len(self._train) / max(training_seconds, 1e-9),
                 loss=trained.loss,
                 score=trained.score,
                 val_loss=val_loss,
                 val_score=val_score,
             )
         )
-        if self._validates and self.best == number:
+        if self._validates and self.best_epoch == number:
             self._best_weights = self._network.get_weights()
-        self._tell(self.finished[-1])
+        self._on_event(self.finished[-1])
 
     def _validate(self) -> tuple[float, float]:
-        """Loss and score of the validation rows, at the temperature that they would be given.
+        """Compute loss and score of the validation rows, at the best temperature if calibrated.
 
-        A network that is too sure of itself has a high loss, though it may tell labels apart as
-        well as ever. Where its sureness will be mended, an epoch is judged by what is left of the
-        loss after that (Berta, Holzmüller, Jordan and Bach, Rethinking Early Stopping: Refine, Then
-        Calibrate, 2025).
+        An overconfident network has a high loss although it may separate the labels as well as
+        ever. Where calibration will correct that, an epoch is judged by the loss that remains after
+        it (Berta, Holzmüller, Jordan and Bach, Rethinking Early Stopping: Refine, Then Calibrate,
+        2025).
         """
-        validated, part = RunningLoss(self._labels.task), self._validation
-        logits = weights_of(self._network, self._config.model.pooling).logits(part.ids)
+        total, split = RunningLoss(self._labels.task), self._validation
+        # Scored as `predict` does it: in NumPy, which has nothing to compile
+        logits = extract_weights(self._network, self._config.model.pooling).logits(split.ids)
         if self._config.training.calibration == "temperature":
-            logits *= inverse_temperature(self._labels, part.targets, logits)
-        validated.add(logits, self._validation_goals, np.ones((len(logits), 1), np.float32))
-        return validated.loss, validated.score
+            logits *= fit_inverse_temperature(self._labels, split.targets, logits)
+        total.add(logits, self._validation_targets, np.ones((len(logits), 1), np.float32))
+        return total.loss, total.score
 
     def _train_epoch(
-        self, number: int, helper: ThreadPoolExecutor, heed: Callable[[], None]
+        self, number: int, helper: ThreadPoolExecutor, raise_requested: Callable[[], None]
     ) -> RunningLoss:
         """Take the steps of an epoch.
 
-        While TensorFlow works on a block of rows, the helper lays out the next and counts the last.
+        While TensorFlow works on a block of rows, the helper thread prepares the next block and
+        adds up the loss of the last one.
         """
-        rows, totals, began = len(self._train), RunningLoss(self._labels.task), time.perf_counter()
+        rows, total, began = len(self._train), RunningLoss(self._labels.task), time.perf_counter()
+        # An order of its own for each epoch, so that a resumed training repeats it
         order = np.random.default_rng([self._config.seed, number]).permutation(rows)
-        laid = helper.submit(self._block, order, 0)
-        counted: Future[float] | None = None
+        prepared = helper.submit(self._block, order, 0)
+        added: Future[float] | None = None
         done, loss = 0, self.finished[-1].loss if self.finished else np.nan
         while done < rows:
-            block = laid.result()
-            of = order[done : done + len(block.targets)]
-            done += len(of)
+            block = prepared.result()
+            block_rows = order[done : done + len(block.targets)]
+            done += len(block_rows)
             if done < rows:
-                laid = helper.submit(self._block, order, done)
-            logits = self._take(block)
-            loss = loss if counted is None else counted.result()
-            counted = helper.submit(totals.add, logits, block.targets, self._weights[of])
+                prepared = helper.submit(self._block, order, done)
+            logits = self._take_steps(block)
+            loss = loss if added is None else added.result()
+            added = helper.submit(total.add, logits, block.targets, self._weights[block_rows])
             seconds = time.perf_counter() - began
-            self._tell(Step(number, self._most, done, rows, loss, seconds))
-            heed()
-        if counted is not None:
-            counted.result()
-        return totals
+            self._on_event(Step(number, self.max_epochs, done, rows, loss, seconds))
+            raise_requested()
+        if added is not None:
+            added.result()
+        return total
 
-    def _take(self, block: StepBlock) -> Floats:
-        """Take the steps of a block; later ones get more rows where that took little time."""
+    def _take_steps(self, block: StepBlock) -> Floats:
+        """Take the steps of a block; later blocks get more rows if that took little time."""
         began = time.perf_counter()
         logits = self._steps(block)
         if time.perf_counter() - began < _CALL_SECONDS:
-            self._block_rows = min(2 * self._block_rows, self._rows_of(_MOST_IDS))
+            self._block_rows = min(2 * self._block_rows, self._rows_for(_MOST_IDS))
         return logits
 
-    def _rows_of(self, ids: int) -> int:
-        """Rows of whole batches, at least one, that have about as many ids."""
+    def _rows_for(self, ids: int) -> int:
+        """Return how many rows, in whole batches and at least one batch, have about so many ids."""
         batch_size, length = self._config.training.batch_size, self._train.ids.shape[1]
         batches: int = ids // (length * batch_size)
         return batch_size * max(1, batches)
 
     def _block(self, order: Rows, start: int) -> StepBlock:
-        """Lay out the rows of an epoch from one on."""
+        """Prepare the next rows of an epoch for their steps."""
         rows = order[start : start + self._block_rows]
-        ids, goals = self._train.ids[rows], self._goals[rows]
-        return self._steps.block(ids, goals, self._weights[rows], self._rates(start, len(rows)))
+        ids, targets = self._train.ids[rows], self._targets[rows]
+        rates = self._learning_rates(start, len(rows))
+        return self._steps.block(ids, targets, self._weights[rows], rates)
 
-    def _rates(self, start: int, rows: int) -> Floats:
-        """(steps,) rates of the steps over some rows of the epoch that is under way."""
+    def _learning_rates(self, start: int, rows: int) -> Floats:
+        """Return the learning rate (steps,) of each step over some rows of this epoch."""
         config = self._config.training
-        steps = -(-len(self._train) // config.batch_size)
+        steps = -(-len(self._train) // config.batch_size)  # of an epoch, rounded up
         first = len(self.finished) * steps + start // config.batch_size
         numbers = np.arange(first, first + -(-rows // config.batch_size))
-        left = 1.0 - numbers / (steps * config.epochs) if config.schedule == "linear" else 1.0
-        factor = RULES[config.optimizer].factor(numbers + 1.0)
-        return (config.learning_rate * left * factor).astype(np.float32)
-
-
-def loss_targets(part: Split, labels: Labels) -> LossTargets:
-    """Targets as the loss wants them: (n,) class ids, or (n, outputs) of 0 and 1."""
-    if labels.task == "multiclass":
-        return part.targets
-    return part.targets.reshape(len(part), labels.outputs).astype(np.float32)
+        decay = 1.0 - numbers / (steps * config.epochs) if config.schedule == "linear" else 1.0
+        factors = OPTIMIZERS[config.optimizer].rate_factors(numbers + 1.0)
+        return (config.learning_rate * decay * factors).astype(np.float32)

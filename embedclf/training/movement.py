@@ -11,8 +11,8 @@ from embedclf.data.dataset import VECTORS
 from embedclf.errors import RequestError, RunError
 from embedclf.inference.embeddings import EmbeddingEntry, Embeddings
 from embedclf.system.files import sha256
-from embedclf.text.pretrained import open_source
-from embedclf.training.initialization import random_rows, rows_of
+from embedclf.text.pretrained import open_vector_source
+from embedclf.training.initialization import random_rows, vector_rows
 
 if TYPE_CHECKING:
     from embedclf.runs.run import Run
@@ -21,69 +21,68 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TokenMovement:
-    """A token or phrase, and how its vector came to be."""
+    """A token or n-gram, and how training changed its vector."""
 
     entry: EmbeddingEntry
-    """What it is after training."""
+    """After training."""
     before: dict[str, float]
-    """By label: its push before training, by the layers behind it as they are now."""
+    """By label: its contribution before training, through the trained layers behind it."""
     lengths: tuple[float, float]
-    """Of its vector before and after."""
+    """Norms of its vector before and after training."""
     distance: float
-    """Between where it began and where it is."""
+    """Between the vector before and after training."""
     cosine: float
-    """Of the angle between the two; 0 is how far two directions by chance are apart."""
+    """Between the vector before and after training; about 0 for two random directions."""
 
 
 @dataclass(frozen=True)
 class Movement:
-    """How far the vectors of a run have moved."""
+    """How far training moved the vectors of a run."""
 
     moved: tuple[TokenMovement, ...]
     """Those that moved most, the farthest first."""
     rows: int
-    """All that were looked at."""
+    """All vectors that were compared."""
     median: float
-    """Distance of half of them at most."""
+    """Median distance."""
     length_before: float
-    """Median length of a vector before training."""
+    """Median norm of a vector before training."""
 
 
-def movement(run: Run, most: int, *, phrases: bool = False) -> Movement:
-    """Compare the vectors of a run with those that it began with.
+def measure_movement(run: Run, limit: int, *, ngrams: bool = False) -> Movement:
+    """Compare the vectors of a run with its initial ones.
 
-    Those are not kept: they are drawn again from the seed, or read again from their source.
+    Those are not stored: they are drawn from the seed again, or read from their source again.
 
     Args:
         run: Of format 4 or later.
-        most: How many to tell of.
-        phrases: Whether phrases count beside tokens.
+        limit: How many tokens to return.
+        ngrams: Whether to compare n-grams, too.
 
     Raises:
-        RunError: The run does not tell how it began.
-        RequestError: The word vectors that it began with are not there any more, or others.
+        RunError: The format of the run is too old.
+        RequestError: The word vectors that the run started from are missing, or have changed.
     """
-    embeddings = Embeddings.of(run)
-    numbers = embeddings.numbers(phrases=phrases)
-    before, after = first_vectors(run, embeddings)[numbers], embeddings.weights.embedding[numbers]
+    embeddings = Embeddings.from_run(run)
+    ids = embeddings.select_rows(ngrams=ngrams)
+    before, after = initial_vectors(run, embeddings)[ids], embeddings.weights.embedding[ids]
     distances = np.linalg.norm(after - before, axis=1)
-    best = np.argsort(-distances, kind="stable")[:most]
-    entries = embeddings.entries(numbers[best])
+    farthest = np.argsort(-distances, kind="stable")[:limit]
+    norms = np.linalg.norm(before[farthest], axis=1), np.linalg.norm(after[farthest], axis=1)
+    products = np.einsum("ij,ij->i", before[farthest], after[farthest])
+    cosines = products / np.maximum(norms[0] * norms[1], np.finfo(np.float32).tiny)
+    contributions = embeddings.label_contributions(before[farthest]).tolist()
     names = embeddings.labels.names
-    lengths = np.linalg.norm(before[best], axis=1), np.linalg.norm(after[best], axis=1)
-    products = np.einsum("ij,ij->i", before[best], after[best])
-    cosines = products / np.maximum(lengths[0] * lengths[1], np.finfo(np.float32).tiny)
-    pushes = embeddings.pushes(before[best]).tolist()
     return Movement(
         tuple(
             TokenMovement(
                 entry,
-                dict(zip(names, pushes[at], strict=True)),
-                (float(lengths[0][at]), float(lengths[1][at])),
-                float(distances[best[at]]),
-                float(cosines[at]),
+                dict(zip(names, contributions[number], strict=True)),
+                (float(norms[0][number]), float(norms[1][number])),
+                float(distances[farthest[number]]),
+                float(cosines[number]),
             )
-            for at, entry in enumerate(entries)
+            for number, entry in enumerate(embeddings.entries(ids[farthest]))
         ),
         rows=len(distances),
         median=float(np.median(distances)) if len(distances) else 0.0,
@@ -91,16 +90,22 @@ def movement(run: Run, most: int, *, phrases: bool = False) -> Movement:
     )
 
 
-def first_vectors(run: Run, embeddings: Embeddings) -> Floats:
-    """The vectors (rows, embedding_dim) that a run began with; raises as `movement`."""
-    began, config = run.beginnings(), run.config()
-    if began is None:
+def initial_vectors(run: Run, embeddings: Embeddings) -> Floats:
+    """Return the vectors (vocabulary_rows, embedding_dim) that a run started from.
+
+    Raises:
+        RunError: As `measure_movement`.
+        RequestError: As `measure_movement`.
+    """
+    statistics, config = run.row_statistics(), run.config()
+    if statistics is None:
         form = run.record["format"]
         raise RunError(f"{run.path}: format {form} does not tell how vectors began; train again")
-    source = open_source(config.model)
+    source = open_vector_source(config.model)
     if source is not None:
         if sha256(*source.files) != run.record[VECTORS]["sha256"]:
             raise RequestError(f"{source.name}: not the word vectors that the run began with")
-        return rows_of(embeddings.tokenizer, config, source)[1]
+        return vector_rows(embeddings.tokenizer, config, source)[1]
     rows = random_rows(embeddings.weights.embedding.shape, config.seed)
-    return rows if began.row_learning_rates is None else rows * began.row_learning_rates[:, None]
+    learning_rates = statistics.row_learning_rates
+    return rows if learning_rates is None else rows * learning_rates[:, None]

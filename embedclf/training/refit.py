@@ -1,4 +1,4 @@
-"""A second network on all rows."""
+"""A second network, trained on all rows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from embedclf.data.dataset import prepare_dataset
 from embedclf.errors import DataError, EmbedclfError, RunError
 from embedclf.runs.history import INTERRUPTED, RefitStarted
-from embedclf.training.finishing import FittedNetwork
-from embedclf.training.initialization import initialize
+from embedclf.training.fitting import FittedNetwork, fit_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,51 +19,39 @@ if TYPE_CHECKING:
 
 def refit(
     validated: FittedNetwork,
-    epochs: int,
     *,
     folder: Path,
     hashes: dict[str, str],
     on_event: Callable[[RefitStarted | Resumed | Step | Epoch], None],
     checkpoint: Checkpoint,
 ) -> FittedNetwork | str:
-    """Train a new network on all rows; its vocabulary is that of all of them, too.
+    """Train a new network on all rows; its vocabulary is learned from all of them, too.
 
     Args:
-        validated: The network that told how many epochs are best.
-        epochs: How many these are.
-        folder: Where scratch files are.
-        hashes: SHA-256 of the tables that it was trained with.
-        on_event: Called with what begins, each step and each epoch.
-        checkpoint: Where to keep how far it is.
+        validated: The network whose best epoch says how long to train; its own training was not
+            interrupted.
+        folder: For scratch files.
+        hashes: SHA-256 of the tables that `validated` was trained on.
+        on_event: Called when the refit starts, with each step, and at the end of each epoch.
+        checkpoint: Where to keep the state of the training, and to resume it from.
 
     Returns:
-        The new one, or why there is none: Ctrl-C, a table that is no longer what it was, a loss
-        that is no longer a number, too little memory or room on the disk. What was learned before
-        is no worse for that.
+        The new network, or the reason why there is none: Ctrl-C, a table that has changed, a loss
+        that is not finite, too little memory or disk space. None of these harms the validated
+        network, so it can still be saved.
 
     Raises:
         RunError: The checkpoint is damaged.
     """
-    from embedclf.model import backend
-    from embedclf.training import fitting
-
-    config = validated.dataset.config
+    epochs = validated.history.best_epoch
     try:
-        dataset = prepare_dataset(config, folder, holds_out=False)
+        dataset = prepare_dataset(
+            validated.dataset.config, folder, hold_out=False, vectors=validated.dataset.vectors
+        )
         if dataset.hashes() != hashes:
             raise DataError("a table has changed since the training began")
         on_event(RefitStarted(len(dataset.train), epochs))
-        initial = initialize(dataset)
-        backend.start(config.training.device, config.seed)
-        net = fitting.begin(dataset, initial)
-        fitting.fit_epochs(
-            net,
-            dataset,
-            epochs=epochs,
-            row_learning_rates=initial.row_learning_rates,
-            on_event=on_event,
-            checkpoint=checkpoint,
-        )
+        return fit_network(dataset, epochs=epochs, on_event=on_event, checkpoint=checkpoint)
     except KeyboardInterrupt:
         return INTERRUPTED
     except RunError:
@@ -75,4 +62,3 @@ def refit(
         return f"not enough memory: {error}"
     except OSError as error:
         return f"{error.filename or 'scratch files'}: {error.strerror}"
-    return FittedNetwork(dataset, initial, net)

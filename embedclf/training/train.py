@@ -1,9 +1,8 @@
-"""Config -> run: the whole of train, in order."""
+"""Config -> run: the whole of `train`, in order."""
 
 from __future__ import annotations
 
 import platform
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,9 +20,9 @@ from embedclf.errors import TrainingError
 from embedclf.runs import run, writer
 from embedclf.runs.history import INTERRUPTED
 from embedclf.system import interrupts
-from embedclf.training.checkpoints import Checkpoint, identity
-from embedclf.training.finishing import FittedNetwork, finish
-from embedclf.training.initialization import initialize
+from embedclf.training.checkpoints import Checkpoint, removed_on_failure, training_id
+from embedclf.training.finishing import finish
+from embedclf.training.fitting import FittedNetwork, fit_network
 from embedclf.training.refit import refit
 
 if TYPE_CHECKING:
@@ -32,16 +31,13 @@ if TYPE_CHECKING:
 
     from embedclf.config.schema import Config
     from embedclf.model.backend import Device
-    from embedclf.runs.history import Epoch, History, RefitStarted, Resumed, Step
+    from embedclf.runs.history import Epoch, RefitStarted, Resumed, Step
     from embedclf.training.initialization import Coverage
 
-    Told = Dataset | Coverage | Device | Resumed | Step | Epoch | RefitStarted
-
-_SWITCH_SECONDS = 2e-4
-"""How long Python lets a thread compute while others wait for it. At 5 ms, its default, the many
-short calls that prepare rows wait for the imports: 8.7 s instead of 7.6 s for half a million."""
+    TrainEvent = Dataset | Coverage | Device | Resumed | Step | Epoch | RefitStarted
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "pyarrow", "scikit-learn")
+"""Their versions are recorded in the run."""
 
 
 def train(
@@ -49,152 +45,121 @@ def train(
     *,
     name: str,
     output: Path | None = None,
-    on_event: Callable[[Told], None] = lambda _told: None,
+    on_event: Callable[[TrainEvent], None] = lambda _event: None,
     tensorboard: Path | None = None,
     resume: bool = False,
 ) -> run.Run:
-    """Train a classifier and leave a run.
+    """Train a classifier and save it as a run.
 
-    TensorFlow's seeds and determinism are set for the whole process.
+    TensorFlow's seed is set, and its operations become deterministic, for the whole process.
 
     Args:
         config: What to train on and how.
         name: The run becomes `runs/<name>-<number>`.
-        output: The run's path instead; nothing may be there.
-        on_event: Called with what was prepared, the device, a refit, each step and each epoch.
+        output: The run's path instead; it must not exist.
+        on_event: Called with the dataset, the coverage of word vectors, the device, each step,
+            each epoch, and the start of a refit.
         tensorboard: Folder for TensorBoard's log.
-        resume: Whether to go on with a training of the same config, tables and versions that was
-            killed, from its last checkpoint; the weights become those of an unbroken one.
+        resume: Whether to resume a killed training of the same config, tables and versions from its
+            last checkpoint. The weights become those of an uninterrupted training.
 
     Returns:
-        The finished run; its `record["ended"]` tells what ended the training.
+        The finished run; its `record["ended"]` says what ended the training.
 
     Raises:
+        ConfigError: A file that the config names is missing, or its settings do not fit the data.
         DataError: A table cannot be used.
-        RunError: The run cannot be written where it should be.
-        TrainingError: The device is not there, the loss is no longer a number, or NumPy does not
-            score as Keras does.
-        KeyboardInterrupt: Ctrl-C before the first epoch was finished; nothing is left.
+        RunError: The run cannot be written.
+        TrainingError: TensorBoard or the device is missing, the loss is not finite, or NumPy does
+            not give the probabilities of Keras.
+        MemoryError: The network does not fit into memory.
+        KeyboardInterrupt: Ctrl-C before the first epoch was finished; nothing is saved.
     """
-    writer.require_free(output)
+    writer.require_new_path(output)
+    _require_log_folder(tensorboard)
     clock = _Clock()
-    _open_log(tensorboard)
-    with meanwhile() as aside, writer.draft_run(output) as draft:
-        aside.submit(import_module, "embedclf.training.fitting")
+    with helper_thread() as helper, writer.draft_run(output) as draft:
+        helper.submit(import_module, "embedclf.training.loop")
         dataset = prepare_dataset(config, draft.path)
-        hashes = aside.submit(dataset.hashes)
-        aside.submit(import_module, "sklearn.metrics")
+        hashes = helper.submit(dataset.hashes)
+        helper.submit(import_module, "sklearn.metrics")
         on_event(dataset)
-        initial = initialize(dataset)
-        if initial.coverage is not None:
-            on_event(initial.coverage)
-        clock.lap("prepare")
+        clock.end("prepare")
 
-        from embedclf.model import backend, network
-        from embedclf.training import fitting
-
-        device = backend.start(config.training.device, config.seed)
-        on_event(device)
-        clock.lap("start")
-
-        net = fitting.begin(dataset, initial)
         checkpoint = Checkpoint(
-            draft.path.parent, lambda: identity(config, hashes.result()), resumes=resume
+            draft.path.parent, lambda: training_id(config, hashes.result()), resumes=resume
         )
-        with _dropped_on_fault(checkpoint):
-            history = fitting.fit(
-                net,
-                dataset,
-                row_learning_rates=initial.row_learning_rates,
-                on_event=on_event,
-                tensorboard=tensorboard,
-                checkpoint=checkpoint,
-            )
-            clock.lap("fit", before=checkpoint.before)
-            validated = FittedNetwork(dataset, initial, net)
-            refitted: FittedNetwork | str = INTERRUPTED
-            if config.training.refit and not history.interrupted:
-                refitted = refit(
-                    validated,
-                    history.best_epoch,
-                    folder=draft.path,
-                    hashes=hashes.result(),
-                    on_event=on_event,
-                    checkpoint=checkpoint.refit,
-                )
-                clock.lap("refit", before=checkpoint.refit.before)
-
-        with _dropped_on_fault(checkpoint), interrupts.ignored():
-            again = refitted if isinstance(refitted, FittedNetwork) else None
-            settled = finish(draft, validated, again)
-            draft.write(run.CONFIG, dump_config(config, _home(output)))
-            draft.write(run.HISTORY, history.to_csv())
-            draft.write_metrics(settled.decision, settled.metrics)
-            clock.lap("finish")
-
-            last = again or validated
-            record = _circumstances(dataset, last.dataset, hashes.result(), device, history)
-            if config.training.refit:
-                record |= {"refit": _refit_told(refitted)}
-            record |= _vectors(last.initial.coverage, hashes.result())
-            measured = {
-                "parameters": int(last.net.count_params()),
-                "trainable_parameters": network.trainable_parameters(last.net),
-                "parity": settled.parity,
-            }
-            saving = checkpoint.seconds + checkpoint.refit.seconds
-            seconds = clock.laps | {"checkpoints": round(saving, 3)}
-            finished = draft.publish(record | measured | {"seconds": seconds}, name, output)
+        validated = fit_network(
+            dataset,
+            on_start=on_event,
+            on_event=on_event,
+            tensorboard=tensorboard,
+            checkpoint=checkpoint,
+        )
+        clock.add(validated.seconds)
+        refitted = _refit(validated, draft.path, hashes.result(), on_event, checkpoint, clock)
+        with removed_on_failure(checkpoint), interrupts.ignored():
+            record = _write_run(draft, validated, refitted, hashes.result(), output)
+            clock.end("finish")
+            clock.add({"checkpoints": checkpoint.seconds + checkpoint.refit.seconds})
+            finished = draft.publish(record | {"seconds": clock.seconds}, name, output)
             checkpoint.remove()
             return finished
 
 
 @contextmanager
-def meanwhile() -> Iterator[ThreadPoolExecutor]:
-    """A thread for what can be done meanwhile: imports above all, 1.7 s for TensorFlow alone.
+def helper_thread() -> Iterator[ThreadPoolExecutor]:
+    """Open a thread for what can be done meanwhile: imports, above all.
 
-    Nobody waits for what it has not done at the end. An import that fails is tried again, and its
-    error raised, where it is needed.
+    Nobody waits at the end for what it has not done. An import that fails there is tried again, and
+    its error raised, where it is needed.
     """
-    pool, before = ThreadPoolExecutor(1), sys.getswitchinterval()
-    sys.setswitchinterval(_SWITCH_SECONDS)
+    pool = ThreadPoolExecutor(1)
     try:
         yield pool
     finally:
-        sys.setswitchinterval(before)
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-@contextmanager
-def _dropped_on_fault(checkpoint: Checkpoint) -> Iterator[None]:
-    """Keep no checkpoint of a training that would fail again."""
-    try:
-        yield
-    except TrainingError:
-        checkpoint.remove()
-        raise
-
-
 class _Clock:
-    """Seconds of each phase."""
+    """Measures the seconds of each phase of a training."""
 
     def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
+        self.seconds: dict[str, float] = {}
         self._last = time.perf_counter()
 
-    def lap(self, phase: str, *, before: float = 0.0) -> None:
-        """End a phase, of which so many seconds were spent before the training went on."""
-        now = time.perf_counter()
-        self.laps[phase] = round(before + now - self._last, 3)
-        self._last = now
+    def end(self, phase: str, *, earlier: float = 0.0) -> None:
+        """End a phase, which took some seconds already in an earlier process."""
+        self.add({phase: earlier + time.perf_counter() - self._last})
+
+    def add(self, seconds: dict[str, float]) -> None:
+        """Add seconds measured elsewhere, by phase; the next phase begins now."""
+        for phase, spent in seconds.items():
+            self.seconds[phase] = round(self.seconds.get(phase, 0.0) + spent, 3)
+        self._last = time.perf_counter()
 
 
-def _home(output: Path | None) -> Path:
-    """A folder as deep as the run's own, whatever its number."""
-    return run.ROOT / "run" if output is None else output
+def _refit(
+    validated: FittedNetwork,
+    folder: Path,
+    hashes: dict[str, str],
+    on_event: Callable[[TrainEvent], None],
+    checkpoint: Checkpoint,
+    clock: _Clock,
+) -> FittedNetwork | str | None:
+    """Train on all rows if the config asks for it; return the network, or why there is none."""
+    if not validated.dataset.config.training.refit:
+        return None
+    if validated.history.interrupted:
+        return INTERRUPTED
+    refitted = refit(
+        validated, folder=folder, hashes=hashes, on_event=on_event, checkpoint=checkpoint.refit
+    )
+    clock.end("refit", earlier=checkpoint.refit.seconds_before)
+    return refitted
 
 
-def _open_log(folder: Path | None) -> None:
+def _require_log_folder(folder: Path | None) -> None:
     if folder is None:
         return
     if find_spec("tensorboard") is None:
@@ -207,41 +172,64 @@ def _open_log(folder: Path | None) -> None:
         raise TrainingError(f"{folder}: cannot hold a log: {error.strerror}") from error
 
 
-def _circumstances(
-    dataset: Dataset,
-    last: Dataset,
+def _write_run(
+    draft: writer.RunDraft,
+    validated: FittedNetwork,
+    refitted: FittedNetwork | str | None,
     hashes: dict[str, str],
-    device: Device,
-    history: History,
+    output: Path | None,
 ) -> dict[str, Any]:
-    """What the run was made of, on and with; tokens are those that the last network knows."""
+    """Write the files of a run, and return what its record holds, all but the seconds."""
+    from embedclf.model.network import count_trainable_parameters
+
+    second = refitted if isinstance(refitted, FittedNetwork) else None
+    last = second or validated
+    finished = finish(draft, validated, second)
+    draft.write(run.CONFIG_FILE, dump_config(last.dataset.config, _run_directory(output)))
+    draft.write(run.HISTORY_FILE, validated.history.to_csv())
+    draft.write_metrics(finished.decision, finished.metrics)
+    record = _details(validated, last, hashes)
+    if refitted is not None:
+        record["refit"] = _refit_details(refitted)
+    if last.initial.coverage is not None:
+        record[VECTORS] = last.initial.coverage.facts() | {"sha256": hashes[VECTORS]}
+    return record | {
+        "parameters": int(last.network.count_params()),
+        "trainable_parameters": count_trainable_parameters(last.network),
+        "parity": finished.parity,
+    }
+
+
+def _run_directory(output: Path | None) -> Path:
+    """Return a directory as deep as the run's own, whatever its number will be."""
+    return run.RUNS_DIRECTORY / "run" if output is None else output
+
+
+def _details(
+    validated: FittedNetwork, last: FittedNetwork, hashes: dict[str, str]
+) -> dict[str, Any]:
+    """Return what a run was made from, on and with; its tokens are those of the last network."""
+    dataset, history, test = validated.dataset, validated.history, last.dataset.test
     config = dataset.config
-    facts = dataset.facts | last.sizes
-    test = {} if last.test is None else {"test": last.test.facts(last.labels)}
-    of_parts = facts["data"] | test
-    data = {name: of | {"sha256": hashes[name]} for name, of in of_parts.items()}
+    facts = dataset.facts | last.dataset.vocabulary_sizes
+    tables = facts["data"] | ({} if test is None else {"test": test.facts(last.dataset.labels)})
     packages = {"python": platform.python_version(), "embedclf": __version__}
     return {
         "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "ended": history.ended,
+        "ended": history.stop_reason,
         "epochs": len(history.epochs),
         "best_epoch": history.best_epoch,
         "pooling": config.model.pooling,
         "seed": config.seed,
-        "device": {"requested": config.training.device, **asdict(device)},
+        "device": {"requested": config.training.device, **asdict(validated.device)},
         "packages": packages | {package: version(package) for package in _PACKAGES},
         **facts,
-        "data": data,
+        "data": {name: table | {"sha256": hashes[name]} for name, table in tables.items()},
     }
 
 
-def _refit_told(refitted: FittedNetwork | str) -> dict[str, Any]:
-    """How many rows were trained on in the end, or why it was not all of them."""
+def _refit_details(refitted: FittedNetwork | str) -> dict[str, Any]:
+    """Return how many rows the last network was trained on, or why it was not all of them."""
     if isinstance(refitted, str):
         return {"rows": None, "missing": refitted}
     return {"rows": len(refitted.dataset.train)}
-
-
-def _vectors(coverage: Coverage | None, hashes: dict[str, str]) -> dict[str, Any]:
-    """What the network started from, unless that was chance."""
-    return {} if coverage is None else {VECTORS: coverage.facts() | {"sha256": hashes[VECTORS]}}

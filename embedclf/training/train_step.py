@@ -1,9 +1,18 @@
 """Forward pass and training step, compiled.
 
-Keras's own step moves the whole embedding for a batch that uses a thousandth of its rows. Here a
-batch's rows are taken out once each, the network runs on them, and they alone are put back, so that
-a step costs the same whatever the vocabulary. It is the same arithmetic in another order; tests
-compare it with Keras's `fit`.
+Keras's own step updates the whole embedding for a batch that uses a thousandth of its rows. Here
+the rows of a batch are gathered once each, the network runs on them, and they alone are written
+back. A step then costs the same whatever the size of the vocabulary. The arithmetic is the same in
+another order; tests compare it with Keras's `fit`.
+
+There are three forward passes; `forward_pass` chooses by the shapes:
+
+* `pooled`: average pooling sums rows by segments, so that padding costs nothing and no array of
+  (batch, input_length, embedding_dim) is made.
+* `projected_...`: if the network is linear and a token has fewer outputs than numbers in its vector
+  (with flatten: outputs at each position), each row is multiplied by the output's weights first,
+  and the products are summed. That is exact, and so is its gradient.
+* `gathered`: vectors side by side through the network's own layers, for everything else.
 """
 
 from __future__ import annotations
@@ -14,8 +23,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from embedclf.model.backend import tf
-from embedclf.model.optimizers import RULES, Updater
-from embedclf.model.weights import AVERAGES
+from embedclf.model.optimizers import OPTIMIZERS, Updater
+from embedclf.model.weights import AVERAGING_POOLINGS
 from embedclf.text.vocabulary import PADDING
 
 if TYPE_CHECKING:
@@ -24,24 +33,25 @@ if TYPE_CHECKING:
     from embedclf.config.schema import Config
     from embedclf.system.arrays import Floats, Int32s
     from embedclf.text.tokenizer import TokenIds
+    from embedclf.training.losses import LossTargets
 
 
 class StepBlock(NamedTuple):
-    """The rows of several steps, one behind the other."""
+    """The rows of several steps, one step after the other."""
 
     tokens: Int32s
     """(tokens,) ids of all rows."""
     segments: Int32s
-    """(tokens,) the row of each, counted from the beginning of its step; (0,) where all rows are
-    of one length."""
+    """(tokens,) the row of each token, counted from the start of its step; (0,) if all rows have
+    the same length."""
     sizes: Int32s
     """(steps,) tokens of each step."""
-    targets: Int32s | Floats
+    targets: LossTargets
     """(rows,) class ids, or (rows, outputs) of 0 and 1."""
     weights: Floats
-    """(rows, 1) or (rows, outputs) what the slope of each cell counts in the mean of its step."""
+    """(rows, 1) or (rows, outputs) weights of the gradient, already divided by the step's size."""
     rates: Floats
-    """(steps,) what the change of each step is multiplied by."""
+    """(steps,) learning rate of each step."""
 
 
 class TrainSteps:
@@ -50,61 +60,62 @@ class TrainSteps:
     def __init__(
         self, network: Any, config: Config, row_learning_rates: Floats | None = None
     ) -> None:
-        """Choose the way by the shapes.
+        """Choose the forward pass by the shapes.
 
         Args:
             network: As `network.build` makes it.
-            config: Tells its pooling, the optimizer and the batch size.
-            row_learning_rates: (rows,) factors for the steps of each row of the embedding.
+            config: For its pooling, optimizer and batch size.
+            row_learning_rates: (vocabulary_rows,) factors for the steps of the embedding's rows.
         """
         self._batch_size = config.training.batch_size
-        self._length = network.input_shape[1]
-        self._ragged = config.model.pooling in AVERAGES
+        self._ragged = config.model.pooling in AVERAGING_POOLINGS
         embedding = network.get_layer("embedding")
         self._embedding = embedding.embeddings.value
         self._frozen = not embedding.trainable
-        self._kernel = kernel(network, config.model.pooling)
+        self._forward = forward_pass(network, config.model.pooling)
         self._dense = [
-            one.value for one in network.trainable_variables if one.value is not self._embedding
+            weight.value
+            for weight in network.trainable_variables
+            if weight.value is not self._embedding
         ]
         self._softmax = network.get_layer("output").activation.__name__ == "softmax"
         self._outputs = network.output_shape[1]
-        rule = RULES[config.training.optimizer]
-        moved = None if self._frozen else self._embedding
-        self._updater = Updater(rule, moved, self._dense, row_learning_rates)
+        optimizer = OPTIMIZERS[config.training.optimizer]
+        trained = None if self._frozen else self._embedding
+        self._updater = Updater(optimizer, trained, self._dense, row_learning_rates)
         self._run = tf.function(self.run, autograph=False, input_signature=self._signature())
 
     @property
     def state(self) -> list[Any]:
-        """The variables that tell, beside the network's own, where the training stands."""
+        """The variables of the optimizer."""
         return self._updater.state
 
     def block(
-        self, ids: TokenIds, targets: Int32s | Floats, weights: Floats, rates: Floats
+        self, ids: TokenIds, targets: LossTargets, weights: Floats, rates: Floats
     ) -> StepBlock:
-        """Lay out rows for the steps that take them.
+        """Prepare rows for the steps that take them.
 
         Args:
-            ids: (rows, sequence_length).
+            ids: (rows, input_length).
             targets: (rows,) class ids, or (rows, outputs) of 0 and 1.
-            weights: (rows, 1) or (rows, outputs) of the loss's cells.
-            rates: (steps,) what the change of each step is multiplied by.
+            weights: (rows, 1) or (rows, outputs) of the loss.
+            rates: (steps,) learning rate of each step.
         """
-        firsts = np.arange(len(rates)) * self._batch_size
-        rows = np.diff(firsts, append=len(ids))  # of each step
+        starts = np.arange(len(rates)) * self._batch_size
+        rows = np.diff(starts, append=len(ids))  # (steps,)
         cells = np.repeat(rows, rows) * (1 if self._softmax else self._outputs)
-        shares = (weights / cells[:, None]).astype(np.float32)
+        mean_weights = (weights / cells[:, None]).astype(np.float32)
         if self._ragged:
             real = ids != PADDING
             lengths = np.count_nonzero(real, axis=1)
             tokens = ids[real].astype(np.int32)
-            of = np.arange(len(ids), dtype=np.int32) % self._batch_size
-            segments = np.repeat(of, lengths)
+            row_of_step = np.arange(len(ids), dtype=np.int32) % self._batch_size
+            segments = np.repeat(row_of_step, lengths)
         else:
             lengths = np.full(len(ids), ids.shape[1])
             tokens, segments = ids.astype(np.int32).reshape(-1), np.zeros(0, np.int32)
-        sizes = np.add.reduceat(lengths, firsts).astype(np.int32)
-        return StepBlock(tokens, segments, sizes, targets, shares, rates)
+        sizes = np.add.reduceat(lengths, starts).astype(np.int32)
+        return StepBlock(tokens, segments, sizes, targets, mean_weights, rates)
 
     def __call__(self, block: StepBlock) -> Floats:
         """Take the steps of a block.
@@ -116,139 +127,150 @@ class TrainSteps:
         return logits
 
     def run(self, *block: Any) -> Any:
-        """Take the steps of a block, whose fields are tensors; returns logits (rows, outputs)."""
+        """Take the steps of a block, given as tensors; return logits (rows, outputs)."""
         tokens, segments, sizes, targets, weights, rates = block
         steps = tf.shape(rates)[0]
         rows = tf.fill([steps], self._batch_size)
+        # The last step of an epoch has what is left of the rows
         rows = tf.minimum(rows, tf.shape(targets)[0] - tf.range(steps) * self._batch_size)
-        none = tf.zeros_like(sizes)
-        parts = [
-            _parted(tokens, sizes),
-            _parted(segments, sizes if self._ragged else none),
-            _parted(targets, rows),
-            _parted(weights, rows),
+        arrays = [
+            _split_by_step(tokens, sizes),
+            _split_by_step(segments, sizes if self._ragged else tf.zeros_like(sizes)),
+            _split_by_step(targets, rows),
+            _split_by_step(weights, rows),
         ]
 
         def body(number: Any, logits: Any) -> tuple[Any, Any]:
-            tensors = [part.read(number) for part in parts]
-            told = self.step(*tensors, rates[number])  # type: ignore[call-arg]
-            return number + 1, logits.write(number, told)
+            tensors = [array.read(number) for array in arrays]
+            step_logits = self.step(*tensors, rates[number])  # type: ignore[call-arg]
+            return number + 1, logits.write(number, step_logits)
 
         empty = tf.TensorArray(
             tf.float32, steps, element_shape=(None, self._outputs), infer_shape=False
         )
+        # One after the other: each step starts from the weights that the one before it left
         loop = tf.while_loop(
             lambda number, _: number < steps, body, (0, empty), parallel_iterations=1
         )
         return loop[1].concat()
 
     def step(self, tokens: Any, segments: Any, targets: Any, weights: Any, rate: Any) -> Any:
-        """Take one step; a plain function of tensors, which `strategy.run` can take.
+        """Take one step; a plain function of tensors.
 
         Returns:
-            (rows, outputs) logits before it.
+            (rows, outputs) logits before the step.
         """
         used, places = tf.unique(tokens)  # (used,), (tokens,)
         vectors = tf.gather(self._embedding, used)  # (used, embedding_dim)
         rows = tf.shape(targets)[0]
-        moved = [] if self._frozen else [vectors]
+        watched = [] if self._frozen else [vectors]
         with tf.GradientTape() as tape:
-            tape.watch(moved)
-            logits = self._kernel(vectors, places, TokenBatch(tokens, segments, rows))
+            tape.watch(watched)
+            logits = self._forward(vectors, places, TokenBatch(tokens, segments, rows))
         slopes = self._slopes(logits, targets) * weights
-        gradients = tape.gradient(logits, [*moved, *self._dense], slopes)
-        for of_vectors in gradients[: len(moved)]:
-            self._updater.move_rows(used, vectors, _summed(of_vectors, used), rate)
-        self._updater.move_dense(gradients[len(moved) :], rate)
+        gradients = tape.gradient(logits, [*watched, *self._dense], slopes)
+        for gradient in gradients[: len(watched)]:
+            self._updater.update_rows(used, vectors, _densify(gradient, used), rate)
+        self._updater.update_dense(gradients[len(watched) :], rate)
         return logits
 
     def _slopes(self, logits: Any, targets: Any) -> Any:
-        """How the cross-entropy of each cell changes with its logit: probability - target."""
+        """The gradient of the cross-entropy with respect to the logits: probability - target."""
         if self._softmax:
             return tf.nn.softmax(logits) - tf.one_hot(targets, self._outputs)
         return tf.sigmoid(logits) - targets
 
     def _signature(self) -> list[Any]:
+        """The shapes that `run` is compiled for, so that it is compiled once."""
         integers, numbers = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None,), tf.float32)
         cells = tf.TensorSpec((None, None), tf.float32)
         targets = integers if self._softmax else tf.TensorSpec((None, self._outputs), tf.float32)
         return [integers, integers, integers, targets, cells, numbers]
 
 
-def _summed(gradient: Any, used: Any) -> Any:
-    """The gradient of rows (used, embedding_dim), where it came in parts of them too."""
+class TokenBatch(NamedTuple):
+    """The tokens of the rows of a step, as tensors."""
+
+    tokens: Any
+    """(tokens,) ids, row by row."""
+    segments: Any
+    """(tokens,) the row of each; (0,) if every row has `input_length` ids."""
+    rows: Any
+    """How many rows there are."""
+
+
+def forward_pass(network: Any, pooling: str) -> Callable[[Any, Any, TokenBatch], Any]:
+    """Choose the forward pass of a network.
+
+    Returns:
+        A function: vectors (used, embedding_dim), the position (tokens,) of each token's vector
+        among them, and the batch -> logits (rows, outputs).
+    """
+    passes = _ForwardPasses.of(network, pooling)
+    positions = passes.length if pooling == "flatten" else 1
+    projected_width = positions * passes.output.units
+    averages = pooling in AVERAGING_POOLINGS
+    if pooling != "max" and not passes.hidden and projected_width < passes.width:
+        return passes.projected_pooled if averages else passes.projected_positions
+    return passes.pooled if averages else passes.gathered
+
+
+def _densify(gradient: Any, used: Any) -> Any:
+    """The gradient of the rows (used, embedding_dim), summed if it came in slices."""
     if isinstance(gradient, tf.IndexedSlices):
         return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, tf.shape(used)[0])
     return gradient
 
 
-def _parted(values: Any, sizes: Any) -> Any:
-    """Values cut into the parts of each step, so that a step takes its own by one operation."""
-    parts = tf.TensorArray(
+def _split_by_step(values: Any, sizes: Any) -> Any:
+    """Split values by step, so that each step reads its own by one operation."""
+    arrays = tf.TensorArray(
         values.dtype, 0, dynamic_size=True, element_shape=values.shape, infer_shape=False
     )
-    return parts.split(values, sizes)
+    return arrays.split(values, sizes)
 
 
-class TokenBatch(NamedTuple):
-    """Where the tokens of some rows stand; all are tensors."""
-
-    tokens: Any
-    """(tokens,) ids, row by row."""
-    segments: Any
-    """(tokens,) the row of each; (0,) where all rows have `sequence_length` tokens."""
-    rows: Any
-    """How many rows there are."""
-
-
-def kernel(network: Any, pooling: str) -> Callable[[Any, Any, TokenBatch], Any]:
-    """Choose the way through a network.
-
-    Returns:
-        A function: vectors (used, embedding_dim), the place (tokens,) of each token's vector among
-        them, and the batch → logits (rows, outputs).
-    """
-    ways = _Ways.of(network, pooling)
-    numbers = (ways.length if pooling == "flatten" else 1) * ways.output.units  # of a projected row
-    if pooling != "max" and not ways.above and numbers < ways.width:
-        return ways.projected_means if pooling in AVERAGES else ways.projected_places
-    return ways.means if pooling in AVERAGES else ways.gathered
+_SEGMENT_POOLS = {
+    "average": tf.raw_ops.SparseSegmentMeanWithNumSegments,
+    "sqrt": tf.raw_ops.SparseSegmentSqrtNWithNumSegments,
+}
 
 
 @dataclass(frozen=True)
-class _Ways:
-    """A network's parts, and the ways through them."""
+class _ForwardPasses:
+    """The layers of a network, and the forward passes through them."""
 
     pool: Any
-    above: list[Any]
+    hidden: list[Any]
     """The layers between pooling and output."""
     output: Any
     length: int
     width: int
+    """Numbers in a vector."""
 
     @classmethod
-    def of(cls, network: Any, pooling: str) -> _Ways:
+    def of(cls, network: Any, pooling: str) -> _ForwardPasses:
         names = [layer.name for layer in network.layers]
-        *above, output = network.layers[names.index(pooling) + 1 :]
+        *hidden, output = network.layers[names.index(pooling) + 1 :]
         width = network.get_layer("embedding").output_dim
-        return cls(network.get_layer(pooling), above, output, network.input_shape[1], width)
+        return cls(network.get_layer(pooling), hidden, output, network.input_shape[1], width)
 
-    def projected_means(self, vectors: Any, places: Any, batch: TokenBatch) -> Any:
-        numbers = vectors @ self.output.kernel.value  # (used, outputs)
-        return self._means(numbers, places, batch) + self.output.bias.value
+    def projected_pooled(self, vectors: Any, places: Any, batch: TokenBatch) -> Any:
+        projected = vectors @ self.output.kernel.value  # (used, outputs)
+        return self._pool(projected, places, batch) + self.output.bias.value
 
-    def projected_places(self, vectors: Any, places: Any, batch: TokenBatch) -> Any:
+    def projected_positions(self, vectors: Any, places: Any, batch: TokenBatch) -> Any:
         outputs = self.output.units
         kernel = tf.reshape(self.output.kernel.value, (self.length, self.width, outputs))
-        flat = tf.reshape(tf.transpose(kernel, (1, 0, 2)), (self.width, -1))
-        numbers = tf.reshape(vectors @ flat, (-1, outputs))  # (used · length, outputs)
+        by_width = tf.reshape(tf.transpose(kernel, (1, 0, 2)), (self.width, -1))
+        projected = tf.reshape(vectors @ by_width, (-1, outputs))  # (used * length, outputs)
         positions = tf.tile(tf.range(self.length), [batch.rows])  # (tokens,)
-        added = tf.gather(numbers, places * self.length + positions)  # (tokens, outputs)
-        by_row = tf.reshape(added, (-1, self.length, outputs))
+        of_tokens = tf.gather(projected, places * self.length + positions)  # (tokens, outputs)
+        by_row = tf.reshape(of_tokens, (-1, self.length, outputs))
         return tf.reduce_sum(by_row, axis=1) + self.output.bias.value
 
-    def means(self, vectors: Any, places: Any, batch: TokenBatch) -> Any:
-        return self._head(self._means(vectors, places, batch))
+    def pooled(self, vectors: Any, places: Any, batch: TokenBatch) -> Any:
+        return self._head(self._pool(vectors, places, batch))
 
     def gathered(self, vectors: Any, places: Any, batch: TokenBatch) -> Any:
         gathered = tf.reshape(tf.gather(vectors, places), (-1, self.length, self.width))
@@ -257,18 +279,13 @@ class _Ways:
         ids = tf.reshape(batch.tokens, (-1, self.length))
         return self._head(self.pool([gathered, ids]))
 
-    def _means(self, rows: Any, places: Any, batch: TokenBatch) -> Any:
-        """(batch.rows, numbers); zeros where a row has no token."""
-        pool = _MEANS[self.pool.name]
+    def _pool(self, rows: Any, places: Any, batch: TokenBatch) -> Any:
+        """Pool rows to (batch.rows, numbers); a row without tokens gives zeros."""
+        pool = _SEGMENT_POOLS[self.pool.name]
         return pool(data=rows, indices=places, segment_ids=batch.segments, num_segments=batch.rows)
 
     def _head(self, features: Any) -> Any:
-        for layer in self.above:
+        """Logits of pooled features. The output's activation is left out: `_slopes` has it."""
+        for layer in self.hidden:
             features = layer(features, training=True)
         return features @ self.output.kernel.value + self.output.bias.value
-
-
-_MEANS = {
-    "average": tf.raw_ops.SparseSegmentMeanWithNumSegments,
-    "sqrt": tf.raw_ops.SparseSegmentSqrtNWithNumSegments,
-}

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
-from ruamel.yaml.representer import RoundTripRepresenter
 
 from embedclf.config.loading import dump_config, load_config, named_files
-from embedclf.config.yaml_file import parse_value
+from embedclf.config.yaml_file import dump_document, parse_value, round_trip_yaml
 from embedclf.errors import ConfigError
 from embedclf.runs.run import Run
 from embedclf.system.files import sha256, write_text
@@ -26,60 +23,49 @@ if TYPE_CHECKING:
     from embedclf.tuning.space import Settings, Trial
     from embedclf.tuning.study import Study
 
-_NOTED = "best runs"
-"""What they are noted under in a study."""
+    _StudyRun = tuple[int | None, str | None, str]
+    """Trial number (None if Ctrl-C ended the training), SHA-256 of the test table, path."""
 
-_UNTRAINED = "all trials are kept; the same command trains the best config"
+_RUNS_ATTRIBUTE = "best runs"
+
+_NOT_TRAINED = "all trials are kept; the same command trains the best config"
 
 
-def best_run(
+def find_or_train_best(
     study: Study, best: Trial, config: Config, *, name: str, on_event: Callable[[Any], None]
 ) -> Run:
-    """The run of a trial that was scored on the test table: the one that there is, or a new one.
+    """Return the run of a trial that is scored on the test table, trained if it does not exist.
 
     Args:
-        study: Notes it.
+        study: Stores which runs there are.
         best: The trial.
         config: Its config.
         name: Of the run, if one is trained.
-        on_event: Called with what there is to say on the way.
+        on_event: Called with the events of the training.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; nothing of the study is lost.
+        KeyboardInterrupt: Ctrl-C; the study is complete.
     """
-    runs, wanted = _noted(study), (best.number, _test(config))
-    for trial, test, place in runs:
-        if (trial, test) == wanted and Path(place).is_dir():
-            return Run.open(Path(place))
+    runs, wanted = _study_runs(study), (best.number, _hash_test_table(config))
+    for trial, test, path in runs:
+        if (trial, test) == wanted and Path(path).is_dir():
+            return Run.open(Path(path))
     try:
         run = train.train(config, name=name, on_event=on_event)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(_UNTRAINED) from None
-    trial = None if run.interrupted else best.number
+        raise KeyboardInterrupt(_NOT_TRAINED) from None
+    number = None if run.interrupted else best.number
     test = run.record["data"].get("test", {}).get("sha256")
-    study.note(_NOTED, [*runs, (trial, test, str(run.path.absolute()))])
+    study.set_attribute(_RUNS_ATTRIBUTE, [*runs, (number, test, str(run.path.absolute()))])
     if run.interrupted:
-        raise KeyboardInterrupt(f"{run.path} holds the epochs until then; {_UNTRAINED}")
+        raise KeyboardInterrupt(f"{run.path} holds the epochs until then; {_NOT_TRAINED}")
     return run
 
 
-def test_scorings(study: Study, config: Config) -> int:
-    """How many runs of the study have been scored on the test table."""
-    wanted = _test(config)
-    return sum(wanted is not None and test == wanted for _, test, _ in _noted(study))
-
-
-def _noted(study: Study) -> list[tuple[int | None, str | None, str]]:
-    """Trial, SHA-256 of the test table, path; no trial where Ctrl-C ended the training."""
-    return [(trial, test, place) for trial, test, place in study.noted(_NOTED) or []]
-
-
-def _test(config: Config) -> str | None:
-    """SHA-256 of the test table, if there is one."""
-    return None if config.data.test is None else sha256(config.data.test)
-
-
-_WIDTH = 100
+def count_test_runs(study: Study, config: Config) -> int:
+    """Count the runs of the study that have been scored on the config's test table."""
+    expected = _hash_test_table(config)
+    return sum(expected is not None and test == expected for _, test, _ in _study_runs(study))
 
 
 def write_config(
@@ -91,27 +77,36 @@ def write_config(
     settings: Settings,
     comment: Sequence[str],
 ) -> None:
-    """Write a config that loads as the one given, in the words of the file that it came from.
+    """Write a config as an edited copy of the file that it came from, comments included.
 
-    Where that file cannot be edited so, as where anchors join its sections, the config is written
-    anew, with all defaults.
+    If the file cannot be edited, for example because anchors share its sections, the whole config
+    is written with all defaults instead.
 
     Args:
-        target: The file; it is replaced, whole, if it is there.
-        config: What it is to load as, but for `tune:`.
+        target: The file to write; an existing one is replaced.
+        config: What the file must load as, apart from `tune:`.
         source: The config file that was read.
         overrides: What was overridden in it, `key=value` each.
-        settings: What is to be changed in it, by key.
-        comment: Lines to stand at the top.
+        settings: What to change in it, by key.
+        comment: Lines for the top of the file.
     """
     head = "".join(f"# {line}\n" for line in comment)
     try:
-        text = _edited(source, overrides, settings, config, target.parent)
+        text = _edit(source, overrides, settings, config, target.parent)
     except (YAMLError, TypeError, AttributeError):
         text = ""
     if not _loads_as(config, head + text, target):
         text = dump_config(config, target.parent)
     write_text(target, [head, text])
+
+
+def _study_runs(study: Study) -> list[_StudyRun]:
+    """Return the runs that the study has trained of its best trials."""
+    return [(trial, test, path) for trial, test, path in study.attribute(_RUNS_ATTRIBUTE) or []]
+
+
+def _hash_test_table(config: Config) -> str | None:
+    return None if config.data.test is None else sha256(config.data.test)
 
 
 def _loads_as(config: Config, text: str, target: Path) -> bool:
@@ -127,32 +122,17 @@ def _loads_as(config: Config, text: str, target: Path) -> bool:
     return loaded.model_copy(update={"tune": config.tune}) == config
 
 
-def _edited(
+def _edit(
     source: Path, overrides: Sequence[str], settings: Settings, config: Config, folder: Path
 ) -> str:
-    yaml = YAML(typ="rt", pure=True)
-    yaml.preserve_quotes = True
-    yaml.width = _WIDTH
-    yaml.Representer = _Representer
-    document = yaml.load(source.read_text(encoding="utf-8-sig"))
-    given = dict(override.partition("=")[::2] for override in overrides)
-    values = {key.strip(): parse_value(value) for key, value in given.items()} | settings
+    document = round_trip_yaml().load(source.read_text(encoding="utf-8-sig"))
+    overridden = dict(override.partition("=")[::2] for override in overrides)
+    values = {key.strip(): parse_value(value) for key, value in overridden.items()} | settings
     for key, value in values.items():
         _set(document, key.split("."), value)
     for keys, file in named_files(config).items():
         _set(document, keys, Path(os.path.relpath(file, folder.absolute())).as_posix())
-    written = io.StringIO()
-    yaml.dump(document, written)
-    return written.getvalue()
-
-
-class _Representer(RoundTripRepresenter):
-    """Writes null as a word, where ruamel.yaml leaves a blank that looks like something missing."""
-
-
-_Representer.add_representer(
-    type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null")
-)
+    return dump_document(document)
 
 
 def _set(document: Any, keys: Sequence[str], value: Any) -> None:

@@ -1,4 +1,4 @@
-"""Settings -> validation score, tables encoded once."""
+"""Settings -> validation score; each table is read and encoded once."""
 
 from __future__ import annotations
 
@@ -9,126 +9,115 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from embedclf.data.dataset import check_validation, encode_splits, read_training, with_config
-from embedclf.data.labels import Labels
+from embedclf.data.dataset import check_validation_labels, encode_splits, read_training, with_config
 from embedclf.model.classifier import Classifier
 from embedclf.training.finishing import calibrate, score_validation
-from embedclf.training.initialization import initialize
+from embedclf.training.fitting import fit_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from embedclf.config.schema import Config
-    from embedclf.data.dataset import Dataset
-    from embedclf.data.splits import TokenizedTable
+    from embedclf.data.dataset import Dataset, TrainingTable
     from embedclf.evaluation.scores import Scores
     from embedclf.runs.history import Epoch, History, Resumed, Step
-    from embedclf.system.arrays import Mask
 
-    Read = tuple[TokenizedTable, Mask]
+Value = TypeVar("Value")
+
+_TOKENIZATION_KEYS = {"unit", "lowercase"}
+"""Keys of `text` that decide how texts become tokens; the others matter only for encoding them."""
+
+_MAX_TABLES, _MAX_DATASETS = 2, 6  # both are on disk
 
 
 def score_trial(
     dataset: Dataset,
-    names: Sequence[str],
+    metrics: Sequence[str],
     on_event: Callable[[Resumed | Step | Epoch], None],
 ) -> tuple[Scores, History]:
     """Fit a network from the config's seed, and score it on the validation rows.
 
     Args:
         dataset: The rows, and the config.
-        names: What to measure.
-        on_event: Called every few steps and at each epoch's end; what it raises ends the fitting.
+        metrics: What to compute.
+        on_event: Called every few steps and at the end of each epoch; an exception that it raises
+            ends the fitting.
 
     Returns:
-        The scores that `train` by the same config gives, and how the fitting went.
+        The scores that `train` reports for the same config, and the epochs.
 
     Raises:
-        TrainingError: The loss is no longer a number.
-        MemoryError: The network does not fit.
-        KeyboardInterrupt: Ctrl-C; what was learned until then is no use.
+        TrainingError: The loss is not finite.
+        MemoryError: The network does not fit into memory.
+        KeyboardInterrupt: Ctrl-C, even after a finished epoch: an unfinished trial has no score.
     """
-    from embedclf.model import backend, network
-    from embedclf.training import fitting
+    from embedclf.model.network import extract_weights
 
-    config = dataset.config
-    backend.start(config.training.device, config.seed)
-    initial = initialize(dataset)
-    net = fitting.begin(dataset, initial)
-    history = fitting.fit(
-        net, dataset, row_learning_rates=initial.row_learning_rates, on_event=on_event
-    )
-    if history.interrupted:
+    fitted = fit_network(dataset, on_event=on_event)
+    if fitted.history.interrupted:
         raise KeyboardInterrupt
-    calibration = calibrate(net, dataset)
-    weights = network.weights_of(net, config.model.pooling)
+    calibration = calibrate(fitted.network, dataset)
+    weights = extract_weights(fitted.network, dataset.config.model.pooling)
     classifier = Classifier(dataset.tokenizer, dataset.labels, weights, calibration)
-    probabilities = classifier.activate(weights.logits(dataset.validation.ids))
-    return score_validation(dataset, classifier, probabilities, names)[1], history
-
-
-Kept = TypeVar("Kept")
-
-_OF_TOKENS = {"unit", "lowercase"}
-"""Keys of `text` that tell how texts are cut; all others count when the tokens are known."""
-
-_TABLES, _ENCODINGS = 2, 6
-"""That are kept; they are on disk, and what was used last stays."""
+    probabilities = classifier.probabilities(weights.logits(dataset.validation.ids))
+    return score_validation(dataset, classifier, probabilities, metrics)[1], fitted.history
 
 
 class DatasetCache:
-    """Training and validation rows of a config, for each way to read its texts.
+    """Training and validation rows of a config, for each way to tokenize and encode its texts.
 
-    Each is what `preparation.prepare` would make, so that a trial is the training that the same
-    config would be; the test table is never looked at.
+    Each dataset equals what `prepare_dataset` would make without a test table, so a trial is the
+    training that its config would be. The test table is never read.
     """
 
     def __init__(self, stack: ExitStack) -> None:
-        """Begin with nothing read.
+        """Make an empty cache.
 
         Args:
-            stack: Closes the scratch files.
+            stack: Closes the temporary files.
         """
         self._stack = stack
-        self._tokenized: OrderedDict[str, Read] = OrderedDict()
-        self._encodings: OrderedDict[str, Dataset] = OrderedDict()
+        self._tables: OrderedDict[str, TrainingTable] = OrderedDict()
+        self._datasets: OrderedDict[str, Dataset] = OrderedDict()
 
     def dataset(self, config: Config) -> Dataset:
-        """What a training by the config reads, but for its test table.
+        """Return what a training by the config reads, except for its test table.
 
         Raises:
             DataError: A table cannot be used.
-            ConfigError: The config names labels that are not there.
+            ConfigError: The config names labels that do not exist.
         """
         config = config.model_copy(update={"data": config.data.model_copy(update={"test": None})})
         key = config.text.model_dump_json()
-        found = _kept(self._encodings, key, lambda: self._encode(config), _ENCODINGS)
-        return with_config(found, config)
+        dataset = _cached(self._datasets, key, lambda: self._encode(config), _MAX_DATASETS)
+        return with_config(dataset, config)
 
     def _encode(self, config: Config) -> Dataset:
-        key = config.text.model_dump_json(include=_OF_TOKENS)
-        tokenized, held_out = _kept(self._tokenized, key, lambda: self._read(config), _TABLES)
-        labels = Labels.fit(tokenized.rows.take(~held_out), config.data)
+        key = config.text.model_dump_json(include=_TOKENIZATION_KEYS)
+        table = _cached(self._tables, key, lambda: self._read(config), _MAX_TABLES)
         with ExitStack() as stack:
             dataset, _ = encode_splits(
                 config,
-                labels,
-                tokenized,
-                held_out.astype(np.int8),
+                table.labels,
+                table.tokenized,
+                table.held_out.astype(np.int8),
                 lambda: stack.enter_context(TemporaryFile()),
+                vectors=None,  # `with_config` opens those of each trial
             )
-        check_validation(dataset)
+        check_validation_labels(dataset)
         return dataset
 
-    def _read(self, config: Config) -> Read:
+    def _read(self, config: Config) -> TrainingTable:
         return read_training(config, self._stack.enter_context(TemporaryFile()))
 
 
-def _kept(known: OrderedDict[str, Kept], key: str, make: Callable[[], Kept], most: int) -> Kept:
-    """What is known under a key, or made; what was not used for longest is forgotten."""
-    if key not in known:
-        known[key] = make()
-    known.move_to_end(key)
-    while len(known) > most:
-        known.popitem(last=False)
-    return known[key]
+def _cached(
+    cache: OrderedDict[str, Value], key: str, make: Callable[[], Value], max_entries: int
+) -> Value:
+    """Return the value of a key, made if missing; the least recently used one is dropped."""
+    if key not in cache:
+        cache[key] = make()
+    cache.move_to_end(key)
+    while len(cache) > max_entries:
+        cache.popitem(last=False)
+    return cache[key]

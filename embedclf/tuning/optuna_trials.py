@@ -1,20 +1,19 @@
-"""Trials as Optuna keeps them."""
+"""Trials as Optuna stores them."""
 
 from __future__ import annotations
 
 import json
-import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import optuna
+from filelock import FileLock
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from embedclf.errors import TuningError
-from embedclf.system.locks import held
 from embedclf.tuning.space import Trial
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ _STATES = {
 
 
 class RunningTrial:
-    """A trial under way; one of its methods but `goes_badly` ends it."""
+    """A trial in progress; every method but `should_prune` ends it."""
 
     def __init__(
         self, folder: Path, study: optuna.Study, trial: optuna.Trial, settings: Settings
@@ -46,57 +45,59 @@ class RunningTrial:
         self.number = trial.number + 1
         self._folder, self._study, self._trial = folder, study, trial
 
-    def goes_badly(self, epoch: int, loss: float) -> bool:
-        """Whether three of four others had come to a lower loss by then.
+    def should_prune(self, epoch: int, loss: float) -> bool:
+        """Whether three of four other trials had a lower loss by then.
 
         Args:
             epoch: From 1.
             loss: The validation loss of the epoch.
         """
-        lower = self._study.direction == optuna.study.StudyDirection.MINIMIZE
-        with told_plainly(self._folder):
-            self._trial.report(loss if lower else -loss, epoch)
+        # Optuna compares in the direction of the metric; of losses, the lower one is always better.
+        lower_is_better = self._study.direction == optuna.study.StudyDirection.MINIMIZE
+        with storage_errors(self._folder):
+            self._trial.report(loss if lower_is_better else -loss, epoch)
             return self._trial.should_prune()
 
-    def complete(self, score: float, **facts: Any) -> Trial:
-        """Finish it with its score."""
-        return self._end(TrialState.COMPLETE, score, facts)
+    def complete(self, score: float, **attributes: Any) -> Trial:
+        """End the trial with its score."""
+        return self._end(TrialState.COMPLETE, score, attributes)
 
-    def prune(self, **facts: Any) -> Trial:
-        """Finish it before its end; with a `reason`, since it cannot be trained."""
-        return self._end(TrialState.PRUNED, None, facts)
+    def prune(self, **attributes: Any) -> Trial:
+        """End the trial early; with a `reason`, because it cannot be trained."""
+        return self._end(TrialState.PRUNED, None, attributes)
 
     def repeat(self, earlier: Trial) -> Trial:
-        """Finish it as an earlier trial of the same settings ended."""
-        facts = {"loss": earlier.loss, "scores": earlier.scores, "reason": earlier.reason}
+        """End the trial with the result of an earlier one that had the same settings."""
+        attributes = {"loss": earlier.loss, "scores": earlier.scores, "reason": earlier.reason}
         if earlier.score is None:
-            return self.prune(**facts)
-        return self.complete(earlier.score, **facts)
+            return self.prune(**attributes)
+        return self.complete(earlier.score, **attributes)
 
-    def give_up(self) -> None:
-        """End it as if it had not been; it will be tried again."""
-        with held(self._folder / LOCK), told_plainly(self._folder):
-            give_up(self._study, self._trial.number, self._trial.params)
+    def abandon(self) -> None:
+        """End the trial without a result; its settings will be tried again."""
+        with locked(self._folder):
+            abandon_trial(self._study, self._trial.number, self._trial.params)
 
-    def _end(self, state: TrialState, score: float | None, facts: dict[str, Any]) -> Trial:
-        with told_plainly(self._folder):
-            for name, value in facts.items():
+    def _end(self, state: TrialState, score: float | None, attributes: dict[str, Any]) -> Trial:
+        with storage_errors(self._folder):
+            for name, value in attributes.items():
                 self._trial.set_user_attr(name, value)
-            return read(self._study.tell(self._trial, score, state))
+            return to_trial(self._study.tell(self._trial, score, state))
 
 
-def give_up(study: optuna.Study, number: int, params: dict[str, Any]) -> None:
-    """End a trial without a result, and let its settings come again before others.
+def abandon_trial(study: optuna.Study, number: int, params: dict[str, Any]) -> None:
+    """End a trial without a result, and put its settings first in the queue.
 
-    One that has just been finished stays so: Ctrl-C may come at that very moment.
+    A finished trial stays finished: Ctrl-C may arrive right after the end of a trial.
     """
-    ended = study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+    with quiet_optuna():
+        ended = study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
     if params and ended.state == TrialState.FAIL:
         study.enqueue_trial(params)
 
 
-def read(trial: FrozenTrial) -> Trial:
-    """A trial out of Optuna's."""
+def to_trial(trial: FrozenTrial) -> Trial:
+    """Convert a trial of Optuna."""
     attributes = trial.user_attrs
     reason = attributes.get("reason", "")
     state = "failed" if reason else _STATES[trial.state]
@@ -115,8 +116,8 @@ def read(trial: FrozenTrial) -> Trial:
     )
 
 
-def distribution(choices: Choices) -> BaseDistribution:
-    """Choices as Optuna draws from them."""
+def to_distribution(choices: Choices) -> BaseDistribution:
+    """Convert choices to the distribution that Optuna samples from."""
     if isinstance(choices, list):
         return CategoricalDistribution([json.dumps(choice) for choice in choices])
     low, high, step, log = choices.low, choices.high, choices.step, choices.log
@@ -125,16 +126,16 @@ def distribution(choices: Choices) -> BaseDistribution:
     return FloatDistribution(low, high, log=log, step=step)
 
 
-def encoded(space: Space, settings: Settings) -> dict[str, Any]:
-    """Settings as Optuna keeps them: what is listed as JSON, so that lists and null can be."""
+def encode_settings(space: Space, settings: Settings) -> dict[str, Any]:
+    """Convert settings to Optuna's parameters: it has no lists, so listed choices become JSON."""
     return {
         key: json.dumps(value) if isinstance(space[key], list) else value
         for key, value in settings.items()
     }
 
 
-def decoded(space: Space, params: dict[str, Any]) -> Settings:
-    """Settings out of what Optuna keeps."""
+def decode_settings(space: Space, params: dict[str, Any]) -> Settings:
+    """Convert Optuna's parameters back to settings."""
     return {
         key: json.loads(params[key]) if isinstance(space[key], list) else params[key]
         for key in space
@@ -142,12 +143,21 @@ def decoded(space: Space, params: dict[str, Any]) -> Settings:
 
 
 @contextmanager
-def told_plainly(folder: Path) -> Iterator[None]:
-    """Keep Optuna's remarks to itself, and tell what the file's database says in a line."""
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a study; errors are those of `storage_errors`."""
+    with storage_errors(folder), FileLock(folder / LOCK):
+        yield
+
+
+@contextmanager
+def storage_errors(folder: Path) -> Iterator[None]:
+    """Turn errors of a study's database or folder into one line.
+
+    Raises:
+        TuningError: The database or the folder cannot be used.
+    """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            yield
+        yield
     except (SQLAlchemyError, StorageInternalError) as error:
         cause = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
         raise TuningError(
@@ -159,3 +169,14 @@ def told_plainly(folder: Path) -> Iterator[None]:
         raise TuningError(
             f"{place}: {error.strerror}; name a folder that can be written to with -o"
         ) from error
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Silence Optuna's log, and restore its level."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(level)

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from embedclf.errors import ConfigError, DataError, RequestError, TrainingError
-from embedclf.evaluation.metrics import BRIEF
+from embedclf.evaluation.metrics import DEFAULT_METRICS
 from embedclf.runs.history import Epoch
 from embedclf.system import interrupts
 from embedclf.tuning.objective import score_trial
-from embedclf.tuning.space import applied, own_settings, rounded
+from embedclf.tuning.space import apply_settings, baseline_settings, round_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from embedclf.config.schema import Config
     from embedclf.evaluation.scores import Scores
@@ -25,137 +26,171 @@ if TYPE_CHECKING:
     from embedclf.tuning.study import Study
 
 _CALIBRATION = "training.calibration"
-"""Where this is tried, nothing is pruned: a loss at the best temperature, which tells how good an
-epoch is for some trials, is lower than the loss as it is, which tells that for others."""
+"""If this is searched, nothing is pruned. With temperature scaling, the loss that an epoch is
+judged by is taken at the best temperature, which is lower; trials would not be comparable."""
+
+
+@dataclass(frozen=True)
+class StudyOpened:
+    """A study was opened."""
+
+    folder: Path
+    finished_trials: int
 
 
 @dataclass(frozen=True)
 class SearchProgress:
-    """A study, as it stands when a trial begins or has ended."""
+    """State of a study when a trial starts or has ended."""
 
     metric: str
-    most: int | None
-    finished: int
-    """Trials, in all processes."""
+    max_trials: int | None
+    finished_trials: int
+    """In all processes."""
     best: Trial | None
     trial: Trial | RunningTrial
-    own: Settings
+    baseline: Settings
+
+
+@dataclass(frozen=True)
+class StudyInterrupted:
+    """A signal ended the search."""
+
+    folder: Path
+    finished_trials: int
+
+    def __str__(self) -> str:
+        trials = self.finished_trials
+        kept = "1 trial is" if trials == 1 else f"{trials:,} trials are"
+        return f"{kept} kept in {self.folder}; the same command goes on from there"
 
 
 class Search:
-    """A search under way in this process."""
+    """A search that this process works on."""
 
-    def __init__(self, config: Config, encodings: DatasetCache, study: Study) -> None:
-        """Begin with nothing tried.
+    def __init__(self, config: Config, datasets: DatasetCache, study: Study) -> None:
+        """Prepare a search without starting a trial.
 
         Args:
-            config: What is searched around; its own settings are the first trial.
-            encodings: Its tables.
-            study: Where trials are kept.
+            config: The baseline: its own settings are the first trial.
+            datasets: Its rows.
+            study: Where trials are stored.
         """
-        self._config, self._encodings, self._study = config, encodings, study
-        self._own = own_settings(config, study.space)
+        self._config, self._datasets, self._study = config, datasets, study
+        self._baseline = baseline_settings(config, study.space)
 
-    def run(self, most: int | None, ends: float, on_event: Callable[[Any], None]) -> None:
-        """Make trials until there are enough or the time is up.
+    def run(self, max_trials: int | None, deadline: float, on_event: Callable[[Any], None]) -> None:
+        """Run trials until there are enough or the time is up.
 
         Args:
-            most: Trials of the study; None for no bound.
-            ends: When the time is up, in seconds of `time.monotonic`.
-            on_event: Called with what there is to say on the way.
+            max_trials: Trials of the study; None for no limit.
+            deadline: When the time is up, in seconds of `time.monotonic`.
+            on_event: Called with `SearchProgress` and with the events of each training.
 
         Raises:
-            RequestError: The metric is not defined on the validation rows.
+            RequestError: The metric is undefined on the validation rows.
         """
-        while time.monotonic() < ends:
-            running = self._study.begin(self._own, lambda drawn: rounded(self._config, drawn), most)
+        while time.monotonic() < deadline:
+            running = self._study.start_trial(self._baseline, self._round, max_trials)
             if running is None:
                 return
-            on_event(self._progress(running, most))
+            on_event(self._progress(running, max_trials))
             try:
-                ended = self._tried(running, ends, on_event)
-            except BaseException as end:
+                ended = self._run_trial(running, deadline, on_event)
+            except BaseException as error:
                 with interrupts.ignored():
-                    running.give_up()
-                if isinstance(end, _TimeUp):
+                    running.abandon()
+                if isinstance(error, _TimeUp):
                     return
                 raise
-            on_event(self._progress(ended, most))
+            on_event(self._progress(ended, max_trials))
 
-    def _tried(self, running: RunningTrial, ends: float, on_event: Callable[[Any], None]) -> Trial:
-        """Finish a trial, one way or another."""
-        earlier = self._same(running)
+    def _round(self, settings: Settings) -> Settings:
+        return round_settings(self._config, settings)
+
+    def _run_trial(
+        self, running: RunningTrial, deadline: float, on_event: Callable[[Any], None]
+    ) -> Trial:
+        """Train a trial, unless its result is known, and store how it ended."""
+        earlier = self._find_repeated(running)
         if earlier is not None:
             return running.repeat(earlier)
-        own = running.settings == self._own
-        prunes = not own and _CALIBRATION not in self._study.space
-        watch, began = _Watch(running, ends, on_event, prunes=prunes), time.perf_counter()
+        is_baseline = running.settings == self._baseline
+        prunes = not is_baseline and _CALIBRATION not in self._study.space
+        monitor = _TrialMonitor(running, deadline, on_event, prunes=prunes)
         try:
-            dataset = self._encodings.dataset(applied(self._config, running.settings))
-            names = dict.fromkeys([self._study.metric, *BRIEF[dataset.labels.task]])
-            judged, history = score_trial(dataset, list(names), watch)
+            dataset = self._datasets.dataset(apply_settings(self._config, running.settings))
+            metrics = dict.fromkeys([self._study.metric, *DEFAULT_METRICS[dataset.labels.task]])
+            scores, history = score_trial(dataset, list(metrics), monitor)
         except _Pruned:
-            return running.prune(**watch.facts(began))
+            return running.prune(**monitor.attributes())
         except (ConfigError, DataError, TrainingError, MemoryError) as error:
-            if own and isinstance(error, ConfigError | DataError):
-                raise
-            return running.prune(reason=str(error) or "not enough memory", **watch.facts(began))
-        best = history.epochs[history.best_epoch - 1].val_loss
-        facts = watch.facts(began) | {"loss": best, "scores": judged.scores}
-        return running.complete(self._score(judged), **facts)
+            if is_baseline and isinstance(error, ConfigError | DataError):
+                raise  # the user's config is at fault, not a sampled setting
+            reason = str(error) or "not enough memory"
+            return running.prune(reason=reason, **monitor.attributes())
+        loss = history.epochs[history.best_epoch - 1].val_loss
+        attributes = monitor.attributes() | {"loss": loss, "scores": scores.metrics}
+        return running.complete(self._score(scores), **attributes)
 
-    def _score(self, judged: Scores) -> float:
+    def _score(self, scores: Scores) -> float:
         metric = self._study.metric
-        score = judged.scores[metric]
+        score = scores.metrics[metric]
         if score is None:
             raise RequestError(
                 f"--metric {metric}: the validation rows do not define it; name another"
             )
         return score
 
-    def _same(self, running: RunningTrial) -> Trial | None:
-        """A finished trial of the same settings."""
-        trials = self._study.trials()
-        return next(
-            (one for one in trials if one.counts and one.settings == running.settings), None
+    def _find_repeated(self, running: RunningTrial) -> Trial | None:
+        """Find a finished trial of the same settings."""
+        same = (trial for trial in self._study.trials() if trial.settings == running.settings)
+        return next((trial for trial in same if trial.is_finished), None)
+
+    def _progress(self, trial: Trial | RunningTrial, max_trials: int | None) -> SearchProgress:
+        study = self._study
+        return SearchProgress(
+            study.metric, max_trials, study.finished_trials, study.best(), trial, self._baseline
         )
 
-    def _progress(self, trial: Trial | RunningTrial, most: int | None) -> SearchProgress:
-        study = self._study
-        return SearchProgress(study.metric, most, study.finished, study.best(), trial, self._own)
 
-
-class _TimeUp(Exception):  # noqa: N818 - it is no error
+class _TimeUp(Exception):  # noqa: N818 - not an error
     """The time for the search is up."""
 
 
-class _Pruned(Exception):  # noqa: N818 - it is no error
-    """A trial goes badly."""
+class _Pruned(Exception):  # noqa: N818 - not an error
+    """The trial is not promising."""
 
 
-class _Watch:
-    """Passes on how a trial goes, and ends it when it goes badly or the time is up."""
+class _TrialMonitor:
+    """Passes on the events of a trial, and ends it if it is not promising or the time is up."""
 
     def __init__(
-        self, running: RunningTrial, ends: float, on_event: Callable[[Any], None], *, prunes: bool
+        self,
+        running: RunningTrial,
+        deadline: float,
+        on_event: Callable[[Any], None],
+        *,
+        prunes: bool,
     ) -> None:
-        self._running, self._ends, self._tell, self._prunes = running, ends, on_event, prunes
+        self._running, self._deadline = running, deadline
+        self._on_event, self._prunes = on_event, prunes
         self._losses: list[float] = []
+        self._started = time.perf_counter()
 
-    def __call__(self, told: Resumed | Step | Epoch) -> None:
-        self._tell(told)
-        if not isinstance(told, Epoch):
+    def __call__(self, event: Resumed | Step | Epoch) -> None:
+        self._on_event(event)
+        if not isinstance(event, Epoch):
             return
-        self._losses.append(told.val_loss)
-        if time.monotonic() >= self._ends:
+        self._losses.append(event.val_loss)
+        if time.monotonic() >= self._deadline:
             raise _TimeUp
-        if self._prunes and self._running.goes_badly(told.epoch, told.val_loss):
+        if self._prunes and self._running.should_prune(event.epoch, event.val_loss):
             raise _Pruned
 
-    def facts(self, began: float) -> dict[str, Any]:
-        """How far the trial came."""
+    def attributes(self) -> dict[str, Any]:
+        """Return what to store of the trial so far."""
         return {
-            "seconds": round(time.perf_counter() - began, 3),
+            "seconds": round(time.perf_counter() - self._started, 3),
             "epochs": len(self._losses),
             "loss": min(self._losses, default=None),
         }

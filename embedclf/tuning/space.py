@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pydantic import ValidationError
 
 from embedclf.config.fields import Range, Section
-from embedclf.config.messages import describe
+from embedclf.config.messages import describe_errors
 from embedclf.config.schema import Config, ModelConfig, TextConfig, TrainingConfig
 from embedclf.errors import ConfigError
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 Choices: TypeAlias = "list[Any] | Range"
 
 Space: TypeAlias = dict[str, Choices]
-"""By key of the config, its section in front."""
+"""Choices by config key, written with its section: `model.dropout`."""
 
 Settings: TypeAlias = dict[str, Any]
-"""By key of the config, its section in front: one value each."""
+"""One value by config key, written with its section."""
 
-_DIGITS = 4
-"""Of a number that was drawn; more say nothing, and a person will read them."""
+_SIGNIFICANT_DIGITS = 4
+"""Of sampled numbers: further digits do not affect the score and are hard to read."""
 
 _SECTIONS: dict[str, type[Section]] = {
     "text": TextConfig,
@@ -35,37 +35,63 @@ _SECTIONS: dict[str, type[Section]] = {
 }
 
 
-def _times(*factors: float) -> Callable[[int], Choices]:
-    """So many times what the config has."""
-    return lambda own: [round(own * factor) for factor in factors]
+@dataclass(frozen=True)
+class Trial:
+    """A trial as the study stores it."""
+
+    number: int
+    """From 1, in the order in which trials started."""
+    state: str
+    """complete, pruned, failed, running, or given up."""
+    settings: Settings
+    score: float | None = None
+    """The study's metric on the validation rows; None unless complete."""
+    loss: float | None = None
+    """The lowest validation loss of its epochs."""
+    seconds: float = 0.0
+    epochs: int = 0
+    scores: dict[str, float | None] | None = None
+    """Every metric that was computed."""
+    reason: str = ""
+    """Why the trial failed."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the trial ended; an abandoned one starts again under another number."""
+        return self.state in {"complete", "pruned", "failed"}
 
 
-def _short(value: float) -> float:
-    return float(f"{value:.{_DIGITS}g}")
+def _multiples(*factors: float) -> Callable[[int], Choices]:
+    """Return a function that multiplies the config's value by each factor."""
+    return lambda value: [round(value * factor) for factor in factors]
 
 
-_USUAL: dict[str, Callable[[Any], Choices]] = {
-    "text.vocabulary_size": _times(0.25, 0.5, 1, 2),
-    "text.sequence_length": _times(0.5, 1, 2, 4),
-    "text.ngrams": lambda _own: [1, 2, 3],
-    "model.embedding_dim": _times(0.25, 0.5, 1, 2),
-    "model.initialization": lambda _own: ["random", "naive_bayes"],
-    "model.pooling": lambda _own: ["average", "sqrt", "max"],
-    "model.hidden_units": lambda _own: [[], [64]],
-    "model.dropout": lambda _own: Range(low=0.0, high=0.5, step=0.1),
-    "training.batch_size": _times(0.5, 1, 2, 4),
-    "training.learning_rate": lambda own: Range(
-        low=_short(own / 10), high=_short(own * 10), log=True
+def _round_significant(value: float) -> float:
+    return float(f"{value:.{_SIGNIFICANT_DIGITS}g}")
+
+
+_DEFAULT_SPACE: dict[str, Callable[[Any], Choices]] = {
+    "text.vocabulary_size": _multiples(0.25, 0.5, 1, 2),
+    "text.sequence_length": _multiples(0.5, 1, 2, 4),
+    "text.ngrams": lambda _value: [1, 2, 3],
+    "model.embedding_dim": _multiples(0.25, 0.5, 1, 2),
+    "model.initialization": lambda _value: ["random", "naive_bayes"],
+    "model.pooling": lambda _value: ["average", "sqrt", "max"],
+    "model.hidden_units": lambda _value: [[], [64]],
+    "model.dropout": lambda _value: Range(low=0.0, high=0.5, step=0.1),
+    "training.batch_size": _multiples(0.5, 1, 2, 4),
+    "training.learning_rate": lambda value: Range(
+        low=_round_significant(value / 10), high=_round_significant(value * 10), log=True
     ),
 }
-"""What is tried of each key where the config names nothing: around what the config has, since
-somebody chose that. What the schema does not allow is left out."""
+"""Choices if the config has no `tune` section. They surround the config's own values, because
+somebody chose those; what the schema rejects is left out."""
 
 
-def search_space(config: Config) -> Space:
-    """What is tried: what `tune:` names, or else what is usual.
+def make_space(config: Config) -> Space:
+    """Return the search space: what `tune:` names, or else the default one.
 
-    The config's own setting of each key is always among it.
+    The config's own value of each key is always among the choices.
     """
     named = {
         f"{section}.{key}": choices
@@ -73,47 +99,57 @@ def search_space(config: Config) -> Space:
         for key, choices in getattr(config.tune, section)
         if choices is not None
     }
-    usual = {key: choices(own(config, key)) for key, choices in _USUAL.items()}
-    space = named or {key: _allowed(config, key, choices) for key, choices in usual.items()}
-    return {key: _with(choices, own(config, key)) for key, choices in space.items()}
+    default = {key: choices(config_value(config, key)) for key, choices in _DEFAULT_SPACE.items()}
+    space = named or {key: _valid(config, key, choices) for key, choices in default.items()}
+    return {key: _including(choices, config_value(config, key)) for key, choices in space.items()}
 
 
-def own(config: Config, key: str) -> Any:
-    """The plain value that a config has for a key."""
-    section, name = key.split(".")
-    return config.model_dump(mode="json", include={section: {name}})[section][name]
-
-
-def own_settings(config: Config, space: Space) -> Settings:
-    """What a config has for each key that is tried."""
-    return {key: own(config, key) for key in space}
-
-
-def combinations(space: Space) -> int | None:
-    """How many different trials there are; None where numbers are not counted."""
+def count_combinations(space: Space) -> int | None:
+    """Count the different trials that are possible; None if a range has real numbers."""
     counts = [_count(choices) for choices in space.values()]
     known = [count for count in counts if count is not None]
     return prod(known) if len(known) == len(counts) else None
 
 
-def rounded(config: Config, settings: Settings) -> Settings:
-    """Settings as a person would write them; numbers that the config has stay to the last digit."""
+def space_to_json(space: Space) -> dict[str, Any]:
+    """Return a space as plain values."""
     return {
-        key: _short(value) if isinstance(value, float) and value != own(config, key) else value
+        key: choices.model_dump(exclude_none=True) if isinstance(choices, Range) else choices
+        for key, choices in space.items()
+    }
+
+
+def config_value(config: Config, key: str) -> Any:
+    """Return the plain value that a config has for a key."""
+    section, name = key.split(".")
+    return config.model_dump(mode="json", include={section: {name}})[section][name]
+
+
+def baseline_settings(config: Config, space: Space) -> Settings:
+    """Return the config's own value of each key that is searched."""
+    return {key: config_value(config, key) for key in space}
+
+
+def changed_settings(config: Config, settings: Settings) -> Settings:
+    """Return the settings that differ from the config's own."""
+    return {key: value for key, value in settings.items() if value != config_value(config, key)}
+
+
+def round_settings(config: Config, settings: Settings) -> Settings:
+    """Round sampled numbers; a number that equals the config's own keeps all of its digits."""
+    return {
+        key: _round_significant(value)
+        if isinstance(value, float) and value != config_value(config, key)
+        else value
         for key, value in settings.items()
     }
 
 
-def changed(config: Config, settings: Settings) -> Settings:
-    """Those settings that are not the config's own."""
-    return {key: value for key, value in settings.items() if value != own(config, key)}
-
-
-def applied(config: Config, settings: Settings) -> Config:
-    """The config with settings in place of its own.
+def apply_settings(config: Config, settings: Settings) -> Config:
+    """Return the config with settings in place of its own.
 
     Raises:
-        ConfigError: They are not allowed together.
+        ConfigError: The settings are invalid, alone or together.
     """
     values = config.model_dump()
     for key, value in settings.items():
@@ -122,98 +158,69 @@ def applied(config: Config, settings: Settings) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise ConfigError("; ".join(map(str, describe(error, Config)))) from error
+        raise ConfigError("; ".join(map(str, describe_errors(error, Config)))) from error
 
 
-def plain(space: Space) -> dict[str, Any]:
-    """A space as plain values."""
-    return {
-        key: choices.model_dump(exclude_none=True) if isinstance(choices, Range) else choices
-        for key, choices in space.items()
-    }
+def format_settings(settings: Settings) -> str:
+    """Format settings as one line; keys are shown without their sections."""
+    return ", ".join(
+        f"{key.rpartition('.')[2]} {format_value(value)}" for key, value in settings.items()
+    )
 
 
-def in_words(settings: Settings) -> str:
-    """Settings in a line; the keys are known without their sections."""
-    return ", ".join(f"{key.rpartition('.')[2]} {word(value)}" for key, value in settings.items())
-
-
-def word(value: Any) -> str:
-    """A value as YAML would have it."""
+def format_value(value: Any) -> str:
+    """Format a value as YAML would."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _allowed(config: Config, key: str, choices: Choices) -> Choices:
-    """Choices without those that the schema refuses beside what the config has."""
+def _valid(config: Config, key: str, choices: Choices) -> Choices:
+    """Drop the values that the schema rejects together with the config's other settings."""
     if isinstance(choices, Range):
         return choices
-    return [value for value in choices if _fits(config, {key: value})]
+    return [value for value in choices if _is_valid(config, {key: value})]
 
 
-def _fits(config: Config, settings: Settings) -> bool:
+def _is_valid(config: Config, settings: Settings) -> bool:
     try:
-        applied(config, settings)
+        apply_settings(config, settings)
     except ConfigError:
         return False
     return True
 
 
-def _with(choices: Choices, value: Any) -> Choices:
-    """Choices that hold a value: a range is widened, or listed where its steps miss the value."""
+def _including(choices: Choices, value: Any) -> Choices:
+    """Add a value: a range is widened, or listed if its steps do not reach the value."""
     if isinstance(choices, list):
-        plain_choices = [_plain(choice) for choice in choices]
-        return _once([*plain_choices, *([] if value in plain_choices else [value])])
+        return _unique([*map(_to_plain, choices), value])
     low, high, step = choices.low, choices.high, choices.step
     if step is None:
         ends = {"low": min(low, value), "high": max(high, value)}
         return choices.model_copy(update={**ends, "log": choices.log and value > 0})
-    listed = [_stepped(low, step, number) for number in range(int((high - low) / step + 1e-9) + 1)]
+    listed = [_step_value(low, step, index) for index in range(_count_steps(choices, step))]
     return choices if value in listed else sorted([*listed, value])
 
 
-def _stepped(low: float, step: float, number: int) -> float:
-    """A value of a range with steps, in its kind of number, without what binary fractions add."""
-    return low + number * step if isinstance(low, int) else round(low + number * step, 12)
+def _step_value(low: float, step: float, index: int) -> float:
+    """Return a value of a range with steps, without the rounding error of binary fractions."""
+    return low + index * step if isinstance(low, int) else round(low + index * step, 12)
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     return value.model_dump(mode="json") if isinstance(value, Section) else value
 
 
-def _once(values: list[Any]) -> list[Any]:
-    """Each value once; lists among them cannot be hashed."""
-    return [value for place, value in enumerate(values) if value not in values[:place]]
+def _unique(values: list[Any]) -> list[Any]:
+    """Drop repeated values; a set would not do, because lists cannot be hashed."""
+    return [value for index, value in enumerate(values) if value not in values[:index]]
 
 
 def _count(choices: Choices) -> int | None:
     if isinstance(choices, list):
         return len(choices)
     if choices.step is not None:
-        return int((choices.high - choices.low) / choices.step + 1e-9) + 1
+        return _count_steps(choices, choices.step)
     return int(choices.high - choices.low) + 1 if isinstance(choices.low, int) else None
 
 
-@dataclass(frozen=True)
-class Trial:
-    """A trial as the study keeps it."""
-
-    number: int
-    """From 1, in the order of beginning."""
-    state: str
-    """complete, pruned, failed, running or given up; the last are not counted."""
-    settings: Settings
-    score: float | None = None
-    """By the metric of the study, on validation rows; None unless complete."""
-    loss: float | None = None
-    """The lowest validation loss of its epochs."""
-    seconds: float = 0.0
-    epochs: int = 0
-    scores: dict[str, float | None] | None = None
-    """All that was measured."""
-    reason: str = ""
-    """What a failed one failed of."""
-
-    @property
-    def counts(self) -> bool:
-        """Whether it is finished, one way or another."""
-        return self.state in {"complete", "pruned", "failed"}
+def _count_steps(choices: Range, step: float) -> int:
+    return int((choices.high - choices.low) / step + 1e-9) + 1  # 0.5 / 0.1 may be 4.999...

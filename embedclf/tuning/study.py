@@ -1,7 +1,8 @@
 """The study that processes share.
 
-Optuna's storage keeps the trials and its sampler draws them; who works on which, and whether he is
-still alive, is settled here.
+Optuna's storage keeps the trials, and its sampler draws their settings. This module decides which
+process works on which trial, and which processes are alive: each holds a lock file, which the
+operating system releases when the process ends, even when it is killed.
 """
 
 from __future__ import annotations
@@ -9,28 +10,30 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
+from filelock import FileLock, Timeout
 from optuna.trial import TrialState
 from sqlalchemy.pool import NullPool
 
 from embedclf.errors import TuningError
-from embedclf.system.locks import held, is_held, remove
 from embedclf.tuning.optuna_trials import (
     DATABASE,
     LOCK,
     RunningTrial,
-    decoded,
-    distribution,
-    encoded,
-    give_up,
-    read,
-    told_plainly,
+    abandon_trial,
+    decode_settings,
+    encode_settings,
+    locked,
+    quiet_optuna,
+    storage_errors,
+    to_distribution,
+    to_trial,
 )
-from embedclf.tuning.space import combinations
+from embedclf.tuning.space import count_combinations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,46 +41,47 @@ if TYPE_CHECKING:
 
     from embedclf.tuning.space import Settings, Space, Trial
 
-_LAST = ".finish"
+_STUDY_NAME = "tune"
 
-_ALIVE = ".process-"
-"""How the name begins of the lock that each process holds while it works."""
+_IDENTITY = "of"
+"""Attribute of a study: what it searches, as plain values."""
 
-_NAME = "tune"
+_FINISH_LOCK = ".finish"
 
-_WAIT = 60.0
-"""Seconds that a write waits for another's."""
+_PROCESS_PREFIX = ".process-"
+"""How the names of the lock files begin that live processes hold."""
 
-_STARTUP_TRIALS, _FIRST_PRUNED = 5, 2
-"""Trials that are trained to their end before others are measured by them, and the first epoch that
-may end one."""
+_DATABASE_TIMEOUT = 60.0
+"""Seconds that a write waits for the write of another process."""
 
-_KEPT = 75.0
-"""Per cent of the complete trials: one with a higher loss than theirs is ended. In thirty trials on
-each of three tables this found what trials without pruning found, in 29 to 62 % of the time; the
-median did so on one of them, since it ends small steps that come to more in the end."""
+_STARTUP_TRIALS, _FIRST_PRUNED_EPOCH = 5, 2
+"""Trials that are trained in full before others are compared with them, and the first epoch after
+which a trial may be pruned."""
 
-_IMPORTANCE_TRIALS = 10
-"""Finished ones below which the importance of settings would be noise."""
+_PRUNING_PERCENTILE = 75.0
+"""A trial is pruned if its loss is above this percentile of the complete trials. Thirty trials on
+each of three tables found what trials without pruning found, in 29 to 62% of the time. The median
+did so on only one of the tables: it prunes slow learners that end better."""
 
-optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+_MIN_IMPORTANCE_TRIALS = 10
+"""Complete trials below which the importance of settings would be noise."""
 
 
 class Study:
-    """A study that is open; this process is counted among those at work until it is closed."""
+    """An open study; until it is closed, this process counts as working on it."""
 
     def __init__(self, folder: Path, study: optuna.Study, *, space: Space, seed: int) -> None:
         self._folder, self._study = folder, study
         self.space, self._seed = space, seed
-        self._distributions = {key: distribution(choices) for key, choices in space.items()}
+        self._distributions = {key: to_distribution(choices) for key, choices in space.items()}
         self._process = os.urandom(4).hex()
-        self._stack = ExitStack()
-        self._stack.enter_context(held(self._place(self._process)))
+        self._process_lock = FileLock(self._process_file(self._process))
+        self._process_lock.acquire()
 
     @property
     def metric(self) -> str:
-        """What trials are judged by."""
-        return str(self._study.user_attrs["of"]["metric"])
+        """The metric that trials are compared by."""
+        return str(self._study.user_attrs[_IDENTITY]["metric"])
 
     @property
     def lower_is_better(self) -> bool:
@@ -85,176 +89,207 @@ class Study:
         return self._study.direction == optuna.study.StudyDirection.MINIMIZE
 
     def trials(self) -> list[Trial]:
-        """All trials that have begun, in order."""
-        with told_plainly(self._folder):
-            found = self._study.get_trials(deepcopy=False)
-        return [read(trial) for trial in found if trial.state != TrialState.WAITING]
+        """Return all trials that have started, in order."""
+        with storage_errors(self._folder):
+            trials = self._study.get_trials(deepcopy=False)
+        return [to_trial(trial) for trial in trials if trial.state != TrialState.WAITING]
 
     @property
-    def finished(self) -> int:
-        """How many trials are finished, one way or another."""
-        return sum(trial.counts for trial in self.trials())
+    def finished_trials(self) -> int:
+        """Number of trials that are complete, pruned or failed."""
+        return sum(trial.is_finished for trial in self.trials())
 
     def best(self) -> Trial | None:
-        """The complete trial of best score; of equal ones that of lowest loss, then the first."""
+        """Return the complete trial of best score; ties go to the lower loss, then to the first."""
         sign = 1.0 if self.lower_is_better else -1.0
         complete = [trial for trial in self.trials() if trial.state == "complete"]
         return min(
             complete,
-            key=lambda one: (sign * (one.score or 0.0), one.loss, one.number),
+            key=lambda trial: (sign * (trial.score or 0.0), trial.loss, trial.number),
             default=None,
         )
 
-    def begin(self, own: Settings, settle: Callable[[Settings], Settings], most: int | None) -> Any:
-        """Begin a trial, drawn by what is known so far.
+    def start_trial(
+        self,
+        baseline: Settings,
+        adjust: Callable[[Settings], Settings],
+        max_trials: int | None,
+    ) -> RunningTrial | None:
+        """Start a trial whose settings are sampled in the light of all results so far.
 
-        Trials of processes that have died are given up first, and tried again before others.
+        Trials of dead processes are abandoned first, and their settings come before others.
 
         Args:
-            own: Settings of the first trial.
-            settle: Makes of what was drawn what is tried.
-            most: Trials of the study, those under way included; None for no bound.
+            baseline: Settings of the first trial.
+            adjust: Turns sampled settings into those to try.
+            max_trials: Trials of the study, running ones included; None for no limit.
 
         Returns:
-            The trial under way, or None where there are enough, or no other can be made.
+            The trial, or None if there are enough, or if all combinations have been tried.
         """
-        with held(self._folder / LOCK), told_plainly(self._folder):
-            self._give_up_dead()
-            begun = [trial for trial in self.trials() if trial.state != "given up"]
-            if most is not None and len(begun) >= most:
+        with locked(self._folder):
+            self._abandon_dead()
+            started = [trial for trial in self.trials() if trial.state != "given up"]
+            if max_trials is not None and len(started) >= max_trials:
                 return None
-            if len({json.dumps(one.settings) for one in begun}) == combinations(self.space):
+            tried = {json.dumps(trial.settings) for trial in started}
+            if len(tried) == count_combinations(self.space):
                 return None
-            drawn = self._study.get_trials(deepcopy=False)
-            if not drawn:
-                self._study.enqueue_trial(encoded(self.space, own))
-            # A sampler for each trial, seeded by its number: one that goes on after a kill draws
-            # what an unbroken one would have drawn, and no two processes draw the same.
-            chance = np.random.SeedSequence([self._seed, len(drawn)])
-            self._study.sampler = optuna.samplers.TPESampler(seed=int(chance.generate_state(1)[0]))
+            stored = self._study.get_trials(deepcopy=False)
+            if not stored:
+                self._study.enqueue_trial(encode_settings(self.space, baseline))
+            # A new sampler for each trial, seeded by the trial's number: a study that resumes
+            # after a kill draws what an unbroken one would have drawn, and no two processes draw
+            # the same settings.
+            seed = np.random.SeedSequence([self._seed, len(stored)]).generate_state(1)[0]
+            self._study.sampler = optuna.samplers.TPESampler(seed=int(seed))
             trial = self._study.ask(self._distributions)
-            settings = settle(decoded(self.space, trial.params))
+            settings = adjust(decode_settings(self.space, trial.params))
             trial.set_user_attr("settings", settings)
             trial.set_user_attr("process", self._process)
             return RunningTrial(self._folder, self._study, trial, settings)
 
     def importance(self) -> dict[str, float] | None:
-        """What share of the scores' variance each setting explains, by fANOVA; the first most.
+        """Return the fraction of the scores' variance that each setting explains, by fANOVA.
 
         Functional analysis of variance over a random forest (Hutter, Hoos and Leyton-Brown, An
-        Efficient Approach for Assessing Hyperparameter Importance, 2014); pruned trials have no
-        score and no part in it.
+        Efficient Approach for Assessing Hyperparameter Importance, 2014). Pruned trials have no
+        score and are left out.
 
         Returns:
-            Shares that add up to 1, or None where too few trials are complete, or all scored alike.
+            Fractions that add up to 1, the largest first; None if too few trials are complete or
+            all scores are equal.
         """
         scores = [trial.score for trial in self.trials() if trial.state == "complete"]
-        if len(scores) < _IMPORTANCE_TRIALS or len(set(scores)) == 1:
+        if len(scores) < _MIN_IMPORTANCE_TRIALS or len(set(scores)) == 1:
             return None
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=self._seed)
-        with told_plainly(self._folder):
+        with storage_errors(self._folder):
             return optuna.importance.get_param_importances(self._study, evaluator=evaluator)
 
-    def note(self, name: str, value: Any) -> None:
-        """Keep a plain value in the study."""
-        with told_plainly(self._folder):
+    def set_attribute(self, name: str, value: Any) -> None:
+        """Store a plain value in the study."""
+        with storage_errors(self._folder):
             self._study.set_user_attr(name, value)
 
-    def noted(self, name: str) -> Any:
-        """What was kept under a name, or None."""
-        with told_plainly(self._folder):
+    def attribute(self, name: str) -> Any:
+        """Return a stored value, or None."""
+        with storage_errors(self._folder):
             return self._study.user_attrs.get(name)
 
-    def resign(self) -> bool:
-        """Be no longer among those at work; tells whether nobody is left."""
-        with held(self._folder / LOCK):
+    def leave(self) -> bool:
+        """Stop counting as working on the study; return whether no other process works on it."""
+        with locked(self._folder):
             self.close()
-            return not any(is_held(file) for file in self._folder.glob(f"{_ALIVE}*{LOCK}"))
+            return not self._live_processes()
 
     @contextmanager
     def finishing(self) -> Iterator[None]:
-        """Be the only one that finishes the study."""
-        with held(self._folder / _LAST):
+        """Let one process at a time finish the study."""
+        with FileLock(self._folder / _FINISH_LOCK):
             yield
 
     def close(self) -> None:
-        """Be no longer among those at work."""
-        self._stack.close()
-        remove(self._place(self._process))
+        """Stop counting as working on the study."""
+        self._process_lock.release()
+        self._process_file(self._process).unlink(missing_ok=True)
 
-    def _place(self, process: str) -> Path:
-        return self._folder / f"{_ALIVE}{process}{LOCK}"
+    def _process_file(self, process: str) -> Path:
+        return self._folder / f"{_PROCESS_PREFIX}{process}{LOCK}"
 
-    def _give_up_dead(self) -> None:
-        for place in self._folder.glob(f"{_ALIVE}*{LOCK}"):
-            if not is_held(place):
-                remove(place)
+    def _live_processes(self) -> set[Path]:
+        """Return the lock files of live processes; those of dead ones are removed."""
+        files = set(self._folder.glob(f"{_PROCESS_PREFIX}*{LOCK}"))
+        live = {file for file in files if _is_locked(file)}
+        for dead in files - live:
+            dead.unlink(missing_ok=True)
+        return live
+
+    def _abandon_dead(self) -> None:
+        """Abandon the running trials of processes that are dead."""
+        live = self._live_processes()
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            if not self._place(trial.user_attrs.get("process", "")).exists():
-                give_up(self._study, trial.number, trial.params)
+            if self._process_file(trial.user_attrs.get("process", "")) not in live:
+                abandon_trial(self._study, trial.number, trial.params)
 
 
 @contextmanager
-def opened(
-    folder: Path, of: dict[str, Any], *, space: Space, lower: bool, seed: int
+def open_study(
+    folder: Path, identity: dict[str, Any], *, space: Space, lower_is_better: bool, seed: int
 ) -> Iterator[Study]:
-    """Open the study in a folder, or begin one.
+    """Open the study in a folder, or create one.
 
     Args:
-        folder: It is made.
-        of: What is searched: plain values, of which none may differ from those of the study.
-        space: What is tried.
-        lower: Whether the lowest score is the best.
-        seed: Of all that is drawn.
+        folder: Created if missing.
+        identity: What is searched, as plain values; an existing study must have the same.
+        space: The search space.
+        lower_is_better: Whether the lowest score is the best.
+        seed: Of everything that is sampled.
 
     Raises:
         TuningError: The folder cannot be used, or holds the study of something else.
     """
-    with told_plainly(folder):
+    with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with held(folder / LOCK):
-            found = _loaded(folder, lower)
-            kept = found.user_attrs.get("of")
-            if kept is None:
-                found.set_user_attr("of", of)
-            differs = [name for name in of if kept is not None and kept.get(name) != of[name]]
-            if differs:
-                raise TuningError(
-                    f"{folder}: holds a study of another {' and '.join(differs)}; name another "
-                    "folder with -o, or remove this one"
-                )
-            study = Study(folder, found, space=space, seed=seed)
+    with locked(folder):
+        stored = _load(folder, lower_is_better=lower_is_better)
+        known = stored.user_attrs.get(_IDENTITY)
+        if known is None:
+            stored.set_user_attr(_IDENTITY, identity)
+        differences = [
+            name for name in identity if known is not None and known.get(name) != identity[name]
+        ]
+        if differences:
+            raise TuningError(
+                f"{folder}: holds a study of another {' and '.join(differences)}; name another "
+                "folder with -o, or remove this one"
+            )
+        study = Study(folder, stored, space=space, seed=seed)
     try:
         yield study
     finally:
         study.close()
 
 
-def metric_of(folder: Path) -> str | None:
-    """What the study in a folder judges by, if there is one."""
+def stored_metric(folder: Path) -> str | None:
+    """Return the metric of the study in a folder, or None if there is no study."""
     if not (folder / DATABASE).is_file():
         return None
-    with told_plainly(folder), held(folder / LOCK):
-        of = _loaded(folder, lower=False).user_attrs.get("of", {})
-    metric: str | None = of.get("metric")
+    with locked(folder):
+        identity = _load(folder, lower_is_better=False).user_attrs.get(_IDENTITY, {})
+    metric: str | None = identity.get("metric")
     return metric
 
 
-def _loaded(folder: Path, lower: bool) -> optuna.Study:
+def _load(folder: Path, *, lower_is_better: bool) -> optuna.Study:
+    """Load the study in a folder, or create one; the direction matters only for a new one."""
     file = folder / DATABASE
     storage = optuna.storages.RDBStorage(
-        "sqlite://",  # with the path itself, whatever signs are in it
+        "sqlite://",  # a path may contain characters that a URL would have to escape
         engine_kwargs={
-            "creator": lambda: sqlite3.connect(file, timeout=_WAIT),
+            "creator": lambda: sqlite3.connect(file, timeout=_DATABASE_TIMEOUT),
             "poolclass": NullPool,
         },
     )
-    return optuna.create_study(
-        storage=storage,
-        study_name=_NAME,
-        direction="minimize" if lower else "maximize",
-        load_if_exists=True,
-        # A trial is compared with all others at the same epoch: successive halving would want to
-        # know how many epochs there will be, which early stopping leaves open.
-        pruner=optuna.pruners.PercentilePruner(_KEPT, _STARTUP_TRIALS, _FIRST_PRUNED),
+    # Pruning compares a trial with all others at the same epoch. Successive halving would need to
+    # know the number of epochs, which early stopping leaves open.
+    pruner = optuna.pruners.PercentilePruner(
+        _PRUNING_PERCENTILE, _STARTUP_TRIALS, _FIRST_PRUNED_EPOCH
     )
+    with quiet_optuna():
+        return optuna.create_study(
+            storage=storage,
+            study_name=_STUDY_NAME,
+            direction="minimize" if lower_is_better else "maximize",
+            load_if_exists=True,
+            pruner=pruner,
+        )
+
+
+def _is_locked(file: Path) -> bool:
+    """Whether a process holds a lock file; finding out takes the lock for a moment."""
+    try:
+        with FileLock(file, blocking=False):
+            return False
+    except (Timeout, PermissionError):  # or the process of another user holds it
+        return True

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embedclf.audit.ratings_headers import Signs, find_signs
+from embedclf.audit.ratings_headers import TextPatterns, find_patterns
 from embedclf.system.arrow import text_column
-from embedclf.text.fingerprints import string_numbers
+from embedclf.text.fingerprints import fingerprint_strings
 
 FORMS = {
     "a good film, 8/10.": [("ratings such as 8/10", "8/10")],
@@ -30,28 +30,30 @@ FORMS = {
 
 @pytest.mark.parametrize("text", FORMS)
 def test_ratings_and_headers_are_found_with_their_values(text: str) -> None:
-    signs = find_signs(text_column(["nothing here", text]), frequent=0)
-    names = signs.called
-    found = zip(signs.rows.tolist(), signs.names.tolist(), signs.values.tolist(), strict=True)
-    values = string_numbers(text_column([value for _, value in FORMS[text]])).tolist()
+    patterns = find_patterns(text_column(["nothing here", text]), min_fraction=0)
+    names = patterns.descriptions
+    columns = (patterns.rows, patterns.names, patterns.values)
+    found = zip(*(column.tolist() for column in columns), strict=True)
+    values = fingerprint_strings(text_column([value for _, value in FORMS[text]])).tolist()
     expected = [(1, name, value) for (name, _), value in zip(FORMS[text], values, strict=True)]
     assert sorted((row, names[name], value) for row, name, value in found) == sorted(expected)
 
 
-def test_only_frequent_names_are_kept_but_all_signs_are() -> None:
+def test_only_frequent_names_are_described_but_all_matches_are_kept() -> None:
     texts = [*["Group: a"] * 6, "Other: b", *["plain"] * 13]
-    signs = find_signs(text_column(texts), frequent=0.1)
-    assert list(signs.called.values()) == ["headers 'group'"]
-    assert signs.rows.tolist() == [0, 1, 2, 3, 4, 5, 6]
+    patterns = find_patterns(text_column(texts), min_fraction=0.1)
+    assert list(patterns.descriptions.values()) == ["headers 'group'"]
+    assert patterns.rows.tolist() == [0, 1, 2, 3, 4, 5, 6]
 
 
-def test_signs_keep_to_their_texts_when_joined_and_taken() -> None:
-    parts = [
-        find_signs(text_column(texts), frequent=0) for texts in (["Aa: x", "b"], ["c", "Dd: y"])
+def test_patterns_stay_with_their_texts_when_concatenated_and_taken() -> None:
+    batches = [
+        find_patterns(text_column(texts), min_fraction=0)
+        for texts in (["Aa: x", "b"], ["c", "Dd: y"])
     ]
-    joined = Signs.joined(parts, [2, 2])
+    joined = TextPatterns.concatenate(batches, [2, 2])
     assert joined.rows.tolist() == [0, 3]
-    assert sorted(joined.called.values()) == ["headers 'aa'", "headers 'dd'"]
+    assert sorted(joined.descriptions.values()) == ["headers 'aa'", "headers 'dd'"]
     taken = joined.take(np.array([1, 3]), 4)
     assert taken.rows.tolist() == [1]
-    assert taken.called[int(taken.names[0])] == "headers 'dd'"
+    assert taken.descriptions[int(taken.names[0])] == "headers 'dd'"

@@ -1,4 +1,4 @@
-"""`suspects`: planted flips come first, in every task, with the right places."""
+"""`suspects`: flipped labels come first, in every task, with the right lines."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from embedclf.training.cross_fitting import Told
+    from embedclf.training.cross_fitting import FoldEvent
     from tests.conftest import Invoke
 
 FLIPPED = (3, 20, 57, 90, 121, 144)
-"""Rows of the reviews whose label is turned round."""
+"""Rows of the reviews whose label is flipped."""
 OTHER = {"pos": "neg", "neg": "pos"}
 EPOCHS = ("-s", "training.epochs=6")
 
 
-def flipped(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def flip_labels(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return [
         (text, OTHER[label] if number in FLIPPED else label)
         for number, (text, label) in enumerate(rows)
@@ -38,28 +38,28 @@ def flipped(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def planted(workplace: Path) -> Path:
-    """The project, a few labels of its binary table turned round."""
-    write_csv(workplace / "binary.csv", ["text", "label"], flipped(reviews()))
+    """The project, with a few labels of its binary table flipped."""
+    write_csv(workplace / "binary.csv", ["text", "label"], flip_labels(reviews()))
     return workplace
 
 
-def read(path: Path) -> list[dict[str, str]]:
+def read_csv(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def test_planted_rows_come_first(
+def test_flipped_rows_come_first(
     planted: Path, invoke: Invoke, golden: Callable[[str, str], None]
 ) -> None:
     done = invoke("suspects", "binary.yaml", "-n", 6, "-o", "out.csv", "--progress", "plain")
-    rows = read(planted / "out.csv")
+    rows = read_csv(planted / "out.csv")
     assert tuple(rows[0]) == COLUMNS
     assert {int(row["line"]) - 2 for row in rows[:6]} == set(FLIPPED)
     for row in rows[:6]:
         text, label = reviews()[int(row["line"]) - 2]
         assert (row["text"], row["given"], row["likely"]) == (text, OTHER[label], label)
         assert float(row["probability_given"]) < 0.5 < float(row["probability_likely"])
-    title, line, *others = masked(done.stdout).splitlines()  # whose order machines differ in
+    title, line, *others = masked(done.stdout).splitlines()  # their order depends on the machine
     golden("suspects.txt", "\n".join([title, line, *sorted(others)]) + "\n")
     assert [line.split()[0] for line in done.stderr.splitlines()] == [
         *("data", "read", "rows", "labels", "device"),
@@ -69,61 +69,63 @@ def test_planted_rows_come_first(
     assert not (planted / "runs").exists()
 
 
-def test_programs_get_one_object(planted: Path, invoke: Invoke) -> None:
+def test_json_output_is_one_object(planted: Path, invoke: Invoke) -> None:
     done = invoke("suspects", "binary.yaml", "--json", "-q", "-n", 6)
     assert done.stderr == ""
-    told = json.loads(done.stdout)
-    assert (told["rows"], told["folds"], told["task"]) == (160, 5, "binary")
-    assert {row["line"] - 2 for row in told["first"]} == set(FLIPPED)
-    assert told["suspects"] >= 6
-    assert 3 <= told["mislabelled"] <= 20
-    assert sum(pair["rows"] for pair in told["noise"]) == pytest.approx(told["mislabelled"], abs=1)
+    errors = json.loads(done.stdout)
+    assert (errors["rows"], errors["folds"], errors["task"]) == (160, 5, "binary")
+    assert {row["line"] - 2 for row in errors["first"]} == set(FLIPPED)
+    assert errors["suspects"] >= 6
+    assert 3 <= errors["mislabelled"] <= 20
+    assert sum(pair["rows"] for pair in errors["noise"]) == pytest.approx(
+        errors["mislabelled"], abs=1
+    )
     assert not list(planted.glob(".*"))
 
 
-def test_the_same_config_finds_the_same(planted: Path, invoke: Invoke) -> None:
+def test_the_same_config_finds_the_same_rows(planted: Path, invoke: Invoke) -> None:
     for name in ("a.csv", "b.csv"):
         invoke("suspects", "binary.yaml", "-o", name, *EPOCHS)
     assert (planted / "a.csv").read_bytes() == (planted / "b.csv").read_bytes()
 
 
-def test_one_of_several_classes(workplace: Path, invoke: Invoke) -> None:
-    rows = read(workplace / "multiclass.csv")
+def test_wrong_classes_are_found(workplace: Path, invoke: Invoke) -> None:
+    rows = read_csv(workplace / "multiclass.csv")
     wrong = {5: "heat", 40: "rain", 77: "wind"}
     for number, topic in wrong.items():
         assert rows[number]["topic"] != topic
         rows[number]["topic"] = topic
     write_csv(workplace / "multiclass.csv", list(rows[0]), [[*row.values()] for row in rows])
-    told = json.loads(invoke("suspects", "multiclass.yaml", "--json", "-n", 3).stdout)
-    assert {row["line"] - 2: row["given"] for row in told["first"]} == wrong
-    assert all(f"about {row['likely']} " in row["text"] for row in told["first"])
+    errors = json.loads(invoke("suspects", "multiclass.yaml", "--json", "-n", 3).stdout)
+    assert {row["line"] - 2: row["given"] for row in errors["first"]} == wrong
+    assert all(f"about {row['likely']} " in row["text"] for row in errors["first"])
 
 
-def test_of_several_labels_the_one_in_question_is_told(workplace: Path, invoke: Invoke) -> None:
-    rows = read(workplace / "multilabel.csv")
+def test_the_suspect_label_of_several_is_shown(workplace: Path, invoke: Invoke) -> None:
+    rows = read_csv(workplace / "multilabel.csv")
     assert (rows[3]["label"], rows[60]["label"]) == ("a|b", "a")
     rows[3]["label"], rows[60]["label"] = "a", "a|c"
     write_csv(workplace / "multilabel.csv", list(rows[0]), [[*row.values()] for row in rows])
     done = invoke("suspects", "multilabel.yaml", "--json", "-n", 2)
-    told = json.loads(done.stdout)
-    found = {row["line"] - 2: (row["given"], row["likely"]) for row in told["first"]}
+    errors = json.loads(done.stdout)
+    found = {row["line"] - 2: (row["given"], row["likely"]) for row in errors["first"]}
     assert found == {3: ("a", "a|b"), 60: ("a|c", "a")}
-    assert {"given": "no b", "likely": "b", "rows": 1} in told["noise"]
+    assert {"given": "no b", "likely": "b", "rows": 1} in errors["noise"]
     shown = invoke("suspects", "multilabel.yaml", "-n", 1).stdout
     assert "labels are estimated to be mislabelled" in shown
     assert "b given as no b: 1" in shown
 
 
-def test_lines_are_right_where_cells_have_several_and_rows_are_skipped(
+def test_lines_are_right_with_multi_line_cells_and_skipped_rows(
     planted: Path, invoke: Invoke
 ) -> None:
-    rows = [(f"{text}\n", label) for text, label in flipped(reviews())]
+    rows = [(f"{text}\n", label) for text, label in flip_labels(reviews())]
     rows.insert(2, ("no label", ""))
     write_csv(planted / "binary.csv", ["text", "label"], rows)
     invoke(
         *("suspects", "binary.yaml", "-s", "data.skip_invalid=true", "-o", "out.csv", "-n", 0),
     )
-    found = read(planted / "out.csv")[: len(FLIPPED)]
+    found = read_csv(planted / "out.csv")[: len(FLIPPED)]
     lines = (planted / "binary.csv").read_text(encoding="utf-8").split("\n")
     for row in found:
         assert lines[int(row["line"]) - 1].lstrip('"') == row["text"].rstrip("\n")
@@ -131,7 +133,7 @@ def test_lines_are_right_where_cells_have_several_and_rows_are_skipped(
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "tsv", "parquet", "csv.gz"])
-def test_other_kinds_of_tables_are_written(planted: Path, invoke: Invoke, ending: str) -> None:
+def test_other_formats_are_written(planted: Path, invoke: Invoke, ending: str) -> None:
     out = planted / f"out.{ending}"
     invoke("suspects", "binary.yaml", "-o", out, "--folds", 2, *EPOCHS)
     table = open_table(out, COLUMNS).read(COLUMNS).to_pylist()
@@ -141,23 +143,23 @@ def test_other_kinds_of_tables_are_written(planted: Path, invoke: Invoke, ending
 
 
 @pytest.mark.usefixtures("planted")
-def test_a_table_of_its_own_validates(invoke: Invoke) -> None:
-    told = invoke(
+def test_a_validation_table_is_used(invoke: Invoke) -> None:
+    done = invoke(
         *("suspects", "binary.yaml", "-s", "data.validation=binary-test.csv"),
         *("-s", "data.test=gone.csv", "--json", "-n", 6),
     )
-    assert {row["line"] - 2 for row in json.loads(told.stdout)["first"]} == set(FLIPPED)
+    assert {row["line"] - 2 for row in json.loads(done.stdout)["first"]} == set(FLIPPED)
 
 
-def test_an_equal_text_under_another_label_is_evidence(workplace: Path, invoke: Invoke) -> None:
+def test_equal_texts_with_another_label_are_evidence(workplace: Path, invoke: Invoke) -> None:
     rows = [*reviews(), *[("Maybe so", "pos")] * 3, ("maybe so ", "neg")]
     write_csv(workplace / "binary.csv", ["text", "label"], rows)
-    told = json.loads(invoke("suspects", "binary.yaml", "--json", "-n", 1).stdout)
-    assert told["first"][0]["line"] == len(rows) + 1
-    assert told["first"][0]["probability_likely"] >= 0.75
+    errors = json.loads(invoke("suspects", "binary.yaml", "--json", "-n", 1).stdout)
+    assert errors["first"][0]["line"] == len(rows) + 1
+    assert errors["first"][0]["probability_likely"] >= 0.75
 
 
-def test_no_suspects_is_no_fault(workplace: Path, invoke: Invoke) -> None:
+def test_no_suspects_is_no_error(workplace: Path, invoke: Invoke) -> None:
     done = invoke("suspects", "binary.yaml", "-o", "out.csv", "-s", "training.epochs=20")
     assert (workplace / "out.csv").read_text(encoding="utf-8") == ",".join(COLUMNS) + "\n"
     assert done.stdout.startswith("0 of 160 rows have a likelier label than their own; about 0 ")
@@ -176,31 +178,31 @@ def test_no_suspects_is_no_fault(workplace: Path, invoke: Invoke) -> None:
         (["-s", "training.learning_rate=1e30"], 1, "the loss is no longer a number"),
     ],
 )
-def test_mistakes_are_one_line_and_leave_nothing(
+def test_errors_are_one_line_and_leave_no_file(
     planted: Path, invoke: Invoke, flags: list[Any], status: int, fault: str
 ) -> None:
     before = {file: file.read_bytes() for file in planted.iterdir()}
-    told = invoke("suspects", "binary.yaml", "-q", *flags, status=status)
-    assert fault in told.stderr
-    assert told.stderr.count("\n") == 1
-    assert told.stdout == ""
+    done = invoke("suspects", "binary.yaml", "-q", *flags, status=status)
+    assert fault in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
     assert {file: file.read_bytes() for file in planted.iterdir()} == before
 
 
-def test_few_rows_leave_folds_without_any(workplace: Path, invoke: Invoke) -> None:
+def test_folds_without_rows_are_skipped(workplace: Path, invoke: Invoke) -> None:
     write_csv(workplace / "binary.csv", ["text", "label"], reviews(4))
-    beside = ("-s", "data.validation=binary-test.csv")
-    told = invoke("suspects", "binary.yaml", "--folds", 6, "--json", "-q", *beside)
-    assert json.loads(told.stdout)["rows"] == 4
+    validation = ("-s", "data.validation=binary-test.csv")
+    done = invoke("suspects", "binary.yaml", "--folds", 6, "--json", "-q", *validation)
+    assert json.loads(done.stdout)["rows"] == 4
     write_csv(workplace / "binary.csv", ["text", "label"], reviews(2))
-    told = invoke("suspects", "binary.yaml", "-q", status=1)
-    assert "leave none to validate on" in told.stderr
+    done = invoke("suspects", "binary.yaml", "-q", status=1)
+    assert "leave none to validate on" in done.stderr
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_is_one_line_and_leaves_nothing(planted: Path) -> None:
-    def on_event(told: Told) -> None:
-        if isinstance(told, Epoch):
+def test_ctrl_c_leaves_no_file(planted: Path) -> None:
+    def on_event(event: FoldEvent) -> None:
+        if isinstance(event, Epoch):
             signal.raise_signal(signal.SIGINT)
 
     before = sorted(planted.iterdir())
@@ -208,17 +210,19 @@ def test_ctrl_c_is_one_line_and_leaves_nothing(planted: Path) -> None:
         find_label_errors(
             load_config(planted / "binary.yaml"),
             folds=3,
-            shown=1,
+            max_rows=1,
             output=planted / "out.csv",
             on_event=on_event,
         )
     assert sorted(planted.iterdir()) == before
 
 
-def test_a_table_that_changes_meanwhile_is_refused(planted: Path) -> None:
-    def on_event(told: Told) -> None:
-        if isinstance(told, Epoch):
+def test_a_table_that_changes_during_training_is_refused(planted: Path) -> None:
+    def on_event(event: FoldEvent) -> None:
+        if isinstance(event, Epoch):
             write_csv(planted / "binary.csv", ["text", "label"], reviews(100))
 
     with pytest.raises(DataError, match=r"binary\.csv: has changed meanwhile"):
-        find_label_errors(load_config(planted / "binary.yaml"), folds=2, shown=1, on_event=on_event)
+        find_label_errors(
+            load_config(planted / "binary.yaml"), folds=2, max_rows=1, on_event=on_event
+        )

@@ -6,7 +6,6 @@ import csv
 import gzip
 import json
 import os
-from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
-def test_a_config_tells_the_reason_of_each_setting(
+def test_a_config_has_the_reason_of_each_setting(
     workplace: Path, invoke: Invoke, golden: Callable[[str, str], None], task: str
 ) -> None:
     text = ["--text", "title", "--text", "body"] if task == "multiclass" else []
@@ -41,14 +40,14 @@ def test_a_config_tells_the_reason_of_each_setting(
 
 
 @pytest.mark.usefixtures("workplace")
-def test_what_is_proposed_trains(invoke: Invoke) -> None:
+def test_the_proposed_config_trains(invoke: Invoke) -> None:
     invoke("init", "binary.csv", "-q", "-o", "mine.yaml")
-    told = json.loads(invoke("train", "mine.yaml", "-q", "--json").stdout)
-    assert told["metrics"]["validation"]["scores"]["accuracy"] > 0.9
+    run = json.loads(invoke("train", "mine.yaml", "-q", "--json").stdout)
+    assert run["metrics"]["validation"]["scores"]["accuracy"] > 0.9
     assert invoke("evaluate", "--data", "binary-test.csv").stdout
 
 
-def test_the_bundled_tables_need_no_hand(tmp_path: Path, invoke: Invoke) -> None:
+def test_the_bundled_tables_need_no_edit(tmp_path: Path, invoke: Invoke) -> None:
     for name in ("reviews", "tickets"):
         config = tmp_path / f"{name}.yaml"
         assert invoke("init", ROOT / "data" / f"{name}.csv", "-o", config, "-q").stderr == ""
@@ -67,26 +66,26 @@ def test_a_config_is_named_after_its_table(workplace: Path, invoke: Invoke) -> N
     assert load_config(Path("sets/x.yaml")).data.train == workplace / "sets/films/train.csv"
 
 
-def test_nothing_is_written_over(workplace: Path, invoke: Invoke) -> None:
+def test_existing_files_are_not_overwritten(workplace: Path, invoke: Invoke) -> None:
     before = (workplace / "binary.yaml").read_bytes()
-    told = invoke("init", "binary.csv", status=1).stderr
-    assert told == "embedclf: binary.yaml: is there already; name another file, or move it\n"
+    error = invoke("init", "binary.csv", status=1).stderr
+    assert error == "embedclf: binary.yaml: is there already; name another file, or move it\n"
     assert (workplace / "binary.yaml").read_bytes() == before
-    told = invoke("init", "binary.csv", "-o", "nowhere/x.yaml", status=1).stderr
-    assert told == "embedclf: nowhere/x.yaml: cannot be written: No such file or directory\n"
+    error = invoke("init", "binary.csv", "-o", "nowhere/x.yaml", status=1).stderr
+    assert error == "embedclf: nowhere/x.yaml: cannot be written: No such file or directory\n"
 
 
-def test_programs_are_told_each_setting_and_its_reason(workplace: Path, invoke: Invoke) -> None:
-    told = json.loads(invoke("init", "multilabel.csv", "-o", "x.yaml", "-q", "--json").stdout)
-    assert told["config"] == "x.yaml"
-    assert told["settings"]["data.label_separator"] == {
+def test_json_output_has_each_setting_and_its_reason(workplace: Path, invoke: Invoke) -> None:
+    proposal = json.loads(invoke("init", "multilabel.csv", "-o", "x.yaml", "-q", "--json").stdout)
+    assert proposal["config"] == "x.yaml"
+    assert proposal["settings"]["data.label_separator"] == {
         "value": "|",
         "reason": "3 labels make up all 6 different cells",
     }
     config = load_config(workplace / "x.yaml")
-    assert told["settings"]["text.sequence_length"]["value"] == config.text.sequence_length
-    told = json.loads(invoke("init", "multilabel.csv", "-o", "-", "-q", "--json").stdout)
-    assert told["config"] is None
+    assert proposal["settings"]["text.sequence_length"]["value"] == config.text.sequence_length
+    proposal = json.loads(invoke("init", "multilabel.csv", "-o", "-", "-q", "--json").stdout)
+    assert proposal["config"] is None
 
 
 def cells(rows: list[tuple[str, str]]) -> bytes:
@@ -117,7 +116,7 @@ FORMS: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_every_kind_of_table_is_looked_at(tmp_path: Path, invoke: Invoke, name: str) -> None:
+def test_every_format_is_read(tmp_path: Path, invoke: Invoke, name: str) -> None:
     FORMS[name](tmp_path / name)
     invoke("init", tmp_path / name, "-o", tmp_path / "x.yaml", "-q")
     config = load_config(tmp_path / "x.yaml")
@@ -125,7 +124,7 @@ def test_every_kind_of_table_is_looked_at(tmp_path: Path, invoke: Invoke, name: 
     assert prepare_dataset(config).labels.counts == (24, 24)
 
 
-def test_how_a_table_is_read_goes_into_the_config(tmp_path: Path, invoke: Invoke) -> None:
+def test_encoding_and_delimiter_are_written_to_the_config(tmp_path: Path, invoke: Invoke) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(
         cells([(f"{text} é", label) for text, label in ROWS])
@@ -133,41 +132,13 @@ def test_how_a_table_is_read_goes_into_the_config(tmp_path: Path, invoke: Invoke
         .decode()
         .encode("latin-1")
     )
-    told = invoke("init", path, status=1).stderr
-    assert "t.csv:2: byte 0xe9 is not utf-8; name its encoding" in told
+    error = invoke("init", path, status=1).stderr
+    assert "t.csv:2: byte 0xe9 is not utf-8; name its encoding" in error
     args = ("init", path, "-o", tmp_path / "x.yaml", "-q")
     invoke(*args, "--encoding", "latin-1", "--delimiter", "~")
     config = load_config(tmp_path / "x.yaml")
     assert (config.data.delimiter, config.data.encoding) == ("~", "latin-1")
     assert invoke("check", tmp_path / "x.yaml").stdout
-
-
-def test_words_that_are_too_many_are_cut_into_characters(tmp_path: Path, invoke: Invoke) -> None:
-    words = [*map("".join, product("aeiouklst", repeat=5))][:20_000]
-    rows = [(" ".join(words[at : at + 20]), "ab"[at % 40 // 20]) for at in range(0, 20_000, 20)]
-    write_csv(tmp_path / "rich.csv", ["text", "label"], rows)
-    write_csv(tmp_path / "long.csv", ["text", "label"], [(text * 11, of) for text, of in rows])
-    units = {}
-    for name in ("rich", "long"):
-        invoke("init", tmp_path / f"{name}.csv", "-o", tmp_path / f"{name}.yaml", "-q")
-        text = load_config(tmp_path / f"{name}.yaml").text
-        units[name] = (text.unit, text.ngrams)
-    assert units == {"rich": ("character", 4), "long": ("word", 3)}
-
-
-def test_a_script_without_blanks_is_cut_into_characters(tmp_path: Path, invoke: Invoke) -> None:
-    texts = {
-        "chinese": "味道很好，送餐也很快。",
-        "parted": "味道 很 好 ， 送餐 也 很 快 。",
-        "korean": "정말 재미있는 영화였어요",
-        "thai": "อาหารอร่อยมากและส่งเร็ว",
-        "english": "It was lovely",
-    }
-    for name, text in texts.items():
-        rows = [(f"{text} {n}", "ab"[n % 2]) for n in range(40)]
-        path = write_csv(tmp_path / f"{name}.csv", ["text", "label"], rows)
-        unit = "character" if name in {"chinese", "thai"} else "word"
-        assert f"unit: {unit}\n" in invoke("init", path, "-o", "-", "-q").stdout, name
 
 
 NAMES = st.text(
@@ -182,7 +153,7 @@ LABELS = NAMES.filter(lambda label: label.strip() != "")
     labels=st.lists(LABELS, min_size=2, max_size=4, unique=True),
     file=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), max_size=20),
 )
-def test_what_is_written_loads_and_prepares_whatever_names_there_are(
+def test_configs_load_whatever_the_names_are(
     invoke: Invoke, columns: list[str], labels: list[str], file: str
 ) -> None:
     with TemporaryDirectory() as place:

@@ -1,4 +1,4 @@
-"""Rules from what a table holds to a config."""
+"""Rules from table statistics to settings."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ from hypothesis import strategies as st
 
 from embedclf.autoconfig.column_profiles import ColumnProfile
 from embedclf.autoconfig.column_roles import ColumnRoles
-from embedclf.autoconfig.rules import choose
+from embedclf.autoconfig.rules import choose_settings
 from embedclf.autoconfig.sibling_tables import SiblingTables
 from embedclf.autoconfig.table_statistics import TableStatistics
 from embedclf.config.schema import Config, DataConfig
 from embedclf.data.labels import Labels
 
-TEXT = ColumnProfile("text", "words", 100, 100, 100, 50.0, 1.0, holds_its_name=False)
-LABEL = replace(TEXT, name="label", different=2)
+TEXT = ColumnProfile("text", "words", 100, 100, 100, 50.0, 1.0, contains_own_name=False)
+LABEL = replace(TEXT, name="label", distinct=2)
 
 
-def survey(
-    rows: int = 10_000, *, tokens: int = 20, labels: tuple[int, ...] | None = None, kinds: int = 50
+def make_statistics(
+    rows: int = 10_000,
+    *,
+    tokens: int = 20,
+    labels: tuple[int, ...] | None = None,
+    distinct_tokens: int = 50,
 ) -> TableStatistics:
     """A table of texts of equal length."""
     counts = labels or (rows - rows // 2, rows // 2)
@@ -32,32 +36,35 @@ def survey(
     return TableStatistics(
         rows=rows,
         skipped=0,
-        form="comma, utf-8",
+        description="comma, utf-8",
         labels=Labels("binary" if len(counts) == 2 else "multiclass", names, counts),
-        cells=len(counts),
+        distinct_cells=len(counts),
         separator=None,
         unit="word",
-        lengths=np.array([0] * tokens + [rows]),
-        frequencies=np.full(kinds, max(1, rows * tokens // kinds)),
+        length_counts=np.array([0] * tokens + [rows]),
+        frequencies=np.full(distinct_tokens, max(1, rows * tokens // distinct_tokens)),
     )
 
 
-def chosen(given: TableStatistics) -> dict[str, Any]:
+def choose(statistics: TableStatistics) -> dict[str, Any]:
     config = DataConfig(train=Path("t.csv"))
-    choices = choose(config, ColumnRoles((TEXT,), (LABEL,)), given, SiblingTables())
-    return {choice.path: choice.value for choice in choices}
+    settings = choose_settings(config, ColumnRoles((TEXT,), (LABEL,)), statistics, SiblingTables())
+    return {setting.path: setting.value for setting in settings}
 
 
 @given(
     rows=st.integers(2, 10_000_000),
     tokens=st.integers(1, 5_000),
     labels=st.integers(2, 300),
-    kinds=st.integers(1, 400_000),
+    distinct_tokens=st.integers(1, 400_000),
 )
 def test_any_table_gets_a_config_within_bounds(
-    rows: int, tokens: int, labels: int, kinds: int
+    rows: int, tokens: int, labels: int, distinct_tokens: int
 ) -> None:
-    values = chosen(survey(rows, tokens=tokens, labels=(rows,) * labels, kinds=kinds))
+    statistics = make_statistics(
+        rows, tokens=tokens, labels=(rows,) * labels, distinct_tokens=distinct_tokens
+    )
+    values = choose(statistics)
     sections: dict[str, dict[str, Any]] = {}
     for path, value in values.items():
         section, _, key = path.partition(".")
@@ -71,101 +78,104 @@ def test_any_table_gets_a_config_within_bounds(
 
 
 @pytest.mark.parametrize(
-    ("rows", "share"),
+    ("rows", "fraction"),
     [(100, 0.2), (1_999, 0.2), (2_000, 0.1), (10_000, 0.1), (25_000, 0.04), (9_000_000, 0.01)],
 )
-def test_enough_rows_are_held_out_and_no_more(rows: int, share: float) -> None:
-    assert chosen(survey(rows))["data.validation"] == share
+def test_enough_rows_are_held_out_but_not_more(rows: int, fraction: float) -> None:
+    assert choose(make_statistics(rows))["data.validation"] == fraction
 
 
-def test_few_passes_over_many_tokens() -> None:
-    small, large = chosen(survey(100_000, tokens=20)), chosen(survey(100_000, tokens=21))
+def test_large_tables_get_few_epochs() -> None:
+    small = choose(make_statistics(100_000, tokens=20))
+    large = choose(make_statistics(100_000, tokens=21))
     assert small["training.epochs"] == 20
     assert "training.schedule" not in small
     assert (large["training.epochs"], large["training.schedule"]) == (3, "linear")
-    many = chosen(survey(100_000, tokens=21, labels=(1_000,) * 21))
+    many = choose(make_statistics(100_000, tokens=21, labels=(1_000,) * 21))
     assert (many["training.epochs"], many["training.schedule"]) == (5, "linear")
 
 
-def test_large_tables_of_one_label_a_row_get_a_temperature() -> None:
-    small, large = survey(100_000, tokens=20), survey(100_000, tokens=21)
-    assert "training.calibration" not in chosen(small)
-    assert chosen(large)["training.calibration"] == "temperature"
-    assert "training.calibration" not in chosen(multilabel(large))
+def test_large_single_label_tables_are_calibrated_by_a_temperature() -> None:
+    small, large = make_statistics(100_000, tokens=20), make_statistics(100_000, tokens=21)
+    assert "training.calibration" not in choose(small)
+    assert choose(large)["training.calibration"] == "temperature"
+    assert "training.calibration" not in choose(as_multilabel(large))
 
 
 @pytest.mark.parametrize(("rows", "refit"), [(100, True), (22_000, True), (23_000, None)])
-def test_tables_that_much_is_held_out_of_are_refitted(rows: int, refit: bool | None) -> None:
-    assert chosen(survey(rows)).get("training.refit") is refit
+def test_the_network_is_refit_where_much_is_held_out(rows: int, refit: bool | None) -> None:
+    assert choose(make_statistics(rows)).get("training.refit") is refit
 
 
-def multilabel(given: TableStatistics) -> TableStatistics:
-    return replace(given, labels=replace(given.labels, task="multilabel"))
+def as_multilabel(statistics: TableStatistics) -> TableStatistics:
+    return replace(statistics, labels=replace(statistics.labels, task="multilabel"))
 
 
 @pytest.mark.parametrize(
-    ("given", "settings"),
+    ("statistics", "settings"),
     [
-        (survey(4_000), ("sqrt", 16, 0.0, 0.001)),
-        (survey(20_000, labels=(4_000,) * 5), ("sqrt", 16, 0.0, 0.001)),
-        (survey(200_000, labels=(4_000,) * 5), ("sqrt", 16, 0.0, 0.002)),
-        (survey(20_000, labels=(1_000,) * 6), ("sqrt", 64, 0.5, 0.001)),
-        (survey(20_000, labels=(1_000,) * 21), ("sqrt", 128, 0.5, 0.002)),
-        (survey(200_000, labels=(1_000,) * 21), ("sqrt", 128, 0.5, 0.003)),
-        (multilabel(survey(20_000, labels=(1_000,) * 6)), ("sqrt", 64, 0.3, 0.001)),
-        (multilabel(survey(20_000, labels=(1_000,) * 5)), ("sqrt", 16, 0.0, 0.001)),
+        (make_statistics(4_000), ("sqrt", 16, 0.0, 0.001)),
+        (make_statistics(20_000, labels=(4_000,) * 5), ("sqrt", 16, 0.0, 0.001)),
+        (make_statistics(200_000, labels=(4_000,) * 5), ("sqrt", 16, 0.0, 0.002)),
+        (make_statistics(20_000, labels=(1_000,) * 6), ("sqrt", 64, 0.5, 0.001)),
+        (make_statistics(20_000, labels=(1_000,) * 21), ("sqrt", 128, 0.5, 0.002)),
+        (make_statistics(200_000, labels=(1_000,) * 21), ("sqrt", 128, 0.5, 0.003)),
+        (as_multilabel(make_statistics(20_000, labels=(1_000,) * 6)), ("sqrt", 64, 0.3, 0.001)),
+        (as_multilabel(make_statistics(20_000, labels=(1_000,) * 5)), ("sqrt", 16, 0.0, 0.001)),
     ],
 )
-def test_the_network_by_labels_and_length(
-    given: TableStatistics, settings: tuple[str, int, float, float]
+def test_the_network_depends_on_the_labels_and_tokens(
+    statistics: TableStatistics, settings: tuple[str, int, float, float]
 ) -> None:
     keys = ("model.pooling", "model.embedding_dim", "model.dropout", "training.learning_rate")
-    values = {"model.dropout": 0.0, **chosen(given)}
+    values = {"model.dropout": 0.0, **choose(statistics)}
     assert tuple(values[key] for key in keys) == settings
     assert values["model.initialization"] == "naive_bayes"
 
 
-def test_one_threshold_for_all_of_several_labels_is_chosen() -> None:
-    given = survey()
-    assert chosen(multilabel(given))["training.threshold"] == "micro_f1"
-    assert "training.threshold" not in chosen(given)
-    assert "training.class_weight" not in chosen(multilabel(given))
+def test_multilabel_tables_get_one_threshold() -> None:
+    statistics = make_statistics()
+    assert choose(as_multilabel(statistics))["training.threshold"] == "micro_f1"
+    assert "training.threshold" not in choose(statistics)
+    assert "training.class_weight" not in choose(as_multilabel(statistics))
 
 
-def test_runs_of_three_tokens_count_in_long_texts() -> None:
-    assert chosen(survey(tokens=200))["text.ngrams"] == 2
-    assert chosen(survey(tokens=201))["text.ngrams"] == 3
+def test_long_texts_get_trigrams() -> None:
+    assert choose(make_statistics(tokens=200))["text.ngrams"] == 2
+    assert choose(make_statistics(tokens=201))["text.ngrams"] == 3
 
 
-def test_runs_of_characters_know_the_parts_of_many_words() -> None:
-    values = chosen(replace(survey(tokens=60), unit="character", words=survey(kinds=500_000)))
+def test_character_ngrams_replace_too_many_words() -> None:
+    by_words = make_statistics(distinct_tokens=500_000)
+    values = choose(replace(make_statistics(tokens=60), unit="character", by_words=by_words))
     assert (values["text.unit"], values["text.ngrams"]) == ("character", 4)
 
 
 @pytest.mark.parametrize(
     ("rows", "batch"), [(10, 32), (31_999, 32), (32_000, 64), (256_000, 512), (10**7, 512)]
 )
-def test_steps_of_an_epoch_are_bounded(rows: int, batch: int) -> None:
-    assert chosen(survey(rows))["training.batch_size"] == batch
+def test_the_batch_size_bounds_the_steps_per_epoch(rows: int, batch: int) -> None:
+    assert choose(make_statistics(rows))["training.batch_size"] == batch
 
 
-def test_classes_are_balanced_where_one_drowns_the_others() -> None:
-    assert chosen(survey(1_000, labels=(899, 101)))["training.class_weight"] == "none"
-    assert chosen(survey(1_000, labels=(900, 100)))["training.class_weight"] == "balanced"
+def test_classes_are_balanced_if_one_dominates() -> None:
+    assert choose(make_statistics(1_000, labels=(899, 101)))["training.class_weight"] == "none"
+    assert choose(make_statistics(1_000, labels=(900, 100)))["training.class_weight"] == "balanced"
 
 
-def test_tokens_that_come_once_are_left_out_unless_all_do() -> None:
-    some = replace(survey(), frequencies=np.array([9, 2, 1, 1]))
-    values = chosen(some)
+def test_tokens_that_occur_once_are_left_out_unless_all_do() -> None:
+    some = replace(make_statistics(), frequencies=np.array([9, 2, 1, 1]))
+    values = choose(some)
     assert (values["text.vocabulary_size"], values["text.min_count"]) == (4, 2)
-    once = replace(survey(), frequencies=np.ones(7, np.int64))
-    values = chosen(once)
+    once = replace(make_statistics(), frequencies=np.ones(7, np.int64))
+    values = choose(once)
     assert (values["text.vocabulary_size"], values.get("text.min_count", 1)) == (9, 1)
 
 
-def test_lengths_are_read_from_the_99th_percentile() -> None:
-    lengths = np.zeros(40, np.int64)
-    lengths[[3, 12, 39]] = 50, 49, 1
-    assert chosen(replace(survey(100), lengths=lengths))["text.sequence_length"] == 12
-    lengths[[12, 39]] = 48, 2
-    assert chosen(replace(survey(100), lengths=lengths))["text.sequence_length"] == 39
+def test_the_sequence_length_is_the_99th_percentile() -> None:
+    length_counts = np.zeros(40, np.int64)
+    length_counts[[3, 12, 39]] = 50, 49, 1
+    statistics = replace(make_statistics(100), length_counts=length_counts)
+    assert choose(statistics)["text.sequence_length"] == 12
+    length_counts[[12, 39]] = 48, 2
+    assert choose(statistics)["text.sequence_length"] == 39

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from embedclf.autoconfig.sibling_tables import base_name
+from embedclf.autoconfig.sibling_tables import suggest_config_name
 from tests.conftest import reviews, write_csv
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
         ("/train.csv", "train"),
     ],
 )
-def test_a_config_is_named_after_its_table_or_the_folder(table: str, name: str) -> None:
-    assert base_name(Path(table)) == name
+def test_a_config_is_named_after_its_table_or_directory(table: str, name: str) -> None:
+    assert suggest_config_name(Path(table)) == name
 
 
-def written(folder: Path, *names: str) -> None:
+def write_tables(folder: Path, *names: str) -> None:
     for name in names:
         write_csv(folder / name, ["text", "label"], reviews(60))
 
@@ -44,29 +44,27 @@ def written(folder: Path, *names: str) -> None:
         ("set_train.csv", "set_valid.csv", "set_test.csv"),
     ],
 )
-def test_tables_beside_a_training_table_are_used(
+def test_sibling_tables_are_used(
     workplace: Path, invoke: Invoke, train: str, validation: str, test: str
 ) -> None:
-    written(workplace, train, validation, test)
-    told = json.loads(invoke("init", train, "-o", "-", "-q", "--json").stdout)["settings"]
-    for purpose, name in (("validation", validation), ("test", test)):
-        assert told[f"data.{purpose}"]["value"] == name
-        assert told[f"data.{purpose}"]["reason"].startswith("found beside the training table; ")
+    write_tables(workplace, train, validation, test)
+    settings = json.loads(invoke("init", train, "-o", "-", "-q", "--json").stdout)["settings"]
+    for split, name in (("validation", validation), ("test", test)):
+        assert settings[f"data.{split}"]["value"] == name
+        assert settings[f"data.{split}"]["reason"].startswith("found beside the training table; ")
 
 
-def test_a_table_that_is_named_for_one_purpose_serves_no_other(
-    workplace: Path, invoke: Invoke
-) -> None:
-    written(workplace, "train.csv", "dev.csv", "other.csv")
+def test_a_table_named_for_one_split_serves_no_other(workplace: Path, invoke: Invoke) -> None:
+    write_tables(workplace, "train.csv", "dev.csv", "other.csv")
     for named, other in (("test", "validation"), ("validation", "test")):
-        told = invoke("init", "train.csv", f"--{named}", "./dev.csv", "-o", "-", "-q", "--json")
-        settings = json.loads(told.stdout)["settings"]
+        done = invoke("init", "train.csv", f"--{named}", "./dev.csv", "-o", "-", "-q", "--json")
+        settings = json.loads(done.stdout)["settings"]
         assert settings[f"data.{named}"]["value"] == "dev.csv"
         assert settings.get(f"data.{other}", {}).get("value") in (None, 0.2)
 
 
-def test_tables_of_another_kind_or_name_are_not_used(workplace: Path, invoke: Invoke) -> None:
-    written(workplace, "train.csv", "contest.csv", "a_test.csv", "test.tsv")
+def test_tables_of_another_format_or_name_are_not_used(workplace: Path, invoke: Invoke) -> None:
+    write_tables(workplace, "train.csv", "contest.csv", "a_test.csv", "test.tsv")
     (workplace / "dev.csv").mkdir()
     config = invoke("init", "train.csv", "-o", "-", "-q").stdout
     assert "validation: 0.2\n" in config
@@ -85,10 +83,10 @@ def test_tables_of_another_kind_or_name_are_not_used(workplace: Path, invoke: In
         (["text", "mark"], "pos", "test.csv:1: no column 'label'"),
     ],
 )
-def test_a_table_without_usable_labels_is_passed_over_aloud(
+def test_a_table_without_usable_labels_is_ignored_with_a_note(
     workplace: Path, invoke: Invoke, header: list[str], label: str, why: str
 ) -> None:
-    written(workplace, "train.csv")
+    write_tables(workplace, "train.csv")
     write_csv(workplace / "test.csv", header, [("a text", label)])
     done = invoke("init", "train.csv", "-o", "x.yaml")
     assert f"passed over: {why}" in " ".join(done.stderr.split())
@@ -97,15 +95,15 @@ def test_a_table_without_usable_labels_is_passed_over_aloud(
     assert "passed over" in config
 
 
-def test_a_table_that_is_named_must_be_usable(workplace: Path, invoke: Invoke) -> None:
-    written(workplace, "train.csv", "held.csv", "test.csv")
+def test_a_named_table_must_be_usable(workplace: Path, invoke: Invoke) -> None:
+    write_tables(workplace, "train.csv", "held.csv", "test.csv")
     config = invoke("init", "train.csv", "--validation", "held.csv", "-o", "-", "-q").stdout
     assert "# as asked for; tells the best epoch" in config
     assert 'validation: "held.csv"' in config
     write_csv(workplace / "odd.csv", ["text", "label"], [("a", "pos"), ("b", "odd")])
     args = ("init", "train.csv", "-o", "x.yaml")
-    told = invoke(*args, "--validation", "odd.csv", status=1).stderr
-    assert "odd.csv: no training row has labels such as 'odd' (rows here: 1)" in told
+    error = invoke(*args, "--validation", "odd.csv", status=1).stderr
+    assert "odd.csv: no training row has labels such as 'odd' (rows here: 1)" in error
     assert "no such file" in invoke(*args, "--test", "none.csv", status=1).stderr
     assert not (workplace / "x.yaml").exists()
 
@@ -116,4 +114,4 @@ def test_rows_without_a_label_are_dropped_in_all_tables(workplace: Path, invoke:
     invoke("init", "train.csv", "-o", "x.yaml", "-q")
     assert "are dropped, 3 in all" in (workplace / "x.yaml").read_text()
     rows = json.loads(invoke("check", "x.yaml", "--json").stdout)["data"]
-    assert [rows[part]["rows_skipped"] for part in ("train", "test")] == [1, 2]
+    assert [rows[split]["rows_skipped"] for split in ("train", "test")] == [1, 2]

@@ -1,11 +1,11 @@
-"""What each part of the recipe of `init` brings, and what parts that were left out would bring.
+"""Ablations of the recipe of `init`: what each part of it brings, and what others would bring.
 
 On each set in EMBEDCLF_DATASETS the config of `init` is trained three times, each time with another
-tenth of the training rows held out, and then with one part taken away or put in. A figure is the
-change of the score in points; behind it, in brackets, the standard error over the three. No test
-row is looked at. Some parts that were left out are no option of the program and are built here.
+tenth of the training rows held out, and then with one part removed or added. A figure is the change
+of the score in points, followed by its standard error over the three folds. Test rows are not used.
+Some of the added parts are not an option of the program and are built here.
 
-    EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.ablations [--part PART]... [NAME ...]
+    EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.ablations [--ablation A]... [NAME ...]
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ FLATTEN = ("model.pooling=flatten", "text.ngrams=1")
 
 
 class TokenDropout(TrainSteps):
-    """A fifth of the ids of a training text are padding, others in each epoch."""
+    """A random fifth of the ids of each training text becomes padding."""
 
     def block(self, ids: Any, *others: Any) -> Any:
         """Lay out fewer ids."""
@@ -58,24 +58,22 @@ class TokenDropout(TrainSteps):
 
 
 class LabelSmoothing(TrainSteps):
-    """A tenth of a target is shared by all labels, of a softmax by drawing a tenth of them anew."""
+    """Spread a tenth of each target over all labels; for softmax, redraw a tenth of the targets."""
 
     def block(self, ids: Any, targets: Any, *others: Any) -> Any:
         """Lay out softer targets."""
         if targets.ndim == 2:
             return super().block(ids, (0.9 * targets + 0.05).astype(np.float32), *others)
-        chance = np.random.default_rng(int(ids.sum()))
-        drawn = chance.integers(0, self._outputs, len(targets), np.int32)
-        return super().block(
-            ids, np.where(chance.random(len(targets)) < 0.1, drawn, targets), *others
-        )
+        rng = np.random.default_rng(int(ids.sum()))
+        drawn = rng.integers(0, self._outputs, len(targets), np.int32)
+        return super().block(ids, np.where(rng.random(len(targets)) < 0.1, drawn, targets), *others)
 
 
 class WeightDecay(TrainSteps):
-    """All vectors shrink by 0.3 of the rate in each step (Loshchilov and Hutter, 2019)."""
+    """Shrink all vectors by 0.3 of the learning rate (Loshchilov and Hutter, 2019)."""
 
     def __call__(self, block: Any) -> Any:
-        """Take the steps of a block, then shrink by as much as they would have."""
+        """Take the steps of a block, then shrink once by the product of their factors."""
         logits = super().__call__(block)
         self._embedding.assign(self._embedding * float(np.prod(1.0 - 0.3 * block.rates)))
         return logits
@@ -85,10 +83,10 @@ class Averages:
     """Scores the mean of the weights of all epochs so far."""
 
     def __init__(self) -> None:
-        """Nothing is added up yet."""
+        """Start without an epoch."""
         self._sums: list[Any] = []
         self.found: list[Weights] = []
-        """One an epoch."""
+        """One per epoch."""
 
     def __call__(self, network: Any, pooling: str) -> Weights:
         """Add the weights of this epoch."""
@@ -97,18 +95,18 @@ class Averages:
         self._sums = [one + sum_ for one, sum_ in sums] or weights
         embedding, *others = (sum_ / (len(self.found) + 1) for sum_ in self._sums)
         layers = tuple(zip(others[::2], others[1::2], strict=True))
-        self.found.append(Weights.of(pooling, embedding, layers))
+        self.found.append(Weights.from_layers(pooling, embedding, layers))
         return self.found[-1]
 
 
 def unbiased(dataset: Dataset) -> InitialWeights:
-    """What a network starts from, but for the biases."""
+    """The initial weights, with all biases 0."""
     initial = initialize(dataset)
     return replace(initial, biases=np.zeros_like(initial.biases))
 
 
 @dataclass(frozen=True)
-class Part:
+class Ablation:
     """A change of the recipe: of the config, or of the program."""
 
     overrides: Callable[[Config], tuple[str, ...]] = lambda _: ()
@@ -117,36 +115,36 @@ class Part:
     averaged: bool = False
 
 
-def changed(*overrides: str) -> Part:
+def changed(*overrides: str) -> Ablation:
     """The config with other settings."""
-    return Part(lambda _: overrides)
+    return Ablation(lambda _: overrides)
 
 
-def other(key: str, one: Any, two: Any) -> Part:
+def other(key: str, one: Any, two: Any) -> Ablation:
     """The config with the other one of two settings."""
     section, name = key.split(".")
-    return Part(
+    return Ablation(
         lambda config: (f"{key}={two if getattr(getattr(config, section), name) == one else one}",)
     )
 
 
 def longer(config: Config) -> tuple[str, ...]:
-    """Phrases of one token more."""
+    """N-grams of one more token."""
     return (f"text.ngrams={config.text.ngrams + 1}",)
 
 
 def halved(config: Config) -> tuple[str, ...]:
-    """Texts cut in the middle of those that are nearly the longest."""
+    """Texts truncated to half the length."""
     return (f"text.sequence_length={max(1, config.text.sequence_length // 2)}",)
 
 
-PARTS = {
+ABLATIONS = {
     "no phrases": changed("text.ngrams=1"),
-    "longer phrases": Part(longer),
+    "longer phrases": Ablation(longer),
     "what is there once, too": changed("text.min_count=1", "text.vocabulary_size=200002"),
-    "half the length": Part(halved),
+    "half the length": Ablation(halved),
     "vectors begin by chance": changed("model.initialization=random"),
-    "biases begin at 0": Part(begin=unbiased),
+    "biases begin at 0": Ablation(begin=unbiased),
     "mean of vectors": changed("model.pooling=average"),
     "largest of vectors": changed("model.pooling=max"),
     "flatten, by chance": changed(*FLATTEN, "model.initialization=random"),
@@ -154,30 +152,32 @@ PARTS = {
     "constant and linear changed over": other("training.schedule", "constant", "linear"),
     "hidden layer of 64": changed("model.hidden_units=[64]"),
     "dropout and none changed over": other("model.dropout", 0.0, 0.5),
-    "dropout of tokens, 0.2": Part(steps=TokenDropout),
-    "label smoothing, 0.1": Part(steps=LabelSmoothing),
-    "weight decay, 0.3": Part(steps=WeightDecay),
-    "mean of the weights of epochs": Part(averaged=True),
+    "dropout of tokens, 0.2": Ablation(steps=TokenDropout),
+    "label smoothing, 0.1": Ablation(steps=LabelSmoothing),
+    "weight decay, 0.3": Ablation(steps=WeightDecay),
+    "mean of the weights of epochs": Ablation(averaged=True),
     "labels given from 0.5 on": changed("training.threshold=0.5"),
     "temperature and none changed over": other("training.calibration", "none", "temperature"),
 }
 
 
 def main() -> None:
-    """Measure the sets that are named, or all that are there; a row a part, a column a set."""
+    """Measure the named sets, or all; one row per ablation, one column per set."""
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*", help="folders of sets")
-    parser.add_argument("--part", action="append", choices=PARTS, help="measure no others")
-    asked = parser.parse_args()
-    parts = asked.part or [*PARTS]
-    names = [name for name in asked.names or NAMES if (datasets() / name / "train.csv").is_file()]
-    columns = {name: measure(name, parts) for name in names}
+    parser.add_argument("--ablation", action="append", choices=ABLATIONS, help="measure only these")
+    arguments = parser.parse_args()
+    ablations = arguments.ablation or [*ABLATIONS]
+    names = [
+        name for name in arguments.names or NAMES if (datasets() / name / "train.csv").is_file()
+    ]
+    columns = {name: measure(name, ablations) for name in names}
     print(f"| | {' | '.join(names)} | mean |\n|---|{'---|' * (len(names) + 1)}")
     base = [f"{statistics.mean(column['']):.4f}" for column in columns.values()]
     print(f"| `init` | {' | '.join(base)} | |")
-    for part in parts:
+    for ablation in ablations:
         changes = [
-            [100 * (one - was) for one, was in zip(column[part], column[""], strict=True)]
+            [100 * (one - was) for one, was in zip(column[ablation], column[""], strict=True)]
             for column in columns.values()
         ]
         cells = [
@@ -185,57 +185,57 @@ def main() -> None:
             for of in changes
         ]
         mean = statistics.mean(map(statistics.mean, changes))
-        print(f"| {part} | {' | '.join(cells)} | {mean:+.2f} |", flush=True)
+        print(f"| {ablation} | {' | '.join(cells)} | {mean:+.2f} |", flush=True)
 
 
-def measure(name: str, parts: list[str]) -> dict[str, list[float]]:
-    """The scores of `init`'s config, under "", and of each part, one a fold."""
-    scores: dict[str, list[float]] = {part: [] for part in ("", *parts)}
+def measure(name: str, ablations: list[str]) -> dict[str, list[float]]:
+    """The scores of `init`'s config, under "", and of each ablation, one per fold."""
+    scores: dict[str, list[float]] = {ablation: [] for ablation in ("", *ablations)}
     for fold in range(TIMES):
-        with tempfile.TemporaryDirectory() as place:
-            config = parted(name, fold, Path(place))
-            known: dict[str, Dataset] = {}
-            for part, found in scores.items():
-                found.append(score(config, PARTS.get(part, Part()), known))
-        print(name, fold, {part: one[-1] for part, one in scores.items()}, file=sys.stderr)
+        with tempfile.TemporaryDirectory() as folder:
+            config = init_config(name, fold, Path(folder))
+            datasets_by_text: dict[str, Dataset] = {}
+            for ablation, found in scores.items():
+                found.append(score(config, ABLATIONS.get(ablation, Ablation()), datasets_by_text))
+        print(name, fold, {ablation: one[-1] for ablation, one in scores.items()}, file=sys.stderr)
     return scores
 
 
-def parted(name: str, fold: int, place: Path) -> Path:
-    """Part a table, let `init` look at what is left, and name the rest as validation rows."""
-    hold_out(datasets() / name / "train.csv", fold, place)
-    config = place / "config.yaml"
-    embedclf("init", place / "train.csv", "--validation", place / HELD_OUT, "-o", config, "-q")
+def init_config(name: str, fold: int, folder: Path) -> Path:
+    """Hold out a fold as validation table, and let `init` write a config for the rest."""
+    hold_out(datasets() / name / "train.csv", fold, folder)
+    config = folder / "config.yaml"
+    embedclf("init", folder / "train.csv", "--validation", folder / HELD_OUT, "-o", config, "-q")
     return config
 
 
-def score(path: Path, part: Part, known: dict[str, Dataset]) -> float:
-    """Train with a part changed; the first score at the epoch of lowest validation loss."""
+def score(path: Path, ablation: Ablation, datasets_by_text: dict[str, Dataset]) -> float:
+    """Train an ablation; return the first score at the epoch of lowest validation loss."""
     from embedclf.model import backend, network
-    from embedclf.training import fitting
+    from embedclf.training import fitting, loop
 
-    config = load_config(path, part.overrides(load_config(path)))
+    config = load_config(path, ablation.overrides(load_config(path)))
     text = config.text.model_dump_json()
-    if text not in known:
-        known[text] = prepare_dataset(config)
-    dataset = replace(known[text], config=config)
-    backend.start("cpu", config.seed)
-    initial, averages = part.begin(dataset), Averages()
-    net = fitting.begin(dataset, initial)
+    if text not in datasets_by_text:
+        datasets_by_text[text] = prepare_dataset(config)
+    dataset = replace(datasets_by_text[text], config=config)
+    backend.start("cpu")
+    initial, averages = ablation.begin(dataset), Averages()
+    net = fitting.build_network(dataset, initial)
     with ExitStack() as stack:
-        stack.enter_context(patch.object(fitting, "Steps", part.steps))
-        if part.averaged:
-            stack.enter_context(patch.object(fitting, "weights_of", averages))
-        history = fitting.fit(
+        stack.enter_context(patch.object(loop, "TrainSteps", ablation.steps))
+        if ablation.averaged:
+            stack.enter_context(patch.object(loop, "extract_weights", averages))
+        history = loop.fit(
             net, dataset, row_learning_rates=initial.row_learning_rates, on_event=lambda _: None
         )
-    weights = network.weights_of(net, config.model.pooling)
-    if part.averaged:
+    weights = network.extract_weights(net, config.model.pooling)
+    if ablation.averaged:
         weights = averages.found[history.best_epoch - 1]
     classifier = Classifier(dataset.tokenizer, dataset.labels, weights)
-    probabilities = classifier.activate(weights.logits(dataset.validation.ids))
+    probabilities = classifier.probabilities(weights.logits(dataset.validation.ids))
     _, judged = score_validation(dataset, classifier, probabilities)
-    return next(value for value in judged.scores.values() if value is not None)
+    return next(value for value in judged.metrics.values() if value is not None)
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ class Kept:
         """What a file holds, if there is one."""
         if file is None or not file.is_file():
             return cls(file)
-        told = json.loads(file.read_text(encoding="utf-8"))
+        stored = json.loads(file.read_text(encoding="utf-8"))
         return cls(
             file,
             {
@@ -129,7 +129,7 @@ class Kept:
                     way: one and Scored(tuple(one["scores"]), one["seconds"])
                     for way, one in ways.items()
                 }
-                for folder, ways in told.items()
+                for folder, ways in stored.items()
             },
         )
 
@@ -137,11 +137,11 @@ class Kept:
         """Keep what a way came to."""
         self.scored.setdefault(folder, {})[way] = scored
         if self.file is not None:
-            told = {
+            stored = {
                 folder: {way: one and asdict(one) for way, one in ways.items()}
                 for folder, ways in self.scored.items()
             }
-            write_text(self.file, [json.dumps(told, indent=1)])
+            write_text(self.file, [json.dumps(stored, indent=1)])
 
 
 def main() -> None:
@@ -171,8 +171,8 @@ def main() -> None:
         cells = [str(found.get(way) or "–") for way in WAYS]
         ranks.append(rank(found))
         print(f"| {name} | {measure} | {' | '.join(cells)} | {ranks[-1] or '–'} |", flush=True)
-    if told := [one for one in ranks if one is not None]:
-        print(f"\nmean rank of init: {statistics.mean(told):.2f}")
+    if measured := [one for one in ranks if one is not None]:
+        print(f"\nmean rank of init: {statistics.mean(measured):.2f}")
 
 
 def rank(found: dict[str, Scored | None]) -> int | None:
@@ -257,8 +257,9 @@ def fasttext(
 
     def trained(seed: int) -> tuple[float, float]:
         model = place / "model"
-        told = ("-input", lines[0], "-output", model, "-seed", seed, "-thread", 2, "-verbose", 0)
-        done = run("fasttext", "supervised", *told, *options, *loss)
+        files = ("-input", lines[0], "-output", model)
+        arguments = (*files, "-seed", seed, "-thread", 2, "-verbose", 0)
+        done = run("fasttext", "supervised", *arguments, *options, *loss)
         seconds = converted[0].seconds + done.seconds
         if not public.separator:
             precision = run("fasttext", "test", f"{model}.bin", lines[1]).stdout.split()[3]

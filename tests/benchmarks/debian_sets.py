@@ -53,10 +53,10 @@ def main() -> None:
 
 
 def stanzas(path: Path) -> Iterator[dict[str, str]]:
-    """What is told of each package, by field."""
+    """The fields of each package."""
     with pa.input_stream(path, compression="detect") as file:
-        for told in file.read().decode("utf-8").split("\n\n"):
-            if fields := dict(FIELD.findall(told)):
+        for paragraph in file.read().decode("utf-8").split("\n\n"):
+            if fields := dict(FIELD.findall(paragraph)):
                 yield fields
 
 
@@ -71,7 +71,7 @@ def often(rows: list[Row], least: int) -> list[Row]:
 
 
 def write(folder: Path, rows: list[Row]) -> None:
-    """Part rows by source, and write both parts."""
+    """Split rows by source, and write both tables."""
     once: dict[str, Row] = {}
     for row in rows:
         once.setdefault(re.sub(r"\W+", " ", row[0].lower()).strip(), row)
@@ -79,17 +79,17 @@ def write(folder: Path, rows: list[Row]) -> None:
     sources = sorted({source for _, _, source in once.values()})
     random.Random(7).shuffle(sources)  # noqa: S311
     tested = set(sources[: len(sources) // 5])
-    parts: dict[str, list[Row]] = {"train": [], "test": []}
+    splits: dict[str, list[Row]] = {"train": [], "test": []}
     for row in once.values():
-        parts["test" if row[2] in tested else "train"].append(row)
-    random.Random(8).shuffle(parts["train"])  # noqa: S311
-    learned = {label for _, labels, _ in parts["train"] for label in labels.split("|")}
-    parts["test"] = [row for row in parts["test"] if set(row[1].split("|")) <= learned]
+        splits["test" if row[2] in tested else "train"].append(row)
+    random.Random(8).shuffle(splits["train"])  # noqa: S311
+    learned = {label for _, labels, _ in splits["train"] for label in labels.split("|")}
+    splits["test"] = [row for row in splits["test"] if set(row[1].split("|")) <= learned]
     folder.mkdir(parents=True, exist_ok=True)
-    for name, part in parts.items():
-        table = pd.DataFrame([row[:2] for row in part], columns=["text", "label"])
+    for name, split in splits.items():
+        table = pd.DataFrame([row[:2] for row in split], columns=["text", "label"])
         table.to_csv(folder / f"{name}.csv", index=False)
-    print(f"{folder}: {', '.join(f'{len(part):,} {name}' for name, part in parts.items())}")
+    print(f"{folder}: {', '.join(f'{len(split):,} {name}' for name, split in splits.items())}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedclf.audit.findings import SEVERITIES, several
+from embedclf.audit.findings import SEVERITIES, pluralize
 from tests.benchmarks.processes import datasets, embedclf
 from tests.benchmarks.public_sets import CONFIGS
 
@@ -82,17 +82,18 @@ def steps(table: Path) -> list[str]:
             embedclf("train", config, "-o", run, "-q"),
             embedclf("evaluate", "--run", run, "--json"),
         ]
-    told = json.loads(done[-1].stdout)
-    score = next(iter(told["scores"]))
-    rivals = told["baselines"]
+    evaluation = json.loads(done[-1].stdout)
+    score = next(iter(evaluation["scores"]))
+    baselines = evaluation["baselines"]
+    split = "test" if evaluation["data"].startswith("test") else "validation"
     return [
-        f"{told['rows']:,} {'test' if told['data'].startswith('test') else 'validation'}",
+        f"{evaluation['rows']:,} {split}",
         score,
-        f"{told['scores'][score]:.3f}",
-        _interval(told["intervals"][score]),
-        f"{rivals['majority']['scores'][score]:.3f}",
-        f"{rivals['tf-idf']['scores'][score]:.3f}",
-        {"run": "run", "baseline": "TF-IDF", "unclear": "–"}[rivals["tf-idf"]["verdict"]],
+        f"{evaluation['scores'][score]:.3f}",
+        _interval(evaluation["intervals"][score]),
+        f"{baselines['majority']['scores'][score]:.3f}",
+        f"{baselines['tf-idf']['scores'][score]:.3f}",
+        {"run": "run", "baseline": "TF-IDF", "unclear": "–"}[baselines["tf-idf"]["verdict"]],
         _findings(done[1]),
         *(f"{one.seconds:.1f} s" for one in done),
     ]
@@ -108,15 +109,20 @@ def at_threshold(table: Path, by_hand: Path | None, rule: str) -> list[str]:
         overrides.append(f"data.test={table.with_name('test.csv')}")
         flags = [flag for one in overrides for flag in ("-s", one)]
         embedclf("train", config, "-o", run, "-q", *flags)
-        told = json.loads(embedclf("evaluate", "--run", run, "--json", "--no-baseline").stdout)
+        evaluation = json.loads(
+            embedclf("evaluate", "--run", run, "--json", "--no-baseline").stdout
+        )
     names = ("recall", "precision")
-    pairs = ((f"{told['scores'][one]:.3f}", _interval(told["intervals"][one])) for one in names)
+    pairs = (
+        (f"{evaluation['scores'][one]:.3f}", _interval(evaluation["intervals"][one]))
+        for one in names
+    )
     return [cell for pair in pairs for cell in pair]
 
 
 def _findings(checked: Finished) -> str:
     found = [finding["severity"] for finding in json.loads(checked.stdout)["findings"]]
-    return ", ".join(several(found.count(one), one) for one in SEVERITIES if one in found)
+    return ", ".join(pluralize(found.count(one), one) for one in SEVERITIES if one in found)
 
 
 def _interval(edges: list[float]) -> str:

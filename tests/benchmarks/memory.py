@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tests.benchmarks.processes import datasets
@@ -56,7 +57,8 @@ def watched(folder: Path) -> tuple[float, float]:
         status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
         if found := re.search(r"RssAnon:\s+(\d+) kB", status):
             most = max(most, int(found[1]))
-        time.sleep(0.02)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.02)
     if process.returncode:
         sys.exit(process.returncode)
     return time.perf_counter() - began, most / 1e3
@@ -69,11 +71,11 @@ def write_rows(path: Path, rows: int) -> Path:
     sentences = [
         (part.strip(), label) for text, label in reviews for part in text.split(".") if part.strip()
     ]
-    chance = random.Random(0)  # noqa: S311 - only to draw rows
+    rng = random.Random(0)  # noqa: S311 - only to draw rows
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["text", "label"])
-        writer.writerows(chance.choice(sentences) for _ in range(rows))
+        writer.writerows(rng.choice(sentences) for _ in range(rows))
     return path
 
 

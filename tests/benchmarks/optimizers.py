@@ -70,8 +70,8 @@ def main() -> None:
     print(f"|---|---|---|{'---|' * 2 * len(NETWORKS)}")
     for candidate in CANDIDATES:
         cells = [cell for network in NETWORKS for cell in figures(curves, network, candidate)]
-        told = map(str, (*candidate, *cells))
-        print(f"| {' | '.join(told)} |")
+        row = map(str, (*candidate, *cells))
+        print(f"| {' | '.join(row)} |")
 
 
 def heading(network: str) -> str:
@@ -114,19 +114,19 @@ def fit(ready: Dataset, candidate: Candidate) -> tuple[Epoch, ...]:
 
     from embedclf.errors import TrainingError
     from embedclf.model import backend, network
-    from embedclf.training import fitting
+    from embedclf.training import loop
 
     training = ready.config.training.model_copy(update=candidate._asdict())
     ready = replace(ready, config=ready.config.model_copy(update={"training": training}))
-    backend.start("cpu", ready.config.seed)
+    backend.start("cpu")
     net = network.build(
         ready.config.model,
         ready.labels,
-        rows=ready.tokenizer.rows,
-        slots=ready.tokenizer.slots,
+        vocabulary_rows=ready.tokenizer.vocabulary_rows,
+        input_length=ready.tokenizer.input_length,
     )
     try:
-        return fitting.fit(net, ready, on_event=lambda _: None).epochs
+        return loop.fit(net, ready, on_event=lambda _: None).epochs
     except TrainingError:
         return ()
 

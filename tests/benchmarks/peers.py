@@ -40,8 +40,11 @@ def fasttext_lines(table: str, lines: str, unit: str = "word", separator: str = 
 def fasttext_f1(lines: str, answers: str) -> None:
     """Print the micro-averaged F1 of labels that `fasttext predict -1 0.5` gave."""
     hits = given = wanted = 0
-    with Path(lines).open(encoding="utf-8") as rows, Path(answers).open(encoding="utf-8") as told:
-        for row, answer in zip(rows, told, strict=True):
+    with (
+        Path(lines).open(encoding="utf-8") as rows,
+        Path(answers).open(encoding="utf-8") as answered,
+    ):
+        for row, answer in zip(rows, answered, strict=True):
             right = {word for word in row.split() if word.startswith("__label__")}
             labels = set(answer.split())
             hits, given, wanted = (
@@ -151,7 +154,7 @@ def keras_classic(train: str, validation: str, *sizes: str) -> None:
     clock = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda _epoch, _logs: ends.append(time.perf_counter())
     )
-    told = model.fit(
+    history = model.fit(
         ids,
         goals,
         validation_data=held_out,
@@ -161,7 +164,7 @@ def keras_classic(train: str, validation: str, *sizes: str) -> None:
         callbacks=[clock],
     )
     speed = len(ids) * (epochs - 1) / (ends[-1] - ends[0])
-    accuracy = max(told.history["val_accuracy"])
+    accuracy = max(history.history["val_accuracy"])
     print(json.dumps({"rows_per_second": speed, "accuracy": accuracy}))
 
 

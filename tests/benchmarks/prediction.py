@@ -170,11 +170,11 @@ def write_rows(path: Path, rows: int) -> Path:
     with imdb.open(encoding="utf-8", newline="") as file:
         reviews = [row["text"] for row, _ in zip(csv.DictReader(file), range(2000), strict=False)]
     sentences = [part.strip() for review in reviews for part in review.split(".") if part.strip()]
-    chance = random.Random(0)  # noqa: S311 - only to draw rows
+    rng = random.Random(0)  # noqa: S311 - only to draw rows
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "text"])
-        writer.writerows((number, chance.choice(sentences)) for number in range(rows))
+        writer.writerows((number, rng.choice(sentences)) for number in range(rows))
     return path
 
 

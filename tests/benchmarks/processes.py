@@ -40,21 +40,21 @@ def run(*command: Any, stdin: str = "") -> Finished:
     """Run a command; a failure ends the benchmark with what the command said."""
     with (
         tempfile.TemporaryFile("w+") as given,
-        tempfile.TemporaryFile("w+") as told,
-        tempfile.TemporaryFile("w+") as talk,
+        tempfile.TemporaryFile("w+") as stdout,
+        tempfile.TemporaryFile("w+") as stderr,
     ):
         given.write(stdin)
         given.seek(0)
         began = time.perf_counter()
-        process = subprocess.Popen([*map(str, command)], stdin=given, stdout=told, stderr=talk)
+        process = subprocess.Popen([*map(str, command)], stdin=given, stdout=stdout, stderr=stderr)
         _, status, used = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            talk.seek(0)
-            sys.exit(f"{' '.join(map(str, command))}: {process.returncode}\n{talk.read()}")
-        told.seek(0)
-        return Finished(told.read(), seconds, used.ru_maxrss / (1e6 if _IN_BYTES else 1e3))
+            stderr.seek(0)
+            sys.exit(f"{' '.join(map(str, command))}: {process.returncode}\n{stderr.read()}")
+        stdout.seek(0)
+        return Finished(stdout.read(), seconds, used.ru_maxrss / (1e6 if _IN_BYTES else 1e3))
 
 
 def embedclf(*args: Any, stdin: str = "") -> Finished:
@@ -67,9 +67,13 @@ def peer(*args: Any) -> Finished:
     return run(sys.executable, PEERS, *args)
 
 
-def together(parts: Sequence[Finished]) -> Finished:
+def together(processes: Sequence[Finished]) -> Finished:
     """Processes one behind the other as one."""
-    return Finished("", sum(part.seconds for part in parts), max(part.megabytes for part in parts))
+    return Finished(
+        "",
+        sum(process.seconds for process in processes),
+        max(process.megabytes for process in processes),
+    )
 
 
 def median_seconds(finished: Sequence[Finished]) -> float:

@@ -55,8 +55,8 @@ def score(config: Path, table: Path, validation: str) -> str:
         overrides = [f"data.train={table}", f"data.validation={validation}", "data.test=null"]
         overrides.append("training.refit=false")
         flags = [flag for one in overrides for flag in ("-s", one)]
-        told = embedclf("train", config, *flags, "-q", "--json", "-o", Path(place) / "run")
-    scores = json.loads(told.stdout)["metrics"]["validation"]["scores"]
+        trained = embedclf("train", config, *flags, "-q", "--json", "-o", Path(place) / "run")
+    scores = json.loads(trained.stdout)["metrics"]["validation"]["scores"]
     return f"{next(iter(scores.values())):.3f}"
 
 

@@ -85,11 +85,11 @@ def measure(case: Case, sets: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         trained = embedclf("train", *case.arguments(sets), "-o", run, "-q", "--json")
-        told = embedclf("evaluate", "--run", run, "-q", "--json")
+        evaluated = embedclf("evaluate", "--run", run, "-q", "--json")
         table = sets / case.folder / case.test
         output = Path(folder) / "out.csv"
         predicted = embedclf("predict", table, "--run", run, "-q", "-o", output)
-    record = json.loads(told.stdout)
+    record = json.loads(evaluated.stdout)
     rows = json.loads(trained.stdout)["data"]["train"]["rows"]
     score = next(iter(record["scores"]))
     cells = [

@@ -1,8 +1,8 @@
 """Flip 5 % of the labels of public data sets at random, and count those that `suspects` finds.
 
-Each flipped label becomes one of the others. The figure is the share of flipped rows among as many
-of the most suspect rows as were flipped, so that it is both precision and recall; chance would give
-0.05. Times are of whole processes, from the command's start to its end.
+Each flipped label becomes one of the others. The figure is the fraction of flipped rows among as
+many of the most suspect rows as were flipped, which is both precision and recall; random rows would
+give 0.05. Times are of whole processes, from the command's start to its end.
 
     EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.suspects [NAME ...]
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.benchmarks.processes import datasets, embedclf
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-SHARE = 0.05
+FLIPPED_FRACTION = 0.05
 SEEDS = (0, 1, 2)
 
 
@@ -99,16 +99,16 @@ def measure(case: Case, sets: Path) -> str:
 
 def flip(sets: Path, case: Case, folder: Path, *, seed: int) -> tuple[Path, set[str]]:
     """Write a set with some labels flipped: its path, and the numbers of the flipped rows."""
-    rows, chance = _rows(sets, case), random.Random(seed)  # noqa: S311 - no secret
+    rows, rng = _rows(sets, case), random.Random(seed)  # noqa: S311 - no secret
     labels = sorted({label for _, label in rows})
-    flipped = set(chance.sample(range(len(rows)), round(SHARE * len(rows))))
+    flipped = set(rng.sample(range(len(rows)), round(FLIPPED_FRACTION * len(rows))))
     path = folder / "flipped.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["text", "label"])
         for number, (text, label) in enumerate(rows):
             others = [other for other in labels if other != label]
-            writer.writerow([text, chance.choice(others) if number in flipped else label])
+            writer.writerow([text, rng.choice(others) if number in flipped else label])
     return path, set(map(str, _lines(path, flipped)))
 
 

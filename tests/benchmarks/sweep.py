@@ -60,7 +60,7 @@ def taker(pooling: str, sizes: dict[str, int]) -> Callable[[], float]:
     from embedclf.model import backend, network
     from embedclf.training.train_step import TrainSteps
 
-    backend.start("cpu", 0)
+    backend.start("cpu")
     config = Config.model_validate(
         {
             "data": {"train": "none.csv"},
@@ -73,18 +73,18 @@ def taker(pooling: str, sizes: dict[str, int]) -> Callable[[], float]:
     net: Any = network.build(
         config.model,
         labels,
-        rows=sizes["vocabulary_size"],
-        slots=sizes["sequence_length"],
+        vocabulary_rows=sizes["vocabulary_size"],
+        input_length=sizes["sequence_length"],
     )
     steps = TrainSteps(net, config)
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     rows, block = sizes["rows"], 1024
-    ids = ids_of_words(chance, sizes["vocabulary_size"], (rows, sizes["sequence_length"]))
-    goals = chance.integers(0, sizes["classes"], rows).astype(np.int32)
+    ids = ids_of_words(rng, sizes["vocabulary_size"], (rows, sizes["sequence_length"]))
+    goals = rng.integers(0, sizes["classes"], rows).astype(np.int32)
     weights, rates = np.ones((block, 1), np.float32), np.full(block // BATCH_SIZE, 1e-3, np.float32)
 
     def taken() -> float:
-        of = chance.integers(0, rows, block)
+        of = rng.integers(0, rows, block)
         laid = steps.block(ids[of], goals[of], weights, rates)
         began = time.perf_counter()
         steps(laid)
@@ -93,10 +93,10 @@ def taker(pooling: str, sizes: dict[str, int]) -> Callable[[], float]:
     return taken
 
 
-def ids_of_words(chance: np.random.Generator, size: int, shape: tuple[int, int]) -> Any:
+def ids_of_words(rng: np.random.Generator, size: int, shape: tuple[int, int]) -> Any:
     """Ids of words whose frequency falls with their rank, as Zipf found it (1935)."""
     shares = np.cumsum(1 / np.arange(1, WORDS))
-    drawn = np.searchsorted(shares, chance.random(shape) * shares[-1])
+    drawn = np.searchsorted(shares, rng.random(shape) * shares[-1])
     return (2 + drawn * ((size - 2) / WORDS)).astype(np.int32)
 
 

@@ -133,14 +133,14 @@ def ways_of(task: Task, folder: Path) -> list[Way]:
 
 def script(task: Task, name: str, command: str, options: tuple[int, ...]) -> Way:
     """A peer that learns and is tested in one go; it prints its accuracy in JSON."""
-    told: list[float] = []
+    measured: list[float] = []
 
     def train() -> list[Finished]:
         done = peer(command, task.train, task.test, *options)
-        told.append(json.loads(done.stdout)["accuracy"])
+        measured.append(json.loads(done.stdout)["accuracy"])
         return [done]
 
-    return Way(name, train, lambda: told[-1], once=True)
+    return Way(name, train, lambda: measured[-1], once=True)
 
 
 def ours(task: Task, folder: Path) -> Way:
@@ -153,8 +153,8 @@ def ours(task: Task, folder: Path) -> Way:
         return [embedclf("train", task.config, *tables, "-o", made, "-q")]
 
     def accuracy() -> float:
-        told = embedclf("evaluate", "--run", made, "--data", task.test, "--json", "-q").stdout
-        return float(json.loads(told)["scores"]["accuracy"])
+        measured = embedclf("evaluate", "--run", made, "--data", task.test, "--json", "-q").stdout
+        return float(json.loads(measured)["scores"]["accuracy"])
 
     return Way("embedclf", train, accuracy)
 
@@ -173,8 +173,8 @@ def fasttext(task: Task, folder: Path) -> Way:
 
     def accuracy() -> float:
         peer("fasttext-lines", task.test, lines)
-        told = run("fasttext", "test", f"{model}.bin", lines).stdout
-        return float(dict(line.split() for line in told.splitlines())["P@1"])
+        measured = run("fasttext", "test", f"{model}.bin", lines).stdout
+        return float(dict(line.split() for line in measured.splitlines())["P@1"])
 
     return Way("fastText", train, accuracy)
 
@@ -212,10 +212,10 @@ def own_classic(train: Path, validation: Path) -> dict[str, float]:
 
 def keras_classic(train: Path, validation: Path) -> dict[str, float]:
     """The same in the way of tutorials."""
-    told: dict[str, float] = json.loads(
+    measured: dict[str, float] = json.loads(
         peer("keras-classic", train, validation, *CLASSIC.values()).stdout
     )
-    return told
+    return measured
 
 
 if __name__ == "__main__":

@@ -83,8 +83,8 @@ def trained(config: Path, overrides: list[str]) -> Any:
     given = [*overrides, *ALIKE]
     flags = [part for one in given for part in ("-s", one)]
     with tempfile.TemporaryDirectory() as place:
-        told = embedclf("train", config, *flags, "-q", "--json", "-o", Path(place) / "run")
-    return json.loads(told.stdout)
+        trained = embedclf("train", config, *flags, "-q", "--json", "-o", Path(place) / "run")
+    return json.loads(trained.stdout)
 
 
 if __name__ == "__main__":

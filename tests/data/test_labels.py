@@ -57,7 +57,7 @@ def test_a_column_a_label_is_multi_label() -> None:
     assert labels.encode(rows, data)[0].tolist() == [[1, 0], [0, 0], [1, 1]]
 
 
-def test_targets_stand_beside_their_rows_in_a_large_table() -> None:
+def test_targets_are_in_the_order_of_the_rows_in_a_large_table() -> None:
     rng = np.random.default_rng(0)
     given_rows = [sorted(rng.choice(20, rng.integers(1, 4))) for _ in range(50_000)]
     cells = ["|".join(f"l{label:02}" for label in row) for row in given_rows]

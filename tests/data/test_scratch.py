@@ -18,59 +18,59 @@ from embedclf.text.tokens import tokenize
 if TYPE_CHECKING:
     from pathlib import Path
 
-PARTS = st.lists(st.lists(st.text("ab c", max_size=9), max_size=5), max_size=4)
+CHUNKS = st.lists(st.lists(st.text("ab c", max_size=9), max_size=5), max_size=4)
 
 
 @pytest.mark.parametrize("unit", ["word", "character"])
-@given(parts=PARTS)
-def test_tokens_are_read_as_they_were_written(unit: str, parts: list[list[str]]) -> None:
-    written = [tokenize(pa.array(texts, pa.string()), unit) for texts in parts]
+@given(chunks=CHUNKS)
+def test_tokens_are_read_as_they_were_written(unit: str, chunks: list[list[str]]) -> None:
+    written = [tokenize(pa.array(texts, pa.string()), unit) for texts in chunks]
     with TemporaryFile() as file:
         tokens = TokensFile(file)
-        for part in written:
-            tokens.append(part)
+        for chunk in written:
+            tokens.append(chunk)
         for _ in range(2):
-            read = [part.to_lists() for part in tokens.parts()]
-            assert read == [part.to_lists() for part in written]
-        assert tokens.count == sum(len(part.codes) for part in written)
+            read = [chunk.to_lists() for chunk in tokens.chunks()]
+            assert read == [chunk.to_lists() for chunk in written]
+        assert tokens.count == sum(len(chunk.codes) for chunk in written)
 
 
-@pytest.mark.parametrize(("rows", "kind"), [(1 << 16, np.uint16), ((1 << 16) + 1, np.int32)])
-def test_ids_take_two_bytes_where_the_vocabulary_allows(rows: int, kind: type) -> None:
+@pytest.mark.parametrize(("rows", "dtype"), [(1 << 16, np.uint16), ((1 << 16) + 1, np.int32)])
+def test_ids_take_two_bytes_where_the_vocabulary_allows(rows: int, dtype: type) -> None:
     ids = np.array([[rows - 1, 0], [2, 1]], np.int32)
     encoding = Encoding(ids, np.array([1, 5], np.int32), np.array([0, 3], np.int32))
     tokenizer = Tokenizer("word", True, 2, tuple(map(str, range(rows - 2))))
     with TemporaryFile() as file:
         written = IdsFile(file, tokenizer)
         written.append(encoding)
-        written.append(encoding.take(np.array([False, True])))
-        mapped = written.mapped()
-    assert isinstance(mapped, np.memmap)
-    assert mapped.dtype == kind
-    assert mapped.tolist() == [[rows - 1, 0], [2, 1], [2, 1]]
+        written.append(encoding.filter(np.array([False, True])))
+        ids_on_disk = written.memory_map()
+    assert isinstance(ids_on_disk, np.memmap)
+    assert ids_on_disk.dtype == dtype
+    assert ids_on_disk.tolist() == [[rows - 1, 0], [2, 1], [2, 1]]
     assert (written.tokens, written.unknown, written.truncated) == (11, 6, 2)
 
 
-def test_no_text_no_ids() -> None:
+def test_without_texts_there_are_no_ids() -> None:
     with TemporaryFile() as file:
-        assert IdsFile(file, Tokenizer("word", True, 3, ())).mapped().shape == (0, 3)
+        assert IdsFile(file, Tokenizer("word", True, 3, ())).memory_map().shape == (0, 3)
 
 
-def test_preparation_leaves_nothing_in_its_folder(project: Path, tmp_path: Path) -> None:
-    ready = prepare_dataset(load_config(project / "binary.yaml"), tmp_path)
-    assert isinstance(ready.train.ids, np.memmap)
+def test_preparing_a_dataset_leaves_no_files(project: Path, tmp_path: Path) -> None:
+    dataset = prepare_dataset(load_config(project / "binary.yaml"), tmp_path)
+    assert isinstance(dataset.train.ids, np.memmap)
     assert not list(tmp_path.iterdir())
 
 
 @given(
-    parts=st.lists(st.lists(st.text(max_size=9), max_size=5), max_size=4), seed=st.integers(0, 9)
+    chunks=st.lists(st.lists(st.text(max_size=9), max_size=5), max_size=4), seed=st.integers(0, 9)
 )
-def test_texts_are_read_in_any_order(parts: list[list[str]], seed: int) -> None:
-    texts = [text for part in parts for text in part]
+def test_texts_are_read_in_any_order(chunks: list[list[str]], seed: int) -> None:
+    texts = [text for chunk in chunks for text in chunk]
     order = np.random.default_rng(seed).permutation(len(texts))
     with TemporaryFile() as file:
-        held = TextsFile(file)
-        for part in parts:
-            held.append(pa.array(part, pa.string()))
-        read = held.reader()(order)
+        file_of_texts = TextsFile(file)
+        for chunk in chunks:
+            file_of_texts.append(pa.array(chunk, pa.string()))
+        read = file_of_texts.reader()(order)
     assert read.to_pylist() == [texts[number] for number in order]

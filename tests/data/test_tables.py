@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from embedclf.data import csv_records
+from embedclf.data.delimited import DelimitedReader
 from embedclf.data.tables import open_table
 from embedclf.errors import DataError
 from tests.conftest import write_csv
@@ -97,48 +98,41 @@ REFUSED: dict[str, tuple[bytes, str]] = {
 }
 
 
-def read(path: Path, **form: str) -> list[tuple[str, str]]:
+def read(path: Path, block_bytes: int | None = None, **form: str) -> list[tuple[str, str]]:
     table = open_table(path, ["text", "label"], **form)
+    if block_bytes is not None and isinstance(table.reader, DelimitedReader):
+        table = replace(table, reader=replace(table.reader, block_bytes=block_bytes))
     rows = table.read(["text", "label"])
     return list(zip(rows["text"].to_pylist(), rows["label"].to_pylist(), strict=True))
 
 
-def in_blocks_of(size: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    if size:
-        monkeypatch.setattr(csv_records, "BLOCK_BYTES", size)
-
-
-@pytest.mark.parametrize("size", [None, 16])
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("block_bytes", [None, 16])
+@pytest.mark.parametrize("compressed", [False, True])
 @pytest.mark.parametrize("name", READ)
-def test_every_cell_is_read_as_it_stands(
-    tmp_path: Path, name: str, packed: bool, size: int | None, monkeypatch: pytest.MonkeyPatch
+def test_every_cell_is_read_unchanged(
+    tmp_path: Path, name: str, compressed: bool, block_bytes: int | None
 ) -> None:
     content, rows = READ[name]
-    if name != "big-cell.csv":
-        in_blocks_of(size, monkeypatch)
-    path = tmp_path / (f"{name}.gz" if packed else name)
-    path.write_bytes(gzip.compress(content, 1) if packed else content)
-    assert read(path) == rows
+    path = tmp_path / (f"{name}.gz" if compressed else name)
+    path.write_bytes(gzip.compress(content, 1) if compressed else content)
+    assert read(path, None if name == "big-cell.csv" else block_bytes) == rows
 
 
-@pytest.mark.parametrize("size", [None, 16])
+@pytest.mark.parametrize("block_bytes", [None, 16])
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_broken_table_is_refused_with_its_line(
-    tmp_path: Path, name: str, size: int | None, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, name: str, block_bytes: int | None
 ) -> None:
     content, fault = REFUSED[name]
-    if not name.startswith("far-"):
-        in_blocks_of(size, monkeypatch)
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError) as caught:
-        read(tmp_path / name)
+        read(tmp_path / name, None if name.startswith("far-") else block_bytes)
     assert str(caught.value).startswith(f"{tmp_path / name}:")
     assert fault in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no\.csv: no such file"):
         read(tmp_path / "no.csv")
     (tmp_path / "folder.csv").mkdir()
@@ -146,12 +140,12 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
         read(tmp_path / "folder.csv")
 
 
-def test_delimiter_and_encoding_can_be_given(tmp_path: Path) -> None:
-    path = tmp_path / "given.csv"
+def test_delimiter_and_encoding_can_be_set(tmp_path: Path) -> None:
+    path = tmp_path / "set.csv"
     path.write_bytes("text#label\ncafé#1\n".encode("cp1252"))
     assert read(path, delimiter="#", encoding="cp1252") == [("café", "1")]
     table = open_table(path, ["text"], delimiter="#", encoding="cp1252")
-    assert table.form == "'#', cp1252"
+    assert table.description == "'#', cp1252"
     with pytest.raises(DataError, match="unknown encoding 'utf9'"):
         read(path, encoding="utf9")
     path.write_bytes(b"text,label\na,1\nb\x81,2\n")
@@ -169,7 +163,7 @@ def test_a_delimiter_is_one_ascii_character(tmp_path: Path, delimiter: str) -> N
 
 
 @pytest.mark.parametrize("encoding", ["hex", "rot13", "zlib", "undefined", "idna", "\udcff", "a\0"])
-def test_an_encoding_is_one_of_text(tmp_path: Path, encoding: str) -> None:
+def test_an_encoding_must_be_one_of_text(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(b"text,label\na,1\n")
     with pytest.raises(DataError, match="unknown encoding"):
@@ -177,7 +171,7 @@ def test_an_encoding_is_one_of_text(tmp_path: Path, encoding: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-7", "utf-16", "utf-32"])
-def test_an_encoding_that_does_not_fit_is_no_traceback(tmp_path: Path, encoding: str) -> None:
+def test_a_wrong_encoding_is_a_data_error(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes("text,label\né,1\nü-ü,2\n".encode())
     with pytest.raises(DataError):
@@ -190,30 +184,30 @@ def test_a_long_first_record_is_read(tmp_path: Path) -> None:
     assert [label for _, label in read(path)] == ["1", "2"]
 
 
-def test_what_was_detected_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "told.csv"
+def test_the_description_says_what_was_detected(tmp_path: Path) -> None:
+    path = tmp_path / "detected.csv"
     path.write_bytes("text;label\na;1\n".encode("utf-16"))
-    assert open_table(path, ["text"]).form == "semicolon, utf-16 (detected)"
+    assert open_table(path, ["text"]).description == "semicolon, utf-16 (detected)"
 
 
-def test_parquet_cells_are_text_and_nulls_empty(tmp_path: Path) -> None:
+def test_parquet_cells_become_text_and_nulls_become_empty(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     columns = {"text": ["a", None], "label": [1, 2], "list": [[1], [2]]}
     parquet.write_table(pa.table(columns), path)
     assert read(path) == [("a", "1"), ("", "2")]
-    assert open_table(path, ["text"]).places([1]) == [f"{path}: row 2"]
+    assert open_table(path, ["text"]).locate([1]) == [f"{path}: row 2"]
     with pytest.raises(DataError, match="column 'list' cannot be text"):
         open_table(path, ["list"]).read(["list"])
 
 
-def test_places_are_the_lines_on_which_records_begin(tmp_path: Path) -> None:
+def test_rows_are_located_by_the_line_their_record_begins_on(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
     path.write_bytes(b'text,label\n"a\n\nb",1\n\nc,2\nd,3\n')
     table = open_table(path, ["text"])
-    assert table.places([0, 1, 2]) == [f"{path}:2", f"{path}:6", f"{path}:7"]
+    assert table.locate([0, 1, 2]) == [f"{path}:2", f"{path}:6", f"{path}:7"]
     path = tmp_path / "p.jsonl"
     path.write_bytes(b'{"text": "a"}\n\n{"text": "b"}\n')
-    assert open_table(path, ["text"]).places([0, 1]) == [f"{path}:1", f"{path}:3"]
+    assert open_table(path, ["text"]).locate([0, 1]) == [f"{path}:1", f"{path}:3"]
 
 
 def test_a_table_of_one_column_keeps_its_blank_rows(tmp_path: Path) -> None:
@@ -221,10 +215,10 @@ def test_a_table_of_one_column_keeps_its_blank_rows(tmp_path: Path) -> None:
     path.write_bytes(b'text\na\n\n""\nb\n')
     table = open_table(path, ["text"])
     assert table.read(["text"])["text"].to_pylist() == ["a", "", "", "b"]
-    assert table.places([1, 3]) == [f"{path}:3", f"{path}:5"]
+    assert table.locate([1, 3]) == [f"{path}:3", f"{path}:5"]
     path.write_bytes(b"\ntext\n\na\n")
     assert open_table(path, ["text"]).read(["text"])["text"].to_pylist() == ["", "a"]
-    assert open_table(path, ["text"]).places([1]) == [f"{path}:4"]
+    assert open_table(path, ["text"]).locate([1]) == [f"{path}:4"]
 
 
 CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -233,18 +227,16 @@ CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 @settings(max_examples=150)
 @given(
     rows=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=20),
-    size=st.sampled_from([24, 64, 1 << 22]),
+    block_bytes=st.sampled_from([24, 64, 1 << 22]),
 )
-def test_what_python_writes_as_csv_is_read_back(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], size: int
+def test_csv_written_by_python_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], block_bytes: int
 ) -> None:
     path = write_csv(tmp_path_factory.mktemp("csv") / "t.csv", ["text", "label"], rows)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_records, "BLOCK_BYTES", size)
-        assert read(path) == rows
+    assert read(path, block_bytes) == rows
 
 
-def test_all_cells_are_read_as_text_and_lists_as_json(tmp_path: Path) -> None:
+def test_all_columns_are_read_as_text_and_lists_as_json(tmp_path: Path) -> None:
     csv_file = tmp_path / "t.csv"
     csv_file.write_text("a;b\n1;x,y\n")
     lines = tmp_path / "t.jsonl"
@@ -252,5 +244,5 @@ def test_all_cells_are_read_as_text_and_lists_as_json(tmp_path: Path) -> None:
     for path, row in ((csv_file, ["1", "x,y"]), (lines, ["1", '["x", {"y": 2}]'])):
         table = open_table(path, [])
         assert table.columns == ("a", "b")
-        read = pa.Table.from_batches(table.cells())
+        read = pa.Table.from_batches(table.iter_all_columns())
         assert [column.to_pylist() for column in read.columns] == [[cell] for cell in row]

@@ -1,6 +1,6 @@
-"""Make the runs of this format that later versions must read, and what they predict.
+"""Make the runs of the current format, with their predictions, for later versions to read.
 
-Run once for each format of runs, by the version that brings it; what is there is not made again.
+Run this once per format of runs, with the version that introduces it. Existing runs are kept.
 
     python -m tests.formats.make
 """
@@ -16,8 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from embedclf.cli.main import main
-from embedclf.runs import run as room
-from embedclf.runs import writer
+from embedclf.runs.run import (
+    FORMAT,
+    MODEL_FILE,
+    RECORD_FILE,
+    RUNS_DIRECTORY,
+    Run,
+    compute_checksum,
+)
+from embedclf.runs.writer import RunDraft
 from tests.conftest import write_project
 
 HERE = Path(__file__).parent
@@ -37,46 +44,45 @@ CONFIGS = {
     "multiclass-average-hidden": "multiclass",
     "multilabel-max-characters": "multilabel",
     "binary-average-refit": "binary -s model.pooling=average -s training.refit=true",
-    "binary-sqrt-phrases": "binary -s model.pooling=sqrt -s text.ngrams=2",
-    "multilabel-max-phrases": "multilabel -s text.ngrams=3",
+    "binary-sqrt-ngrams": "binary -s model.pooling=sqrt -s text.ngrams=2",
+    "multilabel-max-ngrams": "multilabel -s text.ngrams=3",
     "multilabel-average": "multilabel -s text.unit=word -s model.pooling=average",
 }
 
 
-def make(name: str, arguments: str, target: Path) -> None:
-    """Train a run, name its tables without their folder, keep Keras's probabilities beside it."""
+def make_run(name: str, arguments: str, target: Path) -> None:
+    """Train a run, name its tables without their directory, and keep Keras's probabilities."""
     config, *overrides = arguments.split()
-    folder = target / name
-    command = ["train", f"{config}.yaml", *overrides, "-o", str(folder), "-q"]
+    run = target / name
+    command = ["train", f"{config}.yaml", *overrides, "-o", str(run), "-q"]
     main(command, standalone_mode=False)
-    record = json.loads((folder / room.RECORD).read_text(encoding="utf-8"))
-    for part in record["data"].values():
-        part["path"] = Path(part["path"]).name
+    record = json.loads((run / RECORD_FILE).read_text(encoding="utf-8"))
+    for split in record["data"].values():
+        split["path"] = Path(split["path"]).name
     del record["checksum"]
-    record["checksum"] = room._checksum(record)
-    writer.RunDraft(folder).write_json(room.RECORD, record)
-    writer.RunDraft(target).write_json(
-        f"{name}.json", {"texts": TEXTS, "probabilities": asked(folder)}
-    )
+    record["checksum"] = compute_checksum(record)
+    RunDraft(run).write_json(RECORD_FILE, record)
+    expected = {"texts": TEXTS, "probabilities": keras_probabilities(run)}
+    RunDraft(target).write_json(f"{name}.json", expected)
 
 
-def asked(folder: Path) -> list[list[float]]:
-    """What Keras itself gives for the texts."""
+def keras_probabilities(run: Path) -> list[list[float]]:
+    """Predict the texts with Keras itself, (texts, outputs)."""
     from embedclf.model.backend import keras
 
-    tokenizer = room.Run.open(folder).classifier().tokenizer
-    network: Any = keras.models.load_model(folder / room.MODEL)
+    tokenizer = Run.open(run).classifier().tokenizer
+    network: Any = keras.models.load_model(run / MODEL_FILE)
     probabilities: list[list[float]] = network(tokenizer.encode(TEXTS).ids).numpy().tolist()
     return probabilities
 
 
 if __name__ == "__main__":
-    into = HERE / str(room.FORMAT)
-    if into.exists():
-        sys.exit(f"{into}: exists; runs of a format are made once")
+    directory = HERE / str(FORMAT)
+    if directory.exists():
+        sys.exit(f"{directory}: exists; runs of a format are made once")
     with tempfile.TemporaryDirectory() as workplace:
         os.chdir(workplace)
         write_project(Path())
-        for title, wanted in CONFIGS.items():
-            make(title, wanted, Path(room.ROOT))
-        shutil.copytree(room.ROOT, into)
+        for title, settings in CONFIGS.items():
+            make_run(title, settings, Path(RUNS_DIRECTORY))
+        shutil.copytree(RUNS_DIRECTORY, directory)

@@ -1,3 +1,5 @@
+"""Files and directories are complete or absent."""
+
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
@@ -6,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from embedclf.errors import DataError
-from embedclf.system.files import create_text, draft_file, draft_folder, publish_folder
+from embedclf.system.files import create_text, draft_directory, draft_file, publish_directory
 
 
-def test_a_file_takes_its_place_when_all_went_well(tmp_path: Path) -> None:
+def test_a_draft_replaces_its_target_when_the_block_succeeds(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     target.write_text("old")
     with draft_file(target) as file:
@@ -19,7 +21,7 @@ def test_a_file_takes_its_place_when_all_went_well(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_file_is_as_before_when_something_went_wrong(tmp_path: Path) -> None:
+def test_a_file_is_unchanged_when_the_block_fails(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     target.write_text("old")
 
@@ -35,15 +37,15 @@ def test_a_file_is_as_before_when_something_went_wrong(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_published_once(tmp_path: Path) -> None:
-    with draft_folder(tmp_path) as first, draft_folder(tmp_path) as second:
+    with draft_directory(tmp_path) as first, draft_directory(tmp_path) as second:
         (first / "a").write_text("1")
-        assert publish_folder(first, tmp_path / "x")
-        assert not publish_folder(second, tmp_path / "x")
+        assert publish_directory(first, tmp_path / "x")
+        assert not publish_directory(second, tmp_path / "x")
     assert (tmp_path / "x" / "a").read_text() == "1"
     assert list(tmp_path.iterdir()) == [tmp_path / "x"]
 
 
-def test_a_link_stays_and_what_it_names_is_replaced(tmp_path: Path) -> None:
+def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     target.write_text("old")
     target.chmod(0o600)
@@ -56,7 +58,7 @@ def test_a_link_stays_and_what_it_names_is_replaced(tmp_path: Path) -> None:
     assert target.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_text_is_made_once(tmp_path: Path) -> None:
+def test_an_existing_file_is_not_overwritten(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     create_text(target, "first\n")
     with pytest.raises(DataError, match=r"a\.txt: is there already; name another file, or move it"):
@@ -79,7 +81,7 @@ def test_a_text_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
         create_text(Path("/dev/full"), "text")
 
 
-def test_of_many_who_make_a_text_at_once_one_does(tmp_path: Path) -> None:
+def test_one_of_many_simultaneous_writers_succeeds(tmp_path: Path) -> None:
     def make(number: int) -> bool:
         try:
             create_text(tmp_path / "a.txt", f"{number}\n")

@@ -9,15 +9,12 @@ from hypothesis import strategies as st
 
 from embedclf.config.schema import TextConfig
 from embedclf.system.arrow import text_column
-from embedclf.text import ngrams as room
-from embedclf.text.ngrams import Ngrams, framed, learn
+from embedclf.text.ngrams import Ngrams, fit_ngrams, pad_texts
 from embedclf.text.tokenizer import Tokenizer
-from tests.text.test_tokenizer import ANY_TEXT, parts_of
+from tests.text.test_tokenizer import ANY_TEXT, chunks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pytest
 
     from embedclf.system.arrays import Int32s
 
@@ -25,143 +22,148 @@ FIRST = 6
 TEXTS = st.lists(st.lists(st.integers(1, FIRST - 1), max_size=7), max_size=12)
 
 
-def joined(texts: list[list[int]], size: int = 3) -> Iterator[Int32s]:
-    """Texts in parts, padding around each."""
+def padded_chunks(texts: list[list[int]], size: int = 3) -> Iterator[Int32s]:
+    """Texts in chunks, with padding around each."""
     for start in range(0, len(texts), size):
-        part = texts[start : start + size]
-        ends = np.cumsum([len(text) for text in part], dtype=np.int64)
-        ids, before = framed(np.array([one for text in part for one in text], np.int32), ends)
-        assert ids.tolist() == [one for text in part for one in (0, *text)] + [0]
+        chunk = texts[start : start + size]
+        ends = np.cumsum([len(text) for text in chunk], dtype=np.int64)
+        ids, before = pad_texts(np.array([one for text in chunk for one in text], np.int32), ends)
+        assert ids.tolist() == [one for text in chunk for one in (0, *text)] + [0]
         assert not ids[before].any()
         yield ids
 
 
-def runs(text: list[int], length: int) -> Iterator[tuple[int, ...]]:
-    """What begins at each place of a text and the padding before it; () where it has an end."""
+def ngrams_of(text: list[int], length: int) -> Iterator[tuple[int, ...]]:
+    """The n-gram that begins at each position of a padded text; () if the text ends before."""
     padded = (0, *text, 0)
     for start in range(len(text) + 1):
-        run = padded[start : start + length]
-        yield run if len(run) == length and any(run) else ()
+        ngram = padded[start : start + length]
+        yield ngram if len(ngram) == length and any(ngram) else ()
 
 
-def counted(texts: list[list[int]], longest: int) -> Counter[tuple[int, ...]]:
-    """How often each run of known tokens is there; 1 is unknown."""
+def count(texts: list[list[int]], max_n: int) -> Counter[tuple[int, ...]]:
+    """Count the n-grams of known tokens; 1 is unknown."""
     return Counter(
-        run
+        ngram
         for text in texts
-        for length in range(2, longest + 1)
-        for run in runs(text, length)
-        if run and 1 not in run
+        for length in range(2, max_n + 1)
+        for ngram in ngrams_of(text, length)
+        if ngram and 1 not in ngram
     )
 
 
-def spelt(learned: Ngrams) -> list[tuple[int, ...]]:
-    return [tuple(learned.spell(FIRST + number, FIRST)) for number in range(len(learned))]
+def token_ids_of(ngrams: Ngrams) -> list[tuple[int, ...]]:
+    return [tuple(ngrams.token_ids(FIRST + number, FIRST)) for number in range(len(ngrams))]
 
 
 @settings(max_examples=200)
-@given(texts=TEXTS, longest=st.integers(2, 4), min_count=st.integers(1, 3))
-def test_what_is_there_often_enough_is_known(
-    texts: list[list[int]], longest: int, min_count: int
+@given(texts=TEXTS, max_n=st.integers(2, 4), min_count=st.integers(1, 3))
+def test_all_frequent_ngrams_are_learned(
+    texts: list[list[int]], max_n: int, min_count: int
 ) -> None:
-    learned = learn(lambda: joined(texts), FIRST, longest=longest, size=10_000, min_count=min_count)
-    often = {run for run, times in counted(texts, longest).items() if times >= min_count}
-    assert len(learned) == len(often)
-    assert set(spelt(learned)) == often
-    assert learned.longest == longest
+    ngrams = fit_ngrams(
+        lambda: padded_chunks(texts), FIRST, max_n=max_n, size=10_000, min_count=min_count
+    )
+    often = {ngram for ngram, times in count(texts, max_n).items() if times >= min_count}
+    assert len(ngrams) == len(often)
+    assert set(token_ids_of(ngrams)) == often
+    assert ngrams.max_n == max_n
 
 
 @settings(max_examples=200)
-@given(texts=TEXTS, longest=st.integers(2, 4), size=st.integers(1, 12))
-def test_the_most_frequent_are_kept_and_all_that_they_begin_with(
-    texts: list[list[int]], longest: int, size: int
+@given(texts=TEXTS, max_n=st.integers(2, 4), size=st.integers(1, 12))
+def test_the_most_frequent_ngrams_are_kept_with_the_shorter_ones_they_begin_with(
+    texts: list[list[int]], max_n: int, size: int
 ) -> None:
-    counts = counted(texts, longest)
-    kept = spelt(learn(lambda: joined(texts), FIRST, longest=longest, size=size, min_count=1))
+    counts = count(texts, max_n)
+    kept = token_ids_of(
+        fit_ngrams(lambda: padded_chunks(texts), FIRST, max_n=max_n, size=size, min_count=1)
+    )
     assert len(kept) == min(size, len(counts))
     lost = set(counts) - set(kept)
-    assert min((counts[run] for run in kept), default=9) >= max(
-        (counts[run] for run in lost), default=0
+    assert min((counts[ngram] for ngram in kept), default=9) >= max(
+        (counts[ngram] for ngram in lost), default=0
     )
-    assert all(run[:-1] in kept for run in kept if len(run) > 2)
+    assert all(ngram[:-1] in kept for ngram in kept if len(ngram) > 2)
 
 
 @settings(max_examples=200)
-@given(learned=TEXTS, texts=TEXTS, longest=st.integers(2, 4))
-def test_known_runs_are_found_where_they_begin(
-    learned: list[list[int]], texts: list[list[int]], longest: int
+@given(fitted=TEXTS, texts=TEXTS, max_n=st.integers(2, 4))
+def test_known_ngrams_are_found_where_they_begin(
+    fitted: list[list[int]], texts: list[list[int]], max_n: int
 ) -> None:
-    known = learn(lambda: joined(learned), FIRST, longest=longest, size=10_000, min_count=1)
-    numbers = {run: FIRST + number for number, run in enumerate(spelt(known))}
-    ids, *_ = [*joined(texts, 99), np.zeros(1, np.int32)]
+    known = fit_ngrams(lambda: padded_chunks(fitted), FIRST, max_n=max_n, size=10_000, min_count=1)
+    numbers = {ngram: FIRST + number for number, ngram in enumerate(token_ids_of(known))}
+    ids, *_ = [*padded_chunks(texts, 99), np.zeros(1, np.int32)]
     for length, found in enumerate(known.find(ids, FIRST), start=2):
-        expected = [numbers.get(run, 0) for text in texts for run in runs(text, length)]
+        expected = [numbers.get(ngram, 0) for text in texts for ngram in ngrams_of(text, length)]
         assert found.tolist() == [*expected, 0]
 
 
-def test_the_frequent_are_known_whatever_can_be_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    chance = np.random.default_rng(0)
-    rare = chance.integers(2, 2000, (300, 8))
+def test_frequent_ngrams_are_learned_even_if_few_can_be_counted_at_once() -> None:
+    rng = np.random.default_rng(0)
+    rare = rng.integers(2, 2000, (300, 8))
     texts = [[3, 4, 5, *row, 3, 4, 5] for row in rare.tolist()]
-    monkeypatch.setattr(room, "_MOST_COUNTED", 500)
-    learned = learn(lambda: joined(texts), 2000, longest=3, size=50, min_count=2)
-    found = {tuple(learned.spell(2000 + number, 2000)) for number in range(len(learned))}
+    ngrams = fit_ngrams(
+        lambda: padded_chunks(texts), 2000, max_n=3, size=50, min_count=2, max_counted=500
+    )
+    found = {tuple(ngrams.token_ids(2000 + number, 2000)) for number in range(len(ngrams))}
     assert {(3, 4), (4, 5), (3, 4, 5)} <= found
 
 
 def fit(texts: list[str], **text: object) -> Tokenizer:
     config = TextConfig.model_validate({"sequence_length": 4, "ngrams": 2, **text})
-    parts = parts_of(texts, config)
-    learned = Tokenizer.fit([part.count() for part in parts], config)
-    return learned.fit_ngrams(lambda: parts, config)
+    chunks = chunks_of(texts, config)
+    tokenizer = Tokenizer.fit([chunk.count() for chunk in chunks], config)
+    return tokenizer.fit_ngrams(lambda: chunks, config)
 
 
-def test_ngrams_stand_behind_the_tokens_of_a_text() -> None:
-    learned = fit(["a b a b c"], ngrams=3)
-    assert learned.slots == 4 + 5 + 5
-    assert learned.rows == 2 + 3 + 5 + 5
-    rows = learned.encode(["a b c", "b a x b a b", "a b a b", ""]).ids
+def test_the_ids_of_ngrams_follow_those_of_tokens() -> None:
+    tokenizer = fit(["a b a b c"], ngrams=3)
+    assert tokenizer.input_length == 4 + 5 + 5
+    assert tokenizer.vocabulary_rows == 2 + 3 + 5 + 5
+    rows = tokenizer.encode(["a b c", "b a x b a b", "a b a b", ""]).ids
     pairs, threes = ["<s> a", "a b", "b c", "c </s>"], ["<s> a b", "a b c", "b c </s>"]
-    assert [one for one in learned.decode(rows[0]) if one] == ["a", "b", "c", *pairs, *threes]
-    assert learned.decode(rows[1]) == ["b", "a", " ", "b", "", "b a", *[""] * 8]
-    assert [one for one in learned.decode(rows[2]) if one] == [
+    assert [one for one in tokenizer.decode(rows[0]) if one] == ["a", "b", "c", *pairs, *threes]
+    assert tokenizer.decode(rows[1]) == ["b", "a", " ", "b", "", "b a", *[""] * 8]
+    assert [one for one in tokenizer.decode(rows[2]) if one] == [
         *("a", "b", "a", "b", "<s> a", "a b", "b a", "a b", "<s> a b", "a b a", "b a b")
     ]
     assert not rows[3].any()
 
 
-def test_what_a_text_is_cut_at_is_not_its_end() -> None:
-    learned = fit(["a b", "a"], sequence_length=1)
-    assert learned.decode(learned.encode(["a b"]).ids[0]) == ["a", "<s> a", ""]
-    assert learned.decode(learned.encode(["a"]).ids[0]) == ["a", "<s> a", "a </s>"]
+def test_where_a_text_is_truncated_is_not_its_end() -> None:
+    tokenizer = fit(["a b", "a"], sequence_length=1)
+    assert tokenizer.decode(tokenizer.encode(["a b"]).ids[0]) == ["a", "<s> a", ""]
+    assert tokenizer.decode(tokenizer.encode(["a"]).ids[0]) == ["a", "<s> a", "a </s>"]
 
 
-def test_no_texts_are_no_rows() -> None:
-    learned = fit(["a b"])
-    assert learned.encode([]).ids.shape == (0, 9)
-    assert learned.encode_tokens(learned.tokenize(text_column([]))).ids.shape == (0, 9)
+def test_without_texts_there_are_no_rows() -> None:
+    tokenizer = fit(["a b"])
+    assert tokenizer.encode([]).ids.shape == (0, 9)
+    assert tokenizer.encode_tokens(tokenizer.tokenize(text_column([]))).ids.shape == (0, 9)
 
 
-def test_runs_of_characters_have_no_blanks() -> None:
-    learned = fit(["好吃好吃"], unit="character")
-    told = set(learned.decode(learned.encode(["好吃"]).ids[0]))
-    assert told == {"好", "吃", "<s> 好", "好吃", "吃 </s>", ""}
+def test_ngrams_of_characters_have_no_spaces() -> None:
+    tokenizer = fit(["好吃好吃"], unit="character")
+    names = set(tokenizer.decode(tokenizer.encode(["好吃"]).ids[0]))
+    assert names == {"好", "吃", "<s> 好", "好吃", "吃 </s>", ""}
 
 
-@given(texts=st.lists(ANY_TEXT, min_size=1, max_size=9), longest=st.integers(1, 3))
-def test_ngrams_survive_json(texts: list[str], longest: int) -> None:
-    learned = fit(texts, unit="character", ngrams=longest)
-    again = Tokenizer.from_json(learned.to_json())
-    assert again == learned
-    assert hash(again) == hash(learned)
-    assert (again.encode(texts).ids == learned.encode(texts).ids).all()
-    assert learned.encode(texts).ids.max(initial=0) < learned.rows
+@given(texts=st.lists(ANY_TEXT, min_size=1, max_size=9), max_n=st.integers(1, 3))
+def test_ngrams_survive_json(texts: list[str], max_n: int) -> None:
+    tokenizer = fit(texts, unit="character", ngrams=max_n)
+    again = Tokenizer.from_json(tokenizer.to_json())
+    assert again == tokenizer
+    assert hash(again) == hash(tokenizer)
+    assert (again.encode(texts).ids == tokenizer.encode(texts).ids).all()
+    assert tokenizer.encode(texts).ids.max(initial=0) < tokenizer.vocabulary_rows
 
 
-def test_rare_tokens_and_runs_are_left_out() -> None:
-    learned = fit(["a b", "a b", "a c"], min_count=2)
-    assert learned.tokens == ("a", "b")
-    assert learned.decode(learned.encode(["a b", "a c"]).ids.reshape(-1)) == [
+def test_rare_tokens_and_ngrams_are_left_out() -> None:
+    tokenizer = fit(["a b", "a b", "a c"], min_count=2)
+    assert tokenizer.tokens == ("a", "b")
+    assert tokenizer.decode(tokenizer.encode(["a b", "a c"]).ids.reshape(-1)) == [
         *("a", "b", "", "", "<s> a", "a b", "b </s>", "", ""),
         *("a", " ", "", "", "<s> a", "", "", "", ""),
     ]

@@ -10,8 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedclf.config.schema import TextConfig
-from embedclf.system import arrow as room
-from embedclf.system.arrow import in_pieces
 from embedclf.text.tokenizer import Tokenizer
 from embedclf.text.tokens import normalize, tokenize
 
@@ -24,21 +22,28 @@ ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 TEXTS = st.lists(st.one_of(st.none(), ANY_TEXT), max_size=30)
 
 
-def parts_of(texts: Sequence[str | None], config: TextConfig) -> list[Tokens]:
-    """Texts, cut part by part."""
-    pieces = in_pieces(pa.array(texts, pa.string()))
-    return [tokenize(normalize(one, lowercase=config.lowercase), config.unit) for one in pieces]
+def batches_of(texts: Sequence[str | None], rows: int) -> list[pa.StringArray]:
+    """Split texts into batches of some rows."""
+    starts = range(0, len(texts), rows)
+    return [pa.array(texts[start : start + rows], pa.string()) for start in starts]
 
 
-def fit(texts: list[str | None], **text: Any) -> Tokenizer:
+def chunks_of(texts: Sequence[str | None], config: TextConfig, rows: int = 1 << 13) -> list[Tokens]:
+    """Tokenize texts batch by batch."""
+    batches = batches_of(texts, rows)
+    return [tokenize(normalize(one, lowercase=config.lowercase), config.unit) for one in batches]
+
+
+def fit(texts: list[str | None], *, rows: int = 1 << 13, **text: Any) -> Tokenizer:
+    """Fit a tokenizer on chunks of some rows."""
     config = TextConfig.model_validate({"sequence_length": 5, **text})
-    return Tokenizer.fit([part.count() for part in parts_of(texts, config)], config)
+    return Tokenizer.fit([chunk.count() for chunk in chunks_of(texts, config, rows)], config)
 
 
 def tokens(text: str, **config: Any) -> list[str]:
     """The tokens of a text, in order."""
-    learned = fit([text], sequence_length=50, **config)
-    return [token for token in learned.decode(learned.encode([text]).ids[0]) if token]
+    tokenizer = fit([text], sequence_length=50, **config)
+    return [token for token in tokenizer.decode(tokenizer.encode([text]).ids[0]) if token]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +65,7 @@ def test_words_are_runs_of_letters_numbers_marks_and_inner_apostrophes(
     assert tokens(text) == expected
 
 
-def test_characters_are_all_code_points_but_white_space() -> None:
+def test_characters_are_all_code_points_except_white_space() -> None:
     assert tokens("好 吃！\u3000A😀", unit="character") == ["好", "吃", "！", "a", "😀"]
 
 
@@ -69,29 +74,29 @@ def test_case_is_kept_on_request() -> None:
 
 
 def test_the_vocabulary_is_by_frequency_then_code_point() -> None:
-    learned = fit(["b a c", "c é z", "c b"], vocabulary_size=6)
-    assert learned.tokens == ("c", "b", "a", "z")
-    assert learned.rows == 6
-    assert fit(["a"], vocabulary_size=100).rows == 3
+    tokenizer = fit(["b a c", "c é z", "c b"], vocabulary_size=6)
+    assert tokenizer.tokens == ("c", "b", "a", "z")
+    assert tokenizer.vocabulary_rows == 6
+    assert fit(["a"], vocabulary_size=100).vocabulary_rows == 3
 
 
-def test_padding_unknown_and_cut_tokens_are_told() -> None:
-    learned = fit(["a a b"], vocabulary_size=4)
-    encoding = learned.encode(["a x b", None, "", "??", "a a a a a a x"])
+def test_padding_unknown_and_truncated_tokens_are_counted() -> None:
+    tokenizer = fit(["a a b"], vocabulary_size=4)
+    encoding = tokenizer.encode(["a x b", None, "", "??", "a a a a a a x"])
     assert encoding.ids.tolist() == [[2, 1, 3, 0, 0], [0] * 5, [0] * 5, [0] * 5, [2] * 5]
     assert encoding.lengths.tolist() == [3, 0, 0, 0, 7]
     assert encoding.unknown.tolist() == [1, 0, 0, 0, 1]
 
 
 @given(ANY_TEXT)
-def test_composed_and_decomposed_texts_are_the_same_tokens(text: str) -> None:
+def test_composed_and_decomposed_texts_have_the_same_tokens(text: str) -> None:
     forms = [unicodedata.normalize(form, text) for form in ("NFC", "NFD")]
-    learned = fit([text], sequence_length=60, unit="character")
-    first, second = learned.encode(forms).ids.tolist()
+    tokenizer = fit([text], sequence_length=60, unit="character")
+    first, second = tokenizer.encode(forms).ids.tolist()
     assert first == second
 
 
-def test_no_texts_are_no_rows() -> None:
+def test_without_texts_there_are_no_rows() -> None:
     assert fit(["a"]).encode([]).ids.shape == (0, 5)
 
 
@@ -102,39 +107,37 @@ def test_a_vocabulary_does_not_depend_on_order_or_chunks(
 ) -> None:
     shuffled = texts[:]
     seed.shuffle(shuffled)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room, "BATCH_ROWS", 3)
-        assert fit(texts, unit=unit) == fit(shuffled, unit=unit)
+    whole = fit(texts, unit=unit)
+    assert fit(texts, rows=3, unit=unit) == fit(shuffled, rows=3, unit=unit) == whole
 
 
 @pytest.mark.parametrize("unit", ["word", "character"])
-@given(learned=TEXTS, given_texts=TEXTS, size=st.integers(3, 12))
+@given(fitted=TEXTS, encoded=TEXTS, size=st.integers(3, 12))
 def test_a_tokenizer_survives_json_and_encodes_as_before(
-    unit: str, learned: list[str | None], given_texts: list[str | None], size: int
+    unit: str, fitted: list[str | None], encoded: list[str | None], size: int
 ) -> None:
-    first = fit(learned, unit=unit, vocabulary_size=size)
+    first = fit(fitted, unit=unit, vocabulary_size=size)
     written = json.dumps(first.to_json(), ensure_ascii=False).encode()
     again = Tokenizer.from_json(json.loads(written))
     assert again == first
-    before, after = first.encode(given_texts), again.encode(given_texts)
+    before, after = first.encode(encoded), again.encode(encoded)
     assert (before.ids == after.ids).all()
-    assert before.ids.shape == (len(given_texts), 5)
-    assert before.ids.max(initial=0) < first.rows
+    assert before.ids.shape == (len(encoded), 5)
+    assert before.ids.max(initial=0) < first.vocabulary_rows
     assert (before.unknown <= before.lengths).all()
 
 
 @pytest.mark.parametrize("unit", ["word", "character"])
 @given(texts=TEXTS)
-def test_rows_are_encoded_alike_alone_and_together(unit: str, texts: list[str | None]) -> None:
-    learned = fit(texts, unit=unit)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room, "BATCH_ROWS", 2)
-        together = learned.encode(texts).ids.tolist()
-    assert together == [learned.encode([text]).ids[0].tolist() for text in texts]
+def test_a_text_is_encoded_alone_as_among_others(unit: str, texts: list[str | None]) -> None:
+    tokenizer = fit(texts, unit=unit)
+    together = tokenizer.encode(texts).ids.tolist()
+    in_twos = tokenizer.encode(pa.chunked_array(batches_of(texts, 2), pa.string())).ids.tolist()
+    assert together == in_twos == [tokenizer.encode([text]).ids[0].tolist() for text in texts]
 
 
 @pytest.mark.parametrize("unit", ["word", "character"])
 @given(texts=TEXTS)
-def test_what_was_learned_is_known(unit: str, texts: list[str | None]) -> None:
+def test_no_token_of_a_training_text_is_unknown(unit: str, texts: list[str | None]) -> None:
     encoding = fit(texts, unit=unit, vocabulary_size=10_000).encode(texts)
     assert not encoding.unknown.any()

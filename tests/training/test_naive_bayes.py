@@ -1,4 +1,4 @@
-"""What tokens tell beforehand, and what that makes of their rows and steps."""
+"""Naive Bayes initialization: how informative tokens are, and the rows and rates they get."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 
 from embedclf.config.loading import load_config
 from embedclf.data.dataset import Dataset, prepare_dataset
-from embedclf.training import loop
 from embedclf.training.initialization import initialize, label_divergence
 from embedclf.training.initialization import naive_bayes_rows as first_rows
+from embedclf.training.losses import loss_targets
 from embedclf.training.train_step import TrainSteps
 from tests.conftest import write_csv
-from tests.training.test_fitting import build
+from tests.training.test_loop import build
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ START = "model.initialization=naive_bayes"
 ROWS = [("good film", "pos"), ("good good day", "pos"), ("bad film", "neg"), ("bad day", "neg")] * 9
 
 
-def ready(folder: Path, *overrides: str, rows: list[tuple[str, str]] = ROWS) -> Dataset:
+def prepare(folder: Path, *overrides: str, rows: list[tuple[str, str]] = ROWS) -> Dataset:
     write_csv(folder / "rows.csv", ["text", "label"], rows)
     write_csv(folder / "held.csv", ["text", "label"], rows[:4])
     (folder / "config.yaml").write_text(
@@ -39,70 +39,72 @@ def ready(folder: Path, *overrides: str, rows: list[tuple[str, str]] = ROWS) -> 
 
 
 def by_token(dataset: Dataset, values: np.ndarray[Any, Any]) -> dict[str, Any]:
-    ids = np.arange(dataset.tokenizer.rows, dtype=np.int32)
+    ids = np.arange(dataset.tokenizer.vocabulary_rows, dtype=np.int32)
     return dict(zip(dataset.tokenizer.decode(ids), values.tolist(), strict=True))
 
 
 @pytest.mark.parametrize("labels", [("pos", "neg"), ("a", "b", "c")])
-def test_information_is_the_divergence_from_what_is_usual(
+def test_informativeness_is_the_divergence_from_the_label_prior(
     tmp_path: Path, labels: tuple[str, ...]
 ) -> None:
-    chance = np.random.default_rng(3)
+    rng = np.random.default_rng(3)
     words = [f"w{number}" for number in range(8)]
     rows = [
-        (" ".join(chance.choice(words[place % 3 :], 3)), labels[place % len(labels)])
+        (" ".join(rng.choice(words[place % 3 :], 3)), labels[place % len(labels)])
         for place in range(60)
     ]
-    dataset = ready(tmp_path, rows=rows)
-    of = {one: Counter(w for text, of in rows if of == one for w in text.split()) for one in labels}
-    every = sum(of.values(), Counter[str]())
-    told = labels[1:] if len(labels) == 2 else labels  # of two labels one tells the other
+    dataset = prepare(tmp_path, rows=rows)
+    counts = {name: Counter[str]() for name in labels}
+    for text, label in rows:
+        counts[label].update(text.split())
+    every = sum(counts.values(), Counter[str]())
+    independent = labels[1:] if len(labels) == 2 else labels  # of two labels one implies the other
     expected = dict.fromkeys(words, 0.0)
     for word in words:
-        for label in told:
-            usual = of[label].total() / every.total()
-            share = (of[label][word] + 0.5 * usual) / (every[word] + 0.5)
+        for label in independent:
+            prior = counts[label].total() / every.total()
+            posterior = (counts[label][word] + 0.5 * prior) / (every[word] + 0.5)
             expected[word] += sum(
-                one * math.log(one / other)
-                for one, other in ((share, usual), (1 - share, 1 - usual))
-                if one > 0
+                p * math.log(p / q)
+                for p, q in ((posterior, prior), (1 - posterior, 1 - prior))
+                if p > 0
             )
     found = by_token(dataset, label_divergence(dataset))
     roots = {word: math.sqrt(value) for word, value in expected.items()}
     assert {word: found[word] for word in words} == pytest.approx(roots, abs=1e-5)
 
 
-def test_what_is_rare_tells_less_than_what_is_often_there(tmp_path: Path) -> None:
+def test_rare_tokens_are_less_informative_than_frequent_ones(tmp_path: Path) -> None:
     rows = [*ROWS, ("seldom film", "pos"), ("film", "neg")]
-    dataset = ready(tmp_path, rows=rows)
-    told = by_token(dataset, label_divergence(dataset))
-    assert told["film"] < told["seldom"] < told["good"]
+    dataset = prepare(tmp_path, rows=rows)
+    divergence = by_token(dataset, label_divergence(dataset))
+    assert divergence["film"] < divergence["seldom"] < divergence["good"]
 
 
-def test_what_tells_a_label_begins_larger_and_moves_quicker(tmp_path: Path) -> None:
-    dataset = ready(tmp_path, "model.embedding_dim=64")
+def test_informative_tokens_start_larger_and_learn_faster(tmp_path: Path) -> None:
+    dataset = prepare(tmp_path, "model.embedding_dim=64")
     rows, row_learning_rates = first_rows(dataset)
-    pace = by_token(dataset, row_learning_rates)
-    assert min(pace["good"], pace["bad"]) > 1.5
-    assert max(pace["film"], pace["day"]) < 0.5
-    assert (pace[""], pace[" "]) == (1.0, 1.0)
-    assert np.mean([pace[word] for word in ("good", "bad", "film", "day")]) == pytest.approx(1.0)
+    rates = by_token(dataset, row_learning_rates)
+    assert min(rates["good"], rates["bad"]) > 1.5
+    assert max(rates["film"], rates["day"]) < 0.5
+    assert (rates[""], rates[" "]) == (1.0, 1.0)
+    assert np.mean([rates[word] for word in ("good", "bad", "film", "day")]) == pytest.approx(1.0)
     spreads = by_token(dataset, np.abs(rows).max(axis=1))
     for word, spread in spreads.items():
-        assert 0.8 * 0.05 * pace[word] < spread <= 0.05 * pace[word] * 1.0001
+        assert 0.8 * 0.05 * rates[word] < spread <= 0.05 * rates[word] * 1.0001
 
 
-def test_tokens_that_tell_nothing_do_not_move(tmp_path: Path) -> None:
-    dataset = ready(tmp_path, rows=[("same", "pos"), ("same", "neg")] * 9)
+def test_uninformative_tokens_have_a_learning_rate_of_zero(tmp_path: Path) -> None:
+    dataset = prepare(tmp_path, rows=[("same", "pos"), ("same", "neg")] * 9)
     rows, row_learning_rates = first_rows(dataset)
     assert np.isfinite(rows).all()
     assert by_token(dataset, row_learning_rates)["same"] == 0.0
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_a_row_moves_by_its_pace_times_the_step(tmp_path: Path, optimizer: str) -> None:
-    dataset = ready(tmp_path, f"training.optimizer={optimizer}", "model.pooling=sqrt")
-    goals = loop.loss_targets(dataset.train, dataset.labels)
+def test_a_row_moves_by_its_learning_rate_times_the_step(tmp_path: Path, optimizer: str) -> None:
+    dataset = prepare(tmp_path, f"training.optimizer={optimizer}", "model.pooling=sqrt")
+    goals = loss_targets(dataset.train, dataset.labels)
     moves = []
     _, row_learning_rates = first_rows(dataset)
     for given in (None, row_learning_rates):
@@ -121,8 +123,8 @@ def test_a_row_moves_by_its_pace_times_the_step(tmp_path: Path, optimizer: str) 
     )
 
 
-def test_it_is_learned_from_training_rows_alone(tmp_path: Path) -> None:
-    first = initialize(ready(tmp_path))
+def test_naive_bayes_rows_depend_on_training_rows_alone(tmp_path: Path) -> None:
+    first = initialize(prepare(tmp_path))
     write_csv(tmp_path / "held.csv", ["text", "label"], [("good film", "neg"), ("bad film", "pos")])
     again = initialize(prepare_dataset(load_config(tmp_path / "config.yaml")))
     assert first.rows is not None
@@ -132,7 +134,7 @@ def test_it_is_learned_from_training_rows_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pooling", ["flatten", "average", "sqrt", "max"])
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
-def test_every_network_can_start_so(
+def test_every_network_can_start_from_naive_bayes(
     workplace: Path, invoke: Invoke, task: str, pooling: str
 ) -> None:
     flags = [START, f"model.pooling={pooling}", "training.epochs=2"]
@@ -141,14 +143,14 @@ def test_every_network_can_start_so(
     invoke("train", workplace / f"{task}.yaml", "-q", *given)
     invoke("train", workplace / f"{task}.yaml", "-q", *given)
     first, again = ((workplace / f"runs/{task}-{n}/history.csv").read_text() for n in (1, 2))
-    told = invoke("summary", workplace / f"runs/{task}-1").stdout
-    assert "A row begins and moves in the measure of what its token tells" in told
-    assert f"\n{pooling} " in told
+    stdout = invoke("summary", workplace / f"runs/{task}-1").stdout
+    assert "A row begins and moves in the measure of what its token tells" in stdout
+    assert f"\n{pooling} " in stdout
     losses = [[row.split(",")[3] for row in text.splitlines()] for text in (first, again)]
     assert losses[0] == losses[1]
 
 
-def test_flatten_takes_no_phrases(workplace: Path, invoke: Invoke) -> None:
-    told = invoke("check", workplace / "binary.yaml", "-s", "text.ngrams=2", status=2).stderr
-    assert "text.ngrams above 1 goes with model.pooling: average, sqrt or max" in told
-    assert len(told.splitlines()) == 1
+def test_flatten_with_ngrams_is_refused(workplace: Path, invoke: Invoke) -> None:
+    stderr = invoke("check", workplace / "binary.yaml", "-s", "text.ngrams=2", status=2).stderr
+    assert "text.ngrams above 1 goes with model.pooling: average, sqrt or max" in stderr
+    assert len(stderr.splitlines()) == 1

@@ -1,11 +1,10 @@
-"""Runs that were trained anew on all rows, once it was known how long that is best."""
+"""Refits: after the best epoch is known, a second network is trained on all rows."""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,19 +14,19 @@ import pytest
 from embedclf.config.loading import load_config
 from embedclf.data.dataset import prepare_dataset
 from embedclf.errors import RunError
-from embedclf.evaluation.scored_rows import BEFORE_REFIT, CHOSEN_ON
+from embedclf.evaluation.scored_rows import REFIT_CAUTION, VALIDATION_CAUTION
 from embedclf.runs.history import Epoch, RefitStarted, Resumed, Step, read_epochs
 from embedclf.runs.run import Run
-from embedclf.training.losses import RunningLoss
 from embedclf.training.train import train as train_run
-from tests.conftest import reviews, write_csv
-from tests.training.test_checkpoints import checkpoints, command, kill_after_a_checkpoint
+from tests.conftest import GOOD, reviews, write_csv
+from tests.training.test_checkpoints import FLAGS as LONG
+from tests.training.test_checkpoints import checkpoints, kill_after_a_checkpoint
 from tests.training.test_train import weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from embedclf.training.train import Told
+    from embedclf.training.train import TrainEvent
     from tests.conftest import Invoke
 
 FLAGS = ("-s", "model.pooling=average", "-s", "training.refit=true")
@@ -45,7 +44,7 @@ def refitted(project: Path, invoke: Invoke, tmp_path_factory: pytest.TempPathFac
 def train(
     folder: Path,
     *overrides: str,
-    on_event: Callable[[Told], None] = lambda _: None,
+    on_event: Callable[[TrainEvent], None] = lambda _: None,
     resume: bool = False,
 ) -> Run:
     given = ["model.pooling=average", "training.refit=true", *overrides]
@@ -57,34 +56,38 @@ def epochs_of(run: Run) -> tuple[Epoch, ...]:
     return read_epochs(run.read("history.csv").decode())
 
 
-def test_a_refitted_run_has_learned_from_all_rows(refitted: Run) -> None:
+def test_a_refitted_run_was_trained_on_all_rows(refitted: Run) -> None:
     ready = prepare_dataset(refitted.config())
-    everything = prepare_dataset(refitted.config(), holds_out=False)
+    everything = prepare_dataset(refitted.config(), hold_out=False)
     assert len(everything.train) == len(ready.train) + len(ready.validation) == 160
     assert not len(everything.validation)
     assert refitted.record["refit"] == {"rows": 160}
     assert refitted.record["data"]["train"]["rows"] == len(ready.train)
     assert refitted.classifier().tokenizer.tokens == everything.tokenizer.tokens
-    assert refitted.validated().tokenizer.tokens == ready.tokenizer.tokens
+    assert refitted.validation_classifier().tokenizer.tokens == ready.tokenizer.tokens
     assert len(everything.tokenizer.tokens) > len(ready.tokenizer.tokens)
-    assert refitted.record["vocabulary"] == everything.tokenizer.first_ngram
-    beginnings = refitted.beginnings()
-    assert beginnings is not None
-    assert np.array_equal(beginnings.counts, everything.counts)
+    assert refitted.record["vocabulary"] == everything.tokenizer.first_ngram_id
+    statistics = refitted.row_statistics()
+    assert statistics is not None
+    assert np.array_equal(statistics.counts, everything.counts)
 
 
-def test_test_rows_are_told_by_the_tokens_that_the_last_network_knows(workplace: Path) -> None:
+def test_oov_tokens_of_test_rows_are_counted_with_the_refitted_vocabulary(workplace: Path) -> None:
     run = train(workplace, "data.test=binary.csv")
-    before, after = (prepare_dataset(run.config(), holds_out=held).test for held in (True, False))
+    before, after = (
+        prepare_dataset(run.config(), hold_out=holds_out).test for holds_out in (True, False)
+    )
     assert before is not None
     assert after is not None
     assert after.unknown < before.unknown
-    told = run.record["data"]["test"]["share_of_tokens_unknown"]
-    assert told == after.unknown / after.tokens
+    fraction = run.record["data"]["test"]["share_of_tokens_unknown"]
+    assert fraction == after.unknown / after.tokens
 
 
 @pytest.mark.usefixtures("workplace")
-def test_the_network_before_is_that_of_a_run_without_refit(refitted: Run, invoke: Invoke) -> None:
+def test_the_validated_network_equals_that_of_a_run_without_refit(
+    refitted: Run, invoke: Invoke
+) -> None:
     flags = ("-s", "model.pooling=average", "-s", "data.test=null")
     invoke("train", "binary.yaml", *flags, "-q")
     plain = Run.open(Path("runs/binary-1"))
@@ -98,16 +101,17 @@ def test_the_network_before_is_that_of_a_run_without_refit(refitted: Run, invoke
     assert weights_of(plain) == weights_of(Run(validated, {}))
     assert plain.metrics() == refitted.metrics()
     assert plain.read("history.csv").count(b"\n") == refitted.read("history.csv").count(b"\n")
-    assert plain.validated().tokenizer.tokens == plain.classifier().tokenizer.tokens
+    assert plain.validation_classifier().tokenizer.tokens == plain.classifier().tokenizer.tokens
 
 
-def test_the_epochs_are_as_many_as_were_best(workplace: Path) -> None:
-    told: list[Told] = []
-    run = train(workplace, on_event=told.append)
-    begun = next(number for number, one in enumerate(told) if isinstance(one, RefitStarted))
-    assert told[begun] == RefitStarted(160, run.record["best_epoch"])
+def test_a_refit_runs_for_the_best_number_of_epochs(workplace: Path) -> None:
+    events: list[TrainEvent] = []
+    run = train(workplace, on_event=events.append)
+    begun = next(number for number, one in enumerate(events) if isinstance(one, RefitStarted))
+    assert events[begun] == RefitStarted(160, run.record["best_epoch"])
     before, after = (
-        [one for one in part if isinstance(one, Epoch)] for part in (told[:begun], told[begun:])
+        [event for event in half if isinstance(event, Epoch)]
+        for half in (events[:begun], events[begun:])
     )
     assert len(before) == run.record["epochs"]
     assert len(after) == run.record["best_epoch"]
@@ -118,71 +122,73 @@ def test_the_epochs_are_as_many_as_were_best(workplace: Path) -> None:
 def test_validation_rows_are_scored_by_the_network_that_has_not_seen_them(
     refitted: Run, invoke: Invoke
 ) -> None:
-    told = json.loads(invoke("evaluate", "--run", refitted.path, "--json").stdout)
+    evaluation = json.loads(invoke("evaluate", "--run", refitted.path, "--json").stdout)
     measured = refitted.metrics()["validation"]["scores"]
-    assert {name: told["scores"][name] for name in measured} == pytest.approx(measured)
-    assert "before it was trained on these, too" in told["caution"]
-    assert "144 training rows" in told["baselines"]["tf-idf"]["told"]
+    assert {name: evaluation["scores"][name] for name in measured} == pytest.approx(measured)
+    assert "before it was trained on these, too" in evaluation["caution"]
+    assert "144 training rows" in evaluation["baselines"]["tf-idf"]["told"]
 
 
-def test_other_rows_are_scored_by_the_last_network(
+def test_other_rows_are_scored_by_the_refitted_network(
     refitted: Run, tmp_path: Path, invoke: Invoke
 ) -> None:
     write_csv(tmp_path / "others.csv", ["text", "label"], reviews(40)[::-1])
     flags = ("--run", refitted.path, "--json", "--data", tmp_path / "others.csv")
-    told = json.loads(invoke("evaluate", *flags).stdout)
-    likely = refitted.classifier().predict_proba([text for text, _ in reviews(40)])[:, 0]
-    came = np.array([label == "pos" for _, label in reviews(40)])
-    loss = -np.log(np.where(came, likely, 1 - likely)).mean()
-    assert told["scores"]["log_loss"] == pytest.approx(float(loss), abs=1e-5)
-    assert "160 training rows" in told["baselines"]["tf-idf"]["told"]
+    evaluation = json.loads(invoke("evaluate", *flags).stdout)
+    y_prob = refitted.classifier().predict_proba([text for text, _ in reviews(40)])[:, 0]
+    y_true = np.array([label == "pos" for _, label in reviews(40)])
+    loss = -np.log(np.where(y_true, y_prob, 1 - y_prob)).mean()
+    assert evaluation["scores"]["log_loss"] == pytest.approx(float(loss), abs=1e-5)
+    assert "160 training rows" in evaluation["baselines"]["tf-idf"]["told"]
 
 
-def test_test_rows_are_scored_by_the_last_network_with_the_thresholds_of_the_first(
+def test_test_rows_are_scored_by_the_refitted_network_with_validated_thresholds(
     workplace: Path, invoke: Invoke
 ) -> None:
     run = train(workplace, "training.threshold=f1", "training.epochs=2")
-    decision, metrics = run.decision(), run.metrics()
-    assert run.validated().labels.thresholds == tuple(decision["thresholds"])
-    likely = run.classifier().predict_proba([text for text, _ in reviews(40)])[:, 0]
-    came = np.array([label == "pos" for _, label in reviews(40)])
-    loss = -np.log(np.where(came, likely, 1 - likely)).mean()
+    decision, metrics = run.threshold_settings(), run.metrics()
+    assert run.validation_classifier().labels.thresholds == tuple(decision["thresholds"])
+    y_prob = run.classifier().predict_proba([text for text, _ in reviews(40)])[:, 0]
+    y_true = np.array([label == "pos" for _, label in reviews(40)])
+    loss = -np.log(np.where(y_true, y_prob, 1 - y_prob)).mean()
     assert metrics["test"]["scores"]["log_loss"] == pytest.approx(float(loss), abs=1e-5)
     invoke("threshold", "--run", run.path, "--metric", "f1", "-q")
     again = Run.open(run.path)
-    assert again.decision() == decision
-    for part, scored in again.metrics().items():
-        assert scored["scores"] == pytest.approx(metrics[part]["scores"], abs=1e-6)
+    assert again.threshold_settings() == decision
+    for split, scored in again.metrics().items():
+        assert scored["scores"] == pytest.approx(metrics[split]["scores"], abs=1e-6)
 
 
 @pytest.mark.parametrize("calibration", ["temperature", "isotonic"])
-def test_what_calibrates_is_learned_before_and_counts_for_both(
+def test_both_networks_use_the_calibration_learned_before_the_refit(
     workplace: Path, calibration: str
 ) -> None:
     run = train(workplace, f"training.calibration={calibration}", "training.epochs=3")
     plain = train(workplace, "training.epochs=3")
     texts = [text for text, _ in reviews(10)]
-    for one in ("classifier", "validated"):
-        calibrated, raw = (getattr(of, one)().predict_proba(texts) for of in (run, plain))
-        assert np.abs(calibrated - raw).max() > 1e-3, one
+    for method in ("classifier", "validation_classifier"):
+        calibrated, raw = (getattr(each, method)().predict_proba(texts) for each in (run, plain))
+        assert np.abs(calibrated - raw).max() > 1e-3, method
     assert run.record["parity"] <= 1e-5
     assert (run.path / "validated" / "calibration.json").is_file() == (calibration == "isotonic")
 
 
-def test_a_full_disk_in_a_refit_keeps_the_network_before(workplace: Path, invoke: Invoke) -> None:
-    def on_event(told: Told) -> None:
-        if isinstance(told, RefitStarted):
+def test_a_full_disk_during_a_refit_keeps_the_validated_network(
+    workplace: Path, invoke: Invoke
+) -> None:
+    def on_event(event: TrainEvent) -> None:
+        if isinstance(event, RefitStarted):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     run = Run.open(train(workplace, on_event=on_event).path)
     assert not run.refitted
-    told = invoke("summary", run.path).stdout
-    assert "not made: scratch files: No space left on device; the run is what was learned" in told
+    stdout = invoke("summary", run.path).stdout
+    assert "not made: scratch files: No space left on device; the run is what was learned" in stdout
 
 
-def test_a_damaged_checkpoint_of_a_refit_loses_nothing(workplace: Path) -> None:
-    def damage(told: Told) -> None:
-        if isinstance(told, RefitStarted):
+def test_a_damaged_refit_checkpoint_loses_nothing_of_the_first_training(workplace: Path) -> None:
+    def damage(event: TrainEvent) -> None:
+        if isinstance(event, RefitStarted):
             (first,) = Path("runs").glob(".unfinished-*")
             first.with_name(f"{first.name}-refit").write_bytes(b"nothing")
 
@@ -190,21 +196,21 @@ def test_a_damaged_checkpoint_of_a_refit_loses_nothing(workplace: Path) -> None:
         train(workplace, on_event=damage, resume=True)
     begun, damaged = sorted(Path("runs").iterdir())
     damaged.unlink()
-    told: list[Told] = []
-    run = train(workplace, on_event=told.append, resume=True)
+    events: list[TrainEvent] = []
+    run = train(workplace, on_event=events.append, resume=True)
     assert run.refitted
     assert run.record["seconds"]["fit"] >= sum(one.seconds for one in epochs_of(run))
     assert not begun.exists()
-    assert next(one for one in told if isinstance(one, Resumed)).epochs
+    assert next(one for one in events if isinstance(one, Resumed)).epochs
 
 
-def test_ctrl_c_in_a_refit_keeps_the_network_before(workplace: Path, invoke: Invoke) -> None:
+def test_ctrl_c_during_a_refit_keeps_the_validated_network(workplace: Path, invoke: Invoke) -> None:
     begun = False
 
-    def on_event(told: Told) -> None:
+    def on_event(event: TrainEvent) -> None:
         nonlocal begun
-        begun = begun or isinstance(told, RefitStarted)
-        if begun and isinstance(told, Step) and told.epoch == 2:
+        begun = begun or isinstance(event, RefitStarted)
+        if begun and isinstance(event, Step) and event.epoch == 2:
             raise KeyboardInterrupt
 
     run = Run.open(train(workplace, on_event=on_event).path)
@@ -218,28 +224,30 @@ def test_ctrl_c_in_a_refit_keeps_the_network_before(workplace: Path, invoke: Inv
     assert len(prepare_dataset(run.config()).tokenizer.tokens) == len(
         run.classifier().tokenizer.tokens
     )
-    told = invoke("summary", run.path).stdout
-    assert "refit           not made: interrupted by Ctrl-C; the run is what was learned" in told
+    stdout = invoke("summary", run.path).stdout
+    assert "refit           not made: interrupted by Ctrl-C; the run is what was learned" in stdout
     assert json.loads(invoke("evaluate", "--run", run.path, "--json").stdout)["scores"]
 
 
-def test_a_training_that_was_interrupted_is_not_refitted(workplace: Path) -> None:
-    def on_event(told: Told) -> None:
-        assert not isinstance(told, RefitStarted)
-        if isinstance(told, Step) and told.epoch == 3:
+def test_an_interrupted_training_is_not_refitted(workplace: Path) -> None:
+    def on_event(event: TrainEvent) -> None:
+        assert not isinstance(event, RefitStarted)
+        if isinstance(event, Step) and event.epoch == 3:
             raise KeyboardInterrupt
 
     run = train(workplace, on_event=on_event)
     assert run.record["ended"] == "interrupted"
+    assert run.record["refit"] == {"rows": None, "missing": "interrupted"}
+    assert "refit" not in run.record["seconds"]
     assert run.interrupted
 
 
 @pytest.mark.parametrize("change", ["other rows", "no text", "gone"])
-def test_a_table_that_changes_in_the_meantime_is_not_learned_from(
+def test_a_table_that_changed_during_training_is_not_refitted_on(
     workplace: Path, change: str
 ) -> None:
-    def on_event(told: Told) -> None:
-        if not isinstance(told, Epoch) or told.epoch > 1:
+    def on_event(event: TrainEvent) -> None:
+        if not isinstance(event, Epoch) or event.epoch > 1:
             return
         if change == "gone":
             (workplace / "binary.csv").unlink(missing_ok=True)
@@ -260,28 +268,30 @@ def test_a_table_that_changes_in_the_meantime_is_not_learned_from(
     assert not checkpoints(workplace)
 
 
-def test_a_refit_that_diverges_leaves_what_was_learned_before(
-    workplace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def on_event(told: Told) -> None:
-        if isinstance(told, RefitStarted):
-            monkeypatch.setattr(RunningLoss, "loss", float("nan"))
-
-    run = Run.open(train(workplace, on_event=on_event).path)
-    assert not run.refitted
-    assert (
-        "epoch 1: the loss is no longer a number (training nan); lower"
-        in (run.record["refit"]["missing"])
+def test_a_diverging_refit_keeps_the_validated_network(workplace: Path) -> None:
+    """Only the refit learns tokens of validation rows, and only those have enormous vectors."""
+    dataset = prepare_dataset(load_config(workplace / "binary.yaml"))
+    vectors = [f"{word}{' 0.1' * 8}" for word in GOOD]
+    vectors += [f"{day}{' 1e10' * 8}" for day in dataset.validation.rows.positions.tolist()]
+    (workplace / "enormous.txt").write_text("\n".join([*vectors, ""]), encoding="utf-8")
+    run = train(
+        workplace,
+        "model.initialization=enormous.txt",
+        "model.trainable_embedding=false",
+        "model.hidden_units=[4]",
+        "training.optimizer=sgd",
     )
+    assert not Run.open(run.path).refitted
+    missing = run.record["refit"]["missing"]
+    assert "epoch 1: the loss is no longer a number (training nan); lower" in missing
 
 
-def test_a_refit_that_was_killed_goes_on_to_the_same_weights(workplace: Path) -> None:
+def test_a_killed_refit_resumes_to_the_same_weights(workplace: Path, invoke: Invoke) -> None:
     write_csv(workplace / "many.csv", ["text", "label"], reviews(200))
-    flag = ("-s", "training.refit=true")
-    subprocess.run(command("-o", "unbroken", "-q", *flag), cwd=workplace, check=True)
-    kill_after_a_checkpoint(workplace, *flag, seconds=0.0, kind="*-refit")
-    resumed = command("-o", "runs/resumed", "--resume", *flag)
-    done = subprocess.run(resumed, cwd=workplace, check=True, capture_output=True, text=True)
+    flags = (*LONG, "-s", "training.refit=true")
+    invoke("train", "binary.yaml", *flags, "-o", "unbroken", "-q")
+    kill_after_a_checkpoint(workplace, *flags, epochs=0, kind="*-refit")
+    done = invoke("train", "binary.yaml", *flags, "-o", "runs/resumed", "--resume")
     assert done.stderr.count("goes on         after epoch") == 2
     one, other = (Run.open(workplace / name) for name in ("unbroken", "runs/resumed"))
     assert weights_of(one) == weights_of(other)
@@ -289,14 +299,14 @@ def test_a_refit_that_was_killed_goes_on_to_the_same_weights(workplace: Path) ->
     assert not checkpoints(workplace)
 
 
-def test_a_table_to_validate_on_is_not_refitted_on(workplace: Path, invoke: Invoke) -> None:
+def test_refit_with_a_validation_table_is_refused(workplace: Path, invoke: Invoke) -> None:
     flags = ("-s", "data.validation=binary-test.csv", "-s", "training.refit=true")
-    told = invoke("train", "binary.yaml", *flags, status=2).stderr
-    assert "training.refit goes with a share of the rows in data.validation" in told
+    stderr = invoke("train", "binary.yaml", *flags, status=2).stderr
+    assert "training.refit goes with a share of the rows in data.validation" in stderr
     assert not (workplace / "runs").exists()
 
 
-def test_damage_to_the_network_before_is_found(workplace: Path) -> None:
+def test_a_damaged_validated_network_is_reported(workplace: Path) -> None:
     run = train(workplace, "training.epochs=1")
     file = run.path / "validated" / "text.json"
     file.write_bytes(file.read_bytes() + b" ")
@@ -305,22 +315,23 @@ def test_damage_to_the_network_before_is_found(workplace: Path) -> None:
 
 
 @pytest.mark.usefixtures("workplace")
-def test_a_refitted_run_is_compared_by_the_network_before(
+def test_a_refitted_run_is_compared_by_its_validated_network(
     refitted: Run, project: Path, invoke: Invoke
 ) -> None:
     flags = ("-s", "model.pooling=average", "-s", "data.test=null", "-q")
     invoke("train", project / "binary.yaml", *flags)
-    told = json.loads(invoke("compare", "runs/binary-1", refitted.path, "--json").stdout)
-    assert told["mended"] == told["broken"] == 0
-    assert told["scores"][0] == told["scores"][1]
-    assert told["cautions"] == [CHOSEN_ON, f"{CHOSEN_ON}; {BEFORE_REFIT}"]
-    told = invoke("compare", "runs/binary-1", refitted.path).stdout
-    assert f"of these rows and the second: {CHOSEN_ON}; {BEFORE_REFIT}\n" in told
-    assert f"scores others; {BEFORE_REFIT}\n" in invoke("threshold", "--run", refitted.path).stdout
+    done = invoke("compare", "runs/binary-1", refitted.path, "--json")
+    comparison = json.loads(done.stdout)
+    assert comparison["mended"] == comparison["broken"] == 0
+    assert comparison["scores"][0] == comparison["scores"][1]
+    assert comparison["cautions"] == [VALIDATION_CAUTION, f"{VALIDATION_CAUTION}; {REFIT_CAUTION}"]
+    stdout = invoke("compare", "runs/binary-1", refitted.path).stdout
+    assert f"of these rows and the second: {VALIDATION_CAUTION}; {REFIT_CAUTION}\n" in stdout
+    assert f"scores others; {REFIT_CAUTION}\n" in invoke("threshold", "--run", refitted.path).stdout
 
 
 @pytest.mark.usefixtures("workplace")
-def test_a_refit_is_told(invoke: Invoke) -> None:
+def test_train_summary_and_report_mention_the_refit(invoke: Invoke) -> None:
     done = invoke("train", "binary.yaml", *FLAGS, "--progress", "plain")
     assert "anew on all 160 rows\n" in done.stderr
     assert "anew on all 160 rows; validation scores are those from before" in done.stdout
@@ -328,17 +339,17 @@ def test_a_refit_is_told(invoke: Invoke) -> None:
     assert "anew on all 160 rows" in invoke("report", "-o", "-").stdout
 
 
-def test_the_page_of_a_refitted_run_tells_what_its_scores_are_of(
+def test_the_report_of_a_refitted_run_says_which_network_its_scores_are_of(
     refitted: Run, invoke: Invoke
 ) -> None:
-    told = invoke("report", "--run", refitted.path, "-o", "-").stdout
-    assert f"Of these rows: {CHOSEN_ON}; {BEFORE_REFIT}; those of a test table" in told
+    stdout = invoke("report", "--run", refitted.path, "-o", "-").stdout
+    assert f"Of these rows: {VALIDATION_CAUTION}; {REFIT_CAUTION}; those of a test table" in stdout
 
 
-def test_init_proposes_it_where_much_is_held_out(workplace: Path, invoke: Invoke) -> None:
+def test_init_proposes_a_refit_if_many_rows_are_held_out(workplace: Path, invoke: Invoke) -> None:
     def proposed(*args: object) -> bool | None:
-        told = json.loads(invoke("init", *args, "-o", "-", "-q", "--json").stdout)
-        value: bool | None = told["settings"].get("training.refit", {}).get("value")
+        proposal = json.loads(invoke("init", *args, "-o", "-", "-q", "--json").stdout)
+        value: bool | None = proposal["settings"].get("training.refit", {}).get("value")
         return value
 
     assert proposed("binary.csv") is True

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-import signal
+import subprocess
+import sys
 import unicodedata
 import zipfile
 from typing import TYPE_CHECKING
@@ -19,14 +20,14 @@ from embedclf.errors import ConfigError, DataError, RunError, TrainingError
 from embedclf.model.backend import keras
 from embedclf.runs.history import Step
 from embedclf.runs.run import Run
-from embedclf.runs.writer import RunDraft
-from embedclf.training import finishing, train
-from tests.conftest import reviews, write_csv
+from embedclf.training import train
+from embedclf.training.checkpoints import training_id
+from tests.conftest import BAD, GOOD, THINGS, reviews, write_csv
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from embedclf.training.train import Told
+    from embedclf.training.train import TrainEvent
 
 
 def weights_of(run: Run) -> bytes:
@@ -35,7 +36,9 @@ def weights_of(run: Run) -> bytes:
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
-def test_a_run_holds_all_it_should_and_learned_something(task: str, runs: dict[str, Run]) -> None:
+def test_a_run_has_all_its_files_and_beats_the_majority_baseline(
+    task: str, runs: dict[str, Run]
+) -> None:
     run = runs[task]
     names = {
         "config.yaml",
@@ -94,7 +97,7 @@ def test_keras_loads_the_model_without_embedclf(runs: dict[str, Run]) -> None:
     ]
 
 
-def test_the_run_s_config_trains_the_same_again(runs: dict[str, Run], workplace: Path) -> None:
+def test_the_config_of_a_run_reproduces_its_weights(runs: dict[str, Run], workplace: Path) -> None:
     run = runs["binary"]
     again = train.train(run.config(), name="again")
     assert again.path.resolve() == workplace / "runs" / "again-1"
@@ -102,7 +105,7 @@ def test_the_run_s_config_trains_the_same_again(runs: dict[str, Run], workplace:
     assert again.config() == run.config()
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(workplace: Path) -> None:
+def test_equal_seeds_give_identical_weights_and_other_seeds_do_not(workplace: Path) -> None:
     write_csv(workplace / "many.csv", ["text", "label"], reviews(1500))
     overrides = [
         f"data.train={workplace}/many.csv",
@@ -121,23 +124,21 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(workplace: P
     assert [run.path.name for run in (first, second, other)] == ["x-1", "x-2", "x-3"]
 
 
-def test_a_test_table_changes_nothing_that_is_learned(
-    runs: dict[str, Run], workplace: Path
-) -> None:
+def test_a_test_table_does_not_influence_the_weights(runs: dict[str, Run], workplace: Path) -> None:
     config = load_config(workplace / "binary.yaml", ["data.test=null"])
     run = train.train(config, name="untested")
     assert weights_of(run) == weights_of(runs["binary"])
     assert set(run.metrics()) == {"validation"}
 
 
-def test_the_vocabulary_and_labels_come_from_training_rows_alone(workplace: Path) -> None:
+def test_the_vocabulary_is_learned_from_training_rows_alone(workplace: Path) -> None:
     rows = [*reviews(20), ("onlyhere great", "pos")]
     write_csv(workplace / "valid.csv", ["text", "label"], rows)
     config = load_config(workplace / "binary.yaml", ["data.validation=valid.csv"])
-    ready = prepare_dataset(config)
-    assert "onlyhere" not in ready.tokenizer.tokens
-    assert len(ready.train) == 160
-    assert len(ready.validation) == 21
+    dataset = prepare_dataset(config)
+    assert "onlyhere" not in dataset.tokenizer.tokens
+    assert len(dataset.train) == 160
+    assert len(dataset.validation) == 21
 
 
 def test_validation_labels_without_training_rows_are_refused(workplace: Path) -> None:
@@ -164,7 +165,7 @@ def test_texts_without_a_token_are_refused(workplace: Path) -> None:
         prepare_dataset(config)
 
 
-def test_a_weight_for_an_unknown_label_is_refused(workplace: Path) -> None:
+def test_a_class_weight_for_an_unknown_label_is_refused(workplace: Path) -> None:
     for given, hint in (("psi", "did you mean 'pos'?"), ("zz", "there are neg, pos")):
         config = load_config(workplace / "binary.yaml", [f"training.class_weight={{{given}: 2}}"])
         with pytest.raises(ConfigError, match="no training row has label") as caught:
@@ -172,13 +173,26 @@ def test_a_weight_for_an_unknown_label_is_refused(workplace: Path) -> None:
         assert hint in str(caught.value)
 
 
-def test_nothing_is_left_when_numpy_and_keras_disagree(
-    workplace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(finishing, "PARITY", -1.0)
-    config = load_config(workplace / "binary.yaml", ["training.epochs=1"])
+def test_a_run_whose_numpy_scores_differ_from_keras_is_not_kept(workplace: Path) -> None:
+    """Enormous vectors cancel; what float32 leaves of them depends on the order of the sum."""
+    rng = np.random.default_rng(5)
+    vectors = {word: rng.normal(0, 1e6, 8) for word in GOOD}
+    vectors |= {bad: -vectors[good] for good, bad in zip(GOOD, BAD, strict=True)}
+    vectors |= {thing: rng.normal(0, 1, 8) for thing in THINGS}
+    lines = [" ".join([word, *(f"{x:.4f}" for x in vector)]) for word, vector in vectors.items()]
+    (workplace / "enormous.txt").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    texts = [f"{g} {thing} {b}" for thing in THINGS for g, b in zip(GOOD, BAD, strict=True)]
+    rows = [(text, ("pos", "neg")[n % 2]) for n, text in enumerate(texts)]
+    write_csv(workplace / "binary.csv", ["text", "label"], rows)
+    flags = [
+        "data.test=null",
+        "model.initialization=enormous.txt",
+        "model.trainable_embedding=false",
+        "model.pooling=average",
+        "training.epochs=1",
+    ]
     with pytest.raises(TrainingError, match="NumPy and Keras differ by"):
-        train.train(config, name="x")
+        train.train(load_config(workplace / "binary.yaml", flags), name="x")
     assert not (workplace / "runs").exists()
 
 
@@ -189,36 +203,44 @@ def test_a_refused_training_leaves_no_empty_folders(workplace: Path) -> None:
     assert not (workplace / "deep").exists()
 
 
-@pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_while_the_run_is_written_waits(
-    workplace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write = RunDraft.write
-
-    def press(draft: RunDraft, name: str, content: str) -> None:
+INTERRUPTED_WRITING = """
+import os, signal, sys
+def interrupt(event, args):
+    if event == "open" and str(args[0]).endswith(("config.yaml", "history.csv")) and args[1] != "r":
+        os.write(1, b"Ctrl-C ")
         signal.raise_signal(signal.SIGINT)
-        write(draft, name, content)
+from embedclf.__main__ import run
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.addaudithook(interrupt)
+sys.argv[1:] = ["train", "binary.yaml", "-s", "training.epochs=1"]
+run()
+"""
+"""Presses Ctrl-C when files of the run are opened for writing."""
 
-    monkeypatch.setattr(RunDraft, "write", press)
-    run = train.train(load_config(workplace / "binary.yaml", ["training.epochs=1"]), name="x")
-    assert Run.open(run.path).record["ended"] == "all_epochs"
+
+def test_ctrl_c_does_not_interrupt_the_writing_of_a_run(workplace: Path) -> None:
+    command = [sys.executable, "-c", INTERRUPTED_WRITING]
+    done = subprocess.run(command, cwd=workplace, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Ctrl-C Ctrl-C ")
+    assert Run.open(workplace / "runs" / "binary-1").record["ended"] == "all_epochs"
 
 
-def test_twins_of_another_unicode_form_stay_on_one_side(workplace: Path) -> None:
+def test_equal_texts_in_different_unicode_forms_go_to_the_same_split(workplace: Path) -> None:
     rows = [(f"café {n} don't", "xy"[n % 2]) for n in range(100)]
     twins = [(unicodedata.normalize("NFD", t).replace("'", "’").upper(), y) for t, y in rows]
     write_csv(workplace / "twins.csv", ["text", "label"], [*rows, *twins])
     flags = ["data.train=twins.csv", "data.test=null", "data.validation=0.3"]
-    ready = prepare_dataset(load_config(workplace / "binary.yaml", flags))
+    dataset = prepare_dataset(load_config(workplace / "binary.yaml", flags))
     first, second = (
-        {row % 100 for row in part.rows.rows.tolist()} for part in (ready.train, ready.validation)
+        {row % 100 for row in split.rows.positions.tolist()}
+        for split in (dataset.train, dataset.validation)
     )
     assert not first & second
 
 
-def test_an_interrupted_training_leaves_a_run_that_says_so(workplace: Path) -> None:
-    def on_event(told: Told) -> None:
-        if isinstance(told, Step) and told.epoch == 3:
+def test_an_interrupted_training_leaves_a_run_marked_as_interrupted(workplace: Path) -> None:
+    def on_event(event: TrainEvent) -> None:
+        if isinstance(event, Step) and event.epoch == 3:
             raise KeyboardInterrupt
 
     run = train.train(load_config(workplace / "binary.yaml"), name="x", on_event=on_event)
@@ -226,9 +248,9 @@ def test_an_interrupted_training_leaves_a_run_that_says_so(workplace: Path) -> N
     assert run.record["epochs"] == 2
 
 
-def test_an_early_interrupt_leaves_nothing(workplace: Path) -> None:
-    def on_event(told: Told) -> None:
-        if isinstance(told, Step):
+def test_an_interrupt_in_the_first_epoch_leaves_nothing(workplace: Path) -> None:
+    def on_event(event: TrainEvent) -> None:
+        if isinstance(event, Step):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -236,7 +258,7 @@ def test_an_early_interrupt_leaves_nothing(workplace: Path) -> None:
     assert not (workplace / "runs").exists()
 
 
-def test_a_run_never_overwrites(workplace: Path) -> None:
+def test_a_run_never_overwrites_another(workplace: Path) -> None:
     config = load_config(workplace / "binary.yaml", ["training.epochs=1"])
     run = train.train(config, name="x", output=workplace / "deep" / "mine")
     assert run.path == workplace / "deep" / "mine"
@@ -245,35 +267,43 @@ def test_a_run_never_overwrites(workplace: Path) -> None:
         train.train(config, name="x", output=workplace / "deep" / "mine")
 
 
-def test_a_place_that_cannot_hold_a_run_is_refused_before_the_work(workplace: Path) -> None:
+def test_an_unwritable_output_is_refused_before_training(workplace: Path) -> None:
     config = load_config(workplace / "binary.yaml")
     with pytest.raises(RunError, match="cannot be written"):
         train.train(config, name="x", output=workplace / "binary.csv" / "run")
 
 
-def test_tensorboard_gets_a_log(workplace: Path) -> None:
+def test_a_tensorboard_log_has_train_and_validation_events(workplace: Path) -> None:
     config = load_config(workplace / "binary.yaml", ["training.epochs=2"])
     train.train(config, name="x", tensorboard=workplace / "log")
     events = [file for file in (workplace / "log").rglob("events.*") if file.stat().st_size > 100]
     assert {file.parent.name for file in events} == {"train", "validation"}
 
 
-def test_a_log_that_cannot_be_kept_is_refused_before_the_work(workplace: Path) -> None:
+def test_an_unwritable_tensorboard_log_is_refused_before_training(workplace: Path) -> None:
     config = load_config(workplace / "binary.yaml")
     with pytest.raises(TrainingError, match=r"binary\.csv/log: cannot hold a log"):
         train.train(config, name="x", tensorboard=workplace / "binary.csv" / "log")
 
 
-def test_a_gpu_that_is_not_there_is_refused(workplace: Path) -> None:
+def test_a_missing_gpu_is_refused(workplace: Path) -> None:
     import tensorflow as tf
 
     if tf.config.list_physical_devices("GPU"):
         pytest.skip("there is a GPU")
-    config = load_config(workplace / "binary.yaml", ["training.device=gpu"])
+    flags = ["training.device=gpu", "model.initialization=vectors.txt"]
+    config = load_config(workplace / "binary.yaml", flags)
+    identifier = training_id(config, prepare_dataset(config).hashes())
+    checkpoint = workplace / "runs" / f".unfinished-{identifier}"
+    checkpoint.parent.mkdir()
+    checkpoint.touch()
+    events: list[TrainEvent] = []
     with pytest.raises(TrainingError, match="TensorFlow sees none"):
-        train.train(config, name="x")
+        train.train(config, name="x", on_event=events.append, resume=True)
+    assert [type(event).__name__ for event in events] == ["Dataset", "Coverage"]
+    assert checkpoint.exists()  # it can be resumed where there is a GPU
 
 
-def test_labels_json_is_utf8_as_written(runs: dict[str, Run]) -> None:
+def test_labels_json_is_utf8(runs: dict[str, Run]) -> None:
     labels = json.loads((runs["multilabel"].path / "labels.json").read_text(encoding="utf-8"))
     assert labels["names"] == ["a", "b", "c"]

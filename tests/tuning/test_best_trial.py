@@ -1,4 +1,4 @@
-"""Configs with other settings in them: the file's own words stay."""
+"""Configs with changed settings, written as edited copies of their files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from embedclf.config.loading import load_config
 from embedclf.tuning.best_trial import write_config
-from embedclf.tuning.space import applied
+from embedclf.tuning.space import apply_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ def write(
     source, target = folder / "a.yaml", folder / "made" / "best.yaml"
     source.write_text(text, encoding="utf-8")
     target.parent.mkdir(exist_ok=True)
-    config = applied(load_config(source, overrides), settings)
+    config = apply_settings(load_config(source, overrides), settings)
     write_config(
         target, config, source=source, overrides=overrides, settings=settings, comment=["made"]
     )
@@ -46,7 +46,7 @@ def write(
     return target.read_text(encoding="utf-8")
 
 
-def test_comments_and_order_stay_and_settings_are_changed_in_place(tmp_path: Path) -> None:
+def test_an_edited_config_keeps_its_comments_and_order(tmp_path: Path) -> None:
     assert write(tmp_path, TEXT, SETTINGS) == (
         """\
 # made
@@ -66,10 +66,10 @@ training:
 
 def test_overrides_are_written_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    told = write(tmp_path, TEXT, {}, ("data.validation=v.csv", "model.dropout=0.5", "seed=1"))
-    assert "validation: ../v.csv" in told
-    assert "dropout: 0.5" in told
-    assert "seed: 1" in told
+    written = write(tmp_path, TEXT, {}, ("data.validation=v.csv", "model.dropout=0.5", "seed=1"))
+    assert "validation: ../v.csv" in written
+    assert "dropout: 0.5" in written
+    assert "seed: 1" in written
 
 
 @pytest.mark.parametrize(
@@ -82,15 +82,15 @@ def test_overrides_are_written_too(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "---\ndata: {train: a.csv}\n...\n",
     ],
 )
-def test_a_config_is_written_whatever_its_words(tmp_path: Path, text: str) -> None:
+def test_a_config_is_written_whatever_its_yaml_style(tmp_path: Path, text: str) -> None:
     assert "max" in write(tmp_path, text, {"model.pooling": "max"})
 
 
-def test_what_cannot_be_edited_is_written_anew(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_edited_is_written_with_all_defaults(tmp_path: Path) -> None:
     text = "data: {train: a.csv, text: &name text, label: label}\nmodel: {dropout: 0.5}\n"
     shared = "data: {train: a.csv}\ntext: &t {lowercase: false}\ntune: {text: {}}\n"
     assert "&name" in write(tmp_path, text, {"model.pooling": "max"})
     assert "lowercase: false" in write(tmp_path, shared, {"model.pooling": "max"})
     tuned = "data: {train: a.csv}\nmodel: &m {}\ntune: {model: *m}\n"
-    told = write(tmp_path, tuned, {"model.embedding_dim": 8})
-    assert "vocabulary_size: 10000" in told
+    written = write(tmp_path, tuned, {"model.embedding_dim": 8})
+    assert "vocabulary_size: 10000" in written

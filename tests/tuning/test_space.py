@@ -1,4 +1,4 @@
-"""What is tried: ranges in a config, the usual space, and the config that a trial is."""
+"""The search space of a config, and the config of a trial."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from embedclf.config.loading import dump_config, load_config
 from embedclf.config.schema import Config, json_schema
 from embedclf.errors import ConfigError
 from embedclf.tuning.space import (
-    applied,
-    changed,
-    combinations,
-    own,
-    own_settings,
-    plain,
-    rounded,
-    search_space,
+    apply_settings,
+    baseline_settings,
+    changed_settings,
+    config_value,
+    count_combinations,
+    make_space,
+    round_settings,
+    space_to_json,
 )
 
 if TYPE_CHECKING:
@@ -63,23 +63,25 @@ def config_of(tmp_path: Path, tune: str) -> Config:
         ("{text: {vocabulary_size: [100, 2]}}", "vocabulary_size.1: must be greater than or equal"),
     ],
 )
-def test_a_fault_of_the_space_is_told_with_its_place(tmp_path: Path, tune: str, fault: str) -> None:
+def test_a_fault_of_the_space_is_reported_with_its_place(
+    tmp_path: Path, tune: str, fault: str
+) -> None:
     with pytest.raises(ConfigError) as error:
         config_of(tmp_path, tune)
-    told = str(error.value)
-    assert told.startswith(f"{tmp_path}/config.yaml:2:")
-    assert fault in told
-    assert "\n" not in told
+    message = str(error.value)
+    assert message.startswith(f"{tmp_path}/config.yaml:2:")
+    assert fault in message
+    assert "\n" not in message
 
 
-def test_what_is_named_is_what_is_tried_beside_what_the_config_has(tmp_path: Path) -> None:
+def test_the_space_is_what_tune_names_and_the_config_s_own_values(tmp_path: Path) -> None:
     config = config_of(
         tmp_path,
         "{text: {lowercase: [false]}, model: {hidden_units: [[8], [8, 8]], dropout: {low: 0.1, "
         "high: 0.5}}, training: {early_stopping: [5, null], class_weight: [balanced, {a: 2}], "
         "batch_size: {low: 64, high: 256, step: 64}, threshold: [f1, {precision: 0.9}]}}",
     )
-    assert plain(search_space(config)) == {
+    assert space_to_json(make_space(config)) == {
         "text.lowercase": [False, True],
         "model.hidden_units": [[8], [8, 8], []],
         "model.dropout": {"low": 0.0, "high": 0.5, "log": False},
@@ -90,14 +92,14 @@ def test_what_is_named_is_what_is_tried_beside_what_the_config_has(tmp_path: Pat
     }
 
 
-def test_every_key_that_validation_rows_can_judge_can_be_searched() -> None:
+def test_every_key_that_affects_the_validation_scores_can_be_searched() -> None:
     definitions = json_schema()["$defs"]
     for section in ("Text", "Model", "Training"):
         keys = set(definitions[f"{section}Config"]["properties"]) - {"device", "refit"}
         assert set(definitions[f"{section}Space"]["properties"]) == keys
 
 
-def test_the_space_is_no_part_of_what_a_run_keeps(tmp_path: Path) -> None:
+def test_a_dumped_config_has_no_search_space(tmp_path: Path) -> None:
     config = config_of(tmp_path, "{model: {pooling: [max]}}")
     assert "tune" not in dump_config(config, tmp_path)
 
@@ -110,7 +112,7 @@ def test_the_space_is_no_part_of_what_a_run_keeps(tmp_path: Path) -> None:
     rate=st.floats(1e-8, 1e8),
     dropout=st.floats(0, 0.99),
 )
-def test_all_that_is_usual_is_allowed(
+def test_the_default_space_is_valid(
     vocabulary: int, length: int, dim: int, batch: int, rate: float, dropout: float
 ) -> None:
     values = {
@@ -121,13 +123,13 @@ def test_all_that_is_usual_is_allowed(
         "training.batch_size": batch,
         "training.learning_rate": rate,
     }
-    config = applied(CONFIG, values)
-    space = search_space(config)
+    config = apply_settings(CONFIG, values)
+    space = make_space(config)
     for key, choices in space.items():
         ends = choices if isinstance(choices, list) else [choices.low, choices.high]
         for value in ends:
-            assert own(applied(config, {key: value}), key) == value
-        assert holds(choices, own(config, key))
+            assert config_value(apply_settings(config, {key: value}), key) == value
+        assert holds(choices, config_value(config, key))
 
 
 def holds(choices: Choices, value: Any) -> bool:
@@ -142,7 +144,7 @@ def holds(choices: Choices, value: Any) -> bool:
     step=st.none() | st.integers(1, 50),
     value=st.integers(1, 120),
 )
-def test_the_config_s_own_setting_is_always_tried(
+def test_the_config_s_own_value_is_always_a_choice(
     low: int, wide: int, step: int | None, value: int
 ) -> None:
     if step is not None and step > wide:
@@ -150,7 +152,7 @@ def test_the_config_s_own_setting_is_always_tried(
     given_range = {"low": low, "high": low + wide, "step": step}
     values = {"data": {"train": "a.csv"}, "text": {"sequence_length": value}}
     config = Config.model_validate({**values, "tune": {"text": {"sequence_length": given_range}}})
-    choices = search_space(config)["text.sequence_length"]
+    choices = make_space(config)["text.sequence_length"]
     assert holds(choices, value)
     if isinstance(choices, list):
         assert step is not None
@@ -159,31 +161,35 @@ def test_the_config_s_own_setting_is_always_tried(
         )
 
 
-def test_trials_are_counted_where_they_can_be() -> None:
+def test_combinations_are_counted_unless_a_range_has_real_numbers() -> None:
     whole = Range(low=0.0, high=0.5, step=0.1)
-    assert combinations({"a": [1, 2], "model.dropout": whole}) == 12
-    assert combinations({"a": [1, 2], "b": Range(low=0.0, high=1.0)}) is None
+    assert count_combinations({"a": [1, 2], "model.dropout": whole}) == 12
+    assert count_combinations({"a": [1, 2], "b": Range(low=0.0, high=1.0)}) is None
 
 
-def test_settings_make_a_config_and_leave_all_else() -> None:
+def test_settings_change_a_config_and_nothing_else_of_it() -> None:
     settings = {"model.pooling": "max", "training.early_stopping": None}
-    config = applied(CONFIG, settings)
-    assert own_settings(config, {"model.pooling": [], "training.early_stopping": []}) == settings
-    assert changed(CONFIG, settings) == settings
-    assert changed(config, settings) == {}
-    assert applied(config, {"model.pooling": "flatten", "training.early_stopping": 3}) == CONFIG
+    config = apply_settings(CONFIG, settings)
+    assert (
+        baseline_settings(config, {"model.pooling": [], "training.early_stopping": []}) == settings
+    )
+    assert changed_settings(CONFIG, settings) == settings
+    assert changed_settings(config, settings) == {}
+    assert (
+        apply_settings(config, {"model.pooling": "flatten", "training.early_stopping": 3}) == CONFIG
+    )
 
 
-def test_settings_that_are_not_allowed_are_told() -> None:
+def test_invalid_settings_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"model\.dropout: must be less than 1, not 2"):
-        applied(CONFIG, {"model.dropout": 2})
+        apply_settings(CONFIG, {"model.dropout": 2})
 
 
-def test_drawn_numbers_are_short_and_the_config_s_own_stay() -> None:
-    config = applied(CONFIG, {"training.learning_rate": 0.00123456789})
+def test_sampled_numbers_are_rounded_but_not_the_config_s_own() -> None:
+    config = apply_settings(CONFIG, {"training.learning_rate": 0.00123456789})
     drawn = {"training.learning_rate": 0.00123456789, "model.dropout": 0.123456789}
-    assert rounded(config, drawn) == {
+    assert round_settings(config, drawn) == {
         "training.learning_rate": 0.00123456789,
         "model.dropout": 0.1235,
     }
-    assert json.loads(json.dumps(rounded(config, drawn))) == rounded(config, drawn)
+    assert json.loads(json.dumps(round_settings(config, drawn))) == round_settings(config, drawn)

@@ -1,16 +1,24 @@
-"""Studies: what is drawn, kept, pruned, shared, and given up."""
+"""Studies: what is sampled, stored, pruned, shared between processes, and abandoned."""
 
 from __future__ import annotations
 
+import logging
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import optuna
 import pytest
 
 from embedclf.config.fields import Range
 from embedclf.errors import TuningError
-from embedclf.tuning.study import Study, metric_of, opened
+from embedclf.tuning.optuna_trials import locked
+from embedclf.tuning.study import Study, open_study, stored_metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,72 +32,95 @@ SPACE: Space = {
     "pooling": ["a", "b", None],
     "noise": [[1], [2]],
 }
-OWN: Settings = {"rate": 0.5, "pooling": None, "noise": [2]}
-OF = {"table": "x", "metric": "accuracy"}
+BASELINE: Settings = {"rate": 0.5, "pooling": None, "noise": [2]}
+IDENTITY = {"table": "x", "metric": "accuracy"}
+
+WORKER = """
+import sys
+from pathlib import Path
+from tests.tuning.test_study import start, study_in
+with study_in(Path(sys.argv[1])) as study:
+    print(start(study).number, flush=True)
+    sys.stdin.read()
+"""
+"""A process that works on a trial until it is killed."""
+
+WAITER = """
+import sys
+from pathlib import Path
+from embedclf.tuning.optuna_trials import locked
+sys.addaudithook(
+    lambda _, args: sys.argv[1] in str(args[:1]) and print("waiting", flush=True)
+)
+with locked(Path(sys.argv[1])):
+    pass
+"""
+"""Reports when it opens the lock of a study, just before it waits for it."""
 
 
-def study_in(folder: Path, *, space: Space = SPACE, **of: str) -> AbstractContextManager[Study]:
-    return opened(folder, OF | of, space=space, lower=False, seed=3)
+def study_in(
+    folder: Path, *, space: Space = SPACE, **identity: str
+) -> AbstractContextManager[Study]:
+    return open_study(folder, IDENTITY | identity, space=space, lower_is_better=False, seed=3)
 
 
-def begin(study: Study, most: int | None = None) -> RunningTrial | None:
-    own = {key: OWN[key] for key in study.space}
-    running: RunningTrial | None = study.begin(own, lambda drawn: drawn, most)
-    return running
+def start(study: Study, max_trials: int | None = None) -> RunningTrial | None:
+    baseline = {key: BASELINE[key] for key in study.space}
+    return study.start_trial(baseline, lambda settings: settings, max_trials)
 
 
-def worth(settings: Settings) -> float:
+def score_of(settings: Settings) -> float:
     rate: float = settings["rate"]
     return rate + (0.01 if settings["pooling"] == "a" else 0.0)
 
 
-def search(study: Study, most: int) -> list[Trial]:
+def search(study: Study, max_trials: int) -> list[Trial]:
     ended = []
-    while (running := begin(study, most)) is not None:
-        ended.append(running.complete(worth(running.settings), loss=1.0))
+    while (running := start(study, max_trials)) is not None:
+        ended.append(running.complete(score_of(running.settings), loss=1.0))
     return ended
 
 
-def test_the_first_trial_is_the_config_and_the_best_is_found(tmp_path: Path) -> None:
+def test_the_first_trial_is_the_config_and_the_best_one_is_found(tmp_path: Path) -> None:
     with study_in(tmp_path / "s") as study:
         assert study.best() is None
         ended = search(study, 15)
-        assert ended[0].settings == OWN
-        assert [one.number for one in ended] == list(range(1, 16))
+        assert ended[0].settings == BASELINE
+        assert [trial.number for trial in ended] == list(range(1, 16))
         assert study.trials() == ended
         best = study.best()
         assert best is not None
-        assert best.score == max(worth(one.settings) for one in ended) > worth(OWN)
+        assert best.score == max(score_of(trial.settings) for trial in ended) > score_of(BASELINE)
     assert sorted(file.name for file in (tmp_path / "s").iterdir()) == [".lock", "study.db"]
 
 
-def test_what_matters_is_told_once_there_is_enough(tmp_path: Path) -> None:
+def test_importance_needs_enough_trials(tmp_path: Path) -> None:
     with study_in(tmp_path) as study:
         search(study, 9)
         assert study.importance() is None
         search(study, 20)
-        shares = study.importance()
-    assert shares is not None
-    assert next(iter(shares)) == "rate"
-    assert sum(shares.values()) == pytest.approx(1.0)
+        importance = study.importance()
+    assert importance is not None
+    assert next(iter(importance)) == "rate"
+    assert sum(importance.values()) == pytest.approx(1.0)
 
 
-def test_a_study_that_was_closed_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+def test_a_study_resumes_as_if_it_had_never_been_closed(tmp_path: Path) -> None:
     with study_in(tmp_path / "whole") as study:
         whole = search(study, 12)
-    broken = []
-    for most in (3, 3, 12):
-        with study_in(tmp_path / "broken") as study:
-            broken += search(study, most)
-    assert broken == whole
-    assert metric_of(tmp_path / "broken") == "accuracy"
-    assert metric_of(tmp_path / "none") is None
+    resumed = []
+    for max_trials in (3, 3, 12):
+        with study_in(tmp_path / "resumed") as study:
+            resumed += search(study, max_trials)
+    assert resumed == whole
+    assert stored_metric(tmp_path / "resumed") == "accuracy"
+    assert stored_metric(tmp_path / "none") is None
 
 
-def test_of_equal_scores_the_lower_loss_wins_and_then_the_first(tmp_path: Path) -> None:
+def test_ties_go_to_the_lower_loss_and_then_to_the_first_trial(tmp_path: Path) -> None:
     with study_in(tmp_path) as study:
         for loss in (0.5, 0.3, 0.3):
-            running = begin(study)
+            running = start(study)
             assert running is not None
             running.complete(0.8, loss=loss)
         best = study.best()
@@ -97,80 +128,81 @@ def test_of_equal_scores_the_lower_loss_wins_and_then_the_first(tmp_path: Path) 
     assert best.number == 2
 
 
-def test_a_trial_that_goes_badly_is_ended_early_and_one_that_goes_well_is_not(
-    tmp_path: Path,
-) -> None:
+def test_a_trial_is_pruned_only_if_its_loss_is_high(tmp_path: Path) -> None:
     with study_in(tmp_path) as study:
         for loss in (0.5, 0.4, 0.3, 0.6, 0.2):
-            running = begin(study)
+            running = start(study)
             assert running is not None
-            assert not any(running.goes_badly(epoch, loss) for epoch in (1, 2, 3))
+            assert not any(running.should_prune(epoch, loss) for epoch in (1, 2, 3))
             running.complete(1 - loss, loss=loss)
-        bad, good = begin(study), begin(study)
+        bad, good = start(study), start(study)
         assert bad is not None
         assert good is not None
-        assert [bad.goes_badly(epoch, 0.9) for epoch in (1, 2)] == [False, True]
-        assert not any(good.goes_badly(epoch, 0.3) for epoch in (1, 2, 3))
+        assert [bad.should_prune(epoch, 0.9) for epoch in (1, 2)] == [False, True]
+        assert not any(good.should_prune(epoch, 0.3) for epoch in (1, 2, 3))
         ended = bad.prune(epochs=2, loss=0.9)
-        assert (ended.state, ended.score, ended.counts) == ("pruned", None, True)
+        assert (ended.state, ended.score, ended.is_finished) == ("pruned", None, True)
 
 
 def test_a_trial_that_cannot_be_trained_says_why(tmp_path: Path) -> None:
     with study_in(tmp_path) as study:
-        running = begin(study)
+        running = start(study)
         assert running is not None
         ended = running.prune(reason="too large")
-        assert (ended.state, ended.reason, ended.counts) == ("failed", "too large", True)
+        assert (ended.state, ended.reason, ended.is_finished) == ("failed", "too large", True)
 
 
-def test_a_trial_given_up_comes_again_before_others_and_does_not_count(tmp_path: Path) -> None:
+def test_the_settings_of_an_abandoned_trial_come_first_and_it_does_not_count(
+    tmp_path: Path,
+) -> None:
     with study_in(tmp_path) as study:
         search(study, 2)
-        running = begin(study, 3)
+        running = start(study, 3)
         assert running is not None
-        running.give_up()
-        again = begin(study, 3)
+        running.abandon()
+        again = start(study, 3)
         assert again is not None
         assert again.settings == running.settings
-        assert begin(study, 3) is None
+        assert start(study, 3) is None
         again.complete(0.1, loss=1.0)
-        assert [one.state for one in study.trials()] == [*["complete"] * 2, "given up", "complete"]
+        states = [trial.state for trial in study.trials()]
+        assert states == [*["complete"] * 2, "given up", "complete"]
 
 
-def test_a_trial_that_is_finished_is_not_given_up_any_more(tmp_path: Path) -> None:
+def test_a_finished_trial_cannot_be_abandoned(tmp_path: Path) -> None:
     with study_in(tmp_path) as study:
-        running = begin(study)
+        running = start(study)
         assert running is not None
         ended = running.complete(0.5, loss=1.0)
-        running.give_up()
+        running.abandon()
         assert study.trials() == [ended]
-        following = begin(study)
+        following = start(study)
         assert following is not None
         assert following.settings != running.settings
 
 
-def test_two_at_once_share_the_work_and_leave_each_other_s_trials(tmp_path: Path) -> None:
+def test_two_searches_share_the_work_and_leave_each_other_s_trials_alone(tmp_path: Path) -> None:
     with study_in(tmp_path) as first, study_in(tmp_path) as second:
-        one, other = begin(first), begin(second)
+        one, other = start(first), start(second)
         assert one is not None
         assert other is not None
         assert {one.number, other.number} == {1, 2}
-        third = begin(first)
+        third = start(first)
         assert third is not None
         assert [trial.state for trial in second.trials()] == ["running"] * 3
         for running in (one, other, third):
             running.complete(0.5, loss=1.0)
         with ThreadPoolExecutor(2) as pool:
-            shares = [pool.submit(search, study, 12) for study in (first, second)]
-            ended = [trial.number for share in shares for trial in share.result()]
+            searches = [pool.submit(search, study, 12) for study in (first, second)]
+            ended = [trial.number for searched in searches for trial in searched.result()]
         assert sorted(ended) == list(range(4, 13))
-        assert not first.resign()
-        assert second.resign()
+        assert not first.leave()
+        assert second.leave()
 
 
-def test_the_trial_of_a_process_that_died_is_tried_again(tmp_path: Path) -> None:
+def test_the_trial_of_a_closed_study_is_tried_again(tmp_path: Path) -> None:
     with left_running(tmp_path) as settings, study_in(tmp_path) as study:
-        again = begin(study, 1)
+        again = start(study, 1)
         assert again is not None
         assert again.settings == settings
         assert [trial.state for trial in study.trials()] == ["given up", "running"]
@@ -178,38 +210,119 @@ def test_the_trial_of_a_process_that_died_is_tried_again(tmp_path: Path) -> None
 
 @contextmanager
 def left_running(folder: Path) -> Iterator[Settings]:
-    """A study whose only process is gone, as after a kill."""
+    """A study that was closed while a trial was running."""
     with study_in(folder) as study:
-        running = begin(study)
+        running = start(study)
         assert running is not None
     yield running.settings
 
 
-def test_all_combinations_are_enough(tmp_path: Path) -> None:
+def test_a_killed_process_loses_its_trial_at_once(tmp_path: Path) -> None:
+    folder = tmp_path / "a ? b%20"
+    with subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as worker:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == b"1\n"
+        with study_in(folder) as study:
+            assert not study.leave()
+            assert start(study, 1) is None
+        worker.kill()
+        worker.wait()
+    with study_in(folder) as study:
+        again = start(study, 1)
+        assert again is not None
+        assert again.settings == BASELINE
+        assert study.leave()
+    assert sorted(file.name for file in folder.iterdir()) == [".lock", "study.db"]
+
+
+def test_a_second_thread_waits_for_the_lock(tmp_path: Path) -> None:
+    order = []
+
+    def second() -> None:
+        with locked(tmp_path):
+            order.append("second")
+
+    with locked(tmp_path):
+        thread = threading.Thread(target=second)
+        thread.start()
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_ctrl_c_ends_the_wait_for_a_lock(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WAITER, str(tmp_path)]
+    with (
+        locked(tmp_path),
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process,
+    ):
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waiting\n"
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    assert process.returncode
+    assert "KeyboardInterrupt" in error
+
+
+def test_locks_that_an_older_version_made_as_databases_still_work(tmp_path: Path) -> None:
+    for name in (".lock", ".finish", ".process-0123.lock"):
+        with closing(sqlite3.connect(tmp_path / name)) as connection:
+            connection.execute("create table old (number)")
+    with study_in(tmp_path) as study:
+        assert len(search(study, 2)) == 2
+        assert study.leave()
+        with study.finishing():
+            pass
+    assert not list(tmp_path.glob(".process-*"))
+
+
+def test_optuna_logs_nothing_and_keeps_the_level_of_its_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    level = optuna.logging.get_verbosity()
+    with study_in(tmp_path) as study:
+        running = start(study)
+        assert running is not None
+        running.complete(0.5, loss=1.0)
+        running.abandon()
+    assert optuna.logging.get_verbosity() == level <= logging.INFO
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_search_ends_when_all_combinations_are_tried(tmp_path: Path) -> None:
     space: Space = {"pooling": ["a", None], "noise": [[1], [2]]}
-    seen = []
+    settings = []
     with study_in(tmp_path, space=space) as study:
-        while (running := begin(study, 500)) is not None:
-            seen.append(str(running.settings))
+        while (running := start(study, 500)) is not None:
+            settings.append(str(running.settings))
             running.complete(0.5, loss=1.0)
-    assert len(set(seen)) == 4
-    assert set(seen[:-1]) != set(seen)
+    assert len(set(settings)) == 4
+    assert set(settings[:-1]) != set(settings)
 
 
-@pytest.mark.parametrize(("of", "told"), [({"table": "y"}, "table"), ({"metric": "f1"}, "metric")])
+@pytest.mark.parametrize(
+    ("identity", "difference"), [({"table": "y"}, "table"), ({"metric": "f1"}, "metric")]
+)
 def test_the_study_of_something_else_is_refused(
-    tmp_path: Path, of: dict[str, Any], told: str
+    tmp_path: Path, identity: dict[str, Any], difference: str
 ) -> None:
     with study_in(tmp_path):
         pass
     with (
-        pytest.raises(TuningError, match=f"holds a study of another {told}; name another folder"),
-        study_in(tmp_path, **of),
+        pytest.raises(
+            TuningError, match=f"holds a study of another {difference}; name another folder"
+        ),
+        study_in(tmp_path, **identity),
     ):
         pass
 
 
-def test_a_file_that_is_no_study_is_told_in_a_line(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_hold_a_study_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "study.db").write_bytes(b"what is this" * 100)
     with (
         pytest.raises(TuningError, match=r"study\.db: file is not a database; "),
@@ -219,5 +332,11 @@ def test_a_file_that_is_no_study_is_told_in_a_line(tmp_path: Path) -> None:
     with (
         pytest.raises(TuningError, match="name a folder that can be written to with -o"),
         study_in(tmp_path / "study.db"),
+    ):
+        pass
+    (tmp_path / "s" / ".lock").mkdir(parents=True)
+    with (
+        pytest.raises(TuningError, match=r"\.lock: Is a directory; name a folder that can be"),
+        study_in(tmp_path / "s"),
     ):
         pass

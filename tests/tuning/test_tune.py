@@ -1,4 +1,4 @@
-"""`tune`: the best config gives its score again, nothing is lost, the test is seen once."""
+"""`tune`: the best config reproduces its score, no trial is lost, the test table is read once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from embedclf.tuning.search import SearchProgress, _Pruned
 from embedclf.tuning.space import Trial
 from embedclf.tuning.tune import Budget, ConfigSource, tune
 from tests.conftest import masked, reviews, write_csv
-from tests.reports.html.test_run_report import Outline
+from tests.reports.html.pages import Outline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,30 +39,27 @@ tune:
 
 
 @pytest.fixture
-def searched(workplace: Path) -> Path:
-    """The project, its binary config short and with a space of its own."""
+def project(workplace: Path) -> Path:
+    """The workplace, whose binary config trains briefly and has a search space."""
     config = workplace / "binary.yaml"
     text = config.read_text(encoding="utf-8").replace("epochs: 12", "epochs: 3")
     config.write_text(f"# Reviews.\n{text.strip()}\n{SPACE.strip()}\n", encoding="utf-8")
     return workplace
 
 
-def found(folder: Path, *overrides: str, **options: Any) -> TuningResult:
+def search(folder: Path, *overrides: str, **options: Any) -> TuningResult:
     path = folder / "binary.yaml"
-    limits = Budget(options.pop("trials", 3), options.pop("minutes", None))
-    return tune(
-        ConfigSource(load_config(path, overrides), path, overrides), limits=limits, **options
-    )
+    budget = Budget(options.pop("trials", 3), options.pop("minutes", None))
+    source = ConfigSource(load_config(path, overrides), path, overrides)
+    return tune(source, budget=budget, **options)
 
 
-def scores_of(run: str) -> dict[str, Any]:
-    from pathlib import Path as Place
-
-    return dict(Run.open(Place(run)).metrics()["validation"]["scores"])
+def scores_of(run: Path) -> dict[str, Any]:
+    return dict(Run.open(run).metrics()["validation"]["scores"])
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
-def test_the_best_config_gives_its_score_again_to_the_last_digit(
+def test_the_best_config_reproduces_its_score_to_the_last_digit(
     task: str, workplace: Path, invoke: Invoke
 ) -> None:
     extra = {
@@ -70,25 +67,28 @@ def test_the_best_config_gives_its_score_again_to_the_last_digit(
         "multiclass": ("training.calibration=temperature",),
         "multilabel": ("training.threshold={recall: 0.8}",),
     }[task]
-    overrides = [arg for one in (*extra, "training.epochs=3") for arg in ("-s", one)]
+    overrides = [arg for override in (*extra, "training.epochs=3") for arg in ("-s", override)]
     done = invoke("tune", f"{task}.yaml", *overrides, "--trials", 3, "--json", "-q")
-    told = json.loads(done.stdout)
+    printed = json.loads(done.stdout)
     assert done.stderr == ""
-    assert told["trials"]["all"] == 3
-    assert told["metrics"]["validation"]["scores"] == told["best"]["scores"]
+    assert printed["trials"]["all"] == 3
+    assert printed["metrics"]["validation"]["scores"] == printed["best"]["scores"]
     assert (
-        told["own"]["settings"]["model.pooling"]
+        printed["own"]["settings"]["model.pooling"]
         == load_config(workplace / f"{task}.yaml").model.pooling
     )
-    invoke("check", told["config"])
-    invoke("train", told["config"], "-q", "-o", "again")
-    assert scores_of("again") == told["best"]["scores"]
-    assert scores_of("again")[told["metric"]] >= told["own"]["scores"][told["metric"]]
-    assert (workplace / told["run"]).is_dir()
+    invoke("check", printed["config"])
+    invoke("train", printed["config"], "-q", "-o", "again")
+    assert scores_of(workplace / "again") == printed["best"]["scores"]
+    assert (
+        scores_of(workplace / "again")[printed["metric"]]
+        >= printed["own"]["scores"][printed["metric"]]
+    )
+    assert (workplace / printed["run"]).is_dir()
 
 
-def test_what_is_told_and_left(
-    searched: Path, invoke: Invoke, golden: Callable[[str, str], None]
+def test_the_output_and_the_files_of_a_search(
+    project: Path, invoke: Invoke, golden: Callable[[str, str], None]
 ) -> None:
     done = invoke("tune", "binary.yaml", "--trials", 4, "--progress", "plain", "-o", "kept")
     golden("tune.txt", masked(re.sub(r"(flatten|max|same)", "word", done.stdout)))
@@ -100,7 +100,7 @@ def test_what_is_told_and_left(
     assert [int(row.split()[0]) for row in rows] == [1, 2, 3, 4]
     assert rows[0].endswith("  nothing")
     assert "*" in rows[0]
-    kept = searched / "kept"
+    kept = project / "kept"
     assert sorted(file.name for file in kept.iterdir() if not file.name.startswith(".")) == [
         *("best.yaml", "report.html", "study.db", "trials.csv")
     ]
@@ -116,86 +116,92 @@ def test_what_is_told_and_left(
     assert "mathdefault" not in page
 
 
-def test_a_search_that_goes_on_loses_nothing_and_looks_at_the_test_once(
-    searched: Path,
+def test_a_resumed_search_loses_no_trial_and_reads_the_test_table_once(
+    project: Path,
 ) -> None:
-    (searched / "binary-test.csv").write_text("no,column\n1,2\n", encoding="utf-8")
+    (project / "binary-test.csv").write_text("no,column\n1,2\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"binary-test\.csv"):
-        found(searched, trials=4)
-    write_csv(searched / "binary-test.csv", ["text", "label"], reviews(40))
-    ended: list[SearchProgress] = []
-    told = found(searched, trials=4, on_event=ended.append)
-    assert not [one for one in ended if isinstance(one, SearchProgress)]
-    assert len({str(one.settings) for one in told.trials}) == 4
-    assert told.run is not None
-    assert told.run.metrics()["test"]["rows"] == 40
-    assert told.tested == 1
-    again = found(searched, trials=4)
+        search(project, trials=4)
+    write_csv(project / "binary-test.csv", ["text", "label"], reviews(40))
+    events: list[Any] = []
+    result = search(project, trials=4, on_event=events.append)
+    assert not [event for event in events if isinstance(event, SearchProgress)]
+    assert len({str(trial.settings) for trial in result.trials}) == 4
+    assert result.run is not None
+    assert result.run.metrics()["test"]["rows"] == 40
+    assert result.test_runs == 1
+    again = search(project, trials=4)
     assert again.run is not None
-    assert again.run.path.samefile(told.run.path)
-    assert len(list((searched / "runs").iterdir())) == 1
-    whole = found(searched, trials=4, output=searched / "whole")
-    assert [(one.settings, one.score) for one in whole.trials] == [
-        (one.settings, one.score) for one in told.trials
+    assert again.run.path.samefile(result.run.path)
+    assert len(list((project / "runs").iterdir())) == 1
+    whole = search(project, trials=4, output=project / "whole")
+    assert [(trial.settings, trial.score) for trial in whole.trials] == [
+        (trial.settings, trial.score) for trial in result.trials
     ]
 
 
-def test_a_test_table_that_is_named_later_is_scored(searched: Path) -> None:
-    without = found(searched, "data.test=null", trials=2)
+def test_a_test_table_that_is_added_later_is_scored(project: Path) -> None:
+    without = search(project, "data.test=null", trials=2)
     assert without.run is not None
     assert "test" not in without.run.metrics()
-    assert without.tested == 0
-    told = found(searched, trials=2)
-    assert told.run is not None
-    assert told.run.metrics()["test"]["rows"]
-    assert told.tested == 1
-    write_csv(searched / "binary-test.csv", ["text", "label"], reviews(44))
-    other = found(searched, trials=2)
+    assert without.test_runs == 0
+    result = search(project, trials=2)
+    assert result.run is not None
+    assert result.run.metrics()["test"]["rows"]
+    assert result.test_runs == 1
+    write_csv(project / "binary-test.csv", ["text", "label"], reviews(44))
+    other = search(project, trials=2)
     assert other.run is not None
     assert other.run.metrics()["test"]["rows"] == 44
-    assert other.tested == 1
-    assert len({run.path for run in (without.run, told.run, other.run)}) == 3
+    assert other.test_runs == 1
+    assert len({run.path for run in (without.run, result.run, other.run)}) == 3
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_in_a_trial_that_is_pruned_ends_the_search(searched: Path) -> None:
-    def press(told: Any) -> None:
-        if isinstance(told, Epoch):
+def test_ctrl_c_in_a_pruned_trial_ends_the_search(project: Path) -> None:
+    def press(event: Any) -> None:
+        if isinstance(event, Epoch):
             signal.raise_signal(signal.SIGINT)
             raise _Pruned
 
     with pytest.raises(KeyboardInterrupt, match="0 trials are kept"):
-        found(searched, trials=4, on_event=press)
+        search(project, trials=4, on_event=press)
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(searched: Path) -> None:
-    kept: list[TuningResult] = []
+def test_ctrl_c_keeps_finished_trials_and_says_how_to_resume(project: Path) -> None:
+    written: list[TuningResult] = []
     seen: list[Any] = []
 
-    def stop(told: Any) -> None:
-        begins = isinstance(told, SearchProgress) and not isinstance(told.trial, Trial)
-        if begins and told.finished == 2:
+    def stop(event: Any) -> None:
+        starts = isinstance(event, SearchProgress) and not isinstance(event.trial, Trial)
+        if starts and event.finished_trials == 2:
             signal.raise_signal(signal.SIGINT)
 
-    def stop_at_last(told: Any) -> None:
-        seen.append(told)
-        if isinstance(told, Dataset) and any(isinstance(one, SearchProgress) for one in seen):
+    def stop_in_last_training(event: Any) -> None:
+        seen.append(event)
+        if isinstance(event, Dataset) and any(
+            isinstance(earlier, SearchProgress) for earlier in seen
+        ):
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt, match=r"2 trials are kept in .*binary; the same"):
-        found(searched, trials=4, on_event=stop, publish=kept.append)
+        search(project, trials=4, on_event=stop, on_result=written.append)
     with pytest.raises(KeyboardInterrupt, match="the same command trains the best config"):
-        found(searched, trials=4, on_event=stop_at_last)
-    assert [len([one for one in told.trials if one.counts]) for told in kept] == [2]
-    assert not (searched / "runs").exists()
-    told = found(searched, trials=4)
-    assert [one.state for one in told.trials] == [*["complete"] * 2, "given up", *["complete"] * 2]
-    assert told.trials[2].settings == told.trials[3].settings
+        search(project, trials=4, on_event=stop_in_last_training)
+    assert [sum(trial.is_finished for trial in result.trials) for result in written] == [2]
+    assert not (project / "runs").exists()
+    result = search(project, trials=4)
+    assert [trial.state for trial in result.trials] == [
+        *["complete"] * 2,
+        "given up",
+        *["complete"] * 2,
+    ]
+    assert result.trials[2].settings == result.trials[3].settings
 
 
-def started(folder: Path, *args: str) -> subprocess.Popen[str]:
-    """Another process at work, seen to have finished a trial."""
+def start(folder: Path, *args: str) -> subprocess.Popen[str]:
+    """Start another process and wait until it has finished a trial."""
     command = [
         sys.executable,
         "-m",
@@ -216,48 +222,49 @@ def started(folder: Path, *args: str) -> subprocess.Popen[str]:
 
 
 def finished_trials(folder: Path) -> dict[int, tuple[Any, Any]]:
-    """What stands in the study's database."""
+    """Settings and score of each complete trial in the study's database."""
     study = optuna.load_study(
         study_name=None, storage=f"sqlite:///{folder / 'tunings' / 'binary' / 'study.db'}"
     )
     return {
-        one.number + 1: (one.user_attrs["settings"], one.value)
-        for one in study.trials
-        if one.state.name == "COMPLETE"
+        trial.number + 1: (trial.user_attrs["settings"], trial.value)
+        for trial in study.trials
+        if trial.state.name == "COMPLETE"
     }
 
 
 def test_a_kill_loses_no_finished_trial_and_two_processes_share_the_work(
-    searched: Path,
+    project: Path,
 ) -> None:
-    with started(searched, "--trials", "500") as killed:
+    with start(project, "--trials", "500") as killed:
         killed.kill()
-    finished = finished_trials(searched)
+    finished = finished_trials(project)
     assert finished
-    with started(searched, "--trials", "8") as other:
-        told = found(searched, trials=8, output=searched / "tunings" / "binary")
+    with start(project, "--trials", "8") as other:
+        result = search(project, trials=8, output=project / "tunings" / "binary")
         other.communicate()
         assert other.returncode == 0
-    last = found(searched, trials=8)
+    last = search(project, trials=8)
     assert (
-        finished.items() <= {one.number: (one.settings, one.score) for one in last.trials}.items()
+        finished.items()
+        <= {trial.number: (trial.settings, trial.score) for trial in last.trials}.items()
     )
-    assert sum(one.counts for one in last.trials) == 8
-    assert not [one for one in last.trials if one.state == "running"]
-    assert sum(one.state == "given up" for one in last.trials) <= 1
-    assert len(list((searched / "runs").iterdir())) == 1
-    assert {one.number for one in told.trials} <= {one.number for one in last.trials}
+    assert sum(trial.is_finished for trial in last.trials) == 8
+    assert not [trial for trial in last.trials if trial.state == "running"]
+    assert sum(trial.state == "given up" for trial in last.trials) <= 1
+    assert len(list((project / "runs").iterdir())) == 1
+    assert {trial.number for trial in result.trials} <= {trial.number for trial in last.trials}
 
 
-def test_the_study_of_another_table_or_space_is_refused(searched: Path) -> None:
-    found(searched, trials=1)
+def test_the_study_of_another_table_or_space_is_refused(project: Path) -> None:
+    search(project, trials=1)
     with pytest.raises(TuningError, match="tunings/binary: holds a study of another config; name"):
-        found(searched, "seed=7")
+        search(project, "seed=7")
     with pytest.raises(TuningError, match="another search space and metric"):
-        found(searched, "tune.model.pooling=[max]", metric="f1")
-    write_csv(searched / "binary.csv", ["text", "label"], reviews(80))
+        search(project, "tune.model.pooling=[max]", metric="f1")
+    write_csv(project / "binary.csv", ["text", "label"], reviews(80))
     with pytest.raises(TuningError, match="another table; name another folder with -o"):
-        found(searched)
+        search(project)
 
 
 RATES = "learning_rate: [1.0e-7, 1.0e-6, 1.0e-5, 1.0e-4, 0.001, 0.002, 0.005, 0.01, 0.02]"
@@ -267,52 +274,52 @@ RATES = "learning_rate: [1.0e-7, 1.0e-6, 1.0e-5, 1.0e-4, 0.001, 0.002, 0.005, 0.
     ("space", "pruned"),
     [(f"{{{RATES}}}", True), (f"{{{RATES}, calibration: [none, temperature]}}", False)],
 )
-def test_trials_are_pruned_by_their_loss_where_all_losses_are_of_a_kind(
-    space: str, pruned: bool, searched: Path
+def test_trials_are_pruned_by_their_loss_if_all_losses_are_comparable(
+    space: str, pruned: bool, project: Path
 ) -> None:
-    told = found(searched, f"tune={{training: {space}}}", trials=10)
-    assert any(one.state == "pruned" for one in told.trials) == pruned
+    result = search(project, f"tune={{training: {space}}}", trials=10)
+    assert any(trial.state == "pruned" for trial in result.trials) == pruned
 
 
-def test_a_metric_is_one_of_the_task_and_its_way_is_known(searched: Path) -> None:
+def test_a_metric_belongs_to_the_task_and_has_a_direction(project: Path) -> None:
     with pytest.raises(RequestError, match=r"--metric acuracy: .* did you mean accuracy?"):
-        found(searched, metric="acuracy")
+        search(project, metric="acuracy")
     with pytest.raises(RequestError, match="is no score of a binary task; there are accuracy, "):
-        found(searched, metric="zzz")
-    told = found(searched, trials=2, metric="log_loss")
-    scores = [one.score for one in told.trials if one.score is not None]
-    assert told.best.score == min(scores)
-    assert told.lower_is_better
-    again = found(searched, trials=2)
+        search(project, metric="zzz")
+    result = search(project, trials=2, metric="log_loss")
+    scores = [trial.score for trial in result.trials if trial.score is not None]
+    assert result.best.score == min(scores)
+    assert result.lower_is_better
+    again = search(project, trials=2)
     assert again.metric == "log_loss"
 
 
-def test_a_trial_that_cannot_be_trained_is_told_and_the_search_goes_on(searched: Path) -> None:
+def test_a_trial_that_cannot_be_trained_is_reported_and_the_search_continues(project: Path) -> None:
     overrides = (
         "tune={training: {learning_rate: [1.0e+30], class_weight: [{nobody: 2}]}}",
         "training.epochs=1",
     )
-    told = found(searched, *overrides, trials=50)
-    assert len({str(one.settings) for one in told.trials}) == 4
-    assert told.best.settings == told.own
-    reasons = {one.reason.partition(";")[0] for one in told.trials}
+    result = search(project, *overrides, trials=50)
+    assert len({str(trial.settings) for trial in result.trials}) == 4
+    assert result.best.settings == result.baseline
+    reasons = {trial.reason.partition(";")[0] for trial in result.trials}
     assert "training.class_weight: no training row has label 'nobody'" in reasons
     assert any("the loss is no longer a number" in reason for reason in reasons)
 
 
-def test_where_the_config_itself_cannot_be_trained_nothing_is_searched(searched: Path) -> None:
+def test_a_config_that_cannot_be_trained_is_an_error(project: Path) -> None:
     with pytest.raises(ConfigError, match="no training row has label 'nobody'"):
-        found(searched, "training.class_weight={nobody: 2}")
+        search(project, "training.class_weight={nobody: 2}")
     with pytest.raises(ConfigError, match="no such file"):
-        found(searched, "data.test=none.csv")
+        search(project, "data.test=none.csv")
 
 
-def test_a_search_without_the_time_for_a_trial_says_so(searched: Path) -> None:
+def test_a_search_without_time_for_a_trial_says_so(project: Path) -> None:
     with pytest.raises(TuningError, match="no trial has come to its end; give it more time"):
-        found(searched, trials=None, minutes=1e-9)
+        search(project, trials=None, minutes=1e-9)
 
 
-def test_without_optuna_one_line_says_how_to_get_it(searched: Path) -> None:
+def test_without_optuna_one_line_says_how_to_install_it(project: Path) -> None:
     hidden = (
         "import importlib.util as u; real = u.find_spec; "
         "u.find_spec = lambda name, *rest: None if name == 'optuna' else real(name, *rest); "
@@ -320,7 +327,7 @@ def test_without_optuna_one_line_says_how_to_get_it(searched: Path) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", hidden, "tune", "binary.yaml"],
-        cwd=searched,
+        cwd=project,
         capture_output=True,
         text=True,
         check=False,

@@ -1,1 +1,1 @@
-"""Pages for people: jinja2 templates and matplotlib figures in one HTML file each."""
+"""HTML pages, each a single file: Jinja2 templates with Matplotlib figures as SVG."""

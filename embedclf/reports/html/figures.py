@@ -1,4 +1,4 @@
-"""Matplotlib figures as SVG in the page's colours."""
+"""Matplotlib figures as SVG that takes its colors and fonts from the page."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import logging
 import re
 import warnings
 from contextlib import contextmanager
-from html import escape
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
+from markupsafe import Markup
 from rich.cells import cell_len
+
+from embedclf.reports.html.rendering import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,24 +21,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FOR, AGAINST, INK, SOFT, FAINT = "#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04", "#0a0b05"
+FOR, AGAINST, FOREGROUND, SOFT, FAINT = "#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04", "#0a0b05"
+"""Placeholders that figures are drawn with; in the SVG the colors of the page replace them."""
 
-_COLOURS = {
+PAGE_COLORS = {
     FOR: "rgb(var(--for))",
     AGAINST: "rgb(var(--against))",
-    INK: "currentColor",
+    FOREGROUND: "currentColor",
     SOFT: "var(--soft)",
     FAINT: "var(--faint)",
 }
-"""Colours that are drawn with, and what of the page's style takes their place."""
 
 _SETTINGS: dict[Any, Any] = {
-    "svg.fonttype": "none",  # text stays text: small, found, read aloud
-    "svg.hashsalt": "embedclf",  # the same numbers give the same text
+    "svg.fonttype": "none",  # text stays text: small, searchable, readable by screen readers
+    "svg.hashsalt": "embedclf",  # the same numbers give the same SVG
     "text.parse_math": False,  # a dollar in a label is a dollar
     "font.size": 10,
-    "text.color": INK,
-    "axes.labelcolor": INK,
+    "text.color": FOREGROUND,
+    "axes.labelcolor": FOREGROUND,
     "axes.edgecolor": SOFT,
     "axes.titlesize": 10,
     "axes.spines.top": False,
@@ -46,98 +49,119 @@ _SETTINGS: dict[Any, Any] = {
     "grid.linewidth": 0.6,
     "xtick.color": SOFT,
     "ytick.color": SOFT,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
+    "xtick.labelcolor": FOREGROUND,
+    "ytick.labelcolor": FOREGROUND,
     "xtick.major.size": 0,
     "ytick.major.size": 0,
     "legend.frameon": False,
-    "legend.labelcolor": INK,
+    "legend.labelcolor": FOREGROUND,
     "lines.linewidth": 1.6,
 }
 
-_POINTS = 72
-"""Units of the picture in one of matplotlib's inches."""
+_POINTS_PER_INCH = 72
+"""One SVG unit is a point, so sizes in units and font sizes in points agree."""
 
-_ADVANCE = 6.0
-"""Width of a letter at most, in units; a page's own font has not been measured."""
+_MAX_LETTER_WIDTH = 6.0
+"""In units. An estimate: which font the page has is known only in the browser."""
+
+_XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
 
 
 @contextmanager
-def drawing(width: float, height: float) -> Iterator[Figure]:
-    """A figure of so many units; settings made elsewhere neither count nor change."""
-    # It tells where it keeps its list of fonts when it cannot write to the home folder, before its
-    # own log level can be set; no font of that list is used.
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    from matplotlib import rc_context, rcdefaults, rcParams
+def page_style() -> Iterator[None]:
+    """Draw with the settings of a page; those of the caller neither count nor change."""
+    # Matplotlib warns through logging, from its import on: that it cannot write to the home
+    # directory, or that it builds its font cache.
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        from matplotlib import rc_context, rcdefaults, rcParams
+
+        with rc_context(), warnings.catch_warnings():
+            # The browser's fonts draw the text: what Matplotlib's font lacks is no problem.
+            warnings.filterwarnings("ignore", "Glyph")
+            rcdefaults()
+            rcParams.update(_SETTINGS)
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure; width and height in units."""
     from matplotlib.figure import Figure
 
-    with rc_context(), warnings.catch_warnings():
-        # The page's fonts draw the letters, not the one whose lack of them is warned of.
-        warnings.filterwarnings("ignore", "Glyph")
-        rcdefaults()
-        rcParams.update(_SETTINGS)
-        yield Figure((width / _POINTS, height / _POINTS), dpi=_POINTS)
+    return Figure((width / _POINTS_PER_INCH, height / _POINTS_PER_INCH), dpi=_POINTS_PER_INCH)
 
 
 def new_axes(figure: Figure, *, left: float, bottom: float, top: float, right: float = 10) -> Axes:
     """Axes with margins in units."""
-    return figure.add_axes(place(figure, left=left, bottom=bottom, top=top, right=right))
-
-
-def place(
-    figure: Figure, *, left: float, bottom: float, top: float, right: float = 10
-) -> tuple[float, float, float, float]:
-    """Margins in units → left, bottom, width and height as shares of the figure."""
-    width, height = figure.get_size_inches() * _POINTS
+    width, height = figure.get_size_inches() * _POINTS_PER_INCH
     inner = (width - left - right) / width, (height - bottom - top) / height
-    return left / width, bottom / height, *inner
+    return figure.add_axes((left / width, bottom / height, *inner))
 
 
-def as_svg(figure: Figure, name: str, title: str) -> str:
-    """A figure as an SVG element that fits its page.
+def add_legend(axes: Axes) -> None:
+    """Put the legend above the axes, where it covers no line."""
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.04, 0.98), ncols=3, columnspacing=1.0)
+
+
+@page_style()
+def to_svg(
+    figure: Figure, name: str, title: str, *, template: str = "figure.svg.j2", **values: Any
+) -> Markup:
+    """Convert a figure to an SVG element for a page.
 
     Args:
-        figure: It.
-        name: Of the plot in its page, where no other has it; the names within begin with it.
-        title: Says what is shown, for those who cannot see it.
+        figure: Drawn under `page_style`.
+        name: Unique in the page; every id in the SVG begins with it.
+        title: Describes the figure to those who cannot see it.
+        template: Extends `figure.svg.j2`.
+        values: Of that template.
     """
-    written = io.StringIO()
-    figure.savefig(
-        written,
-        format="svg",
-        transparent=True,
-        metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")),
-    )
-    text = written.getvalue()
-    body = text[text.index(">", text.index("<svg")) + 1 :]
-    body = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", body, flags=re.DOTALL)
-    body = re.sub(r"<[^>]*>", lambda tag: _at_home(tag[0], name), body)
-    width, height = figure.get_size_inches() * _POINTS
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        f'viewBox="0 0 {width:g} {height:g}" style="--width: {width:.0f}px" role="img" '
-        f'aria-labelledby="{name}-title">\n<title id="{name}-title">{escape(title)}</title>'
-        f"{body.rstrip()}\n"
-    )
+    file = io.StringIO()
+    metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(file, format="svg", transparent=True, metadata=metadata)
+    width, height = figure.get_size_inches() * _POINTS_PER_INCH
+    drawing = _adapt_to_page(file.getvalue(), name)
+    values |= {"name": name, "title": title, "width": width, "height": height}
+    return Markup(render(template, drawing=drawing, **values))  # noqa: S704 - autoescaped
 
 
-def missing_letter(text: str) -> str | None:
-    """The first letter that matplotlib's own font lacks; a picture of pixels would show a box."""
+def missing_glyph(text: str) -> str | None:
+    """The first character that Matplotlib's own font lacks; as pixels it would be a box."""
     from matplotlib.font_manager import findfont, get_font
 
-    known = get_font(findfont("DejaVu Sans")).get_charmap()
-    return next((letter for letter in text if ord(letter) not in known), None)
+    glyphs = get_font(findfont("DejaVu Sans")).get_charmap()
+    return next((character for character in text if ord(character) not in glyphs), None)
 
 
-def room_for(names: Iterable[str]) -> float:
-    """The width of the longest of some names, in units."""
-    return max(map(cell_len, names)) * _ADVANCE
+def text_width(names: Iterable[str]) -> float:
+    """Width of the longest name, in units."""
+    return max(map(cell_len, names)) * _MAX_LETTER_WIDTH
 
 
-def _at_home(tag: str, name: str) -> str:
-    """A tag with the page's letters and colours, and with names that no other plot has."""
-    tag = re.sub(r"\s*font-family: [^;\"]*;?", "", tag)
-    tag = re.sub(r'( id="|url\(#|href="#)', rf"\1{name}-", tag)
-    for drawn, shown in _COLOURS.items():
-        tag = tag.replace(drawn, shown)
-    return tag
+def _adapt_to_page(svg: str, name: str) -> Markup:
+    """The content of Matplotlib's SVG, without its style sheet and with ids of its own."""
+    root = ET.fromstring(svg)  # noqa: S314 - Matplotlib wrote it
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]  # HTML knows no prefixed tags
+        element.attrib = {
+            "xlink:href" if key == _XLINK_HREF else key: _adapt_attribute(key, value, name)
+            for key, value in element.attrib.items()
+        }
+    content = [element for element in root if element.find("style") is None]
+    text = "".join(ET.tostring(element, encoding="unicode").rstrip() for element in content)
+    return Markup(text)  # noqa: S704 - the XML writer has escaped it
+
+
+def _adapt_attribute(key: str, value: str, name: str) -> str:
+    if key == "id":
+        return f"{name}-{value}"
+    if key == _XLINK_HREF:
+        return value.replace("#", f"#{name}-")
+    value = re.sub(r"\s*font-family: [^;]*;?", "", value).replace("url(#", f"url(#{name}-")
+    for placeholder, color in PAGE_COLORS.items():
+        value = value.replace(placeholder, color)
+    return value

@@ -1,4 +1,4 @@
-"""All that is known of a run, gathered."""
+"""Everything that the report of a run shows, gathered from the run and its tables."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embedclf.audit.check import audit
+from embedclf.audit.check import audit_data
 from embedclf.errors import ConfigError, DataError, RunError
 from embedclf.evaluation.evaluate import evaluate_run
-from embedclf.evaluation.run_thresholds import threshold_table
-from embedclf.evaluation.scored_rows import unchanged
+from embedclf.evaluation.run_thresholds import tabulate_thresholds
+from embedclf.evaluation.scored_rows import is_missing_or_unchanged
 from embedclf.runs import run as runs
 from embedclf.runs.history import read_epochs
-from embedclf.system.terminal import near
+from embedclf.system.terminal import display_path
 
 if TYPE_CHECKING:
     from embedclf.audit.check import Audit
@@ -23,70 +23,66 @@ if TYPE_CHECKING:
     from embedclf.runs.history import Epoch
     from embedclf.runs.run import Run
 
-MISTAKES = 10
-"""That are shown: enough to see what they share, few enough to read."""
+MAX_MISTAKES = 10
+"""Mistakes in a report: enough to see what they have in common, few enough to read."""
 
 
 @dataclass(frozen=True)
 class ReportData:
-    """All that is known of a run."""
+    """What the report of a run shows."""
 
     run: Run
-    appraisal: RunEvaluation
-    weighed: ThresholdTable | str | None
-    """What thresholds come to, or why that is not known; None where none decides."""
+    evaluation: RunEvaluation
+    thresholds: ThresholdTable | str | None
+    """The reason as a text if they cannot be computed; None where no threshold decides."""
     audit: Audit | str
-    """What is wrong with the data, or why that is not known."""
+    """The reason as a text if the data cannot be checked."""
     epochs: tuple[Epoch, ...]
     config: str
     """The YAML of the run."""
 
 
-def gather(run: Run, wanted: EvaluationRequest) -> ReportData:
-    """Look at a run from all sides.
+def gather(run: Run, request: EvaluationRequest) -> ReportData:
+    """Evaluate a run, check its data and read its files.
 
     Args:
-        run: To look at.
-        wanted: Which rows to score, and beside what.
+        run: The run.
+        request: Which rows to score, and what to compare with.
 
     Raises:
         DataError: The rows to score cannot be read.
-        RunError: They are not to be had any more.
+        RunError: The run's rows have changed or are gone.
     """
-    config = run.config()
     return ReportData(
-        run,
-        evaluate_run(run, wanted),
-        _weighed(run),
-        _audited(run, config),
-        read_epochs(run.read(runs.HISTORY).decode()),
-        run.read(runs.CONFIG).decode(),
+        run=run,
+        evaluation=evaluate_run(run, request),
+        thresholds=_tabulate_thresholds(run),
+        audit=_audit(run, run.config()),
+        epochs=read_epochs(run.read(runs.HISTORY_FILE).decode()),
+        config=run.read(runs.CONFIG_FILE).decode(),
     )
 
 
-def _weighed(run: Run) -> ThresholdTable | str | None:
+def _tabulate_thresholds(run: Run) -> ThresholdTable | str | None:
     if run.record["task"] == "multiclass":
         return None
     try:
-        return threshold_table(run)
+        return tabulate_thresholds(run)
     except (DataError, RunError) as error:
         return str(error)
 
 
-def _audited(run: Run, config: Config) -> Audit | str:
-    """What is wrong with the very tables that the run was made with."""
+def _audit(run: Run, config: Config) -> Audit | str:
+    """Check the data only if each table is still the one that the run was trained on."""
     data = config.data
-    for part, table in (
-        ("train", data.train),
-        ("validation", data.validation),
-        ("test", data.test),
-    ):
+    tables = {"train": data.train, "validation": data.validation, "test": data.test}
+    for split, table in tables.items():
         if isinstance(table, Path):
             if not table.is_file():
-                return f"{near(table)} is not there any more"
-            if not unchanged(run, part, table):
-                return f"{near(table)} has changed since the run was trained"
+                return f"{display_path(table)} is not there any more"
+            if not is_missing_or_unchanged(run, split, table):
+                return f"{display_path(table)} has changed since the run was trained"
     try:
-        return audit(config)
+        return audit_data(config)
     except (ConfigError, DataError) as error:
         return str(error)

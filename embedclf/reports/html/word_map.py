@@ -1,163 +1,135 @@
-"""The map of words: page, SVG, PNG."""
+"""The word map as a page, an SVG file or a PNG file."""
 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
 from embedclf.errors import RequestError
-from embedclf.inference.projection import HEIGHT, SPOT, WIDTH
-from embedclf.reports.html.figures import AGAINST, FOR, INK, SOFT, as_svg, drawing, missing_letter
-from embedclf.reports.html.page import TAIL, head, plain
-from embedclf.system.terminal import percent, shortened_name, visible
+from embedclf.inference.projection import HEIGHT, POINT_RADIUS, WIDTH
+from embedclf.reports.html.figures import (
+    AGAINST,
+    FOR,
+    FOREGROUND,
+    PAGE_COLORS,
+    SOFT,
+    missing_glyph,
+    new_figure,
+    page_style,
+    to_svg,
+)
+from embedclf.reports.html.rendering import stream
+from embedclf.system.terminal import escape_controls, format_percent, shorten_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from markupsafe import Markup
     from matplotlib.figure import Figure
 
     from embedclf.inference.projection import MapPoint, WordMap
 
-_MANY = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999933", "#882255")
-"""For labels of more than two, told apart by most eyes on light and dark (Okabe and Ito, 2008)."""
+_PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999933", "#882255")
+"""For more than two labels. Color-blind readers can tell them apart on light and dark grounds
+(Okabe and Ito, Color Universal Design, 2008)."""
 
-_PRINTED = {FOR: "#2563eb", AGAINST: "#ea580c", INK: "#1a1a1a", SOFT: "#888888"}
-"""Colours where no page has its own."""
-
-_TARGET = 9.0
-"""Radius of what a pointer or finger hits."""
-
-_DPI = 200
-
-_HOVER = """\
-.spot circle { fill: transparent; } .spot rect, .spot text { visibility: hidden; }
-.spot rect { fill: Canvas; stroke: var(--soft); } .spot text { font: 12px system-ui, sans-serif; }
-.spot:hover rect, .spot:focus rect, .spot:hover text, .spot:focus text { visibility: visible; }
-.spot:focus { outline: none; } .spot:hover circle, .spot:focus circle { stroke: currentColor; }
-"""
-
-_STYLE = (
-    """\
-:root { --soft: #888; --faint: #8883; }
-body { max-width: 60rem; }
-figure { margin: 1rem 0; overflow-x: auto; }
-svg { display: block; width: 100%; height: auto; min-width: 40rem; }
-svg text { fill: currentColor; }
-.key { display: flex; flex-wrap: wrap; gap: .2rem 1rem; list-style: none; padding: 0; }
-.key i { display: inline-block; width: .7em; height: .7em; border-radius: 50%; margin-right: .4em; }
-"""
-    + _HOVER
-)
-
-_ALONE = (
-    """\
-svg { color-scheme: light dark; --for: 37 99 235; --against: 234 88 12; --soft: #888; }
-svg { --faint: #8883; background: Canvas; color: CanvasText; }
-svg text { fill: currentColor; font-family: system-ui, sans-serif; }
-"""
-    + _HOVER
-)
+_PNG_COLORS = {FOR: "#2563eb", AGAINST: "#ea580c", FOREGROUND: "#1a1a1a", SOFT: "#888888"}
+_PNG_DPI = 200
 
 
-def page(run: str, drawn: WordMap) -> Iterator[str]:
-    """A page of a map, with what its colours are."""
-    colors = _colours(drawn)
-    shown = {FOR: "rgb(var(--for))", AGAINST: "rgb(var(--against))", SOFT: "var(--soft)"}
-    yield head(f"The words of {run}", _STYLE)
-    yield f"<p>{plain(_told(drawn))}</p>\n"
-    key = "".join(
-        f'<li><i style="background:{shown.get(color, color)}"></i>{plain(label)}</li>'
-        for label, color in colors.items()
+def page(run: str, word_map: WordMap) -> Iterator[str]:
+    """Render a page with the map and a legend of its colors."""
+    colors = _label_colors(word_map)
+    return stream(
+        "word_map.html.j2",
+        title=f"The words of {run}",
+        caption=_caption(word_map),
+        legend=[(label, PAGE_COLORS.get(color, color)) for label, color in colors.items()],
+        svg=svg(word_map, standalone=False),
     )
-    yield f'<ul class="key">{key}</ul>\n<figure>\n{_svg(drawn, "")}</figure>\n'
-    yield TAIL
 
 
-def svg(drawn: WordMap) -> str:
-    """The map alone."""
-    return _svg(drawn, f"<style>\n{_ALONE}</style>")
+def svg(word_map: WordMap, *, standalone: bool = True) -> Markup:
+    """Render the map as SVG; a standalone file has the style sheet that a page brings otherwise."""
+    return to_svg(
+        _draw(word_map, {}),
+        "map",
+        _caption(word_map),
+        template="word_map.svg.j2",
+        standalone=standalone,
+        points=map(_point_values, word_map.points),
+    )
 
 
-def png(drawn: WordMap) -> bytes:
-    """The map as pixels on white.
+@page_style()
+def png(word_map: WordMap) -> bytes:
+    """Render the map as pixels on white.
 
     Raises:
-        RequestError: A name has letters that the font of pictures lacks.
+        RequestError: A name has characters that Matplotlib's font lacks.
     """
-    names = "".join(spot.entry.word for spot in drawn.spots if spot.name_at is not None)
-    with drawing(WIDTH, HEIGHT) as figure:
-        if lacking := missing_letter(visible(names)):
-            raise RequestError(
-                f"the letters of a picture have no {lacking!r}; a page (.html) or .svg has all"
-            )
-        _draw(figure, drawn, _PRINTED)
-        written = io.BytesIO()
-        figure.savefig(written, format="png", dpi=_DPI, facecolor="white")
-        return written.getvalue()
+    names = "".join(
+        point.entry.name for point in word_map.points if point.name_position is not None
+    )
+    if character := missing_glyph(escape_controls(names)):
+        raise RequestError(
+            f"the letters of a picture have no {character!r}; a page (.html) or .svg has all"
+        )
+    file = io.BytesIO()
+    _draw(word_map, _PNG_COLORS).savefig(file, format="png", dpi=_PNG_DPI, facecolor="white")
+    return file.getvalue()
 
 
-def _told(drawn: WordMap) -> str:
-    what = f"{len(drawn.spots):,} tokens, coloured by the label that each speaks for most"
-    if not drawn.shares:
-        return f"{what}; t-SNE keeps near what is near, and far tells nothing."
-    across, *up = map(percent, drawn.shares)
+def _caption(word_map: WordMap) -> str:
+    tokens = f"{len(word_map.points):,} tokens, coloured by the label that each speaks for most"
+    if not word_map.explained_variance_ratios:
+        return f"{tokens}; t-SNE keeps near what is near, and far tells nothing."
+    across, *up = map(format_percent, word_map.explained_variance_ratios)
     return (
-        f"{what}. Of the variance of their vectors {across} lies across, {', '.join(up)} upwards: "
-        "the two directions in which they differ most, each stretched to fill the map."
+        f"{tokens}. Of the variance of their vectors {across} lies across, {', '.join(up)} "
+        "upwards: the two directions in which they differ most, each stretched to fill the map."
     )
 
 
-def _colours(drawn: WordMap) -> dict[str, str]:
-    """The colour of each label that some token speaks for; rarer ones share one."""
-    if len(drawn.labels) == 2:
-        return dict(zip(drawn.labels, (AGAINST, FOR), strict=True))
-    spoken = [spot.entry.towards for spot in drawn.spots]
-    ranked = sorted(set(spoken), key=lambda label: (-spoken.count(label), label))
-    return {label: _MANY[at] if at < len(_MANY) else SOFT for at, label in enumerate(ranked)}
+def _label_colors(word_map: WordMap) -> dict[str, str]:
+    """The color of each label that is some token's top label; the rarest share one."""
+    if len(word_map.labels) == 2:
+        return dict(zip(word_map.labels, (AGAINST, FOR), strict=True))
+    labels = [point.entry.top_label for point in word_map.points]
+    ranked = sorted(set(labels), key=lambda label: (-labels.count(label), label))
+    return {
+        label: _PALETTE[rank] if rank < len(_PALETTE) else SOFT for rank, label in enumerate(ranked)
+    }
 
 
-def _draw(figure: Figure, drawn: WordMap, shown: dict[str, str]) -> None:
-    """Draw spots and names; `shown` are the colours that stand for those of a page."""
+@page_style()
+def _draw(word_map: WordMap, colors: dict[str, str]) -> Figure:
+    """Draw points and names; `colors` replace the placeholders where no page does."""
+    figure = new_figure(WIDTH, HEIGHT)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.set_xlim(0, WIDTH)
     axes.set_ylim(HEIGHT, 0)
     axes.set_axis_off()
-    colors = _colours(drawn)
-    for label, color in colors.items():
-        spots = [spot for spot in drawn.spots if spot.entry.towards == label]
-        places = [spot.x for spot in spots], [spot.y for spot in spots]
-        drawn_with = shown.get(color, color)
-        axes.plot(*places, "o", color=drawn_with, ms=2 * SPOT, mew=0)
-    for spot in drawn.spots:
-        if spot.name_at is not None:
-            name, ink = shortened_name(spot.entry.word), shown.get(INK, INK)
-            axes.text(*spot.name_at, name, fontsize=10, va="center", color=ink)
+    for label, color in _label_colors(word_map).items():
+        points = [point for point in word_map.points if point.entry.top_label == label]
+        places = [point.x for point in points], [point.y for point in points]
+        axes.plot(*places, "o", color=colors.get(color, color), ms=2 * POINT_RADIUS, mew=0)
+    for point in word_map.points:
+        if point.name_position is not None:
+            name, color = shorten_name(point.entry.name), colors.get(FOREGROUND, FOREGROUND)
+            axes.text(*point.name_position, name, fontsize=10, va="center", color=color)
+    return figure
 
 
-def _svg(drawn: WordMap, style: str) -> str:
-    with drawing(WIDTH, HEIGHT) as figure:
-        _draw(figure, drawn, {})
-        body = as_svg(figure, "map", _told(drawn))
-    targets = "\n".join(_target(spot) for spot in drawn.spots)
-    opened = body.index(">") + 1
-    closed = body.rindex("</svg>")
-    return f"{body[:opened]}{style}{body[opened:closed]}{targets}\n</svg>\n"
-
-
-def _target(spot: MapPoint) -> str:
-    """What a pointer, a finger or the tab key finds: the word, its push and its count."""
-    entry = spot.entry
+def _point_values(point: MapPoint) -> dict[str, Any]:
+    """Where a pointer, a finger or the tab key finds a point, and the text that it then shows."""
+    entry = point.entry
     times = "" if entry.count is None else f", read {entry.count:,} times"
-    word, label = shortened_name(entry.word), shortened_name(entry.towards)
-    told = f"{word}: {entry.pushes[entry.towards]:+.2f} towards {label}{times}"
-    width = min(7.0 * cell_len(told) + 12, WIDTH)
-    left = min(max(0.0, spot.x - width / 2), WIDTH - width)
-    top = spot.y + 12 if spot.y < HEIGHT - 40 else spot.y - 34
-    return (
-        f'<g class="spot" tabindex="0" aria-label="{plain(told)}">'
-        f'<circle cx="{spot.x:.1f}" cy="{spot.y:.1f}" r="{_TARGET:g}"/>'
-        f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="22" rx="4"/>'
-        f'<text x="{left + 6:.1f}" y="{top + 15:.1f}">{plain(told)}</text></g>'
-    )
+    name, label = shorten_name(entry.name), shorten_name(entry.top_label)
+    text = f"{name}: {entry.label_contributions[entry.top_label]:+.2f} towards {label}{times}"
+    width = min(7.0 * cell_len(text) + 12, WIDTH)
+    left = min(max(0.0, point.x - width / 2), WIDTH - width)
+    top = point.y + 12 if point.y < HEIGHT - 40 else point.y - 34
+    return {"text": text, "x": point.x, "y": point.y, "left": left, "top": top, "width": width}

@@ -1,0 +1,76 @@
+"""Rows ranked by probability, and the areas under their curves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from embedclf.system.arrays import Doubles, Mask, Offsets, Rows
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Rows sorted once by falling probability, to compute areas for many weightings of them.
+
+    Rows of equal probability form a tie. Only ties with a positive row add to the areas; the others
+    are left out of all but `order`.
+    """
+
+    order: Rows
+    """(n,)"""
+    tie_starts: Offsets
+    """(ties,) first place of each tie in `order`."""
+    tie_ends: Offsets
+    """(ties,) last place of each tie in `order`."""
+    positives: Rows
+    """(positives,) positive rows in the order of their ties."""
+    positive_starts: Offsets
+    """(ties,) where the rows of each tie start in `positives`."""
+
+    @classmethod
+    def from_predictions(cls, y_true: Mask, y_prob: npt.NDArray[np.floating]) -> Ranking:
+        """Rank rows, of which at least one is positive.
+
+        Args:
+            y_true: (n,) whether a row is positive.
+            y_prob: (n,) its probability of being so.
+        """
+        order, ends = rank_by_probability(y_prob)
+        places = np.flatnonzero(y_true[order])
+        ties, positive_starts = np.unique(np.searchsorted(ends, places), return_index=True)
+        starts = np.append(0, ends[:-1] + 1)[ties]
+        return cls(order, starts, ends[ties], order[places], positive_starts)
+
+    def areas(self, weights: Doubles) -> tuple[float, float]:
+        """ROC AUC and average precision of weighted rows.
+
+        Args:
+            weights: (n,) how often each row occurs.
+
+        Returns:
+            NaN for both if the weighted rows are all positive or all negative.
+        """
+        cumulative = np.cumsum(weights[self.order])
+        predicted = cumulative[self.tie_ends]
+        in_tie = np.add.reduceat(weights[self.positives], self.positive_starts)
+        true_positives = np.cumsum(in_tie)
+        positives, total = true_positives[-1], cumulative[-1]
+        negatives = total - positives
+        if not positives or not negatives:
+            return np.nan, np.nan
+        before = cumulative[self.tie_starts] - weights[self.order[self.tie_starts]]
+        negatives_in_tie = predicted - before - in_tie
+        negatives_below = negatives - (predicted - true_positives)
+        pairs = in_tie @ (negatives_below + negatives_in_tie / 2.0)
+        precision = true_positives / np.maximum(predicted, 1.0)
+        return float(pairs / (positives * negatives)), float(precision @ in_tie / positives)
+
+
+def rank_by_probability(y_prob: npt.NDArray[np.floating]) -> tuple[Rows, Offsets]:
+    """(n,) rows by falling probability, and (ties,) the last place of each tie among them."""
+    order = np.argsort(-y_prob, kind="stable")
+    return order, np.flatnonzero(np.diff(y_prob[order], append=-1.0))

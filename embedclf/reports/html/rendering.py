@@ -1,0 +1,50 @@
+"""Jinja2 templates: text is escaped, and control characters are shown as pictures."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from embedclf.system.terminal import escape_controls, format_percent, format_score
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def render(template: str, **values: Any) -> str:
+    """Render a template as a whole."""
+    return _environment().get_template(template).render(values)
+
+
+def stream(template: str, **values: Any) -> Iterator[str]:
+    """Render a template piece by piece; iterators among the values are consumed on the way."""
+    # plain strings, because adding Markup to a string would escape the string
+    return map(str, _environment().get_template(template).generate(values))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("embedclf.reports.html"),
+        autoescape=True,
+        finalize=_show_controls,
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters["score"] = format_score
+    environment.filters["percent"] = format_percent
+    environment.filters["thousands"] = "{:,}".format
+    environment.filters["signed"] = "{:+.4f}".format
+    environment.filters["units"] = "{:.1f}".format
+    return environment
+
+
+def _show_controls(value: Any) -> Any:
+    """Every value passes through here before it is escaped, so no template can forget it."""
+    return value if isinstance(value, Markup) else escape_controls(str(value))

@@ -1,0 +1,75 @@
+"""What the command line does to its own process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from embedclf.cli import process
+
+
+def write_natively(text: str) -> None:
+    os.write(2, text.encode())
+
+
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+
+def test_native_noise_is_held_back(capfd: pytest.CaptureFixture[str]) -> None:
+    with process.quiet():
+        write_natively("noise\n")
+    assert capfd.readouterr().err == ""
+
+
+def test_native_noise_is_shown_if_the_block_fails(capfd: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        with process.quiet():
+            write_natively("the cause\n")
+            raise ImportError
+
+    with pytest.raises(ImportError):
+        fail()
+    assert capfd.readouterr().err == "the cause\n"
+
+
+def test_lines_of_python_are_shown_while_native_noise_is_not() -> None:
+    code = """
+import os, sys
+from embedclf.cli import process
+with process.quiet():
+    os.write(2, b"noise\\n")
+    print("a fact", file=sys.stderr)
+print("another", file=sys.stderr)
+"""
+    assert run_python(code).stderr == "a fact\nanother\n"
+
+
+def test_what_keras_does_not_need_is_not_imported_but_can_be_later() -> None:
+    code = """
+import gc, sys
+from embedclf.cli import process
+with process.light_imports():
+    import keras
+assert gc.isenabled()
+print([name for name in ("matplotlib", "pandas", "scipy", "sklearn") if name in sys.modules])
+import pandas, sklearn.metrics
+print(keras.ops.add(1, 2).numpy())
+"""
+    assert run_python(code).stdout == "[]\n3\n"
+
+
+def test_only_the_thread_that_imports_keras_does_without() -> None:
+    code = """
+from embedclf.cli import process
+with process.tensorflow_ahead(show_logs=False):
+    import pandas, sklearn.metrics
+    from embedclf.model.backend import keras
+print(keras.backend.backend(), pandas.Series([1]).sum())
+"""
+    done = run_python(code)
+    assert done.stdout == "tensorflow 1\n"
+    assert done.stderr == ""

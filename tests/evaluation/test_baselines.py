@@ -1,0 +1,99 @@
+"""The TF-IDF baseline is scikit-learn's, on the same rows as the run."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from embedclf.evaluation.evaluate import EvaluationRequest, evaluate_run
+from embedclf.runs.run import Run
+from tests.conftest import BAD, GOOD, THINGS, reviews, write_csv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from embedclf.evaluation.evaluate import BaselineComparison
+    from tests.conftest import Invoke
+
+
+def tfidf_baseline(run: Path, table: Path | None = None) -> BaselineComparison:
+    _, tfidf = evaluate_run(Run.open(run), EvaluationRequest(table)).baselines
+    return tfidf
+
+
+def test_the_baseline_is_scikit_learn_s(workplace: Path, invoke: Invoke) -> None:
+    valid = write_csv(workplace / "valid.csv", ["text", "label"], [("great", "pos"), ("a", "neg")])
+    flags = ("-s", f"data.validation={valid}", "-s", "training.epochs=1", "-s", "data.test=null")
+    invoke("train", "binary.yaml", "-q", "-o", "whole", *flags)
+    tfidf = tfidf_baseline(workplace / "whole", workplace / "binary-test.csv")
+    texts, labels = zip(*reviews(), strict=True)
+    test_texts, test_labels = zip(*reviews(40), strict=True)
+    vectorizer = TfidfVectorizer(tokenizer=re.compile(r"[\w']+").findall, token_pattern=None)
+    model = LogisticRegression().fit(vectorizer.fit_transform(texts), labels)
+    y_prob = model.predict_proba(vectorizer.transform(test_texts))[:, 1]
+    loss = -np.log(np.where([label == "pos" for label in test_labels], y_prob, 1 - y_prob))
+    assert tfidf.metrics["log_loss"] == pytest.approx(loss.mean(), rel=1e-4)
+    assert "of 160 training rows" in tfidf.description
+
+
+def test_a_better_baseline_is_reported(workplace: Path, invoke: Invoke) -> None:
+    """The last word gives the label away, and the network reads the first two."""
+    rows = []
+    for number in range(300):
+        words, label = ((BAD, "neg"), (GOOD, "pos"))[number % 2]
+        rows.append((f"a {THINGS[number % 7]} of {number} was {words[number % 9]}", label))
+    write_csv(workplace / "last.csv", ["text", "label"], rows)
+    flags = ("-s", "data.train=last.csv", "-s", "data.test=null", "-s", "text.sequence_length=2")
+    invoke("train", "binary.yaml", "-q", *flags, "-s", "data.validation=0.4")
+    shown = invoke("evaluate").stdout
+    assert "tf-idf IS BETTER than this run: accuracy by" in shown
+    values = json.loads(invoke("evaluate", "--json").stdout)
+    assert values["baselines"]["tf-idf"]["verdict"] == "baseline"
+
+
+def test_without_the_training_table_there_is_no_baseline(workplace: Path, invoke: Invoke) -> None:
+    invoke("train", "binary.yaml", "-q", "-s", "training.epochs=1")
+    (workplace / "binary.csv").unlink()
+    shown = invoke("evaluate").stdout
+    assert "not fitted" in shown
+    assert "binary.csv is not there as the run was trained on it" in " ".join(shown.split())
+    assert "tf-idf" not in invoke("evaluate", "--no-baseline").stdout
+
+
+def test_without_the_validation_table_there_is_no_baseline(workplace: Path, invoke: Invoke) -> None:
+    valid = write_csv(workplace / "valid.csv", ["text", "label"], reviews(30))
+    flags = ("-s", "data.validation=valid.csv", "-s", "training.threshold=f1")
+    invoke("train", "binary.yaml", "-q", "-o", "run", "-s", "training.epochs=1", *flags)
+    valid.unlink()
+    shown = " ".join(invoke("evaluate", "--run", "run").stdout.split())
+    assert "valid.csv is not there as the run was trained with it" in shown
+
+
+def test_the_baseline_never_predicts_a_label_without_training_rows(
+    workplace: Path, invoke: Invoke
+) -> None:
+    rows = [(text, str(int(label == "pos")), "1", "0") for text, label in reviews(80)]
+    write_csv(workplace / "flags.csv", ["text", "a", "b", "z"], rows)
+    flags = ("-s", "data.train=flags.csv", "-s", "data.test=null", "-s", "data.label=[a, b, z]")
+    invoke("train", "binary.yaml", "-q", "-o", "run", "-s", "training.epochs=1", *flags)
+    tfidf = tfidf_baseline(workplace / "run")
+    assert tfidf.metrics["log_loss"] is not None
+    assert tfidf.metrics["log_loss"] < 1.0
+
+
+def test_the_baseline_s_threshold_is_chosen_by_the_run_s_rule(
+    workplace: Path, invoke: Invoke
+) -> None:
+    invoke("train", "binary.yaml", "-q", "-o", "run", "-s", "training.epochs=2")
+    accuracy = tfidf_baseline(workplace / "run").metrics["accuracy"]
+    invoke("threshold", "--run", "run", "--metric", "recall=0.9")
+    recall = tfidf_baseline(workplace / "run").metrics["recall"]
+    assert accuracy is not None
+    assert recall is not None
+    assert recall >= 0.8

@@ -1,0 +1,80 @@
+"""Which rows a run is scored on, and what to know about them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import reviews, write_csv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Invoke
+
+
+def test_a_changed_training_table_has_no_validation_rows(workplace: Path, invoke: Invoke) -> None:
+    invoke("train", "multilabel.yaml", "-q", "-s", "training.epochs=1")
+    with (workplace / "multilabel.csv").open("a") as file:
+        file.write("more,a\n")
+    message = invoke("evaluate", status=1).stderr
+    assert "multilabel.csv: has changed since runs/multilabel-1 was trained" in message
+
+
+def test_with_a_validation_table_the_training_table_may_change(
+    workplace: Path, invoke: Invoke
+) -> None:
+    valid = write_csv(workplace / "valid.csv", ["text", "label"], reviews(30))
+    flags = ("-s", "data.validation=valid.csv", "-s", "data.test=null", "-s", "training.epochs=1")
+    invoke("train", "binary.yaml", "-q", *flags)
+    with (workplace / "binary.csv").open("a") as file:
+        file.write("more,pos\n")
+    assert invoke("evaluate").stdout.startswith("validation rows of valid.csv: 30 rows")
+    with valid.open("a") as file:
+        file.write("more,pos\n")
+    assert "valid.csv: has changed since" in invoke("evaluate", status=1).stderr
+
+
+def test_scores_on_rows_that_the_run_has_seen_have_a_caution(
+    workplace: Path, invoke: Invoke
+) -> None:
+    valid = write_csv(workplace / "valid.csv", ["text", "label"], reviews(30))
+    flags = ("-s", "training.epochs=1", "-s", "data.validation=valid.csv")
+    invoke("train", "binary.yaml", "-q", *flags)
+    cautions = {
+        "binary.csv": "learned from this table",
+        "valid.csv": "the epoch was chosen on them",
+        "binary-test.csv": "",
+    }
+    for table, expected in cautions.items():
+        caution = json.loads(invoke("evaluate", "--data", table, "--json").stdout)["caution"]
+        assert (expected in caution) if expected else not caution
+    with valid.open("a") as file:
+        file.write("more,pos\n")
+    assert "chosen on them" not in invoke("evaluate", "--data", valid).stdout
+
+
+def test_scores_on_a_changed_test_table_have_a_caution(workplace: Path, invoke: Invoke) -> None:
+    invoke("train", "binary.yaml", "-q", "-s", "training.epochs=1")
+    assert "has changed" not in invoke("evaluate").stdout
+    with (workplace / "binary-test.csv").open("a") as file:
+        file.write("more,pos\n")
+    assert "the table has changed since the run was trained" in invoke("evaluate").stdout
+
+
+@pytest.mark.parametrize("command", ["evaluate", "report"])
+def test_delimiter_and_encoding_need_a_table(command: str, invoke: Invoke) -> None:
+    message = invoke(command, "--encoding", "utf-8", status=2).stderr
+    assert "--delimiter and --encoding tell how to read --data; name it too" in message
+
+
+def test_skipped_rows_are_counted(workplace: Path, invoke: Invoke) -> None:
+    flags = ("-s", "training.epochs=1", "-s", "data.skip_invalid=true")
+    invoke("train", "binary.yaml", "-q", *flags)
+    write_csv(workplace / "gaps.csv", ["text", "label"], [*reviews(10), ("x", ""), ("y", "")])
+    shown = invoke("evaluate", "--data", "gaps.csv").stdout
+    assert shown.startswith("gaps.csv: 10 rows, 2 more skipped: no valid label")
+    values = json.loads(invoke("evaluate", "--data", "gaps.csv", "--json").stdout)
+    assert values["rows_skipped"] == 2

@@ -1,0 +1,94 @@
+"""NumPy gives the scores of Keras."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from embedclf.config.schema import ModelConfig
+from embedclf.model.backend import keras
+from embedclf.model.classifier import Classifier
+from embedclf.model.weights import read_weights
+from embedclf.text.tokenizer import Tokenizer
+from tests.model.test_network import LENGTH, ROWS, build_random
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from embedclf.data.labels import Task
+    from embedclf.runs.run import Run
+
+
+@settings(max_examples=25)
+@given(
+    pooling=st.sampled_from(["flatten", "average", "sqrt", "max"]),
+    hidden=st.lists(st.integers(1, 5), max_size=2),
+    dropout=st.sampled_from([0.0, 0.5]),
+    task=st.sampled_from(["binary", "multiclass", "multilabel"]),
+    seed=st.integers(0, 1000),
+)
+def test_numpy_gives_the_probabilities_of_keras(
+    tmp_path_factory: pytest.TempPathFactory,
+    pooling: str,
+    hidden: list[int],
+    dropout: float,
+    task: Task,
+    seed: int,
+) -> None:
+    config = ModelConfig.model_validate(
+        {"embedding_dim": 4, "pooling": pooling, "hidden_units": hidden, "dropout": dropout}
+    )
+    net, labels = build_random(config, task, seed)
+    file = tmp_path_factory.mktemp("model") / "model.keras"
+    net.save(file)
+    tokenizer = Tokenizer("word", True, LENGTH, ())
+    classifier = Classifier(tokenizer, labels, read_weights(file.read_bytes(), pooling))
+    ids = np.random.default_rng(seed).integers(0, ROWS, (9, LENGTH)).astype(np.int32)
+    ids[0] = 0
+    ids[1, 3:] = 0
+    scored = classifier.predict_proba_ids(ids)
+    assert scored.dtype == np.float32
+    assert np.abs(scored - np.asarray(net(ids))).max() <= 1e-5
+    loaded = keras.models.load_model(file)
+    assert np.abs(scored - np.asarray(loaded(ids))).max() <= 1e-5
+
+
+@pytest.mark.parametrize("pooling", ["flatten", "average"])
+@pytest.mark.parametrize("hidden", [[], [3]])
+def test_a_fused_table_scores_as_the_vectors_do(
+    tmp_path: Path, pooling: str, hidden: list[int]
+) -> None:
+    config = ModelConfig(embedding_dim=4, pooling=pooling, hidden_units=hidden)
+    net, _ = build_random(config, "binary", 2)
+    net.save(tmp_path / "model.keras")
+    weights = read_weights((tmp_path / "model.keras").read_bytes(), pooling)
+    assert weights.fused is not None
+    positions = LENGTH if pooling == "flatten" else 1
+    assert weights.fused.shape == (positions, ROWS, hidden[0] if hidden else 1)
+    ids = np.random.default_rng(2).integers(0, ROWS, (50, LENGTH)).astype(np.int32)
+    plain = replace(weights, fused=None)
+    assert np.abs(plain.logits(ids) - weights.logits(ids)).max() <= 1e-5
+
+
+def test_a_table_is_fused_only_where_it_pays(tmp_path: Path) -> None:
+    for pooling, hidden in (("max", []), ("average", [4]), ("flatten", [5])):
+        net, _ = build_random(
+            ModelConfig(embedding_dim=4, pooling=pooling, hidden_units=hidden), "binary", 2
+        )
+        net.save(tmp_path / "model.keras")
+        assert read_weights((tmp_path / "model.keras").read_bytes(), pooling).fused is None
+
+
+def test_large_batches_are_scored_in_pieces(runs: dict[str, Run]) -> None:
+    classifier = runs["binary"].classifier()
+    texts = [f"great hotel {n}" for n in range(7)] * 50_000
+    assert (
+        len(texts) * classifier.tokenizer.sequence_length > 1 << 21
+    )  # gathered in two calls or more
+    probabilities = classifier.predict_proba(texts).reshape(50_000, 7, -1)
+    assert np.abs(probabilities - classifier.predict_proba(texts[:7])).max() <= 1e-6

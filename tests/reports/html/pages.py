@@ -1,0 +1,50 @@
+"""Reads pages for the tests: by their tags, and in a browser."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_CHROMIUM = shutil.which("chromium") or ""
+_VOID_ELEMENTS = {"meta", "wbr", "br", "hr"}
+
+in_chromium = pytest.mark.skipif(not _CHROMIUM, reason="chromium is not there")
+
+
+class Outline(HTMLParser):
+    """Parses a page as strictly as XML, and keeps its tags with their attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in _VOID_ELEMENTS:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, self.getpos()
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def chromium(*flags: str, profile: Path) -> str:
+    command = [_CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+    command += [f"--user-data-dir={profile}", *flags]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout

@@ -1,0 +1,192 @@
+"""Training steps: equal to those of Keras, and on the rows of a batch alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from embedclf.model import backend
+from embedclf.model.optimizers import OPTIMIZERS
+from embedclf.training.losses import cell_weights, loss_targets, sample_weights
+from embedclf.training.train_step import TrainSteps
+from tests.training.test_loop import build, prepare
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from embedclf.data.dataset import Dataset
+
+
+VECTORS = ["model.initialization=PROJECT/vectors.txt"]
+
+
+FROZEN = [*VECTORS, "model.trainable_embedding=false"]
+
+
+WAYS = {
+    "flatten, projected": ("binary", []),
+    "flatten, gathered": ("binary", ["model.embedding_dim=4", "model.hidden_units=[5]"]),
+    "flatten, wide": ("multiclass", ["model.pooling=flatten", "model.hidden_units=[]"]),
+    "average, projected": ("multiclass", ["model.hidden_units=[]"]),
+    "average, gathered": ("multiclass", ["model.embedding_dim=2", "model.hidden_units=[]"]),
+    "average, hidden": ("multiclass", []),
+    "max": ("multilabel", []),
+    "max, hidden": ("multilabel", ["model.hidden_units=[7, 3]"]),
+    "weights": ("multilabel", ["training.class_weight=balanced"]),
+    "word vectors": ("binary", VECTORS),
+    "frozen, flatten, projected": ("binary", FROZEN),
+    "frozen, flatten, hidden": ("binary", [*FROZEN, "model.hidden_units=[5]"]),
+    "frozen, average, projected": ("multiclass", [*FROZEN, "model.hidden_units=[]"]),
+    "sqrt, projected": ("multiclass", ["model.pooling=sqrt", "model.hidden_units=[]"]),
+    "sqrt, hidden, pairs": ("multiclass", ["model.pooling=sqrt", "text.ngrams=2"]),
+    "max, pairs": ("multilabel", ["text.ngrams=2"]),
+    "frozen, average, hidden": ("multiclass", FROZEN),
+    "frozen, max": ("multilabel", FROZEN),
+}
+
+
+def summed(kind: Any) -> Any:
+    """Keras's optimizer on the gradient of a row as defined: the sum over the row's occurrences.
+
+    Left alone, Keras squares the gradient of each occurrence and adds the squares.
+    """
+
+    class Summed(kind):  # type: ignore[misc]
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            tf = backend.tf
+            if isinstance(gradient, tf.IndexedSlices):
+                gradient = tf.math.unsorted_segment_sum(
+                    gradient.values, gradient.indices, variable.shape[0]
+                )
+            super().update_step(gradient, variable, learning_rate)
+
+    return Summed
+
+
+def fitted_by_keras(net: Any, dataset: Dataset, steps: int) -> list[np.ndarray[Any, Any]]:
+    """The weights after as many steps of Keras's own `fit` over the first rows."""
+    keras = backend.keras
+    config = dataset.config.training
+    twin = keras.models.clone_model(net)
+    twin.set_weights(net.get_weights())
+    loss = {
+        "multiclass": keras.losses.sparse_categorical_crossentropy,
+    }.get(dataset.labels.task, keras.ops.binary_crossentropy)
+    kind = type(keras.optimizers.get(config.optimizer))
+    twin.compile(summed(kind)(config.learning_rate), loss, jit_compile=False)
+    rows = slice(0, steps * config.batch_size)
+    weights = sample_weights(dataset.train.targets, dataset.labels, config.class_weight)
+    goals = loss_targets(dataset.train, dataset.labels)[rows]
+    twin.fit(
+        dataset.train.ids[rows],
+        goals,
+        sample_weight=None if weights is None else weights[rows].reshape(goals.shape),
+        batch_size=config.batch_size,
+        shuffle=False,
+        verbose=0,
+    )
+    return list(twin.get_weights())
+
+
+def fitted_here(net: Any, dataset: Dataset, steps: int) -> list[np.ndarray[Any, Any]]:
+    """The weights after as many of our steps."""
+    config = dataset.config.training
+    rows = slice(0, steps * config.batch_size)
+    goals = loss_targets(dataset.train, dataset.labels)[rows]
+    weights = cell_weights(dataset)[rows]
+    rates = config.learning_rate * OPTIMIZERS[config.optimizer].rate_factors(
+        np.arange(1.0, steps + 1)
+    )
+    own = TrainSteps(net, dataset.config)
+    own(own.block(dataset.train.ids[rows], goals, weights, rates.astype(np.float32)))
+    return list(net.get_weights())
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("optimizer", "steps"), [("sgd", 5), ("adagrad", 5), ("adam", 1), ("rmsprop", 1)]
+)
+def test_training_steps_match_those_of_keras(
+    project: Path, way: str, optimizer: str, steps: int
+) -> None:
+    """Adam and RMSprop are lazy from the second step on: rows not in a batch stand still."""
+    task, overrides = WAYS[way]
+    dataset = prepare(
+        project,
+        task,
+        "model.dropout=0",
+        f"training.learning_rate={0.5 if steps > 1 else 0.01}",
+        f"training.optimizer={optimizer}",
+        *overrides,
+    )
+    net = build(dataset)
+    before = net.get_weights()
+    expected = fitted_by_keras(net, dataset, steps=steps)
+    given = fitted_here(net, dataset, steps=steps)
+    assert max(np.abs(a - b).max() for a, b in zip(before, given, strict=True)) > 1e-3
+    for one, other in zip(given, expected, strict=True):
+        assert np.abs(one - other).max() <= 1e-5
+
+
+def test_a_frozen_embedding_has_no_optimizer_state_and_does_not_change(project: Path) -> None:
+    dataset = prepare(project, "multiclass", *FROZEN)
+    net = build(dataset)
+    rows = net.get_layer("embedding").get_weights()[0]
+    dense = sum(one.size for one in net.get_weights()) - rows.size
+    assert [one.shape for one in TrainSteps(net, dataset.config).state] == [(dense,)] * 2
+    fitted_here(net, dataset, steps=3)
+    assert (net.get_layer("embedding").get_weights()[0] == rows).all()
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "rmsprop", "adam"])
+def test_embedding_rows_outside_the_batches_do_not_change(project: Path, optimizer: str) -> None:
+    plain = ("model.hidden_units=[]", "model.dropout=0.0")  # a unit at rest moves nothing
+    dataset = prepare(project, "multiclass", f"training.optimizer={optimizer}", *plain)
+    net = build(dataset)
+    before = net.get_layer("embedding").get_weights()[0]
+    rows = slice(0, 4 * dataset.config.training.batch_size)
+    fitted_here(net, dataset, steps=4)
+    moved = (net.get_layer("embedding").get_weights()[0] != before).any(axis=1)
+    used = np.unique(dataset.train.ids[rows])
+    unused = np.setdiff1d(np.arange(len(before)), used)
+    assert len(unused) > 10
+    assert not moved[unused].any()
+    assert moved[used[used > 0]].all()
+
+
+def test_the_first_adam_step_has_the_size_of_the_learning_rate(project: Path) -> None:
+    dataset = prepare(project, "binary", "training.batch_size=1", "training.learning_rate=0.01")
+    net = build(dataset)
+    kernel = net.get_layer("output").get_weights()[0].reshape(6, 8)
+    rows = net.get_layer("embedding").get_weights()[0]
+    token = int(dataset.train.ids[0, 0])
+    fitted_here(net, dataset, steps=1)
+    after = net.get_layer("embedding").get_weights()[0]
+    places = np.flatnonzero(dataset.train.ids[0] == token)
+    direction = np.sign(kernel[places].sum(axis=0)) * (1 if dataset.train.targets[0] else -1)
+    assert after[token] - rows[token] == pytest.approx(0.01 * direction, rel=1e-3)
+
+
+def test_a_training_step_runs_under_a_distribution_strategy(project: Path) -> None:
+    tf = backend.tf
+    dataset = prepare(project, "binary")
+    strategy = tf.distribute.OneDeviceStrategy("/cpu:0")
+    with strategy.scope():
+        net = build(dataset)
+        own = TrainSteps(net, dataset.config)
+    twin = build(dataset)
+    twin.set_weights(net.get_weights())
+    size = dataset.config.training.batch_size
+    goals, weights = (
+        loss_targets(dataset.train, dataset.labels)[:size],
+        np.ones((size, 1), np.float32),
+    )
+    block = own.block(dataset.train.ids[:size], goals, weights, np.full(1, 0.001, np.float32))
+    arguments = [tf.constant(one) for one in (block.tokens, block.segments)]
+    arguments += [tf.constant(block.targets), tf.constant(block.weights), tf.constant(0.001)]
+    tf.function(lambda: strategy.run(own.step, arguments))()
+    TrainSteps(twin, dataset.config)(block)
+    for one, other in zip(net.get_weights(), twin.get_weights(), strict=True):
+        assert np.abs(one - other).max() <= 1e-6
