@@ -208,16 +208,16 @@ def export_command(
 
 def _write_map(drawn: WordMap, output: Path, run: Run) -> None:
     """Write a map in the format that the file's suffix names."""
-    from embedclf.reports.html import word_map
+    from embedclf.reports.html.word_map import render_word_map, word_map_png, word_map_svg
     from embedclf.system.files import write_bytes, write_text
 
     suffix = output.suffix.lower()
     if suffix == ".png":
-        write_bytes(output, [word_map.png(drawn)])
+        write_bytes(output, [word_map_png(drawn)])
     elif suffix == ".svg":
-        write_text(output, [word_map.svg(drawn)])
+        write_text(output, [word_map_svg(drawn)])
     else:
-        write_text(output, word_map.page(str(run.path), drawn))
+        write_text(output, render_word_map(str(run.path), drawn))
 
 
 def _echo_answers(

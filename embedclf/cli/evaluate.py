@@ -105,16 +105,17 @@ def report_command(
     The page is a single file that needs no network, for screens, phones and paper.
     """
     from embedclf.evaluation.evaluate import EvaluationRequest
-    from embedclf.reports.html import report_data, run_report
+    from embedclf.reports.html.report_data import MAX_MISTAKES, gather_report_data
+    from embedclf.reports.html.run_report import render_run_report
     from embedclf.runs.run import REPORT_FILE
 
     _check_page(output, open_page=open_page)
     _check_table_format(data, delimiter, encoding)
-    run, limit = open_run(path), report_data.MAX_MISTAKES
+    run, limit = open_run(path), MAX_MISTAKES
     request = EvaluationRequest(
         data, delimiter, encoding, by, baseline=baseline, max_mistakes=limit
     )
-    page = run_report.page(report_data.gather(run, request))
+    page = render_run_report(gather_report_data(run, request))
     if str(output) == "-":
         click.echo(page, nl=False)
     else:

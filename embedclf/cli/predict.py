@@ -204,10 +204,10 @@ def _echo_explanations_json(explanations: Iterable[Explanation], run: Run) -> No
 
 def _write_explanations_page(explanations: Iterable[Explanation], run: Run, file: Path) -> None:
     from embedclf.inference.outputs import buffered_stdout
-    from embedclf.reports.html.explanations import page
+    from embedclf.reports.html.explanations import render_explanations
     from embedclf.system.files import write_text
 
-    chunks = page(str(run.path), explanations)
+    chunks = render_explanations(str(run.path), explanations)
     if str(file) == "-":
         with buffered_stdout() as stdout:
             stdout.writelines(map(str.encode, chunks))

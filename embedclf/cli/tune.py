@@ -94,7 +94,7 @@ def _save_files(search: TuningResult) -> None:
     Raises:
         DataError: One cannot be written.
     """
-    from embedclf.reports.html.tuning import page
+    from embedclf.reports.html.tuning import render_search
     from embedclf.reports.tuning import trials_csv
     from embedclf.system.files import write_text
     from embedclf.tuning.best_trial import write_config
@@ -110,7 +110,7 @@ def _save_files(search: TuningResult) -> None:
         comment=_config_comment(search),
     )
     write_text(search.folder / "trials.csv", [trials_csv(search)])
-    write_text(search.report_file, [page(search)])
+    write_text(search.report_file, [render_search(search)])
 
 
 def _config_comment(search: TuningResult) -> list[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _MAX_TERMS = 20
 
 
-def page(run: str, explanations: Iterable[Explanation]) -> Iterator[str]:
+def render_explanations(run: str, explanations: Iterable[Explanation]) -> Iterator[str]:
     """Render a page of many texts piece by piece, so that it takes the memory of one.
 
     Args:

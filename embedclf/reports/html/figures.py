@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 from markupsafe import Markup
 from rich.cells import cell_len
 
-from embedclf.reports.html.rendering import render
+from embedclf.reports.html.rendering import render_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -126,7 +126,7 @@ def to_svg(
     width, height = figure.get_size_inches() * _POINTS_PER_INCH
     drawing = _adapt_to_page(file.getvalue(), name)
     values |= {"name": name, "title": title, "width": width, "height": height}
-    return Markup(render(template, drawing=drawing, **values))  # noqa: S704 - autoescaped
+    return Markup(render_template(template, drawing=drawing, **values))  # noqa: S704 - autoescaped
 
 
 def missing_glyph(text: str) -> str | None:

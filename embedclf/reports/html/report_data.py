@@ -42,7 +42,7 @@ class ReportData:
     """The YAML of the run."""
 
 
-def gather(run: Run, request: EvaluationRequest) -> ReportData:
+def gather_report_data(run: Run, request: EvaluationRequest) -> ReportData:
     """Evaluate a run, check its data and read its files.
 
     Args:

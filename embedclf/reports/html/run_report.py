@@ -29,7 +29,7 @@ from embedclf.reports.html.plots import (
     reliability_diagram,
     roc_curve,
 )
-from embedclf.reports.html.rendering import render
+from embedclf.reports.html.rendering import render_template
 from embedclf.reports.runs import run_details
 from embedclf.reports.thresholds import (
     THRESHOLD_COLUMNS,
@@ -66,11 +66,11 @@ Values = dict[str, Any]
 """What a section of the template shows."""
 
 
-def page(data: ReportData) -> str:
+def render_run_report(data: ReportData) -> str:
     """Render the page; the same run, rows and versions give the same text."""
     run, evaluation = data.run, data.evaluation
     caution = evaluation.scored.source.caution
-    return render(
+    return render_template(
         "run_report.html.j2",
         title=f"Report of {run.path.name}",
         created=str(run.record["created"])[:16].replace("T", " "),

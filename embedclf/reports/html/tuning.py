@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedclf.config.fields import Range
 from embedclf.reports.html.figures import to_svg
-from embedclf.reports.html.rendering import render
+from embedclf.reports.html.rendering import render_template
 from embedclf.reports.html.tuning_plots import (
     importance_bars,
     optimization_history,
@@ -34,9 +34,9 @@ _MAX_SLICES = 6
 """Settings that have a figure, the most important ones."""
 
 
-def page(search: TuningResult) -> str:
+def render_search(search: TuningResult) -> str:
     """Render the page; the same study gives the same text."""
-    return render(
+    return render_template(
         "tuning.html.j2",
         title=f"Search around {search.source.path.name}",
         trial_counts=trial_counts(search),

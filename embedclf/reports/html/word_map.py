@@ -39,7 +39,7 @@ _PNG_COLORS = {FOR: "#2563eb", AGAINST: "#ea580c", FOREGROUND: "#1a1a1a", SOFT: 
 _PNG_DPI = 200
 
 
-def page(run: str, word_map: WordMap) -> Iterator[str]:
+def render_word_map(run: str, word_map: WordMap) -> Iterator[str]:
     """Render a page with the map and a legend of its colors."""
     colors = _label_colors(word_map)
     return stream(
@@ -47,11 +47,11 @@ def page(run: str, word_map: WordMap) -> Iterator[str]:
         title=f"The words of {run}",
         caption=_caption(word_map),
         legend=[(label, PAGE_COLORS.get(color, color)) for label, color in colors.items()],
-        svg=svg(word_map, standalone=False),
+        svg=word_map_svg(word_map, standalone=False),
     )
 
 
-def svg(word_map: WordMap, *, standalone: bool = True) -> Markup:
+def word_map_svg(word_map: WordMap, *, standalone: bool = True) -> Markup:
     """Render the map as SVG; a standalone file has the style sheet that a page brings otherwise."""
     return to_svg(
         _draw(word_map, {}),
@@ -64,7 +64,7 @@ def svg(word_map: WordMap, *, standalone: bool = True) -> Markup:
 
 
 @page_style()
-def png(word_map: WordMap) -> bytes:
+def word_map_png(word_map: WordMap) -> bytes:
     """Render the map as pixels on white.
 
     Raises:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def test_explanations_are_written_as_a_page(golden: Callable[[str, str], None]) -> None:
-    html = "".join(explanations.page("runs/<x>-1", [EXPLANATION]))
+    html = "".join(explanations.render_explanations("runs/<x>-1", [EXPLANATION]))
     golden("explain.html", html)
     assert "<b>" not in html
     assert "http" not in html
@@ -34,7 +34,7 @@ def test_a_text_is_written_before_the_next_one_is_explained() -> None:
             yield replace(EXPLANATION, row=row)
 
     written = ""
-    for piece in explanations.page("runs/x-1", explain()):
+    for piece in explanations.render_explanations("runs/x-1", explain()):
         written += piece
         assert len(rows) - written.count("</article>") <= 1
     assert rows == [1, 2, 3]

@@ -13,7 +13,7 @@ from jinja2 import UndefinedError
 
 import embedclf
 from embedclf.reports.html import rendering
-from embedclf.reports.html.rendering import render, stream
+from embedclf.reports.html.rendering import render_template, stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ TAGS = (
 
 def key(color: str, label: str) -> str:
     values = {"title": "t", "caption": "c", "legend": [(label, color)], "svg": ""}
-    return render("word_map.html.j2", **values)
+    return render_template("word_map.html.j2", **values)
 
 
 @given(st.text())
@@ -45,7 +45,7 @@ def test_control_characters_are_shown_as_pictures() -> None:
 
 def test_a_missing_value_is_an_error() -> None:
     with pytest.raises(UndefinedError, match="'caption' is undefined"):
-        render("word_map.html.j2", title="t", legend=[], svg="")
+        render_template("word_map.html.j2", title="t", legend=[], svg="")
 
 
 def test_a_stream_consumes_its_values_on_the_way() -> None:

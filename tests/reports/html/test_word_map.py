@@ -45,7 +45,7 @@ def test_names_are_escaped_in_the_page() -> None:
         embeddings.weights,
         None,
     )
-    page = "".join(word_map.page("<i>", build_word_map(odd, 8)))
+    page = "".join(word_map.render_word_map("<i>", build_word_map(odd, 8)))
     assert "<b>" not in page
     assert "<i>" not in page
     assert "$x$ &amp; y" in page
