@@ -71,9 +71,11 @@ class AuditedSplit:
             hashes = fingerprint_strings(text_column(self.label_names))
             # Label by label: targets as 64-bit integers could take too much memory at once.
             for label_hash, has_label in zip(hashes, targets.T, strict=True):
+                # A sum (modulo 2**64) does not depend on the order of the labels.
                 keys += has_label.astype(np.uint64) * label_hash
             return keys
         column = self.split.rows.labels[0]
+        # By name, because each table numbers its categories differently.
         return fingerprint_strings(column.categories)[column.codes]
 
     def has_label(self, label: str) -> Mask:
@@ -81,6 +83,7 @@ class AuditedSplit:
         if self.split.targets.ndim == 2:
             has_label: Mask = self.split.targets[:, self.label_names.index(label)] == 1
             return has_label
+        # Not by target, because all unknown labels share -1.
         column = self.split.rows.labels[0]
         code: int = column.categories.index(text_column([label])[0]).as_py()
         equal: Mask = column.codes == code
@@ -107,7 +110,7 @@ class AuditedSplit:
         """
         results: list[Result] = []
         path = self.split.rows.table.path
-        mask = np.isin(self.valid_positions, positions)
+        mask = np.isin(self.valid_positions, positions)  # (valid rows,), what `only` counts
         read_labeled(path, config.data, process, results.append, only=mask)
         return results
 
@@ -142,7 +145,7 @@ class TextProperties:
 
     def take(self, positions: Rows) -> TextProperties:
         """Select the texts at positions (m,) in the table, which are in ascending order."""
-        indices = np.searchsorted(self.positions, positions)
+        indices = np.searchsorted(self.positions, positions)  # every position occurs
         return TextProperties(
             positions,
             self.fingerprints[indices],
@@ -175,6 +178,7 @@ def read_text_properties(path: Path, config: Config) -> TextProperties:
 
 def _are_null_like(texts: pa.Array) -> Mask:
     trimmed = pc.utf8_lower(pc.utf8_trim_whitespace(texts))
+    # uint8 of 0 and 1, so a view is enough.
     return to_numpy(pc.is_in(trimmed, text_column(_NULLS))).view(np.bool_)
 
 

@@ -79,12 +79,14 @@ def audit_data(config: Config) -> Audit:
             has.
     """
     try:
+        # Not strict: labels without training rows are findings here.
         dataset, error = prepare_dataset(config, strict=False), None
     except DataError as data_error:
         if unreadable := tuple(_find_unreadable_rows(config)):
             return Audit(None, unreadable, data_error)
         dataset, error = _prepare_valid_rows(config, data_error), data_error
     splits, vectors = _audit_splits(dataset), measure_coverage(dataset)
+    # From `config`: in `dataset.config`, `skip_invalid` may be on only for this audit.
     findings = [*_find_problems(splits, dataset, skipped=config.data.skip_invalid)]
     findings += find_vector_problems(vectors, config)
     located = _locate_examples(sort_findings(findings), splits, dataset.config)
@@ -226,6 +228,7 @@ def _find_unreadable_rows(config: Config) -> Iterator[Finding]:
         if isinstance(path, Path) and FORMATS.get(table_suffix(path)) in {"delimited", "jsonl"}:
             try:
                 yield from _find_unreadable_rows_in(path, split, config.data)
+            # A damaged gzip file raises EOFError or zlib.error.
             except (DataError, OSError, EOFError, UnicodeError, zlib.error):
                 continue
 
@@ -265,12 +268,14 @@ def _find_unreadable_rows_in(path: Path, split: str, data: DataConfig) -> Iterat
 def _copy_as_utf8(path: Path, encoding: str, copy: IO[bytes]) -> Iterator[int]:
     """Copy a table as UTF-8, and yield the numbers of lines that its encoding cannot decode."""
     opened = gzip.open if is_compressed(path) else open
+    # newline="\n" copies line ends as they are; a lone carriage return ends no line.
     with opened(path, "rt", encoding=encoding, errors="surrogateescape", newline="\n") as lines:
         for number, line in enumerate(lines, 1):
+            # `isascii` is fast, and saves most lines the loop over characters.
             if not line.isascii() and any(ord(character) in _SURROGATES for character in line):
                 yield number
-            copy.write(line.encode("utf-8", errors="replace"))
-    copy.flush()
+            copy.write(line.encode("utf-8", errors="replace"))  # surrogates become "?"
+    copy.flush()  # the copy is opened again by its name
 
 
 def _unreadable_finding(

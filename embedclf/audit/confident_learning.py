@@ -55,7 +55,7 @@ def rank_suspects(labels: Targets, probabilities: LabelProbabilities) -> RankedS
     rows = np.arange(len(labels))
     own = probabilities[rows, labels]
     others = probabilities.copy()
-    others[rows, labels] = -1.0
+    others[rows, labels] = -1.0  # so argmax never selects a row's own label
     predicted = others.argmax(axis=1)
     return _rank(labels, predicted, own, others[rows, predicted])
 
@@ -68,7 +68,7 @@ def rank_multilabel_suspects(targets: Targets, probabilities: LabelProbabilities
         probabilities: (n, labels).
     """
     rows = np.arange(len(targets))
-    own = np.where(targets == 1, probabilities, 1 - probabilities)
+    own = np.where(targets == 1, probabilities, 1 - probabilities)  # (n, labels)
     column = own.argmin(axis=1)
     label, lowest = targets[rows, column], own[rows, column]
     suspects = _rank(label, 1 - label, lowest, 1 - lowest)
@@ -94,11 +94,13 @@ def compute_confident_joint(labels: Targets, probabilities: LabelProbabilities) 
     rows = np.bincount(labels, minlength=size)
     own = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     thresholds = np.full(size, np.inf)
+    # A label that no row carries keeps its infinite threshold.
     np.divide(np.bincount(labels, own, size), rows, out=thresholds, where=rows > 0)
+    # Rounded, as the last digits of the float64 means depend on the order of rows.
     reached = probabilities >= thresholds.astype(probabilities.dtype)
     confident = np.where(reached, probabilities, -1.0)
     actual = confident.argmax(axis=1)
-    counted = confident.max(axis=1) >= 0
+    counted = confident.max(axis=1) >= 0  # -1: the row reaches no threshold
     pairs = labels[counted].astype(np.int64) * size + actual[counted]
     counts = np.bincount(pairs, minlength=size * size).reshape(size, size)
     joint: Doubles = counts * (rows / np.maximum(counts.sum(axis=1), 1))[:, None]
@@ -125,14 +127,17 @@ def adjust_for_duplicates(
     """
     _, texts, counts = np.unique(text_keys, return_inverse=True, return_counts=True)
     repeated = np.flatnonzero(counts[texts] > 1)
+    # Renumbered, so that `group_counts` has no rows for texts that occur once.
     _, groups = np.unique(texts[repeated], return_inverse=True)
     flags = targets[repeated]
     if flags.ndim == 1:
-        flags = np.eye(probabilities.shape[1], dtype=np.int32)[flags]
+        flags = np.eye(probabilities.shape[1], dtype=np.int32)[flags]  # (repeated, labels)
     group_counts = np.zeros((groups.max(initial=-1) + 1, probabilities.shape[1]), np.int32)
+    # Not `+=`, which would add only one row of each group.
     np.add.at(group_counts, groups, flags)
     adjusted = probabilities.copy()
     sizes = counts[texts[repeated], None]
+    # Minus the row's own label, which is the one in question.
     adjusted[repeated] = (probabilities[repeated] + group_counts[groups] - flags) / sizes
     return adjusted
 

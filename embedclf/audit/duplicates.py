@@ -57,6 +57,7 @@ def find_duplicates(splits: Sequence[AuditedSplit], config: Config) -> Iterator[
         unmatched = np.flatnonzero(twins < 0)
         twins, crowded = _match_similar_texts(earlier, split, unmatched, config)
         if (twins >= 0).any():
+            # A crowded row may have a twin among the candidates that were not compared.
             at_least = bool((twins[crowded] < 0).any())
             yield _leak_finding("near", earlier, split, twins, at_least=at_least)
 
@@ -99,11 +100,12 @@ def _find_label_conflicts(splits: Sequence[AuditedSplit]) -> Iterator[Finding]:
     label_keys = np.concatenate([split.label_keys for split in splits])
     lengths = np.concatenate([split.texts.lengths for split in splits])
     first = _first_occurrences(_fingerprints(splits))
+    # Comparing with the first row is enough: a second label differs from the first.
     conflicting = np.flatnonzero((label_keys != label_keys[first]) & (lengths > 0))
     if not len(conflicting):
         return
     texts, indices = np.unique(first[conflicting], return_index=True)
-    count = int(np.isin(first, texts).sum())
+    count = int(np.isin(first, texts).sum())  # all rows of these texts, the first ones included
     pairs = zip(texts[:MAX_EXAMPLES], conflicting[indices[:MAX_EXAMPLES]], strict=True)
     yield Finding(
         "label-conflict",
@@ -129,6 +131,7 @@ def _match_equal_texts(earlier: Sequence[AuditedSplit], split: AuditedSplit) -> 
     """(n,) the first row of equal text, numbered across the earlier splits; -1 where none is."""
     distinct, first = np.unique(_fingerprints(earlier), return_index=True)
     texts = split.texts.fingerprints
+    # `searchsorted` returns len(distinct) for a text above all others.
     indices = np.minimum(np.searchsorted(distinct, texts), len(distinct) - 1)
     return np.where((distinct[indices] == texts) & (split.texts.lengths > 0), first[indices], -1)
 
@@ -144,9 +147,11 @@ def _match_similar_texts(
     """
     signatures = Signatures.concatenate([other.texts.signatures for other in earlier])
     _, first = np.unique(_fingerprints(earlier), return_index=True)
+    # One row per distinct text; ascending, to be read again in one pass.
     right = np.sort(first[signatures.is_large[first]])
     left = rows[split.texts.signatures.is_large[rows]]
     pairs = find_candidates(split.texts.signatures.take(left), signatures.take(right))
+    # Each text is read once; the pairs then index the texts that were read.
     ours, pairs_left = np.unique(pairs.left, return_inverse=True)
     theirs, pairs_right = np.unique(pairs.right, return_inverse=True)
     similarities = jaccard_similarity(
@@ -167,6 +172,7 @@ def _reread_shingle_sets(splits: Sequence[AuditedSplit], rows: Rows, config: Con
     def process(texts: pa.Array) -> ShingleSets:
         return build_shingle_sets(tokenize_column(config, texts), config.text.unit)
 
+    # Begins with an empty set, as `np.concatenate` refuses an empty list.
     batches, start = [ShingleSets(np.zeros(0, np.uint64), np.zeros(0, np.int64))], 0
     for split in splits:
         own = rows[(rows >= start) & (rows < start + len(split))] - start

@@ -115,6 +115,7 @@ def _rows_by_label(train: AuditedSplit) -> Iterator[tuple[str, Rows]]:
     targets, labels = train.split.targets, train.known_labels
     if targets.ndim == 2:
         return ((name, np.flatnonzero(train.has_label(name))) for name in labels)
+    # One sort groups the rows of all labels. Training rows have no target of -1.
     ends = np.cumsum(np.bincount(targets, minlength=len(labels)))
     rows = np.split(np.argsort(targets, kind="stable"), ends[:-1])
     return zip(labels, rows, strict=True)
@@ -124,6 +125,7 @@ def _count_rows_with_token(train: AuditedSplit, rows: Rows, size: int) -> Counts
     """(size,) how many of the rows have each token; 0 for padding and unknown tokens."""
     counts = np.zeros(size, np.int64)
     for start in range(0, len(rows), ID_BATCH_ROWS):
+        # Sorting makes repeats neighbors, so a token counts once per row.
         ids = np.sort(train.split.ids[rows[start : start + ID_BATCH_ROWS]], axis=1)
         is_first = np.ones(ids.shape, np.bool_)
         is_first[:, 1:] = ids[:, 1:] != ids[:, :-1]
@@ -146,6 +148,7 @@ def _find_leaking_columns(train: AuditedSplit, dataset: Dataset) -> Iterator[Fin
     config = dataset.config
     columns = config.data.text_columns
     majority = _majority_rate(train.label_keys)
+    # A single column is the text itself, and cannot be left out.
     for column in columns if len(columns) > 1 else ():
         column_only = config.data.model_copy(update={"text": column})
         column_config = config.model_copy(update={"data": column_only})
@@ -172,7 +175,7 @@ def _find_leaking_columns(train: AuditedSplit, dataset: Dataset) -> Iterator[Fin
 
 
 def _fingerprint_cells(cells: pa.StringArray) -> Fingerprints:
-    encoded = cells.dictionary_encode()
+    encoded = cells.dictionary_encode()  # each distinct cell is hashed once
     keys: Fingerprints = fingerprint_strings(encoded.dictionary)[to_numpy(encoded.indices)]
     return keys
 
@@ -182,7 +185,7 @@ def _find_leaking_patterns(train: AuditedSplit) -> Iterator[Finding]:
     patterns = train.texts.patterns
     for name, words in sorted(patterns.descriptions.items(), key=lambda pair: pair[1]):
         mask = patterns.names == np.uint64(name)
-        rows, first = np.unique(patterns.rows[mask], return_index=True)
+        rows, first = np.unique(patterns.rows[mask], return_index=True)  # one match per text
         values = patterns.values[mask][first]
         repeated = _are_repeated(values)
         rows, values = rows[repeated], values[repeated]
@@ -221,9 +224,10 @@ def _compute_purity(values: Fingerprints, label_keys: Fingerprints) -> tuple[int
     distinct, value_ids = np.unique(values, return_inverse=True)
     _, label_ids = np.unique(label_keys, return_inverse=True)
     labels = label_ids.max() + 1
+    # One integer per pair of value and label.
     pairs, counts = np.unique(value_ids * labels + label_ids, return_counts=True)
     majorities = np.zeros(len(distinct), np.int64)
-    np.maximum.at(majorities, pairs // labels, counts)
+    np.maximum.at(majorities, pairs // labels, counts)  # a value occurs once per label
     return len(distinct), float(majorities.sum() / len(values))
 
 

@@ -51,6 +51,7 @@ def _find_spelling_variants(splits: Sequence[AuditedSplit]) -> Iterator[Finding]
         return
     labels = [label for group in groups for label in group]
     listed = shorten("; ".join(" = ".join(map(repr, group)) for group in groups), MAX_LIST_LENGTH)
+    # The fix shows only the first group, as an example.
     most_frequent = max(groups[0], key=lambda label: _count_rows(splits, label))
     yield Finding(
         "label-forms",
@@ -143,6 +144,7 @@ def _find_imbalance(train: AuditedSplit, dataset: Dataset) -> Iterator[Finding]:
     counts = _rows_per_label(train)
     most, least = int(counts.max()), int(counts.min())
     dominated = most >= MAJORITY_FRACTION * len(train) and dataset.labels.task != "multilabel"
+    # Not a quotient: a label that is a column of flags may have no row.
     if not dominated and most < IMBALANCE_RATIO * least:
         return
     most_frequent = train.known_labels[int(counts.argmax())]
@@ -166,7 +168,7 @@ def _rows_per_label(split: AuditedSplit) -> Counts:
     if targets.ndim == 2:
         counts: Counts = targets[:, :size].sum(axis=0)
         return counts
-    return np.bincount(targets[targets >= 0], minlength=size)
+    return np.bincount(targets[targets >= 0], minlength=size)  # refuses the -1 of unknown labels
 
 
 def _examples_of(labels: Iterable[str], splits: Sequence[AuditedSplit]) -> Iterator[Example]:
@@ -177,7 +179,7 @@ def _examples_of(labels: Iterable[str], splits: Sequence[AuditedSplit]) -> Itera
     for label in list(labels)[:MAX_EXAMPLES]:
         for split in splits:
             if label in split.label_names and (mask := split.has_label(label)).any():
-                yield split.example(int(mask.argmax()))
+                yield split.example(int(mask.argmax()))  # the first True
                 break
 
 

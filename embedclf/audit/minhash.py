@@ -128,6 +128,7 @@ def build_shingle_sets(tokens: Tokens, unit: str) -> ShingleSets:
     keys.sort()
     keys = keys[np.diff(keys, prepend=-1) > 0]  # (shingles,)
     shingles = np.zeros(len(keys), np.uint64)
+    # Unpacks the digits, the last token first; what remains is the text.
     for _ in range(size):
         keys, codes = np.divmod(keys, max(vocabulary_size, 1))
         shingles = (shingles ^ hashes[codes]) * _MIX
@@ -141,14 +142,17 @@ def compute_signatures(sets: ShingleSets, *, min_shingles: int) -> Signatures:
     is_large = sets.sizes >= min_shingles
     if not is_large.any():
         return Signatures(buckets, bits, is_large)
+    # The high half: after a multiplication, its bits depend on all lower ones.
     hashes = (sets.shingles[np.repeat(is_large, sets.sizes)] >> np.uint64(32)).astype(np.uint32)
     starts = np.cumsum(sets.sizes[is_large]) - sets.sizes[is_large]
     signature_bits = np.zeros(len(starts), np.uint64)
     for band, factors in enumerate(_FACTORS):
         bucket = np.zeros(len(starts), np.uint64)
         for factor in factors:
+            # `reduceat` is wrong for empty segments, but a large set has shingles.
             minhash = np.minimum.reduceat(hashes * factor, starts)
             bucket = (bucket ^ minhash) * _MIX
+            # One shift per MinHash, 64 in all, which fills the integer exactly.
             signature_bits = signature_bits << np.uint64(1) | ((minhash & _SIGNATURE_BIT) != 0)
         buckets[is_large, band] = bucket >> np.uint64(32)
     bits[is_large] = signature_bits
@@ -179,6 +183,7 @@ def find_candidates(left: Signatures, right: Signatures) -> CandidatePairs:
             theirs = order[_expand_ranges(first, counts)]
             differing = np.bitwise_count(batch.bits[ours] ^ right.bits[theirs])
             similar = differing <= _MAX_DIFFERING_BITS
+            # A pair as one integer, so `np.unique` finds pairs that share several bands.
             matches.append(ours[similar] * len(right.bits) + theirs[similar])
         ours, theirs = np.divmod(np.unique(np.concatenate(matches)), max(len(right.bits), 1))
         ranks = _rank_in_groups(ours, np.bitwise_count(batch.bits[ours] ^ right.bits[theirs]))
@@ -188,6 +193,7 @@ def find_candidates(left: Signatures, right: Signatures) -> CandidatePairs:
         return pairs, start + np.flatnonzero(crowded)
 
     batches = [*parallel_map(search, range(0, len(left.bits), _TEXTS_AT_ONCE))]
+    # The empty arrays are for no batches: `np.concatenate` refuses an empty list.
     pairs = np.concatenate([np.zeros(0, np.int64), *(pairs for pairs, _ in batches)])
     crowded = np.concatenate([np.zeros(0, np.int64), *(rows for _, rows in batches)])
     return CandidatePairs(*np.divmod(pairs, max(len(right.bits), 1)), crowded)
@@ -198,6 +204,7 @@ def jaccard_similarity(left: ShingleSets, right: ShingleSets, pairs: CandidatePa
     distinct, codes = np.unique(right.shingles, return_inverse=True)
     if not len(distinct):
         return np.zeros(len(pairs.left))
+    # Text and shingle as one integer, so a binary search tests whether a text has one.
     members = np.repeat(np.arange(len(right.sizes)), right.sizes) * len(distinct) + codes
     members.sort()
 
@@ -206,6 +213,7 @@ def jaccard_similarity(left: ShingleSets, right: ShingleSets, pairs: CandidatePa
         sizes = left.sizes[ours]
         shingles = left.shingles[_expand_ranges(left.starts[ours], sizes)]
         pair = np.repeat(np.arange(len(ours)), sizes)
+        # A shingle of no right text gets a wrong code, and fails the first test below.
         codes = np.minimum(np.searchsorted(distinct, shingles), len(distinct) - 1)
         keys = theirs[pair] * len(distinct) + codes
         places = np.minimum(np.searchsorted(members, keys), len(members) - 1)
@@ -223,12 +231,14 @@ def jaccard_similarity(left: ShingleSets, right: ShingleSets, pairs: CandidatePa
 def _expand_ranges(starts: Offsets, counts: Offsets) -> Offsets:
     """Concatenate the ranges that start at `starts` and have `counts` numbers."""
     before = np.cumsum(counts) - counts
+    # The arange runs over all ranges; `before` is where it is at the start of each.
     return np.repeat(starts - before, counts) + np.arange(counts.sum())
 
 
 def _rank_in_groups(groups: Rows, values: npt.NDArray[np.uint8]) -> Rows:
     """(n,) the rank of each value in its group, the lowest first; groups are in ascending order."""
     ranks = np.empty(len(groups), np.int64)
-    starts = np.searchsorted(groups, groups)
+    starts = np.searchsorted(groups, groups)  # (n,) where the group of each value starts
+    # `lexsort` sorts by its last key first. The groups stay in place, so `starts` is valid.
     ranks[np.lexsort((values, groups))] = np.arange(len(groups)) - starts
     return ranks

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _NUMBER = r"\d{1,3}(?:[.,]\d)?"
 
+# Arrow's RE2 has no lookbehind, so the patterns match the character before a rating.
 _RATINGS = {
     "ratings such as 8/10": rf"(?:^|[^\w.,])(?P<value>{_NUMBER} ?(?:/|out of) ?(?:5|10|100))\b",
     "ratings such as rating: 3": rf"\b(?:rating|rated|score|stars)\s?[:=]?\s(?P<value>{_NUMBER})\b",
@@ -63,7 +64,7 @@ class TextPatterns:
 
     def take(self, texts: Rows, total: int) -> TextPatterns:
         """Select the patterns of some of `total` texts, and renumber their rows from 0."""
-        new_rows = np.full(total, -1)
+        new_rows = np.full(total, -1)  # -1: not selected
         new_rows[texts] = np.arange(len(texts))
         kept = new_rows[self.rows] >= 0
         return TextPatterns(
@@ -102,6 +103,7 @@ def _find_ratings(texts: pa.Array) -> Iterator[Matches]:
     for name, pattern in _RATINGS.items():
         rows, _ = _extract(texts, pattern)
         if len(rows):
+            # The greedy `.*` leaves the last match; only texts with a match are searched so.
             _, (values,) = _extract(texts.take(number_column(rows)), f"(?s)^.*(?:{pattern})")
             yield rows, pa.repeat(text_column([name])[0], len(rows)), values
 
@@ -115,6 +117,7 @@ def _find_headers(texts: pa.Array) -> Iterator[Matches]:
             return
         rows, texts = rows[matching], texts.take(number_column(matching))
         yield rows, *groups
+        # An empty line ends the headers, as in mail.
         continued, (rest,) = _extract(texts, r"(?s)^\s*[^\n]*\n(?P<rest>[^\n].*)")
         rows, texts = rows[continued], rest
 
@@ -122,7 +125,7 @@ def _find_headers(texts: pa.Array) -> Iterator[Matches]:
 def _extract(texts: pa.Array, pattern: str) -> tuple[Rows, list[pa.StringArray]]:
     """Return the positions of the texts that match a pattern, and the values of its groups."""
     groups = pc.extract_regex(texts, pattern)
-    matching = np.flatnonzero(to_numpy(pc.is_valid(groups)))
+    matching = np.flatnonzero(to_numpy(pc.is_valid(groups)))  # null without a match
     return matching, groups.take(number_column(matching)).flatten()
 
 

@@ -115,6 +115,7 @@ def find_label_errors(
     with ExitStack() as stack:
         writer = None
         if output is not None:
+            # Before the training, so that it does not run in vain.
             _check_output(output, config)
             writer = stack.enter_context(open_output(output, format_of(output), COLUMNS))
         table = stack.enter_context(read_folds(config, folds))
@@ -142,6 +143,7 @@ def _predict(table: Folds, on_event: Callable[[FoldEvent], None]) -> LabelProbab
     path = table.config.data.train
     before = _size_and_time(path)
     probabilities = predict_out_of_fold(table, on_event)
+    # The suspects' texts are read again by position, which must mean the same rows.
     if _size_and_time(path) != before:
         raise DataError(f"{path}: has changed meanwhile; run the command again")
     label_probabilities = table.labels.label_probabilities(probabilities)
@@ -175,6 +177,7 @@ class _SuspectRows:
 
     def write(self, output: Output) -> None:
         """Write all rows, the most suspect first."""
+        # At least one batch, even an empty one: Parquet takes its schema from the first.
         for start in range(0, max(1, len(self._indices)), BATCH_ROWS):
             output.write(output.render(self.batch(start, start + BATCH_ROWS), None))
 
@@ -203,12 +206,12 @@ class _SuspectRows:
             return [names[label] for label in labels], [names[label] for label in predicted]
         flags = self._table.targets[ranked.rows[ranks]]
         corrected = flags.copy()
-        corrected[np.arange(len(flags)), ranked.column[ranks]] = predicted
+        corrected[np.arange(len(flags)), ranked.column[ranks]] = predicted  # one flag flipped
         return self._join_labels(flags), self._join_labels(corrected)
 
     def _join_labels(self, flags: Targets) -> list[str]:
         names = self._table.labels.names
-        separator = self._table.config.data.label_separator or "|"
+        separator = self._table.config.data.label_separator or "|"  # none for columns of flags
         return [separator.join(names[label] for label in np.flatnonzero(row)) for row in flags]
 
 
@@ -225,6 +228,7 @@ def _summarize(
         task=table.labels.task,
         folds=table.count,
         suspects=len(ranked),
+        # Summed before rounding: many pairs of less than half a row still add up.
         mislabeled=round(sum(rows for *_, rows in noise)),
         noise=tuple(
             LabelNoise(label, predicted, round(rows))
@@ -242,11 +246,12 @@ def _estimate_noise(
     names, targets = table.labels.names, table.targets
     if table.labels.task != "multilabel":
         joint = compute_confident_joint(targets, probabilities)
-        pairs = np.argwhere(joint * (1 - np.eye(len(names))) > 0).tolist()
+        pairs = np.argwhere(joint * (1 - np.eye(len(names))) > 0).tolist()  # off the diagonal
         return [(names[label], names[other], float(joint[label, other])) for label, other in pairs]
     noise = []
     for label, name in enumerate(names):
         present = probabilities[:, label]
+        # A binary task per label; the columns are absent and present.
         joint = compute_confident_joint(targets[:, label], np.stack([1 - present, present], axis=1))
         noise += [
             (f"no {name}", name, float(joint[0, 1])),

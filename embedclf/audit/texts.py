@@ -82,7 +82,7 @@ def _find_empty_texts(splits: Sequence[AuditedSplit]) -> Iterator[Finding]:
     )
     yield from _find_marked_texts(
         splits,
-        [(split.texts.lengths == 1) & ~split.texts.null_like for split in splits],
+        [(split.texts.lengths == 1) & ~split.texts.null_like for split in splits],  # reported above
         kind="text-one-token",
         message="texts are one token",
         reason="texts that were cut short on the way look like that",
@@ -126,6 +126,7 @@ def _find_truncated_texts(train: AuditedSplit, dataset: Dataset) -> Iterator[Fin
     if count <= TRUNCATED_FRACTION * len(train):
         return
     lost = int((lengths[truncated] - max_length).sum()) / int(lengths.sum())
+    # Not interpolated: the length of a text, which at least this fraction does not exceed.
     fitting_length = int(np.quantile(lengths, LENGTH_QUANTILE, method="higher"))
     yield Finding(
         "text-cut",
@@ -159,7 +160,7 @@ def _find_unknown_tokens(split: AuditedSplit, dataset: Dataset) -> Iterator[Find
 
 def _fix_for_unknown_tokens(dataset: Dataset) -> str:
     size, min_count = dataset.config.text.vocabulary_size, dataset.config.text.min_count
-    if dataset.tokenizer.first_ngram_id == size:
+    if dataset.tokenizer.first_ngram_id == size:  # full, so tokens were left out
         return (
             f"text.vocabulary_size: {2 * size}, as training has more tokens than {size:,} rows hold"
         )
@@ -174,6 +175,7 @@ def _rows_with_unknown_tokens(split: AuditedSplit) -> list[int]:
     rows: list[int] = []
     for start in range(0, len(split), ID_BATCH_ROWS):
         ids = split.split.ids[start : start + ID_BATCH_ROWS]
+        # Unknown n-grams have the id of padding, so UNKNOWN marks single tokens only.
         rows += (np.flatnonzero((ids == UNKNOWN).any(axis=1)) + start).tolist()
         if len(rows) >= MAX_EXAMPLES:
             break

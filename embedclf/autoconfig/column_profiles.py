@@ -35,8 +35,10 @@ _CONTENT_FRACTION = 0.95
 
 _DAY = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
 
+# Arrow's regular expressions are RE2's: a flag may begin a group, and `\p{Han}` is a script.
 _PATTERNS: dict[Content, str] = {
     "flags": r"(?i)0|1|true|false",
+    # Halves count as whole: ratings such as 3.5 can be labels, other decimals are measures.
     "numbers": r"[+-]?\d+(\.[05]0*)?",
     "measures": r"[+-]?[\d.,]*\d([eE][+-]?\d+)?\s?%?",
     "dates": rf"{_DAY}([T ].*)?|\d\d?:\d\d(:.*)?|[A-Z][a-z]{{2,8}},? .{{0,6}}\d.*\d{{2}}:\d\d.*",
@@ -48,8 +50,10 @@ words."""
 
 _UNSPACED_LETTER = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 
+# An acronym, a word with or without a capital, or a number: `tweetID2` has one of each.
 _NAME_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
 
+# Two non-ASCII characters in a row count as words, since some scripts have no spaces.
 _MULTIPLE_WORDS = r"\S\s+\S|[^\x00-\x7f]{2}"
 
 
@@ -127,6 +131,7 @@ def read_sample(table: Table) -> TableSample:
     Raises:
         DataError: A row cannot be read, or there is none.
     """
+    # With a schema, a table without rows is empty rather than an error.
     rows = pa.Table.from_batches(
         _read_sample_rows(table), pa.schema([(column, pa.string()) for column in table.columns])
     )
@@ -146,6 +151,7 @@ def is_unspaced_script(texts: pa.Array) -> bool:
     split into words beforehand, words are better tokens.
     """
     letters = _count_matches(texts, r"\pL")
+    # Thai writes vowels above and below letters as marks (\pM), which must not end a word.
     words = _count_matches(texts, r"[\pL\pM]+")
     return 2 * _count_matches(texts, _UNSPACED_LETTER) > letters > 3 * words
 
@@ -154,7 +160,7 @@ def _read_sample_rows(table: Table) -> Iterator[pa.RecordBatch]:
     read = 0
     for batch in table.iter_all_columns():
         mask = np.zeros(len(batch), np.bool_)
-        mask[: max(0, _FIRST_ROWS - read)] = True
+        mask[: max(0, _FIRST_ROWS - read)] = True  # a negative stop would count from the end
         mask[::_ROW_STEP] = True
         read += len(batch)
         rows = batch.filter(mask_column(mask))
@@ -164,7 +170,9 @@ def _read_sample_rows(table: Table) -> Iterator[pa.RecordBatch]:
 
 def _profile_column(name: str, column: pa.StringArray) -> ColumnProfile:
     trimmed = pc.utf8_trim_whitespace(column)
+    # Not simply `""`: pyarrow would import pandas to convert a Python value.
     filled = trimmed.filter(pc.not_equal(trimmed, text_column([""])[0]))
+    # The content is judged by distinct cells, so a value that fills most rows counts once.
     cells = filled.unique()
     return ColumnProfile(
         name,
@@ -183,6 +191,7 @@ def _recognize_content(cells: pa.StringArray) -> Content:
         return "nothing"
     for content, pattern in _PATTERNS.items():
         fraction = _mean(pc.match_substring_regex(cells, f"^({pattern})$"))
+        # A few cells such as `n/a` may differ, but flags have two values by definition.
         if fraction == 1 or (fraction >= _CONTENT_FRACTION and content != "flags"):
             return content
     return "words"

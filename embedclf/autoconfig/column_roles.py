@@ -84,8 +84,10 @@ def assign_roles(
     """
     _check_requested([*text, *label])
     names = [profile.name for profile in profiles]
+    # A config selects columns by name, so a name must not be empty or shared by two columns.
     usable = [profile for profile in profiles if profile.name and names.count(profile.name) == 1]
     by_name = {profile.name: profile for profile in usable}
+    # The table was opened with these names, so each of them exists exactly once.
     texts = [by_name[name] for name in text]
     labels = [by_name[name] for name in label]
     free = [profile for profile in usable if profile not in [*texts, *labels]]
@@ -96,6 +98,7 @@ def assign_roles(
         texts = [best]
     if not labels:
         labels, constant = search.find_labels(texts)
+        # Not for requested columns: whoever knows a column's name has seen a header.
         _check_header(table, labels)
         others += constant
     left_out = tuple(profile for profile in others if profile not in labels)
@@ -119,6 +122,7 @@ class _RoleSearch:
             raise self._error("no column holds texts", "name one by --text, perhaps")
         best, *others = ranked
         if others and scores[best] < _MIN_SCORE_RATIO * scores[others[0]]:
+            # In the order of the table, not of the scores.
             ambiguous = [column for column in self.free if column in ranked[:2]]
             raise self._error(
                 f"{_join_names(ambiguous)} may both be the text",
@@ -140,7 +144,9 @@ class _RoleSearch:
         best_rank = max(ranks.values(), default=_NOT_A_LABEL)
         best = [column for column in free if ranks[column] == best_rank]
         all_flags = all(column.content == "flags" for column in best)
+        # Several flags, none named like a label: one column per label.
         if best_rank == _POSSIBLE and all_flags and len(best) > 1:
+            # Not in `best`, since a column that never changes cannot be ranked as a label.
             constant = [
                 column for column in free if column.content == "flags" and column.distinct == 1
             ]
@@ -161,10 +167,13 @@ class _RoleSearch:
 
 def _score_text(column: ColumnProfile) -> float:
     """Score how well a column would do as the text; 0 if it cannot be one."""
+    # Cells that occur more than ten times on average are categories, not texts.
     is_repeated = column.distinct < 2 or 10 * column.distinct < column.filled
     if column.content != "words" or is_repeated:
         return 0.0
+    # 0.1: a column of single words can still be the text if there is no better one.
     score = column.mean_length * column.distinct_fraction * (0.1 + column.multi_word_fraction)
+    # Factors differ by `_MIN_SCORE_RATIO` or more, so the name decides between equal columns.
     if column.name.lower() in _TEXT_NAMES:
         return 8 * score
     if _is_named(column, _OTHER_WORDS) and not _is_named(column, _TEXT_WORDS):
@@ -182,6 +191,7 @@ def _rank_label(column: ColumnProfile) -> int:
     if is_quantity or column.content not in {"flags", "numbers", "words"}:
         return _NOT_A_LABEL
     if not is_named:
+        # Rows without a label are dropped, so a mostly empty column would waste the table.
         is_sparse = 2 * column.filled < column.rows
         return _UNLIKELY if is_sparse or _is_named(column, _OTHER_WORDS) else _POSSIBLE
     if column.name.lower() in _LABEL_NAMES:
@@ -190,6 +200,7 @@ def _rank_label(column: ColumnProfile) -> int:
 
 
 def _is_named(column: ColumnProfile, words: re.Pattern[str]) -> bool:
+    # Whole words only: `video` contains `id`, and `update` contains `date`.
     return any(map(words.fullmatch, column.name_words))
 
 
@@ -208,6 +219,7 @@ def _check_requested(names: Sequence[str]) -> None:
 
 def _check_header(table: str, labels: Sequence[ColumnProfile]) -> None:
     for column in labels:
+        # Labels recur: if the first row is data, its label is also the cell of other rows.
         if column.contains_own_name:
             raise DataError(
                 f"{table}:1: no header, it seems: {column.quoted_name} is a column's name and one "

@@ -51,10 +51,11 @@ class Proposal:
     def to_yaml(self, directory: Path) -> str:
         """Format the config as YAML for a directory, with a comment above each setting."""
         sections: dict[str, dict[str, Any]] = {}
-        comments: dict[tuple[str, ...], str] = {("data",): _HEADER}
+        comments: dict[tuple[str, ...], str] = {("data",): _HEADER}  # heads the file
         for setting in self.settings:
             value = setting.value
             if isinstance(value, Path):
+                # Relative paths in a config are relative to its own directory.
                 value = _relative_path(value, directory)
             sections.setdefault(setting.section, {})[setting.key] = value
             comments[setting.section, setting.key] = setting.reason
@@ -110,6 +111,7 @@ def propose(path: Path, options: InitOptions) -> Proposal:
     statistics = compute_table_statistics(
         config, "character" if is_unspaced_script(texts) else "word"
     )
+    # Known only now, and needed to read the labels of sibling tables.
     config = config.model_copy(update={"label_separator": statistics.separator})
     siblings = find_sibling_tables(
         config, statistics.labels, validation=options.validation, test=options.test
@@ -123,14 +125,16 @@ def _data_config(path: Path, roles: ColumnRoles, options: InitOptions) -> DataCo
     return DataConfig(
         train=path,
         text=text,
-        label=label[0] if len(label) == 1 else label,
+        label=label[0] if len(label) == 1 else label,  # a list would be columns of 0 and 1
         delimiter=options.delimiter,
         encoding=options.encoding,
+        # Counts rows without a label instead of failing; it is proposed only if there are any.
         skip_invalid=True,
     )
 
 
 def _relative_path(file: Path, directory: Path) -> str:
     """Return a path relative to a directory; a leading tilde would mean the home directory."""
+    # `Path.relative_to` does not go up by `..` before Python 3.12.
     path = Path(os.path.relpath(file, directory.absolute())).as_posix()
     return f"./{path}" if path.startswith("~") else path

@@ -101,11 +101,13 @@ def _validation_fraction(statistics: TableStatistics, siblings: SiblingTables) -
         return 0.0
     if statistics.rows < 2_000:
         return 0.2
+    # Beyond 200,000 rows the quotient rounds to 0.
     return min(0.1, round(_VALIDATION_ROWS / statistics.rows, 2) or 0.01)
 
 
 def _column_settings(roles: ColumnRoles, statistics: TableStatistics) -> Iterator[Setting]:
     reason = _describe_columns(roles.text, roles)
+    # `left_out` mixes further texts with constant flags; the content separates them.
     if others := [column.quoted_name for column in roles.left_out if column.content == "words"]:
         options = "".join(f" --text {name}" for name in [roles.text[0].quoted_name, *others])
         reason += f"; for more of the texts:{options}"
@@ -137,6 +139,7 @@ def _describe_task(statistics: TableStatistics) -> str:
     ranked = sorted(zip(labels.counts, labels.names, strict=True), key=lambda pair: -pair[0])
     shown = [f"{shorten(name, 30)!r} {rows:,}" for rows, name in ranked[:_MAX_LABELS_SHOWN]]
     if len(ranked) > _MAX_LABELS_SHOWN:
+        # The rarest label replaces the last one shown, so that both extremes are visible.
         rows, name = ranked[-1]
         shown[-1] = f"…, {shorten(name, 30)!r} {rows:,}"
     return f"{labels.task}, {len(ranked):,} labels: {', '.join(shown)}"
@@ -146,6 +149,7 @@ def _text_settings(statistics: TableStatistics) -> Iterator[Setting]:
     yield _unit(statistics)
     yield from _vocabulary_settings(statistics)
     yield _ngrams(statistics)
+    # Memory is the limit: the wider a vector, the fewer n-grams.
     ngrams = min(_MAX_NGRAMS, _MAX_NGRAM_PARAMETERS // _embedding_dim(statistics))
     yield Setting("text", "ngram_vocabulary_size", ngrams, "at most; the most frequent")
     yield _sequence_length(statistics)
@@ -189,6 +193,7 @@ def _ngrams(statistics: TableStatistics) -> Setting:
 
 def _sequence_length(statistics: TableStatistics) -> Setting:
     typical = statistics.typical_length
+    # `typical` is 0 if almost all texts are empty.
     length = min(max(typical, 1), _MAX_SEQUENCE_LENGTH)
     reason = f"{100 * LENGTH_QUANTILE:.0f} % of the texts have at most {typical:,} tokens"
     if typical > length:
@@ -239,6 +244,7 @@ def _training_settings(
     if statistics.is_large:
         reason = "the steps fall to nothing by the last epoch"
         yield Setting("training", "schedule", "linear", reason)
+    # A separate validation table makes the fraction 0, so such runs are not refit.
     if validation_fraction >= _MIN_REFIT_FRACTION:
         percent = f"{100 * validation_fraction:.0f} %"
         reason = f"the {percent} held out are learned from too, once the epoch is known"
@@ -257,6 +263,7 @@ def _epochs(statistics: TableStatistics) -> Setting:
     if statistics.is_large:
         epochs = 5 if _has_many_labels(statistics) else 3
         return Setting("training", "epochs", epochs, "so many rows need few passes")
+    # Small tables have few steps per epoch, so they get more passes.
     epochs = min(100, max(20, 100_000 // statistics.rows))
     reason = "at most: it stops once 3 epochs in a row have brought nothing"
     return Setting("training", "epochs", epochs, reason)

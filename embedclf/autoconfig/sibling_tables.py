@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from embedclf.config.schema import DataConfig
     from embedclf.data.labels import Labels
 
+# Lookarounds instead of `\b`, for which the underscore in `reviews_train` is a letter.
 _TRAIN = re.compile(r"(?<![a-z])train(ing)?(?![a-z])", re.IGNORECASE)
 
 _SPLIT_NAMES = {"validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
@@ -76,8 +77,10 @@ def find_sibling_tables(
         if table is None:
             continue
         try:
+            # Training refuses unknown labels in validation rows; in test rows they count as wrong.
             skipped += _count_skipped(table, config, labels, strict=split == "validation")
         except DataError as error:
+            # A table that nobody asked for must not stop `init`; a requested one must be usable.
             if path is not None:
                 raise
             chosen[split] = None
@@ -92,7 +95,7 @@ def _find_sibling(train: Path, split: str) -> Path | None:
     match = _TRAIN.search(stem)
     if match is None:
         return None
-    suffix = train.name[len(stem) :]
+    suffix = train.name[len(stem) :]  # all of them: `.csv.gz`
     # By lower case, as `Train.csv` goes with `test.csv` on every file system.
     files = {path.name.lower(): path for path in sorted(train.parent.iterdir())}
     stems = (f"{stem[: match.start()]}{name}{stem[match.end() :]}" for name in _SPLIT_NAMES[split])

@@ -36,6 +36,7 @@ _MAX_WORD_RICHNESS = 100.0
 """More than Guiraud's index of English words reaches in tables of any size (18 to 42 on six public
 sets of 5,000 to 500,000 texts). Korean comments have 350."""
 
+# The first that fits wins, so those that rarely occur inside a label come first.
 _SEPARATORS = ("|", ";", ",")
 
 _MIN_RECURRING = 0.8
@@ -78,7 +79,9 @@ class TableStatistics:
     @property
     def typical_length(self) -> int:
         """The smallest number of tokens that fits `LENGTH_QUANTILE` of the texts."""
+        # (longest + 1,) how many texts have at most that many tokens.
         cumulative = np.cumsum(self.length_counts)
+        # The index is itself a number of tokens.
         return int(np.searchsorted(cumulative, LENGTH_QUANTILE * cumulative[-1]))
 
     @property
@@ -135,16 +138,18 @@ def _count(config: DataConfig, unit: Unit) -> TableStatistics:
     counter, length_counts = token_counter(), list[Counts]()
 
     def process(texts: pa.Array) -> tuple[Counts, TokenCounts]:
-        tokens = tokenize(normalize(texts, lowercase=True), unit)
+        tokens = tokenize(normalize(texts, lowercase=True), unit)  # lowercase: the config's default
         return np.bincount(tokens.lengths), tokens.count()
 
     def collect(counts: tuple[Counts, TokenCounts]) -> None:
         length_counts.append(counts[0])
+        # `process` runs in many threads, `collect` in one, so the counter needs no lock.
         counter.add(counts[1])
 
     config = config.model_copy(update={"skip_invalid": True})
     rows = read_labeled(config.train, config, process, collect)
     cells = rows.labels[0].used_categories().to_pylist()
+    # Several label columns hold flags, which have nothing to separate.
     separator = find_separator(cells) if isinstance(config.label, str) else None
     labels = Labels.fit(rows, config.model_copy(update={"label_separator": separator}))
     _, frequencies = counter.total()
@@ -172,7 +177,9 @@ def _sum_counts(batches: list[Counts]) -> Counts:
 
 
 def _separates(character: str, cells: Sequence[str]) -> bool:
+    # Sets, so a label that a cell repeats counts once.
     split_cells = [{label.strip() for label in cell.split(character)} - {""} for cell in cells]
+    # Of distinct cells, not rows: a frequent cell proves nothing about its separator.
     cell_counts = Counter(label for labels in split_cells for label in labels)
     combined = {label for labels in split_cells if len(labels) > 1 for label in labels}
     recurring = sum(cell_counts[label] > 1 for label in combined)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 def open_run(path: Path | None) -> Run:
     """Open the run at a path, or the newest, which is then named; damaged runs are skipped."""
+    # Commands import what they need when they run, so --help loads neither NumPy nor Arrow.
     from embedclf.runs.run import Run, open_newest
 
     if path is not None:
@@ -31,7 +32,7 @@ def open_run(path: Path | None) -> Run:
 
 def echo_chunks(chunks: Iterable[str]) -> None:
     """Print chunks as they come, in colors if the terminal has them and NO_COLOR is not set."""
-    color = False if os.environ.get("NO_COLOR") else None
+    color = False if os.environ.get("NO_COLOR") else None  # None: click looks for a terminal
     for chunk in chunks:
         click.echo(chunk, nl=False, color=color)
 
@@ -99,11 +100,13 @@ class Display:
         try:
             click.echo(line, err=True)
         except BrokenPipeError:
+            # A training continues even if nobody reads its messages.
             self._quiet, self.plain = True, False
 
     def step(self, line: str) -> None:
         """Report a finished step: above the bar, as a plain line, or not at all."""
         if self._bar is not None:
+            # The bar's own console keeps the bar below the line; brackets in a label are no markup.
             self._bar.console.print(line, highlight=False, markup=False)
         elif self.plain:
             self.info(line)
@@ -113,6 +116,7 @@ class Display:
         if self._bar is None:
             return
         if self._task is None:
+            # Starts with the first update, after the lines that `info` writes past the bar.
             self._bar.start()
             self._task = self._bar.add_task("", total=None)
         self._bar.update(self._task, completed=done, total=total, description=description)

@@ -44,6 +44,7 @@ def check_command(
     config = load_config(config_path, overrides)
     audit = audit_data(config)
     click.echo(audit_json(audit) if as_json else audit_text(audit, config))
+    # After the report, which must be visible whatever the exit status.
     raise_on_findings(audit, fail_on)
     echo_info(f"{config_path}: config and data can be used")
 
@@ -80,7 +81,7 @@ def init_command(data: Path, output: Path | None, as_json: bool, **options: Any)
     if target is not None:
         create_text(target, config)
     values = {"config": target and str(target), **proposal.facts()}
-    text = config.rstrip() if target is None else f"config: {target}"
+    text = config.rstrip() if target is None else f"config: {target}"  # echo ends the line
     click.echo(to_json(values) if as_json else text)
     echo_info(proposal.summary(target))
 

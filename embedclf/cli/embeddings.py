@@ -92,11 +92,13 @@ def analogy_command(
 
     def find(abc: Sequence[str]) -> Answer:
         if len(abc) != 3:
+            # Not a UsageError, which would end the prompt; the next line may be right.
             raise RequestError(f"{' '.join(abc)!r}: not three words")
         a, b, c = map(embeddings.find_row, abc)
         neighbors = embeddings.analogy(a, b, c, limit, ngrams=ngrams)
         return neighbors_values(" ".join(abc), neighbors), neighbors_text(neighbors)
 
+    # Three words on the command line are one query, as is each line at the prompt.
     queries = [words] if words else (line.split() for line in _prompt("a b c"))
     _echo_answers(run, queries, find, as_json=as_json)
 
@@ -227,13 +229,15 @@ def _echo_answers(
 
     At a prompt an unknown word is no reason to end.
     """
+    # A sequence comes from the command line, an iterator from the prompt.
     if isinstance(queries, Sequence):
+        # All are found before any is printed, so an unknown word leaves no partial output.
         answers = [find(query) for query in queries]
         if as_json:
             words = [values for values, _ in answers]
             click.echo(to_json({"run": str(run.path), "words": words}))
         else:
-            click.echo("\n".join(text for _, text in answers), nl=False)
+            click.echo("\n".join(text for _, text in answers), nl=False)  # each text ends its line
         return
     for query in queries:
         try:
@@ -250,15 +254,15 @@ def _prompt(label: str) -> Iterator[str]:
     Raises:
         click.UsageError: Standard input is not a terminal.
     """
-    if sys.stdin is None or not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():  # None if it was closed
         raise click.UsageError("Name a word; at a terminal words are asked for.")
     echo_info("One a line; Ctrl-D ends it.")
     while True:
-        click.echo(f"{label}> ", nl=False, err=True)
+        click.echo(f"{label}> ", nl=False, err=True)  # standard output has answers only
         # Bytes that are not UTF-8 must not end the session.
         line = sys.stdin.buffer.readline().decode(errors="surrogateescape")
         if not line:
-            click.echo(err=True)
+            click.echo(err=True)  # Ctrl-D leaves the cursor behind the prompt
             return
         if line.strip():
             yield line.strip()

@@ -166,7 +166,9 @@ def _write_page(page: str, file: Path, *, open_page: bool) -> None:
 
     write_text(file, [page])
     echo_info(f"{file}: written")
+    # The path is the command's result, so -q does not silence it.
     click.echo(file)
+    # A file URI needs an absolute path.
     if open_page and not webbrowser.open(file.resolve().as_uri()):
         echo_info(f"no browser could be opened; open {file} by hand")
 

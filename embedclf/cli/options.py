@@ -35,6 +35,7 @@ def verbosity_options(command: Command) -> Command:
         callback=_store_in_context,
         help="Also tell versions and times.",
     )
+    # The innermost decorator comes last in the help.
     return quiet(verbose(command))
 
 

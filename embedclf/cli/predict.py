@@ -78,6 +78,7 @@ def predict_command(
         table_format=_table_format(texts, input_format, delimiter, encoding),
         output=output,
         as_json=as_json,
+        # Texts from the command line are few, so they are kept and shown as one table.
         in_memory=bool(texts) and not as_json and output is None,
         escape_formulas=safe_csv,
         all_probabilities=all_probabilities,
@@ -118,6 +119,7 @@ def explain_command(
     for text in filter(_is_file_name, texts):
         echo_info(f"{text}: taken as a text; --file takes the file of that name")
     run = open_run(path)
+    # Computed while they are written, so those of a large table do not fill the memory.
     with explain_run(run, file or texts, table_format, label) as explanations:
         if as_json:
             _echo_explanations_json(explanations, run)
@@ -130,7 +132,7 @@ def explain_command(
 def _check_predict_options(
     source: Path | None, texts: tuple[str, ...], output: Path | None, *, as_json: bool
 ) -> None:
-    if bool(texts) == (source is not None):
+    if bool(texts) == (source is not None):  # both or neither
         raise click.UsageError("Give one of INPUT, - for standard input, and -t TEXT.")
     if as_json and output:
         raise click.UsageError("Give -o or --json, not both.")
@@ -184,6 +186,7 @@ def _run_prediction(
 
 
 def _is_file_name(text: str) -> bool:
+    # Not `Path.exists`, which raises an error for a text that is too long for a file name.
     return text == "-" or os.path.exists(text)
 
 

@@ -37,7 +37,9 @@ class PredictProgress:
 
     def _show_rows(self, progress: PredictionProgress) -> None:
         seconds, fraction = time.perf_counter() - self._started, progress.fraction_read
+        # 1e-9: the clock may not have advanced yet.
         line = f"{progress.rows:,} rows  {progress.rows / max(seconds, 1e-9):,.0f} rows/s"
+        # The size of standard input is unknown, so its bar has no end.
         self._display.update(line, fraction or 0.0, None if fraction is None else 1.0)
         if self._display.plain and seconds >= self._next_line:
             self._next_line = seconds + self._plain_seconds

@@ -36,11 +36,13 @@ def tensorflow_ahead(*, show_logs: bool) -> Iterator[None]:
     Args:
         show_logs: Whether to show what TensorFlow logs; `EMBEDCLF_TF_LOGS` shows it, too.
     """
+    # Keras reads it once, when it is imported.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     hides_logs = not (show_logs or os.environ.get(SHOW_LOGS))
     before = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_SECONDS)
     if "keras" not in sys.modules:
+        # A daemon, so a command that fails early does not wait for the import.
         threading.Thread(
             target=_import_tensorflow, args=(hides_logs,), name=IMPORT_THREAD, daemon=True
         ).start()
@@ -58,9 +60,11 @@ def quiet() -> Iterator[None]:
     can hold them back (https://github.com/tensorflow/tensorflow/issues/100442). What Python writes
     meanwhile, in this thread or another, is shown.
     """
+    # Without standard error, descriptor 2 may belong to any file.
     if sys.stderr is None:
         yield
         return
+    # What Python has buffered must not end up among the held-back lines.
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held:
         stderr = os.dup(2)
@@ -86,7 +90,7 @@ def light_imports() -> Iterator[None]:
     Only this thread does without. Garbage collection during the import takes another 0.2 s.
     """
     hidden, collects = _Hidden(), gc.isenabled()
-    sys.meta_path.insert(0, hidden)
+    sys.meta_path.insert(0, hidden)  # ahead of the finders that would succeed
     gc.disable()
     try:
         yield
@@ -99,10 +103,12 @@ def light_imports() -> Iterator[None]:
 
 def _import_tensorflow(hides_logs: bool) -> None:
     """Import TensorFlow and Keras and set what must be set before TensorFlow runs."""
+    # Whoever needs TensorFlow imports it again, and gets the error.
     with suppress(Exception):
         if not hides_logs:
             _start_tensorflow()
             return
+        # Fatal errors only; the native library reads the level when it is loaded.
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
         with quiet():
             _start_tensorflow()
@@ -133,6 +139,7 @@ class _Hidden(MetaPathFinder):
         """Find nothing, or raise that there is nothing."""
         del path, target
         if name in self._OPTIONAL and threading.get_ident() == self._thread:
+            # Returning None would leave the package to the next finder.
             raise ModuleNotFoundError(f"{name} is hidden from Keras", name=name)
 
 

@@ -54,6 +54,7 @@ def train_command(
     from embedclf.reports.runs import run_details, run_json, run_text
     from embedclf.training.train import train
 
+    # First the config: a mistake in it is reported without waiting for TensorFlow.
     config, name = load_config(config_path, overrides), config_path.stem
     start_tensorflow(show_logs=tf_logs)
     with Display(progress, time_prefix="at most") as display:
@@ -94,6 +95,7 @@ def runs_command(as_json: bool) -> None:
     runs, faults = find_runs()
     click.echo(runs_json(runs) if as_json else runs_text(runs))
     for fault in faults:
+        # Not `echo_info`: -q must not hide a damaged run.
         click.echo(f"embedclf: {fault}", err=True)
 
 
@@ -108,6 +110,6 @@ def _summarize(target: Path | None, overrides: tuple[str, ...]) -> NetworkSummar
     """Summarize a config or a run; without a target the newest run."""
     from embedclf.runs.summary import summarize_config, summarize_run
 
-    if target is not None and target.is_file():
+    if target is not None and target.is_file():  # a run is a directory
         return summarize_config(target, overrides)
     return summarize_run(open_run(target))

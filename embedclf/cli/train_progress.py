@@ -49,16 +49,19 @@ class TrainProgress:
         elif isinstance(event, Resumed):
             self._display.info(resumed_text(event))
         elif isinstance(event, RefitStarted):
+            # The refit is now the current fit, so no rows are left after it.
             self._max_epochs, self._refit_rows, self._val_score = event.epochs, 0, ""
             self._display.step(refit_text(event))
         elif isinstance(event, Epoch):
             self._show_epoch(event)
         else:
+            # A Device; importing the class for `isinstance` would import TensorFlow.
             self._display.info(device_text(event))
 
     def _show_dataset(self, dataset: Dataset) -> None:
         self._score_name = dataset.labels.score_name
         if self._config.training.refit:
+            # At most: the fit before it chooses the number of epochs.
             self._refit_rows = self._max_epochs * (len(dataset.train) + len(dataset.validation))
         self._display.info(dataset_text(dataset.facts, self._config))
 
@@ -93,7 +96,7 @@ class FoldProgress:
             self._show_step(event)
         elif isinstance(event, FoldFitted):
             self._display.step(fold_text(event))
-        elif not isinstance(event, Resumed | Epoch):
+        elif not isinstance(event, Resumed | Epoch):  # a Device; a fold's epochs are not listed
             self._display.info(device_text(event))
 
     def _show_step(self, step: Step) -> None:

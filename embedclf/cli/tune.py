@@ -82,6 +82,7 @@ def tune_command(
             budget=budget,
             metric=metric,
             on_event=show,
+            # A callback, because an interrupted search also leaves its files and then raises.
             on_result=_save_files,
         )
     click.echo(tuning_json(search) if as_json else tuning_text(search))

@@ -63,9 +63,11 @@ class TuneProgress:
         """Advance the bar, whose end is the last possible epoch of the last trial."""
         progress, total = self._progress, self._max_trials
         if progress is None or isinstance(progress.trial, Trial):
+            # Steps outside a trial belong to the run of the best config, after the search.
             label, finished, total = "the best config", 0, 1
         else:
             label, finished = f"trial {progress.trial.number}", progress.finished_trials
+        # In trials; those that other processes finished count, too.
         done = finished + (step.epoch - 1 + step.rows / step.total_rows) / step.epochs
         best = f"  best {progress.best.score:.4f}" if progress and progress.best else ""
         self._display.update(f"{label}  epoch {step.epoch}{loss_text(step)}{best}", done, total)

@@ -43,9 +43,10 @@ def union_error(expected: str) -> WrapValidator:
     return WrapValidator(validate)
 
 
+# Without strict, pydantic accepts "8" and true as numbers.
 Count = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 
-FiniteNumber = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+FiniteNumber = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # YAML has .inf and .nan
 
 Fraction = Annotated[float, Field(gt=0, lt=1, strict=True)]
 
@@ -128,6 +129,7 @@ class Range(BaseModel):
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Range:
+        # "both": the error type whose message is shown as it is.
         if self.low >= self.high:
             raise PydanticCustomError("both", "low must be below high")
         if self.step is not None and not 0 < self.step <= self.high - self.low:
@@ -182,6 +184,7 @@ def _choices_type(key: str, field: FieldInfo) -> Any:
             return range_type.model_validate(dict(value))
         raise PydanticCustomError("both", _EXPECTED_LIST + (_OR_RANGE if numeric else ""))
 
+    # validate replaces pydantic's own validation; the type is for the JSON schema.
     return Annotated[list_type | range_type if numeric else list_type, WrapValidator(validate)]
 
 

@@ -37,6 +37,7 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
             them, one line each, starting with file, line and column (or the override).
     """
     try:
+        # utf-8-sig: some editors begin a file with a byte-order mark.
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; name a config file") from error
@@ -78,6 +79,7 @@ def dump_config(config: Config, directory: Path) -> str:
     """
     sections = config.model_dump(mode="json", exclude={"tune"})
     for (section, key), file in named_files(config).items():
+        # as_posix: forward slashes work on every system.
         sections[section][key] = Path(os.path.relpath(file, directory.absolute())).as_posix()
     return dump_yaml(sections)
 
@@ -113,6 +115,7 @@ def _resolve_paths(document: Document, directory: Path, overridden: Mapping[KeyP
         if section is None or not isinstance(value, str) or not value:
             continue
         if name == "data" or value not in BUILT_IN_INITIALIZATIONS:
+            # A whole section can be overridden, too: -s 'data={train: rows.csv}'.
             from_override = (name, key) in overridden or (name,) in overridden
             base = Path() if from_override else directory
             section[key] = os.path.abspath(base / os.path.expanduser(value))
@@ -131,4 +134,5 @@ def _fault_lines(
         line, column = document.position(fault.keys)
         place = next(overrides, f"{path}:{line}:{column}")
         placed.append((line, column, f"{place}: {fault}"))
+    # By position only, so faults at the same place stay in order.
     return [text for *_, text in sorted(placed, key=lambda entry: entry[:2])]

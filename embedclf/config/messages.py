@@ -57,6 +57,7 @@ def closest_match(word: str, candidates: Iterable[str]) -> str | None:
     """Return the candidate that a misspelled word most likely means, or None."""
     names = list(candidates)
     similar = get_close_matches(word.lower(), names, n=1, cutoff=0.6)
+    # difflib finds `rate` too short to be similar to `learning_rate`.
     containing = [name for name in names if word.lower() in name.split("_")]
     return next(iter([*similar, *containing]), None)
 
@@ -77,6 +78,7 @@ def _sentence(keys: tuple[str, ...], details: ErrorDetails, schema: type[BaseMod
 
 def _unknown_key(keys: tuple[str, ...], schema: type[BaseModel]) -> str:
     siblings = list(_section(schema, keys[:-1]).model_fields)
+    # A key that exists in a neighboring section is misplaced rather than misspelled.
     for outer_keys in (keys[:-1], keys[:-2]):
         outer = _section(schema, outer_keys)
         for name in outer.model_fields:
@@ -99,6 +101,7 @@ def _section(schema: type[BaseModel], keys: tuple[str, ...]) -> type[BaseModel]:
 
 
 def _unknown_word(value: Any, expected: str) -> str:
+    # pydantic lists them as: 'a', 'b' or 'c'.
     words = [word.strip("'") for word in expected.replace(" or ", ", ").split(", ")]
     close = closest_match(str(value), words)
     hint = f"; did you mean '{close}'?" if close else ""

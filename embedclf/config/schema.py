@@ -50,6 +50,7 @@ class DataConfig(Section):
         None,
         description="What parts several labels in one cell; makes the task multi-label.",
     )
+    # Two characters, for a tab written as \t.
     delimiter: Annotated[str, Field(min_length=1, max_length=2)] | None = Field(
         None, description="What parts the columns of a text table; null detects it."
     )
@@ -130,6 +131,7 @@ class ModelConfig(Section):
         description="How the vectors of a text become one: flatten keeps positions; sqrt is their "
         "sum over the root of their number.",
     )
+    # pydantic copies a mutable default for each instance.
     hidden_units: list[Annotated[int, Field(strict=True, ge=1, le=100_000)]] = Field(
         default=[], description="Units of each hidden layer (ReLU) before the output."
     )
@@ -191,6 +193,7 @@ class TrainingConfig(Section):
     )
 
 
+# Type checkers cannot follow models made at run time, and need classes to refer to.
 if TYPE_CHECKING:
 
     class TextSpace(Section):
@@ -221,6 +224,7 @@ class Config(Section):
     text: TextConfig = Field(TextConfig(), description="How a text becomes token ids.")
     model: ModelConfig = Field(ModelConfig(), description="The network.")
     training: TrainingConfig = Field(TrainingConfig(), description="How it is fitted.")
+    # NumPy's global generator, which Keras seeds as well, takes 32 bits.
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = Field(
         42,
         description="Source of all randomness: split, first weights, order of rows, dropout.",

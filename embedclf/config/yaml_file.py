@@ -136,6 +136,7 @@ class _Representer(RoundTripRepresenter):
     """Writes null as a word; ruamel.yaml writes nothing, which looks like an omission."""
 
 
+# On a subclass, so other users of ruamel.yaml in the process are not affected.
 _Representer.add_representer(
     type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null")
 )
@@ -143,6 +144,7 @@ _Representer.add_representer(
 
 def _comment(mapping: CommentedMap, key: str, text: str | None, *, indent: int) -> None:
     """Put a comment above a key."""
+    # A line break would end the comment, and YAML allows no control characters in one.
     lines = wrap(
         "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text or ""),
         _WIDTH - len("# ") - indent,
@@ -156,6 +158,7 @@ def _comment(mapping: CommentedMap, key: str, text: str | None, *, indent: int) 
 def _inline(value: Any) -> Any:
     """Prepare a value for one line; text other than a plain word is quoted."""
     if isinstance(value, str):
+        # Unlike YAML 1.1, 1.2 reads yes, no, on and off as text: no quotes needed.
         word = _PLAIN_WORD.fullmatch(value) and value.lower() not in {"true", "false", "null"}
         return value if word else DoubleQuotedScalarString(value)
     node: CommentedMap | CommentedSeq
@@ -178,6 +181,7 @@ def _compose(text: str) -> Node | None:
         node: Node | None = _safe_yaml().compose(text)
     except MarkedYAMLError as error:
         mark, problem = error.problem_mark or error.context_mark, error.problem or error.context
+        # The parser points to the end of the file, far from the quote at fault.
         if "quoted scalar" in str(error.context) and "end of stream" in str(problem):
             mark, problem = error.context_mark, "a quote opened here is never closed"
         if "'\\t'" in str(problem):
@@ -193,6 +197,7 @@ def _compose(text: str) -> Node | None:
 
 def _construct(node: Node, keys: KeyPath, document: Document, ancestors: tuple[Node, ...]) -> Any:
     """Turn a node into plain values; record positions and duplicate keys in the document."""
+    # An alias is the very node it names, so identity finds a cycle.
     if any(node is ancestor for ancestor in ancestors):
         raise YamlError("an alias stands inside what it names", *_position(node))
     ancestors = (*ancestors, node)
@@ -224,6 +229,7 @@ def _construct_mapping(
 def _construct_scalar(node: Node) -> Any:
     try:
         return _safe_yaml().constructor.construct_object(node)
+    # ValueError: for example a date in month 13.
     except (YAMLError, ValueError, LookupError) as error:
         raise YamlError(f"not YAML: cannot read {node.value!r}", *_position(node)) from error
 

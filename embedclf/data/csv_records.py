@@ -56,7 +56,9 @@ def read_record_blocks(
     """
     rest, line, size, newline = b"", 1, block_bytes, b""
     while chunk := stream.read(size):
+        # Only the first block of a file can start with a mark: on line 1, with nothing left over.
         block = rest + chunk if rest or line > 1 else chunk.removeprefix(_BOM)
+        # A bare "\r" ends lines only if the first block has no "\n"; "\r\n" is found by its "\n".
         newline = newline or (b"\n" if b"\n" in block else b"\r")
         end = _last_record_end(block, newline)
         if not _quotes_are_regular(block[:end], delimiter):
@@ -89,11 +91,14 @@ def read_records(
     Raises:
         RecordError: A quote is not closed, or a closed one is followed by more.
     """
+    # newline="": csv must see line ends as they are, because those inside quotes are content.
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    # Without strict, csv reads `"a"b` as `ab` and accepts a quote that is never closed.
     reader = csv.reader(text, delimiter=delimiter, strict=True)
     line, after_header = first_line, first_line > 1
     try:
         while (cells := _next_record(reader)) is not None:
+            # csv returns [] for a blank line, which in a table of one column is an empty cell.
             if cells or (columns == 1 and after_header):
                 after_header = True
                 yield line, cells or [""]
@@ -159,6 +164,7 @@ def _next_record(reader: Iterator[list[str]]) -> list[str] | None:
 
 
 def _quote_fault(error: csv.Error) -> str:
+    # csv raises one class for every fault, so only its message tells them apart.
     return _QUOTE_FAULTS["unexpected end" in str(error)]
 
 
@@ -170,6 +176,7 @@ def _requoted_blocks(
     for first_line, first_cells in records:
         block = io.StringIO(newline="")
         writer = csv.writer(block, delimiter=delimiter, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        # Both loops draw from one generator: the next block begins where this one ends.
         for number, cells in itertools.chain([(first_line, first_cells)], records):
             if len(cells) != columns:
                 raise RecordError(number, cell_count_fault(len(cells), columns))
@@ -200,6 +207,7 @@ def _last_record_end(block: bytes, newline: bytes) -> int:
     """Return the position after the last newline outside quotes, 0 if there is none."""
     quotes, end = block.count(b'"'), len(block)
     while (place := block.rfind(newline, 0, end)) >= 0:
+        # The quotes before this newline remain; if their number is even, it is outside quotes.
         quotes -= block.count(b'"', place, end)
         if quotes % 2 == 0:
             return place + 1
@@ -215,8 +223,10 @@ def _quotes_are_regular(block: bytes, delimiter: str) -> bool:
         return False
     edges = np.array([ord("\n"), ord("\r"), *delimiter.encode()], np.uint8)
     opening, closing = places[0::2], places[1::2]
+    # Clipped: the first and last byte lack a neighbor, which the conditions below allow for.
     before = content[np.maximum(opening - 1, 0)]
     after = content[np.minimum(closing + 1, len(content) - 1)]
+    # A quote next to a quote is one half of a doubled quote.
     opens = np.isin(before, edges) | (opening == 0) | (before == ord('"'))
     closes = np.isin(after, edges) | (closing == len(content) - 1) | (after == ord('"'))
     return bool(opens.all() and closes.all())

@@ -84,6 +84,7 @@ class Dataset:
         paths = {name: (split.rows.table.path,) for name, split in self.splits.items()}
         if self.vectors is not None:
             paths[VECTORS] = self.vectors.files
+        # Held-out rows share the training table; the set hashes it once.
         digests = {files: sha256(*files) for files in set(paths.values())}
         return {name: digests[files] for name, files in paths.items()}
 
@@ -126,18 +127,20 @@ def prepare_dataset(
     """
     check_files(config)
     vectors = vectors or open_vector_source(config.model)
+    # The files can be closed with the block: mapped rows stay readable.
     with ExitStack() as stack:
 
         def new_file() -> IO[bytes]:
             return stack.enter_context(TemporaryFile(dir=directory))
 
         table = read_training(config, new_file(), hold_out=hold_out)
-        split_ids = table.held_out.astype(np.int8)
+        split_ids = table.held_out.astype(np.int8)  # 0 for training, 1 for validation
         dataset, _ = encode_splits(
             config, table.labels, table.tokenized, split_ids, new_file, vectors=vectors
         )
     if strict:
         check_validation_labels(dataset)
+    # Arrow's pool keeps freed memory; return it to the system before training needs it.
     pa.default_memory_pool().release_unused()
     return dataset
 
@@ -169,7 +172,7 @@ def read_training(config: Config, file: IO[bytes], *, hold_out: bool = True) -> 
     """
     tokenized = read_tokenized(config, file)
     labels, held_out = _hold_out(tokenized.rows, tokenized.fingerprints, config)
-    held_out &= hold_out
+    held_out &= hold_out  # a plain False clears the whole mask
     if held_out.any():  # a label can be in the held-out rows only
         labels = Labels.fit(tokenized.rows.filter(~held_out), config.data)
     return TrainingTable(tokenized, held_out, labels)
@@ -242,10 +245,12 @@ def encode_splits(
     _check_class_weight(labels, config)
     _check_threshold(labels, config)
     encoder = fit_encoder(table, split_ids, labels, config, new_file)
+    # min_splits: without rows held out, split 1 is the empty validation split.
     train, *others = (
         encoder.make_split(table.rows.filter(split_ids == split_id), ids)
         for split_id, ids in enumerate(encoder.encode(table.tokens, split_ids, min_splits=2))
     )
+    # Filtering drops the number of skipped rows, which is reported with the training split.
     train = replace(train, rows=replace(train.rows, skipped=table.rows.skipped))
     validation, test = config.data.validation, config.data.test
     dataset = Dataset(

@@ -74,6 +74,7 @@ class DelimitedReader:
         """Return the lines that rows, in ascending order, begin on."""
         with self.file.open() as stream:
             records = read_records(stream.decoded, self.delimiter, len(self.columns))
+            # From record 1 on: record 0 is the header.
             lines = [line for line, _ in itertools.islice(records, 1, rows[-1] + 2)]
         return [lines[row] for row in rows]
 
@@ -93,19 +94,23 @@ class DelimitedReader:
         parse = csv.ParseOptions(
             delimiter=self.delimiter,
             newlines_in_values=True,
+            # In a table of one column, a blank line is a row with an empty cell.
             ignore_empty_lines=len(self.columns) > 1,
         )
         convert = csv.ConvertOptions(
+            # Without types Arrow infers them, and `01` becomes 1.
             column_types={name: pa.string() for name in included},
             include_columns=included,
             strings_can_be_null=False,
         )
         header_rows = 1
         for line, block, fraction_read in self._read_blocks():
+            # Blank lines before the header are never rows, even in a table of one column.
             skip_blank = header_rows or parse.ignore_empty_lines
             records = block.lstrip(b"\r\n") if skip_blank else block
             if not records:
                 continue
+            # One Arrow block, because a cell larger than a block is an error.
             read = csv.ReadOptions(
                 column_names=names, block_size=len(records) + 1, use_threads=False
             )
@@ -113,6 +118,7 @@ class DelimitedReader:
                 table = csv.read_csv(pa.BufferReader(records), read, parse, convert)
             except pa.ArrowInvalid as error:
                 raise self._locate_fault(block, line, error) from error
+            # Given column_names, Arrow reads the header as a row of its own.
             rows = table.slice(header_rows).rename_columns(
                 [self.columns[index] for index in indices]
             )
@@ -133,6 +139,7 @@ class DelimitedReader:
 
     def _locate_fault(self, block: bytes, line: int, error: Exception) -> DataError:
         """Find the line that Arrow refused, since its errors count rows of a block."""
+        # First, because counting cells decodes the block.
         if decode_error := self.file.find_decode_error():
             return decode_error
         wrong = find_wrong_cell_count(block, self.delimiter, len(self.columns))
@@ -192,11 +199,13 @@ def read_head(file: TextFile, required: str) -> bytes:
     """
     with file.open() as stream:
         head = stream.read(BLOCK_BYTES)
+        # A header can be longer than a block.
         while not _has_whole_line(head) and (more := stream.read(BLOCK_BYTES)):
             head += more
     for magic, fault in _OTHER_FORMATS.items():
         if head.startswith(magic):
             raise DataError(f"{file.name}: {fault}")
+    # In UTF-16, half the bytes of ASCII text are 0; a quarter leaves room for other characters.
     if head[:_SNIFFED_BYTES].count(0) > _SNIFFED_BYTES // 4:
         raise DataError(
             f"{file.name}: every other byte is 0: UTF-16 without a mark, it seems; name its "
@@ -205,6 +214,7 @@ def read_head(file: TextFile, required: str) -> bytes:
     head = head.removeprefix(b"\xef\xbb\xbf")
     if not head.strip():
         raise DataError(f"{file.name}: empty; it needs {required}")
+    # find_decode_error reads the whole file if it has no fault, so check the head first.
     if decode_error := not is_utf8(head) and file.find_decode_error():
         raise decode_error
     return head
@@ -217,4 +227,5 @@ def _has_whole_line(head: bytes) -> bool:
 
 def _read_header(head: bytes, delimiter: str) -> tuple[str, ...]:
     complete = head.decode("utf-8", errors="ignore").encode()  # without half a character at the end
+    # The number of columns, unknown as yet, matters only for lines after the header.
     return tuple(next(read_records(io.BytesIO(complete), delimiter, 2))[1])

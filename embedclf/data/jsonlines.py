@@ -65,6 +65,7 @@ class JsonLinesReader:
                         raise DataError(f"{self.file.name}:{record.number}: {fault}")
                 texts.append([self._text(record, column) for column in text])
                 if target == "jsonl":
+                    # utf-8-sig: the first line can begin with a byte-order mark.
                     lines.append(record.line.decode("utf-8-sig").strip())
                 else:
                     self._refuse_new_keys(record)
@@ -142,6 +143,7 @@ def open_jsonlines(file: TextFile) -> JsonLinesReader:
         DataError: The file is empty or does not begin with a record.
     """
     head = read_head(file, "a JSON object a line")
+    # There is a line: read_head refuses a blank file.
     number, line = next(_read_numbered_lines(io.BytesIO(head)))
     return JsonLinesReader(file, tuple(_parse_record(file.name, number, line)))
 
@@ -192,13 +194,18 @@ def _parse_record(name: str, number: int, line: bytes) -> dict[str, Any]:
     try:
         record = json.loads(
             line.decode("utf-8-sig"),
+            # Kept as text, since a float would turn 1.10 into 1.1.
             parse_int=_Number,
             parse_float=_Number,
+            # json accepts NaN and Infinity, which JSON does not have.
             parse_constant=_refuse_constant,
+            # json silently keeps the last of several equal keys.
             object_pairs_hook=_to_dict,
         )
         if b"\\u" in line:  # only an escape can be half a surrogate pair; UTF-8 cannot
+            # Encoding the whole record finds one at any depth.
             json.dumps(record, ensure_ascii=False).encode()
+    # Before ValueError, of which it is a subclass.
     except UnicodeEncodeError as error:
         raise DataError(
             f"{name}:{number}: half of a surrogate pair; write whole characters"

@@ -142,6 +142,7 @@ class _LabeledReader:
             for cells, name in zip(self._labels, self._config.label_columns, strict=True):
                 encoded = batch[name].dictionary_encode()
                 cells.append(encoded)
+                # Each distinct cell is checked once: (distinct,) -> (rows,).
                 valid &= self._are_valid(encoded.dictionary)[to_numpy(encoded.indices)]
             self._valid.append(valid)
             for name, cells in self._others.items():
@@ -179,12 +180,15 @@ class _LabeledReader:
             mask = pc.is_in(pc.utf8_lower(cells), flags)
         else:
             if (separator := self._config.label_separator) is not None:
+                # A cell of nothing but separators and white space has no label.
                 cells = pc.replace_substring(cells, separator, "")
             mask = pc.not_equal(pc.utf8_trim_whitespace(cells), text_column([""])[0])
+        # A view: to_numpy returns bytes of 0 and 1, which NumPy's bool also is.
         return to_numpy(mask).view(np.bool_)
 
 
 def _combine(chunks: list[pa.DictionaryArray]) -> CategoricalColumn:
+    # Every batch has a dictionary of its own, so codes of two batches cannot be compared yet.
     column = pa.chunked_array(chunks).unify_dictionaries().combine_chunks()
     return CategoricalColumn(column.dictionary, to_numpy(column.indices))
 

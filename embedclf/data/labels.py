@@ -65,6 +65,7 @@ class Labels:
         if isinstance(config.label, list):
             flags = _flags(labeled)
             return cls("multilabel", tuple(config.label), tuple(flags.sum(axis=0).tolist()))
+        # The dictionary can hold labels of rows that were filtered out.
         cells = labeled.labels[0].used_categories()
         if config.label_separator is not None:
             cells = _split_cells(cells, config.label_separator)[1]
@@ -76,6 +77,7 @@ class Labels:
         task: Task = "binary" if len(names) == 2 else "multiclass"
         if config.label_separator is not None:
             task = "multilabel"
+        # No target is -1, since the names come from these rows.
         targets, _ = cls(task, names, ()).encode(labeled, config)
         rows = targets.sum(axis=0) if task == "multilabel" else np.bincount(targets)
         return cls(task, names, tuple(rows.tolist()))
@@ -102,8 +104,11 @@ class Labels:
         used = names.filter(mask_column(rows[cell_of] > 0))
         others = sorted(set(used.to_pylist()) - set(self.names))
         ids = index_in(names, text_column([*self.names, *others]), default=-1)
+        # (distinct cells, known + unknown labels)
         targets = np.zeros((len(column.categories), len(self.names) + len(others)), np.int32)
+        # -1 remains for unknown labels in cells that no row has.
         targets[cell_of[ids >= 0], ids[ids >= 0]] = 1
+        # A cell counts as often as it has rows: (cells,) @ (cells, others) -> (others,).
         rows_of_others: list[int] = (rows @ targets[:, len(self.names) :]).tolist()
         return targets[column.codes], dict(zip(others, rows_of_others, strict=True))
 
@@ -117,6 +122,7 @@ class Labels:
             return targets.astype(np.int64)
         rarest_first = np.argsort(targets.sum(axis=0), kind="stable")
         present = targets[:, rarest_first] == 1
+        # argmax finds the first True: the rarest label, numbered by its rarity, not its id.
         return np.where(present.any(axis=1), present.argmax(axis=1), len(self.names))
 
     def binarize(self, targets: Targets) -> npt.NDArray[np.bool_]:
@@ -124,8 +130,8 @@ class Labels:
         if self.task == "multilabel":
             binarized: npt.NDArray[np.bool_] = targets[:, : len(self.names)] == 1
         else:
-            output_labels = np.arange(len(self.names))[-self.outputs :]
-            binarized = targets[:, None] == output_labels
+            output_labels = np.arange(len(self.names))[-self.outputs :]  # [1] if binary
+            binarized = targets[:, None] == output_labels  # (n, outputs); -1 equals none
         return binarized
 
     def decide(self, probabilities: Probabilities) -> Targets:
@@ -133,6 +139,7 @@ class Labels:
         if self.task == "multiclass":
             best: Targets = probabilities.argmax(axis=1).astype(np.int32)
             return best
+        # THRESHOLD alone broadcasts to all outputs.
         thresholds = np.array(self.thresholds or (THRESHOLD,))
         predicted: Targets = (probabilities >= thresholds).astype(np.int32)
         return predicted[:, 0] if self.task == "binary" else predicted
@@ -151,6 +158,7 @@ class Labels:
         if self.task == "binary":
             predicted = self.decide(probabilities)
             return np.stack([predicted, 1 - predicted], axis=1)
+        # Stable: of equal probabilities the first label leads, as with argmax in `decide`.
         return np.argsort(-probabilities, axis=1, kind="stable").astype(np.int32)
 
     def label_probabilities(self, probabilities: Probabilities) -> Probabilities:
@@ -186,6 +194,7 @@ def _split_cells(cells: pa.Array, separator: str) -> tuple[Rows, pa.Array]:
     Returns:
         (labels,) the cell of each label, and (labels,) their trimmed names, without empty ones.
     """
+    # Splits at the literal separator; it is not a regular expression.
     split = pc.split_pattern(cells, separator)
     names = pc.utf8_trim_whitespace(split.flatten())
     cell_of = np.repeat(np.arange(len(cells)), to_numpy(pc.list_value_length(split)))

@@ -89,8 +89,10 @@ class ParquetReader:
                 empty = empty_batch(pa.schema(fields, file.schema_arrow.metadata))
                 batches = file.iter_batches(BATCH_ROWS, columns=columns)
                 for rows in itertools.chain([empty], batches):
+                    # Reading does not verify that strings are UTF-8, and later code relies on it.
                     rows.validate(full=True)
                     rows_read += len(rows)
+                    # An empty batch splits into no batches.
                     yield from (
                         (batch, rows_read / total) for batch in split_batches(rows) or [rows]
                     )
@@ -102,6 +104,7 @@ class ParquetReader:
         if not pa.types.is_nested(rows.column(column).type):
             return self._to_text(rows, column)
         cells = rows.column(column).to_pylist()
+        # default=str: nested cells can hold dates and decimals, for which JSON has no type.
         return text_column([json.dumps(cell, ensure_ascii=False, default=str) for cell in cells])
 
     def _to_text(self, rows: pa.RecordBatch, column: str) -> pa.Array:

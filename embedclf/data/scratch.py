@@ -54,6 +54,7 @@ class TokensFile:
         """Read all chunks, in order; afterwards no more can be written."""
         self._stream.close()
         self._file.flush()
+        # Never empty, which mmap would refuse: the schema is written first.
         mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         for batch in pa.ipc.open_stream(pa.py_buffer(mapped)):
             dictionary, codes, ends = (column.flatten() for column in batch.columns)
@@ -70,7 +71,8 @@ class TextsFile:
 
     def append(self, texts: pa.Array) -> None:
         """Write the next texts."""
-        ends = np.cumsum(to_numpy(pc.binary_length(texts)), dtype=np.int64)
+        ends = np.cumsum(to_numpy(pc.binary_length(texts)), dtype=np.int64)  # (n,) in bytes
+        # An empty array has no last edge for the next texts to continue from.
         if len(texts):
             self._edges.append(self._edges[-1][-1] + ends)
         self._file.write("".join(texts.to_pylist()).encode())
@@ -79,6 +81,7 @@ class TextsFile:
         """Return a function from positions to texts; afterwards no more can be written."""
         self._file.flush()
         edges = np.concatenate(self._edges)
+        # An empty file cannot be mapped.
         mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) if edges[-1] else b""
 
         def read(rows: Rows) -> pa.StringArray:

@@ -79,6 +79,7 @@ class Split:
         """
         rows = np.arange(len(self)) if mask is None else np.flatnonzero(mask)
         counts = np.zeros(vocabulary_rows, np.int64)
+        # In blocks, because indexing by rows copies what is mapped into memory.
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             ids = self.ids[rows[start : start + _ROWS_AT_ONCE]]
             counts += np.bincount(ids.reshape(-1), minlength=vocabulary_rows)
@@ -88,8 +89,10 @@ class Split:
     def facts(self, labels: Labels) -> dict[str, Any]:
         """Describe the rows in plain values; fractions are from 0 to 1."""
         counts = (
+            # Columns of unknown labels follow those of the known ones.
             self.targets.sum(axis=0)[: len(labels.names)]
             if labels.task == "multilabel"
+            # bincount refuses -1, the target of unknown labels.
             else np.bincount(self.targets[self.targets >= 0], minlength=len(labels.names))
         )
         return {
@@ -128,6 +131,7 @@ class Encoder:
         files = [self._new_ids_file() for _ in range(count)]
         chunks = self.tokenizer.with_token_ids(tokens.chunks())
         start = 0
+        # Results come in the order of the chunks, so they line up with split_ids.
         for encoding in parallel_map(lambda chunk: self.tokenizer.pad(*chunk), chunks):
             ids_of_chunk = split_ids[start : start + len(encoding.ids)]
             start += len(ids_of_chunk)
@@ -191,6 +195,7 @@ def fit_encoder(
         chunks = with_split_ids(table.tokens, split_ids)
         return (tokens.filter(ids_of_chunk == 0) for tokens, ids_of_chunk in chunks)
 
+    # Tokens that no training row has get a count of 0 here and are dropped by the merge.
     tokenizer = Tokenizer.fit(parallel_map(Tokens.count, read_training_chunks()), config.text)
     _require_tokens(len(tokenizer.tokens), config)
     if config.text.ngrams > 1:

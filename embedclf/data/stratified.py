@@ -34,10 +34,13 @@ def stratified_split(groups: Fingerprints, strata: Int64s, *, fraction: float, s
     """
     _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     _, stratum_of, stratum_rows = np.unique(strata, return_inverse=True, return_counts=True)
+    # lexsort's last key comes first: by group, and in a group by the rarity of the row's stratum.
     by_rarity = np.lexsort((stratum_rows[stratum_of], group_of))
+    # The first row of each group is now the one of its rarest stratum.
     _, first = np.unique(group_of[by_rarity], return_index=True)
     stratum_of_group = stratum_of[by_rarity][first]  # (groups,)
     rng = np.random.default_rng(seed)
+    # minlength: a stratum whose groups all went to rarer ones has no rows left.
     rows = np.bincount(stratum_of_group, sizes, len(stratum_rows))
     quotas = _quotas(rows, fraction, rng).tolist()
     left = sum(quotas)
@@ -103,6 +106,7 @@ def _quotas(rows: npt.NDArray[Any], fraction: float, rng: np.random.Generator) -
     most = np.maximum(rows - 1, 0).astype(np.int64)
     quotas: Counts = np.minimum(np.floor(exact).astype(np.int64), most)
     missing = round(float(exact.sum())) - int(quotas.sum())
+    # quotas - exact is the negative remainder, so the largest remainder comes first.
     for stratum in np.lexsort((rng.permutation(len(rows)), quotas - exact)):
         if missing > 0 and quotas[stratum] < most[stratum]:
             quotas[stratum] += 1

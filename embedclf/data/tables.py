@@ -135,7 +135,7 @@ def open_table(
     """
     name = name or str(path)
     if suffix is None:
-        format_of(path)
+        format_of(path)  # raises for an unknown extension
         suffix = table_suffix(path)
     if not path.is_file():
         fault = "is a folder" if path.is_dir() else "no such file"
@@ -155,6 +155,7 @@ def _open_text_table(
 ) -> Table:
     if FORMATS[suffix] == "jsonl":
         return Table(file.path, file.name, open_jsonlines(file), f"JSON lines, {file.encoding}")
+    # False sorts first: .tsv tries the tab first; otherwise all keys tie and the order stays.
     delimiters = sorted(DELIMITERS, key=lambda character: character != "\t" or suffix != ".tsv")
     if delimiter is not None:
         delimiters = [parse_delimiter(delimiter, file.name)]

@@ -103,12 +103,14 @@ def fit_tfidf_baseline(run: Run, config: Config, scored: ScoredRows) -> TfidfBas
         table, is_validation = training.tokenized, training.held_out
         left_out = is_validation & (not run.refitted or scored.source.is_validation)
         counter = _TermCounter.fit(scored.classifier.tokenizer, table, ~left_out)
+        # Held-out rows included: the tokens are gone once the file closes.
         counts = counter.count(table.tokens.chunks())
     labels = scored.classifier.labels
     targets, _ = labels.encode(table.rows, config.data)
     rows = _TrainingRows(labels, counts, targets, config.seed)
     model, fitted_rows = rows.fit(~left_out)
     rule = rule_from_json(run.threshold_settings()["rule"])
+    # A fixed threshold is among those of the labels already; other rules need probabilities.
     if not isinstance(rule, float):
         if is_validation.any():
             # Thresholds need a model that has not seen the validation rows.
@@ -139,6 +141,7 @@ class _TermCounter:
         splits = with_split_ids(table.tokens, mask.astype(np.int8))
         counts = parallel_map(lambda split: split[0].filter(split[1] == 1).count(), splits)
         terms = most_frequent_tokens(counts, _MAX_TERMS)
+        # The run's n-grams consist of ids of its own vocabulary, which mean nothing in this one.
         return cls(replace(tokenizer, tokens=terms, ngrams=Ngrams()))
 
     def count_source(self, source: LabeledSource) -> TermCounts:
@@ -164,14 +167,16 @@ class _TermCounter:
         """Count tokens, given the vocabulary id of each token of their dictionary."""
         from scipy.sparse import csr_matrix
 
-        token_ids = ids[tokens.codes]
+        token_ids = ids[tokens.codes]  # (tokens,)
         known = token_ids != UNKNOWN
+        # (n + 1,) row pointers of the CSR matrix: they count known tokens only.
         ends = np.concatenate([[0], np.cumsum(known)])[np.concatenate([[0], tokens.ends])]
-        terms = token_ids[known] - len(RESERVED)
+        terms = token_ids[known] - len(RESERVED)  # columns count from 0
+        # Not integers: TfidfTransformer would convert them to float64.
         ones = np.ones(len(terms), np.float32)
         shape = (len(tokens.ends), len(self.tokenizer.tokens))
         counts = csr_matrix((ones, terms, ends), shape=shape)
-        counts.sum_duplicates()
+        counts.sum_duplicates()  # each occurrence was an entry of its own
         return counts
 
 
@@ -221,6 +226,7 @@ class _TfidfModel:
     def predict_proba(self, counts: TermCounts) -> Probabilities:
         """(n, outputs) probabilities of texts."""
         features = self.transformer.transform(counts)
+        # (n, labels), also in a binary task; a label without fitted rows keeps 0.
         probabilities = np.zeros((counts.shape[0], len(self.labels.names)), np.float32)
         if self.labels.task == "multilabel":
             for column, regression in zip(probabilities.T, self.regressions, strict=True):
@@ -229,7 +235,7 @@ class _TfidfModel:
             return probabilities
         (regression,) = self.regressions
         probabilities[:, regression.classes_] = regression.predict_proba(features)
-        return probabilities[:, -self.labels.outputs :]
+        return probabilities[:, -self.labels.outputs :]  # in a binary task, the second label
 
 
 def _new_regression(rows: int, seed: int, *, exact: bool) -> Any:
@@ -240,9 +246,10 @@ def _new_regression(rows: int, seed: int, *, exact: bool) -> Any:
         return LogisticRegression(max_iter=_MAX_ITERATIONS)
     return SGDClassifier(
         loss="log_loss",
+        # SGDClassifier averages the loss over rows, LogisticRegression sums it (C = 1).
         alpha=1.0 / rows,
         max_iter=_EPOCHS,
-        tol=None,
+        tol=None,  # never stops before `max_iter`
         n_jobs=-1,
         random_state=seed,
     )
@@ -257,4 +264,5 @@ def _fit_regression(regression: Any, features: Any, targets: Targets) -> Any:
         return DummyClassifier().fit(features, targets)
     with warnings.catch_warnings(), single_threaded_blas():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        # A clone, because `fit` returns the estimator itself: labels would share one.
         return clone(regression).fit(features, targets)

@@ -59,11 +59,14 @@ def resample(rows: Sequence[WeightedMetrics], *, cells: int, seed: int) -> Doubl
     draws = int(np.clip(_MAX_CELLS // max(cells, 1), _MIN_DRAWS, _MAX_DRAWS))
 
     def compute(start: int) -> list[Doubles]:
+        # One generator per block: draws do not depend on which thread computes which block.
         rng = np.random.default_rng([seed, start])
         values = []
         for _ in range(min(_BLOCK_DRAWS, draws - start)):
             drawn = rng.integers(0, size, size)
+            # As floats, because NumPy multiplies integer matrices without BLAS.
             weights = np.bincount(drawn, minlength=size).astype(np.float64)
+            # The same weights for all predictions, which pairs the draws.
             values.append(np.concatenate([metrics(weights) for metrics in rows]))
         return values
 
@@ -97,6 +100,7 @@ def confidence_intervals(
     observed = WeightedRows(rows, np.ones(len(rows.predictions.y_true)))
     supports = [observed.support(name) for name in rows.metrics]
     if rows.by_label:
+        # Label by label, the order in which `WeightedMetrics` returns the values.
         supports += np.stack(observed.label_supports, axis=1).ravel().tolist()
     intervals = [
         interval and _exact_if_constant(interval, support)
@@ -122,6 +126,7 @@ def _exact_if_constant(interval: Interval, support: float) -> Interval:
     """The exact interval of a fraction of so many rows if all draws are 0, or all are 1."""
     if not support:
         return interval
+    # At 0 or n of n, the Clopper-Pearson interval has this closed form.
     width = 1.0 - _TAIL ** (1.0 / support)
     if interval == (1.0, 1.0):
         return _TAIL ** (1.0 / support), 1.0
@@ -148,10 +153,12 @@ def _calibration_interval(
     y_prob, _ = rows.predictions.calibration_pairs
     bins, _ = rows.calibration_gaps
     rng = np.random.default_rng(seed)
+    # Outcomes drawn from the probabilities themselves are calibrated by construction.
     sums = [
         np.bincount(bins, y_prob - (rng.random(len(y_prob)) < y_prob), CALIBRATION_BINS)
         for _ in range(_MIN_DRAWS)
     ]
     errors = [np.abs(gaps).sum() for gaps in sums]
     may_be_calibrated = observed <= np.percentile(errors, _PERCENTILES[1]) / len(y_prob)
+    # A pair: the condition decides on the lower end only.
     return 0.0 if may_be_calibrated else max(0.0, 2.0 * observed - high), high

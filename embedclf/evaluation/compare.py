@@ -90,6 +90,7 @@ def compare_runs(first: Run, second: Run, table: Path | None = None) -> Comparis
         seed=sources[0].config.seed,
     )
     metrics = compute_metrics(both[0], names), compute_metrics(both[1], names)
+    # (draws, 2 * metrics) -> (draws, metrics), second minus first.
     intervals = percentile_intervals(draws[:, len(names) :] - draws[:, : len(names)])
     fixed, broken = both[1].correct & ~both[0].correct, both[0].correct & ~both[1].correct
     return Comparison(

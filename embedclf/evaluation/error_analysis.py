@@ -85,6 +85,7 @@ def find_worst_mistakes(scored: ScoredRows, predictions: Predictions, count: int
         count: The most to find.
     """
     rows, label_ids = _rank_mistakes(predictions, count)
+    # `read_texts` needs ascending rows; the lookup below restores the ranking.
     ascending = np.sort(rows)
     texts = dict(zip(ascending.tolist(), scored.read_texts(ascending), strict=True))
     labels = predictions.labels
@@ -120,8 +121,9 @@ def _slice_by_length(scored: ScoredRows) -> Iterator[tuple[str, Mask]]:
     """Quarters of the rows, then the truncated texts."""
     lengths = scored.lengths
     sequence_length = scored.classifier.tokenizer.sequence_length
+    # Quartiles coincide where many texts have the same length; fewer slices remain.
     edges = np.unique(np.percentile(lengths, _QUARTILES).astype(np.int64))
-    quarters = np.searchsorted(edges, lengths)
+    quarters = np.searchsorted(edges, lengths)  # an edge belongs to the slice below it
     for number in range(len(edges) + 1):
         yield _length_range(edges, number), quarters == number
     yield f"cut, more than {sequence_length:,} tokens", lengths > sequence_length
@@ -138,7 +140,7 @@ def _length_range(edges: Int64s, number: int) -> str:
 
 def _slice_by_oov_rate(scored: ScoredRows) -> Iterator[tuple[str, Mask]]:
     rates = scored.unknown / np.maximum(scored.lengths, 1)
-    numbers = np.searchsorted(_OOV_RATES, rates)
+    numbers = np.searchsorted(_OOV_RATES, rates)  # slice 0 is a rate of exactly 0
     names = ["none", *(f"up to {100 * rate:.0f} %" for rate in _OOV_RATES[1:])]
     for number, name in enumerate([*names, f"more than {100 * _OOV_RATES[-1]:.0f} %"]):
         yield name, numbers == number
@@ -148,7 +150,7 @@ def _slice_by_category(column: CategoricalColumn) -> Iterator[tuple[str, Mask]]:
     """The most frequent values of a column, then all others."""
     rows = np.bincount(column.codes, minlength=len(column.categories))
     ranked = np.argsort(-rows, kind="stable")
-    ranked = ranked[rows[ranked] > 0]
+    ranked = ranked[rows[ranked] > 0]  # the dictionary may hold unused values
     categories = column.categories.to_pylist()
     for code in ranked[:_MAX_CATEGORIES].tolist():
         yield categories[code] or "(empty)", column.codes == code
@@ -165,10 +167,12 @@ def _rank_mistakes(predictions: Predictions, count: int) -> tuple[Rows, Int64s]:
         known = len(labels.names)
         actual = y_true[:, :known] == 1
         wrong = actual != (y_pred[:, :known] == 1)
+        # (n, labels); -1 ranks labels without an error below all others.
         errors = np.where(wrong, np.where(actual, 1.0 - probabilities, probabilities), -1.0)
         label_ids, worst = errors.argmax(axis=1), errors.max(axis=1)
     else:
         wrong = predictions.is_known & (y_true != y_pred)
+        # -1 (unknown) would index the last label; `wrong` excludes these rows in any case.
         actual_ids = np.maximum(y_true, 0)[:, None]
         of_actual = np.take_along_axis(probabilities, actual_ids, axis=1)[:, 0]
         label_ids, worst = y_pred, np.where(wrong, 1.0 - of_actual, -1.0)

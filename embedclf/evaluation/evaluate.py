@@ -104,6 +104,7 @@ def evaluate_run(run: Run, request: EvaluationRequest) -> RunEvaluation:
     metrics = WeightedMetrics(predictions, names, by_label=True)
     first_metrics = [WeightedMetrics(baseline.predictions, names[:1]) for baseline in baselines]
     draws = resample([metrics, *first_metrics], cells=probabilities.size, seed=config.seed)
+    # The majority baseline always exists; without one, `-0` would swap the two slices.
     own, others = draws[:, : -len(baselines)], draws[:, -len(baselines) :]
     intervals = confidence_intervals(metrics, own, seed=config.seed)
     by_label = intervals[len(names) :]
@@ -111,7 +112,7 @@ def evaluate_run(run: Run, request: EvaluationRequest) -> RunEvaluation:
         scored,
         predictions,
         scores,
-        dict(zip(names, intervals, strict=False)),
+        dict(zip(names, intervals, strict=False)),  # those of the labels follow
         tuple(zip(by_label[::3], by_label[1::3], by_label[2::3], strict=True)),
         len(draws),
         tuple(
@@ -159,6 +160,7 @@ def _compare_baseline(baseline: _Baseline, scores: Scores, leads: Doubles) -> Ba
     """Compare a baseline with a run's scores, given draws (draws,) of the run's lead."""
     names = tuple(scores.metrics)
     majority = baseline.name == "majority"
+    # `scores.majority` is None for metrics that a constant prediction does not define.
     metrics = scores.majority if majority else compute_metrics(baseline.predictions, names)
     (interval,) = percentile_intervals(leads[:, None])
     lead = (scores.metrics[names[0]] or 0.0) - (metrics[names[0]] or 0.0)

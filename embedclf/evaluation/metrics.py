@@ -40,7 +40,7 @@ ALL_METRICS = {
     "binary": ("accuracy", *LABEL_METRICS, "mcc", *RANKING_METRICS, *_LOSSES, *_AVERAGES),
     "multiclass": ("accuracy", *_AVERAGES, "mcc", *RANKING_METRICS, *_LOSSES),
     "multilabel": (
-        *(f"micro_{metric}" for metric in reversed(LABEL_METRICS)),
+        *(f"micro_{metric}" for metric in reversed(LABEL_METRICS)),  # F1 first
         "subset_accuracy",
         *_AVERAGES,
         *RANKING_METRICS,
@@ -102,6 +102,7 @@ def compute_label_metrics(predictions: Predictions) -> Doubles:
     precision, recall, f1, rows = precision_recall_fscore_support(
         predictions.y_true,
         predictions.y_pred,
+        # Leaves out unknown labels; their rows still count as false positives of others.
         labels=range(len(predictions.labels.names)),
         average=None,
         zero_division=0.0,
@@ -134,6 +135,7 @@ def compute_reliability(predictions: Predictions) -> Reliability:
 
 def assign_bins(y_prob: Doubles) -> Int64s:
     """The bin of each probability, from 0 to `CALIBRATION_BINS` - 1; an edge opens the next bin."""
+    # 1.0 belongs to the last bin, not to one of its own.
     return np.minimum((y_prob * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
 
 
@@ -154,6 +156,7 @@ def _compute_metric(predictions: Predictions, name: str) -> float | None:
     average, _, metric = name.rpartition("_")
     score = getattr(metrics, f"{metric}_score")
     if not average:
+        # As Booleans: with the -1 of unknown labels, scikit-learn would see three classes.
         return float(score(y_true == 1, y_pred == 1, zero_division=0.0))
     labels = None if average == "micro" else range(len(predictions.labels.names))
     return float(score(y_true, y_pred, average=average, labels=labels, zero_division=0.0))
@@ -178,11 +181,14 @@ def _loss(predictions: Predictions, name: str) -> float:
 
     if name == "ece":
         y_prob, outcomes = predictions.calibration_pairs
+        # The sum over a bin is its rows times (mean probability - observed frequency).
         gaps = np.bincount(assign_bins(y_prob), y_prob - outcomes, CALIBRATION_BINS)
         return float(np.abs(gaps).sum() / len(y_prob))
     loss = metrics.log_loss if name == "log_loss" else metrics.brier_score_loss
     y_prob = predictions.known_probabilities
     if predictions.labels.task == "multiclass":
+        # Without `labels`, a label of no row would not match its column of probabilities.
         labels = range(len(predictions.labels.names))
         return float(loss(predictions.y_true[predictions.is_known], y_prob, labels=labels))
+    # Each output is a binary question of its own, so (known, outputs) becomes one column.
     return float(loss(predictions.known_outcomes.ravel(), y_prob.ravel(), labels=[False, True]))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from embedclf.data.labels import Labels, Probabilities, Targets
     from embedclf.system.arrays import Doubles, Mask
 
-_EPSILON = float(np.finfo(np.float32).eps)
+_EPSILON = float(np.finfo(np.float32).eps)  # where scikit-learn's log loss clips float32
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Predictions:
         """Predict at the labels' thresholds, or the most probable label; never an unknown label."""
         y_pred = labels.decide(y_prob)
         if labels.task == "multilabel":
+            # (n, outputs) -> (n, labels), with zeros for the unknown ones.
             y_pred = np.pad(y_pred, ((0, 0), (0, y_true.shape[1] - y_pred.shape[1])))
         return cls(labels, y_true, y_prob, y_pred)
 
@@ -46,7 +47,9 @@ class Predictions:
         """Predict the most frequent training label for every row, with the label frequencies."""
         majority, multilabel = int(np.argmax(labels.counts)), labels.task == "multilabel"
         y_pred = np.zeros_like(y_true)
+        # With several labels a row, a 1 in one column; otherwise its id in all rows.
         y_pred[..., majority if multilabel else slice(None)] = 1 if multilabel else majority
+        # (outputs,): in a binary task, that of the second label alone.
         frequencies = np.array(labels.counts[-labels.outputs :]) / sum(labels.counts)
         y_prob = np.tile(frequencies.astype(np.float32), (len(y_true), 1))
         return cls(labels, y_true, y_prob, y_pred)
@@ -79,7 +82,7 @@ class Predictions:
         """(known, outputs) probabilities of the known rows, kept off 0 and 1 for the log loss."""
         y_prob = np.clip(self.y_prob[self.is_known].astype(np.float64), _EPSILON, 1.0 - _EPSILON)
         if self.labels.task == "multiclass":
-            y_prob /= y_prob.sum(axis=1, keepdims=True)
+            y_prob /= y_prob.sum(axis=1, keepdims=True)  # clipping may move the sum off 1
         return y_prob
 
     @cached_property

@@ -41,6 +41,7 @@ class Ranking:
         """
         order, ends = rank_by_probability(y_prob)
         places = np.flatnonzero(y_true[order])
+        # The ties with a positive row, and the place of its first positive among all positives.
         ties, positive_starts = np.unique(np.searchsorted(ends, places), return_index=True)
         starts = np.append(0, ends[:-1] + 1)[ties]
         return cls(order, starts, ends[ties], order[places], positive_starts)
@@ -55,7 +56,8 @@ class Ranking:
             NaN for both if the weighted rows are all positive or all negative.
         """
         cumulative = np.cumsum(weights[self.order])
-        predicted = cumulative[self.tie_ends]
+        predicted = cumulative[self.tie_ends]  # (ties,) weight of a tie and all above it
+        # `reduceat` is wrong for empty segments; here each tie has a positive row.
         in_tie = np.add.reduceat(weights[self.positives], self.positive_starts)
         true_positives = np.cumsum(in_tie)
         positives, total = true_positives[-1], cumulative[-1]
@@ -65,7 +67,9 @@ class Ranking:
         before = cumulative[self.tie_starts] - weights[self.order[self.tie_starts]]
         negatives_in_tie = predicted - before - in_tie
         negatives_below = negatives - (predicted - true_positives)
+        # Pairs of a positive and a lower negative (Mann-Whitney U); a tied pair counts half.
         pairs = in_tie @ (negatives_below + negatives_in_tie / 2.0)
+        # If all weights down to a tie are 0, so is `in_tie`, and the precision has no effect.
         precision = true_positives / np.maximum(predicted, 1.0)
         return float(pairs / (positives * negatives)), float(precision @ in_tie / positives)
 
@@ -73,4 +77,5 @@ class Ranking:
 def rank_by_probability(y_prob: npt.NDArray[np.floating]) -> tuple[Rows, Offsets]:
     """(n,) rows by falling probability, and (ties,) the last place of each tie among them."""
     order = np.argsort(-y_prob, kind="stable")
+    # No probability is -1, so the last row always ends a tie.
     return order, np.flatnonzero(np.diff(y_prob[order], append=-1.0))

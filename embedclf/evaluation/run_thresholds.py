@@ -72,10 +72,11 @@ def parse_rule(text: str) -> Threshold:
     try:
         if name == "cost":
             costs = map(float, value.split(":"))
+            # `strict` raises ValueError unless there are two costs.
             values = {name: dict(zip(("false_positive", "false_negative"), costs, strict=True))}
         elif equals:
             values = {name: float(value)}
-        elif not name.isidentifier():
+        elif not name.isidentifier():  # names of metrics are identifiers, numbers are not
             values = float(name)
         return rule_from_json(values)
     except (ValueError, ValidationError) as error:
@@ -155,7 +156,7 @@ def _options(
     labels = scored.classifier.labels
     rules: tuple[Threshold, ...] = COMMON_RULES if labels.task == "binary" else (THRESHOLD,)
     columns = zip(labels.binarize(scored.targets).T, scored.probabilities.T, strict=True)
-    names = labels.names[-labels.outputs :]
+    names = labels.names[-labels.outputs :]  # in a binary task, the second label alone
     for name, threshold, column in zip(names, thresholds, columns, strict=True):
         # The stored threshold, not the rule's: by micro_f1 it is that of all labels together.
         point = find_best_threshold(*column, threshold)

@@ -92,6 +92,7 @@ class ScoredRows:
         if not len(rows):
             return []
         source, texts = self.source, list[str]()
+        # A mask over all valid rows of the table, which may be more than these rows.
         only = np.zeros(len(self) if source.only is None else len(source.only), np.bool_)
         only[rows if source.only is None else np.flatnonzero(source.only)[rows]] = True
         read_labeled(source.table, source.config.data, pa.Array.to_pylist, texts.extend, only=only)
@@ -126,6 +127,7 @@ def score_rows(run: Run, source: LabeledSource, other_columns: Sequence[str] = (
         other_columns=other_columns,
     )
     targets, unknown_labels = classifier.labels.encode(labeled, source.config.data)
+    # One array each of probabilities, lengths and unknown, in the order of the fields.
     scores = map(np.concatenate, zip(*batches, strict=True))
     return ScoredRows(source, classifier, labeled, targets, unknown_labels, *scores)
 
@@ -133,6 +135,7 @@ def score_rows(run: Run, source: LabeledSource, other_columns: Sequence[str] = (
 def locate_table(run: Run, config: Config, table: Path) -> LabeledSource:
     """Locate all rows of a table, with a caution if the run has seen them in training."""
     source = LabeledSource.from_table(config, table)
+    # By content, not by path: a copy of a training table was seen in training, too.
     digest = sha256(table) if table.is_file() else ""
     for split, caution in SEEN_CAUTIONS.items():
         if digest == run.record["data"].get(split, {}).get("sha256"):
@@ -163,6 +166,7 @@ def locate_validation_rows(run: Run, config: Config) -> LabeledSource:
     validation = config.data.validation
     own_table = validation if isinstance(validation, Path) else None
     table, split = (own_table, "validation") if own_table else (config.data.train, "train")
+    # A run does not store its split: the table, the fraction and the seed determine it.
     if not is_missing_or_unchanged(run, split, table):
         raise RunError(
             f"{table}: has changed since {run.path} was trained, so its validation rows are "

@@ -52,6 +52,7 @@ class Scores:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `metrics.json`."""
+        # The file's published key differs from the name of the field.
         return {
             ("scores" if key == "metrics" else key): value for key, value in asdict(self).items()
         }
@@ -129,6 +130,6 @@ def _count_confusions(predictions: Predictions) -> tuple[tuple[int, ...], ...] |
         return None
     # Not by scikit-learn: it refuses an empty array, which is left if no row is known.
     size, known = len(predictions.labels.names), predictions.is_known
-    cells = predictions.y_true[known] * size + predictions.y_pred[known]
+    cells = predictions.y_true[known] * size + predictions.y_pred[known]  # (known,) row-major
     counts = np.bincount(cells, minlength=size * size).reshape(size, size)
     return tuple(map(tuple, counts.tolist()))

@@ -54,10 +54,12 @@ class ThresholdCurve:
             y_prob: (n,) the label's probability.
         """
         order, ends = rank_by_probability(y_prob)
+        # In double precision: between two neighboring float32 numbers there is no third.
         distinct = y_prob[order[ends]].astype(np.float64)
-        thresholds = (distinct + np.append(distinct[1:], 0.0)) / 2.0
+        thresholds = (distinct + np.append(distinct[1:], 0.0)) / 2.0  # the last predicts all rows
+        # Rows of equal probability are predicted together, so only the last of them counts.
         true_positives = np.cumsum(y_true[order])[ends].astype(np.float64)
-        false_positives = ends + 1.0 - true_positives
+        false_positives = ends + 1.0 - true_positives  # of `ends + 1` predicted rows
         return cls(thresholds, true_positives, false_positives, int(y_true.sum()), len(y_true))
 
     @classmethod
@@ -74,7 +76,7 @@ class ThresholdCurve:
 
     def extended_above(self, largest: float) -> ThresholdCurve:
         """The curve with one more threshold, above the largest probability: no row is predicted."""
-        if largest >= 1.0:
+        if largest >= 1.0:  # a threshold of 1 would still predict that row
             return self
         return ThresholdCurve(
             np.append((largest + 1.0) / 2.0, self.thresholds),
@@ -168,6 +170,7 @@ def find_best_threshold(
     if y_true.all() or not y_true.any():
         return ThresholdCurve.at_threshold(y_true, y_prob, THRESHOLD)
     curve = ThresholdCurve.from_predictions(y_true, y_prob)
+    # By other rules, predicting the label for no row is never the best choice.
     if isinstance(rule, CostRule):
         curve = curve.extended_above(float(y_prob.max()))
     scores = _score_thresholds(curve, rule)
@@ -203,6 +206,7 @@ def rule_to_json(rule: Threshold) -> Any:
 def _score_thresholds(curve: ThresholdCurve, rule: Threshold) -> Doubles:
     """A score for each threshold of a curve; the higher, the better by the rule."""
     if isinstance(rule, PrecisionRule):
+        # Adding 1 ranks every threshold that reaches the target above those that do not.
         reached = curve.precision >= rule.precision
         return np.where(reached, 1.0 + curve.recall, curve.precision)
     if isinstance(rule, RecallRule):

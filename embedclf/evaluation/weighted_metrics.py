@@ -55,13 +55,14 @@ class WeightedMetrics:
         """
         weighted = WeightedRows(self, weights)
         values = np.array([weighted.metric(name) for name in self.metrics], np.float64)
+        # (3, labels) -> (labels * 3,), label by label.
         return np.append(values, weighted.label_metrics.T.ravel()) if self.by_label else values
 
     @cached_property
     def confusion_cells(self) -> Int64s:
         """(n,) the cell of each row in a confusion matrix, whose last label is all unknown ones."""
         size = len(self.predictions.labels.names) + 1
-        y_true: Int64s = self.predictions.y_true.astype(np.int64)
+        y_true: Int64s = self.predictions.y_true.astype(np.int64)  # a copy, changed below
         y_true[y_true < 0] = size - 1
         return y_true * size + self.predictions.y_pred
 
@@ -69,6 +70,7 @@ class WeightedMetrics:
     def label_hits(self) -> Doubles:
         """(n, 3 · labels) with several labels a row: those correct, predicted and actual."""
         actual, predicted = self.predictions.y_true == 1, self.predictions.y_pred == 1
+        # As floats, because NumPy multiplies integer matrices without BLAS.
         return np.concatenate([actual & predicted, predicted, actual], axis=1).astype(np.float64)
 
     @cached_property
@@ -93,6 +95,7 @@ class WeightedMetrics:
         y_prob, outcomes = self.predictions.known_probabilities, self.predictions.known_outcomes
         squares = (y_prob - outcomes) ** 2
         if self.predictions.labels.task == "multiclass":
+            # Each known row has exactly one true outcome, so the mask selects (known,).
             return {"log_loss": -np.log(y_prob[outcomes]), "brier": squares.sum(axis=1)}
         logs = -np.log(np.where(outcomes, y_prob, 1.0 - y_prob))
         return {"log_loss": logs.mean(axis=1), "brier": squares.mean(axis=1)}
@@ -127,6 +130,7 @@ class WeightedRows:
             weights = self._known_weights
             total = weights.sum()
             return float(weights @ self._rows.losses[name] / total) if weights.any() else np.nan
+        # `macro_f1` -> `macro`, `f1`; without an average, the first string is empty.
         return self._averaged(*name.rpartition("_")[::2])
 
     @cached_property
@@ -151,7 +155,7 @@ class WeightedRows:
         if metric not in LABEL_METRICS or average == "micro":
             return float(self._total)
         supports = self.label_supports[LABEL_METRICS.index(metric)]
-        return float(supports.min() if average else supports[1])
+        return float(supports.min() if average else supports[1])  # 1 is the positive label
 
     @cached_property
     def _counts(self) -> Doubles:
@@ -161,6 +165,7 @@ class WeightedRows:
         size = len(self._rows.predictions.labels.names) + 1
         table = np.bincount(self._rows.confusion_cells, self._weights, size * size)
         table = table.reshape(size, size)
+        # Rows of the table are actual labels, columns are predicted ones.
         return np.stack([np.diag(table), table.sum(axis=0), table.sum(axis=1)])
 
     @cached_property
@@ -180,6 +185,7 @@ class WeightedRows:
         if not average:
             return float(self.label_metrics[index, 1])
         if average == "micro":
+            # (3, 1): all labels as one, unknown ones included.
             return float(_label_metrics(self._counts.sum(axis=1, keepdims=True))[index, 0])
         if average == "macro":
             return float(self.label_metrics[index].mean())
@@ -198,6 +204,7 @@ class WeightedRows:
         bins, gaps = self._rows.calibration_gaps
         if not self._known_weights.any():
             return np.nan
+        # A row has one gap with a softmax, otherwise one per output, side by side.
         weights = np.repeat(self._known_weights, len(gaps) // len(self._known_weights))
         sums = np.bincount(bins, weights * gaps, CALIBRATION_BINS)
         return float(np.abs(sums).sum() / weights.sum())
@@ -208,4 +215,5 @@ def _label_metrics(counts: Doubles) -> Doubles:
     correct, predicted, actual = counts
     tiny = np.finfo(np.float64).tiny
     totals = np.stack([predicted, actual, (predicted + actual) / 2.0])
+    # `np.where` computes both branches; the maximum keeps it from dividing by 0.
     return np.where(totals > 0.0, correct / np.maximum(totals, tiny), 0.0)

@@ -107,6 +107,7 @@ class Embeddings:
         length = len(ids) + has_begin + has_end
         if length == 1:
             return int(ids[0])
+        # Position 0 is the padding before the text, where n-grams with `<s>` begin
         row = self._ngram_row(ids, length, 0 if has_begin else 1)
         if row == PADDING:
             known = f"knows {len(self.tokenizer.ngrams):,} phrases, this is none of them"
@@ -129,10 +130,13 @@ class Embeddings:
             ngrams: Whether to consider n-grams as well as tokens.
         """
         vectors = self.weights.embedding[: self._end(ngrams=ngrams)]
+        # einsum adds up squares without an array of them as large as the embedding
         norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors)) * np.linalg.norm(direction)
         cosines = (vectors @ direction) / np.maximum(norms, _MIN_NORM)
+        # A row to exclude may be an n-gram's where only tokens are compared
         excluded = [*range(len(RESERVED)), *(row for row in exclude if row < len(vectors))]
         cosines[excluded] = -np.inf
+        # Excluded rows must not come back where fewer than `limit` rows are left
         limit = min(limit, int(np.isfinite(cosines).sum()))
         # a partition is linear in the vocabulary, a sort is not; ties go to the more frequent row
         best = np.argpartition(-cosines, limit - 1)[:limit] if limit else np.zeros(0, np.int64)
@@ -203,6 +207,7 @@ class Embeddings:
         logits = np.zeros((len(vectors), len(self.weights.dense[-1][1])), np.float32)
         for at_position in kernels:
             logits += self.weights.logits_from_units(vectors @ at_position + bias) / len(kernels)
+        # Minus the logits of a text without tokens, which are not due to the vector
         logits -= self.weights.logits_from_units(bias[None])
         if self.labels.task == "binary":
             return np.concatenate([-logits, logits], axis=1)
@@ -242,7 +247,7 @@ class Embeddings:
             return PADDING
         padded, _ = pad_texts(ids, np.array([len(ids)]))
         by_length = [*self.tokenizer.ngrams.find(padded, self.tokenizer.first_ngram_id)]
-        return int(by_length[length - 2][position])
+        return int(by_length[length - 2][position])  # `find` begins with bigrams
 
     def _unknown_word(self, word: str) -> str:
         similar = similar_spellings(text_column(self.tokenizer.tokens), word)
@@ -257,12 +262,14 @@ def similar_spellings(words: pa.StringArray, word: str, limit: int = 3) -> list[
     Comparing all words letter by letter would be slow: it is done for those only that have the
     largest fraction of letter pairs in common.
     """
+    # A word of a single letter is its own pair
     pairs = {word[start : start + 2] for start in range(max(1, len(word) - 1))}
     common = np.zeros(len(words), np.int32)
     for pair in pairs:
         common += to_numpy(pc.match_substring(words, pair).cast(pa.int32()))
     lengths = to_numpy(pc.utf8_length(words))
     similarity = common / np.maximum(len(pairs), lengths)
+    # Ties keep the order of the words, where frequent tokens come first
     best = np.argsort(-similarity, kind="stable")[:_COMPARED_SPELLINGS]
     candidates = [words[int(index)].as_py() for index in best[common[best] > 0]]
     return get_close_matches(word, candidates, n=limit, cutoff=0.6)

@@ -107,7 +107,7 @@ class Explanation:
         for ngram in self.ngrams:
             for index in range(ngram.start, ngram.start + ngram.token_count):
                 sums[index] += ngram.contribution / ngram.token_count
-        largest = max(map(abs, sums), default=0.0) or 1.0
+        largest = max(map(abs, sums), default=0.0) or 1.0  # no division by 0
         return [contribution / largest for contribution in sums]
 
     @property
@@ -261,6 +261,7 @@ def _score(classifier: Classifier, texts: list[str], first: int) -> Iterator[_Sc
             words,
             ids[row],
             logits[row],
+            # A slice keeps both dimensions
             labels.label_probabilities(probabilities[row : row + 1])[0],
             np.flatnonzero(decisions[row]).tolist() if multilabel else [int(decisions[row])],
         )
@@ -317,6 +318,7 @@ def _explain_ngrams(
     for position in length + np.flatnonzero(scored.ids[length:] != PADDING):
         more, begin = divmod(int(position) + 1, length + 1)  # an n-gram of `more` + 1 tokens
         words = padded[begin : begin + more + 1]
+        # The padding at either end is no token of the text
         start, end = max(0, begin - 1), min(begin + more, len(scored.tokens))
         yield NgramContribution(
             tokenizer.join(words), start, end - start, float(to_logit[position])

@@ -131,12 +131,14 @@ def _seekable(
     if not standard_input and (path.is_file() or path.is_dir()):
         yield path
         return
+    # The format is read off the ending of the copy, too
     suffix = f".{table_format.format}" if table_format.format else table_suffix(path)
     with tempfile.NamedTemporaryFile(suffix=suffix) as file:
         with open_stream(path, standard_input=standard_input) as stream:
             while chunk := read_available(stream, name):
                 try:
                     file.write(chunk)
+                    # The copy is read by its name, and a full disk has to be reported here
                     file.flush()
                 except OSError as error:
                     raise DataError(

@@ -37,9 +37,10 @@ def mean_gradient(weights: Weights, contributions: Floats, output: int) -> tuple
     if len(weights.dense) == 1:
         return weights.logit_gradients(start[None], output)[0], 0
     breakpoints = _find_breakpoints(weights, np.stack([start, start + change]))
+    # (pieces, 1): the gradient is constant within a piece, so one point of each is enough
     midpoints = (breakpoints[:-1] + breakpoints[1:])[:, None] / 2
     gradients = weights.logit_gradients(start + midpoints * change, output)  # (pieces, units)
-    return np.diff(breakpoints) @ gradients, len(midpoints)
+    return np.diff(breakpoints) @ gradients, len(midpoints)  # a piece counts by its length
 
 
 def _find_breakpoints(weights: Weights, units: Doubles) -> Doubles:
@@ -58,10 +59,12 @@ def _find_breakpoints(weights: Weights, units: Doubles) -> Doubles:
     positions = np.array([0.0, 1.0])
     for kernel, bias in weights.dense[1:]:
         before, after = units[:-1], units[1:]
+        # A unit that is 0 at an end changes there, which is a position already
         piece, unit = np.nonzero(before * after < 0.0)
         fraction = before[piece, unit] / (before - after)[piece, unit]
         breakpoints = positions[piece] + fraction * np.diff(positions)[piece]
         refined = np.unique(np.concatenate([positions, breakpoints]))
+        # Exact, as these units are linear between the positions so far; (refined, units)
         units = np.stack([np.interp(refined, positions, column) for column in units.T], axis=1)
         units = np.maximum(units, 0.0) @ kernel.astype(np.float64) + bias
         positions = refined

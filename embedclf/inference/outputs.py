@@ -106,6 +106,7 @@ def open_json_object(name: str, run: str, columns: Sequence[str] = ()) -> Iterat
     _refuse_duplicates(columns, None)
     with buffered_stdout() as file:
         writer = _JsonListWriter(file)
+        # Written without its end, so that rows can be appended to the list
         opening = {"run": run, name: []}
         file.write(json.dumps(opening, ensure_ascii=False).removesuffix("]}").encode())
         yield writer
@@ -210,7 +211,8 @@ class _ParquetWriter:
         return self
 
     def __exit__(self, error_type: type[BaseException] | None, *error: object) -> None:
-        if error_type is None:
+        # A table without rows is written, too, for its columns
+        if error_type is None and (self._held or self._writer is None):
             self._write_group()
         if self._writer is not None:
             self._writer.close()
@@ -233,6 +235,7 @@ class _ParquetWriter:
         group = pa.Table.from_batches(self._held)
         if self._writer is None:  # the schema is known from the first batch on
             self._writer = parquet.ParquetWriter(self._file, group.schema)
+        # Opening and closing the writer is enough for a table without rows
         if group.num_rows:
             self._writer.write_table(group)
         self._held = []

@@ -161,7 +161,7 @@ class Predictor:
         if self.all_probabilities:
             columns += [_rounded(column) for column in by_label.T]
         if self.top_k:
-            for indices in labels.rank(probabilities)[:, : self.top_k].T:
+            for indices in labels.rank(probabilities)[:, : self.top_k].T:  # (n,) of one rank
                 columns += [_label_names(labels, indices), _rounded(_select(by_label, indices))]
         truncated = encoding.lengths > tokenizer.sequence_length
         unknown = encoding.unknown / np.maximum(encoding.lengths, 1)
@@ -181,6 +181,7 @@ class Predictor:
         if labels.task != "multilabel":
             return [_label_names(labels, decisions), _rounded(_select(by_label, decisions))]
         rows, indices = np.nonzero(decisions)
+        # `rows` ascends, as nonzero goes row by row; (n + 1,) where the labels of each row begin
         offsets = np.searchsorted(rows, np.arange(len(decisions) + 1)).astype(np.int32)
         values = format_decimals(by_label[rows, indices], DECIMALS)
         return [
@@ -209,6 +210,7 @@ def _make_predictor(run: Run, request: PredictionRequest) -> Predictor:
             f"-k {request.top_k}: {run.path} knows {label_count} labels; ask for fewer"
         )
     multilabel = classifier.labels.task == "multilabel"
+    # The config has no separator if each label has a column of its own
     separator = (multilabel and run.config().data.label_separator) or "|"
     return Predictor(classifier, separator, request.all_probabilities, request.top_k)
 
@@ -241,10 +243,12 @@ def _write_predictions(
     def work(batch: Batch) -> tuple[Any, PredictionProgress, bool]:
         rows = predictor.predict(batch)
         rendered = output.render(rows, batch.records)
+        # Rows of this batch only; they are added up below, in order
         return rendered, PredictionProgress(rows.num_rows, batch.fraction_read), batch.flush
 
     row_count = 0
     batches = parallel_map(work, source.batches, flush_after=lambda batch: batch.flush)
+    # Closing ends the worker threads, also if writing fails
     with closing(batches) as results:
         for rendered, progress, flush in results:
             output.write(rendered)

@@ -132,6 +132,7 @@ def _project_pca(vectors: Doubles) -> tuple[Doubles, tuple[float, ...]]:
     Returns:
         (n, 2), and the explained variance ratio of each component.
     """
+    # Left singular vectors times singular values are the coordinates on the principal axes
     left, singular_values, _ = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
     plane = np.zeros((len(vectors), 2))  # with an embedding_dim of 1, the second axis stays 0
     plane[:, : min(2, len(singular_values))] = (left * singular_values)[:, :2]
@@ -144,6 +145,7 @@ def _project_tsne(vectors: Doubles, seed: int) -> tuple[Doubles, tuple[float, ..
     from sklearn.manifold import TSNE
 
     perplexity = min(_PERPLEXITY, (len(vectors) - 1) / 3)  # it must be less than n
+    # PCA has a second axis only if the vectors have one
     initialization = "pca" if vectors.shape[1] > 1 else "random"
     tsne = TSNE(init=initialization, metric="cosine", perplexity=perplexity, random_state=seed)
     return tsne.fit_transform(vectors).astype(np.float64), ()
@@ -170,6 +172,7 @@ def _place_names(points: Doubles, names: list[str]) -> list[NamePosition | None]
     for (x, y), name in zip(points, names, strict=True):
         width = CHARACTER_WIDTH * cell_len(name)
         position = None
+        # Right, left, above, below; y grows downward
         for left, middle in (
             (x + NAME_GAP, y),
             (x - NAME_GAP - width, y),

@@ -59,6 +59,7 @@ def json_objects(rows: pa.RecordBatch, records: pa.Array | None) -> Iterator[str
         if record is None:
             yield added
         else:
+            # The record holds at least its text, so the comma is never the first character
             yield f"{record.removesuffix('}').rstrip()}, {added.removeprefix('{')}"
 
 
@@ -79,8 +80,9 @@ def _to_json_types(name: str, column: pa.Array) -> pa.Array:
 def _dump(value: Any) -> str:
     """Dump a value as JSON; NaN and infinity, which JSON lacks, become null."""
     try:
+        # `default` is for times and decimals in lists and structs, which are not cast before
         return json.dumps(value, ensure_ascii=False, default=str, allow_nan=False)
-    except ValueError:
+    except ValueError:  # rare, so values are searched only after a refusal
         return json.dumps(_replace_nan(value), ensure_ascii=False, default=str, allow_nan=False)
 
 
@@ -125,12 +127,15 @@ class CsvLines:
         Taking the buffer avoids a copy. It may be longer than the text, which the last offset ends.
         """
         *cells, last = map(self._format, columns)
+        # Part of the last cell, so that no delimiter comes before the line feed
         with_line_feed = pc.binary_join_element_wise(last, self._line_feed, self._empty)
         lines = pc.binary_join_element_wise(*cells, with_line_feed, self._delimiter)
         _, offsets, content = lines.buffers()
+        # Offsets are int32; `lines` is no slice, so its text begins at 0
         return memoryview(content)[: memoryview(offsets).cast("i")[len(lines)]]
 
     def _format(self, column: pa.Array) -> pa.Array:
+        # Only added columns are numbers: those of a source come as text for CSV
         if column.type == pa.float64():
             return format_decimals(to_numpy(column), DECIMALS)
         if column.type == pa.bool_() or pa.types.is_integer(column.type):
@@ -138,6 +143,7 @@ class CsvLines:
         if self._escape_formulas:
             return self._quoted(self._escape(column))
         special = pc.match_substring_regex(column, self._special)
+        # Without such a cell, the column is passed on uncopied
         return pc.if_else(special, self._quoted(column), column) if special.true_count else column
 
     def _quoted(self, column: pa.Array) -> pa.Array:

@@ -56,8 +56,8 @@ def read_available(stream: Any, name: str) -> bytes:
         DataError: It cannot be read.
     """
     try:
-        chunk: bytes = stream.read1(BLOCK_BYTES)
-    except (OSError, EOFError) as error:
+        chunk: bytes = stream.read1(BLOCK_BYTES)  # `read` would wait for that many bytes
+    except (OSError, EOFError) as error:  # EOFError: a truncated gzip file
         raise DataError(f"{name}: cannot be read: {error}") from error
     return chunk
 
@@ -77,6 +77,7 @@ def read_line_batches(stream: Any, name: str, encoding: str | None) -> Iterator[
         codec_name(encoding)
     except LookupError as error:
         raise RequestError(f"--encoding {encoding}: unknown; see Python's codecs") from error
+    # Incremental, as a chunk may end within a character
     decoder = codecs.getincrementaldecoder(encoding)()
     number, unfinished = 1, [""]  # pieces of a line; joined once, as a line may be long
     for chunk, flush in _chunks(stream, name):
@@ -86,10 +87,11 @@ def read_line_batches(stream: Any, name: str, encoding: str | None) -> Iterator[
         if others or not chunk:
             *lines, last = ["".join(unfinished), *others]
             unfinished = [last]
-            if not chunk and last:
+            if not chunk and last:  # the last line may lack its line feed
                 lines.append(last)
         try:
             yield from _batches(lines, is_first=number == 1, flush=flush)
+        # Some decoders, such as UTF-7's, let through a lone surrogate, which UTF-8 cannot encode
         except UnicodeEncodeError as error:
             raise DataError(f"{name}:{number}: half of a surrogate pair; see --encoding") from error
         number += len(lines)
@@ -121,7 +123,9 @@ def _decode(
 def _batches(lines: list[str], *, is_first: bool, flush: bool) -> Iterator[Batch]:
     """Split lines into batches; without lines, there is an empty one if it has to flush."""
     if is_first and lines:
+        # The decoder of UTF-8 keeps a byte-order mark
         lines[0] = lines[0].removeprefix("\ufeff")
+    # `flush` counts as 1 if true: an empty batch if there is no line
     for start in range(0, max(len(lines), flush), BATCH_ROWS):
         batch = [line.removesuffix("\r") for line in lines[start : start + BATCH_ROWS]]
         is_last = start + BATCH_ROWS >= len(lines)
@@ -145,7 +149,7 @@ def _chunks(stream: Any, name: str) -> Iterator[tuple[bytes, bool]]:
             yield b"".join(held), flush
             held, size = [], 0
     if held:
-        yield b"".join(held), False
+        yield b"".join(held), False  # the empty chunk below flushes
     yield b"", True
 
 
@@ -156,6 +160,7 @@ def _has_more(stream: Any) -> bool:
     """
     try:
         ready, _, _ = select.select([stream.fileno()], [], [], _SILENCE_SECONDS)
+    # Streams in memory have no descriptor, and on Windows select takes sockets only
     except (io.UnsupportedOperation, OSError, ValueError):
         return True
     return bool(ready)

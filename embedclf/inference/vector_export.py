@@ -101,6 +101,7 @@ class _NamedVectors:
     def lines(self, separator: str, *, names: bool) -> Iterator[bytes]:
         """Yield vectors as lines; numbers have the fewest digits that restore them exactly."""
         for start in range(0, len(self.names), _BLOCK_ROWS):
+            # (embedding_dim, rows), contiguous, as `number_column` takes the buffer as it is
             block = np.ascontiguousarray(self.vectors[start : start + _BLOCK_ROWS].T)
             columns = [number_column(column).cast(pa.string()) for column in block]
             if names:

@@ -25,6 +25,7 @@ def _keras_on_tensorflow() -> Iterator[None]:
     try:
         yield
     finally:
+        # Keras reads the variable only when it is imported, so the caller's value can return
         if before is None:
             del os.environ["KERAS_BACKEND"]
         else:
@@ -35,6 +36,7 @@ with _keras_on_tensorflow():
     import keras
     import tensorflow as tf
 
+# The environment has no effect if Keras was imported before this module
 if keras.backend.backend() != "tensorflow":
     raise TrainingError(
         f"Keras runs on {keras.backend.backend()} in this process; "
@@ -73,6 +75,7 @@ def start(device: str) -> Device:
             "training.device: gpu, but TensorFlow sees none; install a driver and "
             "'embedclf[gpu]', or set training.device: cpu"
         )
+    # A seed is not enough: some parallel operations add in varying order
     tf.config.experimental.enable_op_determinism()
     if gpus:
         return _start_with_gpus(device, gpus)
@@ -102,6 +105,7 @@ def small_steps() -> Iterator[None]:
     TensorFlow's arithmetic optimization turns the mean of gathered rows into one operation that
     reads the whole embedding: a step of 0.7 ms took 6.0 ms with 300,000 rows of 32 numbers.
     """
+    # Options that were never set are missing here; TensorFlow's default is on
     before = tf.config.optimizer.get_experimental_options().get("arithmetic_optimization", True)
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
     try:
@@ -114,11 +118,13 @@ def _start_with_gpus(device: str, gpus: list[Any]) -> Device:  # pragma: no cove
     config = tf.config
     try:
         if device == "cpu":
+            # TensorFlow places operations on a visible GPU by itself
             config.set_visible_devices([], "GPU")
             return _cpu()
         for gpu in gpus:
+            # By default, TensorFlow reserves nearly all memory of a GPU at once
             config.experimental.set_memory_growth(gpu, True)
-    except RuntimeError as error:
+    except RuntimeError as error:  # devices are fixed once TensorFlow has initialized them
         raise TrainingError(f"training.device: {error}; use a new process") from error
     details = config.experimental.get_device_details(gpus[0])
     return Device("gpu", details.get("device_name", gpus[0].name), _cores())

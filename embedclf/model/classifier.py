@@ -95,6 +95,7 @@ class Calibration:
                 Probability Estimates, 2002).
         """
         curves = zip(probabilities.T, self.predicted, self.observed, strict=True)
+        # Beyond its first and last knot, interp continues a curve as a constant
         columns = [np.interp(column, predicted, observed) for column, predicted, observed in curves]
         calibrated = np.stack(columns, axis=1)
         if exclusive:
@@ -131,6 +132,7 @@ def fit_isotonic(labels: Labels, targets: Targets, probabilities: Probabilities)
     lowest = 1.0 / (len(targets) + 2)
     predicted, observed = [], []
     for y_true, y_prob in zip(labels.binarize(targets).T, probabilities.T, strict=True):
+        # The regression would be a constant, which loses the order of the rows
         if y_true.all() or not y_true.any():
             identity = np.array([0.0, 1.0])
             predicted.append(identity)
@@ -138,6 +140,7 @@ def fit_isotonic(labels: Labels, targets: Targets, probabilities: Probabilities)
         else:
             regression = IsotonicRegression(y_min=lowest, y_max=1.0 - lowest)
             regression.fit(y_prob.astype(np.float64), y_true)
+            # The knots are enough to interpolate, so predicting needs no scikit-learn
             predicted.append(regression.X_thresholds_)
             observed.append(regression.y_thresholds_)
     return Calibration(tuple(predicted), tuple(observed))
@@ -162,6 +165,7 @@ def fit_inverse_temperature(labels: Labels, targets: Targets, logits: Floats) ->
     y_true, doubles = labels.binarize(targets), logits.astype(np.float64)
     smoothing = 1.0 / (len(targets) + 2)
     if labels.task == "multiclass":
+        # Divided among the other labels, so that the targets of a row still sum to 1
         smoothed = np.where(y_true, 1.0 - smoothing, smoothing / (labels.outputs - 1))
         return np.repeat(np.float32(_minimize_log_loss(doubles, smoothed)), labels.outputs)
     smoothed = np.where(y_true, 1.0 - smoothing, smoothing)
@@ -189,6 +193,8 @@ def _minimize_log_loss(logits: Doubles, targets: Doubles) -> float:
 
     bounds = (1.0 / _MAX_FACTOR, _MAX_FACTOR)
     with np.errstate(all="ignore"):  # the epoch itself reports logits that are not finite
+        # Targets of a row sum to 1, so a shift of its logits does not change its loss
         shifted = logits - logits.max(axis=1, keepdims=True)
+        # Linear in the factor, so one sum serves all factors that are tried
         slope = (targets * shifted).sum(axis=1).mean()
         return float(minimize_scalar(loss, bounds=bounds).x)

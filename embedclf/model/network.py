@@ -94,6 +94,7 @@ def count_trainable_parameters(network: Any) -> int:
 
 def extract_weights(network: Any, pooling: str) -> Weights:
     """Copy the current weights of a network, to score in NumPy."""
+    # `get_weights` leaves out the random state of dropout, so kernels and biases alternate
     embedding, *dense = network.get_weights()
     layers = tuple(zip(dense[::2], dense[1::2], strict=True))  # (kernel, bias) of each
     return Weights.from_layers(pooling, embedding, layers)
@@ -102,6 +103,7 @@ def extract_weights(network: Any, pooling: str) -> Weights:
 def scale_logits(network: Any, factors: Floats) -> None:
     """Multiply the logits by factors (outputs,), by scaling the weights of the output layer."""
     output = network.get_layer("output")
+    # The kernel (features, outputs) and the bias (outputs,) both broadcast with the factors
     output.set_weights([weights * factors for weights in output.get_weights()])
 
 
@@ -147,7 +149,7 @@ def _masked_pooling(pooling: str, shape: tuple[int, int]) -> Any:
         lengths = ops.maximum(ops.sum(ops.cast(real, "float32"), axis=1), 1.0)  # (batch, 1)
         divisor = lengths if pooling == "average" else ops.sqrt(lengths)
         pooled = ops.sum(ops.where(real, vectors, 0.0), axis=1) / divisor
-    return keras.Model([vectors, ids], pooled, name=pooling)
+    return keras.Model([vectors, ids], pooled, name=pooling)  # training finds it by this name
 
 
 def _dropout(rate: float, features: Any, *, after: str) -> Any:

@@ -63,6 +63,7 @@ class Updater:
         self._row_learning_rates = (
             None
             if row_learning_rates is None
+            # (rows, 1), to multiply the numbers of each row
             else tf.constant(row_learning_rates[:, None], tf.float32)
         )
         self._row_state = (
@@ -90,6 +91,7 @@ class Updater:
         """
         gathered = [tf.gather(accumulator, indices) for accumulator in self._row_state]
         update, new_state = self._compute_update(gradient, gathered)
+        # Scales the update, not the gradient: Adam and RMSprop would divide the factor out again
         if self._row_learning_rates is not None:
             update *= tf.gather(self._row_learning_rates, indices)
         variables = [*self._row_state, self._embedding]
@@ -117,6 +119,7 @@ def _sgd(gradient: Any, _state: list[Any]) -> tuple[Any, list[Any]]:
 def _adagrad(gradient: Any, state: list[Any]) -> tuple[Any, list[Any]]:
     """Duchi, Hazan and Singer, Adaptive Subgradient Methods, 2011."""
     total = state[0] + tf.square(gradient)
+    # As in Keras, epsilon is under the root here and in RMSprop, but outside it in Adam
     return gradient * tf.math.rsqrt(total + _EPSILON), [total]
 
 
@@ -148,7 +151,7 @@ def _constant(steps: RealNumbers) -> RealNumbers:
 
 OPTIMIZERS = {
     "sgd": OptimizerRule((), _sgd, _constant),
-    "adagrad": OptimizerRule((0.1,), _adagrad, _constant),
+    "adagrad": OptimizerRule((0.1,), _adagrad, _constant),  # Keras's initial_accumulator_value
     "rmsprop": OptimizerRule((0.0,), _rmsprop, _constant),
     "adam": OptimizerRule((0.0, 0.0), _adam, _correct_bias),
 }

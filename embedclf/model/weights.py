@@ -88,6 +88,7 @@ class Weights:
         vectors = self.embedding[ids]  # (input_length, embedding_dim)
         if self.pooling == "flatten":
             kernels = kernel.reshape(len(ids), vectors.shape[1], -1)  # one per position
+            # A product per position: (input_length, 1, embedding_dim) @ (..., embedding_dim, units)
             by_position: Floats = (vectors[:, None] @ kernels)[:, 0]
             return by_position
         real = ids != PADDING
@@ -95,6 +96,7 @@ class Weights:
             weighted: Floats = vectors * (real / self._divisors(ids[None])[0])[:, None]
             return weighted @ kernel
         masked = np.where(real[:, None], vectors, -np.inf)
+        # argmax picks one token; a comparison with the maximum would count tied tokens twice
         largest = np.arange(len(ids))[:, None] == masked.argmax(axis=0)
         # argmax is 0 in a text of padding alone, so padding has to be masked a second time
         return np.where(largest & real[:, None], vectors, np.float32(0.0)) @ kernel
@@ -113,10 +115,11 @@ class Weights:
         """
         active = []
         for kernel, bias in self.dense[1:]:
-            active.append(units > 0.0)
+            active.append(units > 0.0)  # the derivative of a ReLU at 0 is 0, as in TensorFlow
             units = np.maximum(units, 0.0) @ kernel + bias
         gradients = np.zeros_like(units)
         gradients[:, output] = 1.0
+        # From the last layer back to the second
         for (kernel, _), mask in zip(self.dense[:0:-1], active[::-1], strict=True):
             gradients = (gradients @ kernel.T) * mask
         return gradients
@@ -128,9 +131,11 @@ class Weights:
             return self._pool(ids) @ kernel + bias
         positions, vocabulary_rows, units = self.fused.shape
         # the rows of all positions are one table, so that a single take gathers them
+        # int32 widens ids that a split stores as uint16, and holds any row of a table of this size
         rows = ids + np.arange(positions, dtype=np.int32) * vocabulary_rows  # (n, input_length)
         sums = _sum_tokens(self.fused.reshape(-1, units).take(rows, axis=0))  # (n, units)
         if self.pooling in AVERAGING_POOLINGS:
+            # Pooling and kernel are linear, so dividing after the kernel gives the same
             sums = sums / self._divisors(ids)
         return sums + bias
 
@@ -142,13 +147,15 @@ class Weights:
         real = ids != PADDING  # (n, input_length)
         if self.pooling in AVERAGING_POOLINGS:
             factors = real.astype(np.float32) / self._divisors(ids)
+            # A product per text: (n, 1, input_length) @ (n, input_length, embedding_dim)
             average: Floats = (factors[:, None] @ vectors)[:, 0]
             return average
-        vectors[~real] = -np.inf
+        vectors[~real] = -np.inf  # `take` has copied, so the embedding stays as it is
         return np.where(real.any(axis=1)[:, None], vectors.max(axis=1), np.float32(0.0))
 
     def _divisors(self, ids: TokenIds) -> Floats:
         """Compute what the sum of each text's vectors is divided by, (n, 1)."""
+        # PADDING is 0; int64 counts would turn the quotients into float64
         counts = np.count_nonzero(ids, axis=1)[:, None].astype(np.float32)
         lengths: Floats = np.maximum(counts, np.float32(1.0))
         return lengths if self.pooling == "average" else np.sqrt(lengths)
@@ -208,6 +215,7 @@ def _fuse(pooling: str, embedding: Floats, kernel: Floats) -> Floats | None:
     positions = len(kernel) // width  # 1, except with flatten
     if not should_fuse(pooling, (positions, vocabulary_rows, units), width):
         return None
+    # (positions, vocabulary_rows, units): the embedding broadcasts over the positions
     fused: Floats = embedding @ kernel.reshape(positions, width, units)
     if pooling in AVERAGING_POOLINGS:
         fused[:, PADDING] = 0.0  # instead of a mask in every batch

@@ -65,6 +65,7 @@ def example_location(example: Example) -> str:
     """Where a row is, and its label; of a pair both locations, and both labels if they differ."""
     location, label = example.location, example.label
     if example.twin is not None:
+        # From the right, since paths may contain colons; in Parquet ` row 5` follows the last one.
         file, colon, line = example.twin.location.rpartition(":")
         same_file = location.startswith(file + colon)
         location = f"{location} = {line.strip() if same_file else example.twin.location}"
@@ -92,7 +93,7 @@ def folds_text(folds: Folds) -> str:
 def fold_text(event: FoldFitted) -> str:
     """The line of a finished fold."""
     history = event.history
-    best = history.epochs[history.best_epoch - 1]
+    best = history.epochs[history.best_epoch - 1]  # counts from 1
     return (
         f"fold {event.fold.number}/{event.fold.count}  {event.seconds:.1f} s  "
         f"epoch {best.epoch} of {len(history.epochs)} kept  val_loss {best.val_loss:.4f}  "
@@ -150,6 +151,7 @@ def _shorten_to_columns(text: str, width: int) -> str:
 
     if cell_len(text) <= width:
         return text
+    # `set_cell_size` puts a blank where it would halve a wide character.
     return set_cell_size(text, width - 1).rstrip() + "…"
 
 

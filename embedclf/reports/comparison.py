@@ -58,6 +58,7 @@ def comparison_json(first: Path, second: Path, comparison: Comparison) -> str:
             "cautions": comparison.cautions,
             "scores": comparison.metrics,
             "differences": {
+                # An undefined difference stays None: null in JSON.
                 name: difference and {"difference": difference[0], "interval": difference[1]}
                 for name, difference in comparison.differences.items()
             },
@@ -87,6 +88,7 @@ def _difference_cells(name: str, difference: tuple[float, Interval] | None) -> t
     if interval[0] <= 0.0 <= interval[1]:
         better = ""
     else:
+        # Exclusive or: for a loss, lower is better.
         better = "second" if (gain > 0.0) != (name in LOWER_IS_BETTER) else "first"
     return f"{gain:+.4f}", format_interval(interval), better
 
@@ -107,6 +109,7 @@ def _mcnemar_text(comparison: Comparison) -> str:
 def _changed_row_text(row: ChangedRow) -> str:
     labels = (row.actual, *row.predicted)
     actual, first, second = (", ".join(names) or "no label" for names in labels)
+    # Exactly one run is right about a changed row, so the second decides which change it is.
     change = "mended" if second == actual else "broken"
     head = f"{row.location}  {change}; true: {actual}, first: {first}, second: {second}"
     text = shorten(" ".join(row.text.split()), _MAX_TEXT_CHARACTERS)

@@ -113,13 +113,14 @@ def movement_json(run: Path, movement: Movement) -> str:
 
 def token_vectors_text(embedded: EmbeddedText) -> str:
     """Show what the embedding layer returns for a text: ids, tokens, numbers, and a heat map."""
-    length, width = embedded.vectors.shape
+    length, width = embedded.vectors.shape  # (input_length, embedding_dim)
     padding = np.flatnonzero(embedded.ids == PADDING).tolist()
     # One row stands for all padding.
     positions = [*np.flatnonzero(embedded.ids != PADDING).tolist(), *padding[:1]]
     tokens = [_token_cell(embedded.names[at], embedded.ids[at]) for at in positions]
+    # In columns of the terminal (`cell_len`), since wide characters take two.
     shown = max(1, min(width, _MAX_HEAT_CELLS, _HEAT_WIDTH - max(map(cell_len, tokens))))
-    largest = float(np.abs(embedded.vectors[positions, :shown]).max()) or 1.0
+    largest = float(np.abs(embedded.vectors[positions, :shown]).max()) or 1.0  # all may be 0
     titles = ["", "id", "token", f"first {min(_MAX_NUMBERS, width)} of {width} numbers"]
     table = new_table(*titles, f"first {shown}", numbers=(0, 1))
     for position, token in zip(positions, tokens, strict=True):
@@ -194,6 +195,7 @@ def _heat_map(values: Iterable[float]) -> Any:
 
     heat = Text(no_wrap=True)
     for value in values:
+        # A value of exactly 1 would be one level too high.
         level = min(len(_HEAT_COLORS) - 1, int((value + 1.0) / 2.0 * len(_HEAT_COLORS)))
         heat.append(_HEAT_CHARACTERS[level], f"black on color({_HEAT_COLORS[level]})")
     return heat

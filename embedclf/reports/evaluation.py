@@ -66,6 +66,7 @@ def evaluation_json(run: Path, evaluation: RunEvaluation) -> str:
         "slices": [_slice_values(each) for each in evaluation.slices],
         "mistakes": [_mistake_values(mistake) for mistake in evaluation.mistakes],
     }
+    # `to_json` made copies, so this leaves the evaluation unchanged.
     for label, intervals in zip(values["labels"], evaluation.label_intervals, strict=True):
         label["intervals"] = dict(zip(LABEL_METRICS, intervals, strict=True))
     return to_json(values)
@@ -93,7 +94,7 @@ def evaluation_notes(evaluation: RunEvaluation) -> list[tuple[str, str]]:
     entries.append(("intervals", draws))
     if evaluation.scored.source.caution:
         entries.append(("rows", evaluation.scored.source.caution))
-    first = next(iter(evaluation.scores.metrics))
+    first = next(iter(evaluation.scores.metrics))  # the main one of the task
     verdicts = (_baseline_verdict(baseline, first) for baseline in evaluation.baselines)
     return [*entries, *(("verdict", verdict) for verdict in verdicts)]
 
@@ -138,6 +139,7 @@ def _score_table(evaluation: RunEvaluation) -> str:
 
 def _baseline_verdict(baseline: BaselineComparison, score_name: str) -> str:
     """Say whether the run is better than a baseline; the interval is of the difference."""
+    # The sentence names the winner, so the bounds lose their sign, and with it their order.
     low, high = sorted(abs(edge) for edge in baseline.interval)
     if baseline.verdict == "unclear":
         return (
@@ -171,7 +173,8 @@ def _confusion_text(scores: Scores) -> str | None:
     rows = [[f"{count:,}" for count in counts] for counts in scores.confusion]
     corner = "true \\ given"
     first = max(len(corner), *map(len, names))
-    columns = zip(names, *rows, strict=True)
+    columns = zip(names, *rows, strict=True)  # transposed: each title with its cells
+    # 3 blanks separate columns; a matrix with wrapped rows would be unreadable.
     if first + sum(3 + max(map(len, column)) for column in columns) > WIDTH:
         return None
     table = new_table(corner, *names, numbers=tuple(range(1, len(names) + 1)))
@@ -198,6 +201,7 @@ def _mistake_text(mistake: Mistake) -> str:
     contributions = [
         f"{name} {total:+.2f}"
         for name, times, total in explanation.terms(_MAX_TOKENS)
+        # Bias and padding have no number of occurrences; only tokens explain a mistake.
         if times is not None and name != "other tokens"
     ]
     label = f"{explanation.label} {format_score(explanation.probability)}"
@@ -235,6 +239,7 @@ def _mistake_values(mistake: Mistake) -> dict[str, Any]:
     tokens = [[token.token, token.contribution] for token in explanation.tokens]
     ngrams = [[ngram.ngram, ngram.contribution] for ngram in explanation.ngrams]
     return {
+        # Published keys; they keep their names whatever the attributes are called.
         "place": mistake.location,
         "true": mistake.actual,
         "given": mistake.predicted,

@@ -38,6 +38,7 @@ def predictions_text(rows: Sequence[dict[str, Any]]) -> str:
     """
     has_ranking = any(ranked_labels(row) for row in rows)
     titles = ["prediction", "probability", *(["labels"] if has_ranking else []), "unknown", "text"]
+    # Right-aligned: the probability, and `unknown`, second to last with or without a ranking.
     table = new_table(*titles, numbers=(1, len(titles) - 2))
     for row in rows:
         cells = [escape_controls(row["prediction"]) or NO_VALUE]
@@ -87,6 +88,7 @@ def _colored_tokens(explanation: Explanation) -> str:
     """The text, its strongest tokens in the strongest colors."""
     from rich.text import Text
 
+    # Text objects, not markup, in which a token such as `[red]` would be an instruction.
     text = Text(explanation.separator).join(
         Text(escape_controls(token.token), _token_style(strength))
         for token, strength in zip(
@@ -105,7 +107,7 @@ def _token_style(strength: float) -> str:
 
 def _contribution_table(explanation: Explanation) -> str:
     rows = explanation.terms(_MAX_TOKENS)
-    largest = max(abs(total) for _, _, total in rows) or 1.0
+    largest = max(abs(total) for _, _, total in rows) or 1.0  # all may be 0
     table = new_table("token", "times", "adds", "", numbers=(1, 2))
     for name, times, total in rows:
         bar = ("+" if total > 0 else "-") * round(_BAR_WIDTH * abs(total) / largest)

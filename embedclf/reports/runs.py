@@ -77,7 +77,7 @@ def runs_text(runs: Sequence[Run]) -> str:
     table = new_table(*titles, numbers=(2, 4, 5))
     for run in runs:
         record = run.record
-        created = str(record["created"])[:16].replace("T", " ")
+        created = str(record["created"])[:16].replace("T", " ")  # ISO 8601, to the minute
         rows = f"{record['data']['train']['rows']:,}"
         name, values = _first_score(run)
         scores = [format_score(values.get(split)) for split in ("validation", "test")]
@@ -145,6 +145,7 @@ def _refit_notes(record: dict[str, Any]) -> Iterator[str]:
 def _first_score(run: Run) -> tuple[str, dict[str, float | None]]:
     """The name of the first score, and its value by split."""
     metrics = run.metrics()
+    # JSON objects keep their order, and the main metric is written first.
     name = next(iter(metrics["validation"]["scores"]))
     return name, {split: values["scores"][name] for split, values in metrics.items()}
 
@@ -200,6 +201,7 @@ def _threshold_entries(run: Run) -> list[tuple[str, str]]:
 
     settings = run.threshold_settings()
     rule = rule_from_json(settings["rule"])
+    # Also without any threshold, as with a softmax.
     if isinstance(rule, float) and not set(settings["thresholds"]) - {0.5}:
         return []
     thresholds = format_thresholds(run.record["labels"], settings["thresholds"])

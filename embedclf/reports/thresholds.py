@@ -69,11 +69,13 @@ def threshold_caution(thresholds: ThresholdTable) -> str:
 def threshold_cells(option: ThresholdOption) -> list[str]:
     """A rule, its threshold and scores, in the order of `THRESHOLD_COLUMNS`."""
     point = option.point
+    # Each (1,): a point is a curve of a single threshold.
     scores = (point.thresholds, point.precision, point.recall, point.f1)
     return [
         describe_rule(option.rule),
         *(format_score(float(values[0])) for values in scores),
         format_percent(float(point.predicted_fraction[0])),
+        # Rounding recovers the exact count from the fraction.
         f"{round(float(point.predicted_fraction[0]) * point.rows):,}",
         "the run's" if option.is_current else "",
     ]
@@ -88,6 +90,7 @@ def format_thresholds(labels: Sequence[str], thresholds: Sequence[float]) -> str
     """
     if len(thresholds) > 1 and len(set(thresholds)) == 1:
         return f"each label from {thresholds[0]:.4f} on"
+    # A single threshold belongs to the last label, the positive one.
     pairs = zip(labels[-len(thresholds) :], thresholds, strict=True)
     return shorten(", ".join(f"{label!r} from {threshold:.4f} on" for label, threshold in pairs))
 

@@ -27,6 +27,7 @@ def dataset_text(facts: dict[str, Any], config: Config) -> str:
     splits = facts["data"]
     train = splits["train"]
     labels = ", ".join(f"{name} {count:,}" for name, count in train["labels"].items())
+    # Keys of `facts` are stored in runs, so they don't follow the names in the code.
     truncated = _percentages(splits, "share_of_texts_cut")
     return format_definitions(
         [

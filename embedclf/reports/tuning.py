@@ -101,12 +101,13 @@ def tuning_json(search: TuningResult) -> str:
 def trials_csv(search: TuningResult) -> str:
     """A CSV table with a row for each trial, in the order in which they began."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\n")  # csv's default is CRLF
     keys = list(search.space)
     columns = ["trial", "state", search.metric, "val_loss", "seconds", "epochs", "reason"]
     writer.writerow([*columns, *keys])
     for trial in search.trials:
         settings = trial.settings
+        # csv writes None as an empty cell.
         values = [format_value(settings[key]) if key in settings else None for key in keys]
         outcome = [trial.score, trial.loss, trial.seconds, trial.epochs, trial.reason]
         writer.writerow([trial.number, trial.state, *outcome, *values])
@@ -143,6 +144,7 @@ def setting_rows(search: TuningResult) -> Iterator[tuple[str, str, str, str]]:
     The most important comes first.
     """
     importance = search.importance or {}
+    # The sort is stable: without importance the order of the search space remains.
     for key in sorted(search.space, key=lambda key: -importance.get(key, 0.0)):
         before, best = config_value(search.source.config, key), search.best.settings[key]
         percent = format_percent(importance[key]) if key in importance else NO_VALUE
@@ -152,6 +154,7 @@ def setting_rows(search: TuningResult) -> Iterator[tuple[str, str, str, str]]:
 def score_columns(search: TuningResult) -> dict[str, dict[str, Any]]:
     """Validation scores of the config and of the best trial, and test scores if the run has any."""
     own = search.baseline_trial
+    # The trial of the config itself may have failed, and then has no scores.
     columns: dict[str, dict[str, Any]] = {"config (validation)": (own and own.scores) or {}}
     columns["best (validation)"] = search.best.scores or {}
     if search.run is not None and "test" in (metrics := search.run.metrics()):
@@ -204,8 +207,9 @@ def _best_note(search: TuningResult) -> str:
 
 def _count_states(search: TuningResult) -> dict[str, int]:
     counts = Counter(trial.state for trial in search.trials if trial.is_finished)
-    return {state: counts[state] for state in _STATES}
+    return {state: counts[state] for state in _STATES}  # 0 if there are none
 
 
 def _score_width(metric: str) -> int:
+    # A trial without a score shows its state in this column instead.
     return max(len(metric), len("complete"))

@@ -41,6 +41,7 @@ def metric_title(name: str) -> str:
 
 
 def _score_clause(evaluation: RunEvaluation) -> str:
+    # The first metric, accuracy or micro F1, is always defined; `or` satisfies the type checker.
     name, value = next(iter(evaluation.scores.metrics.items()))
     rows, interval = scored_rows_text(evaluation), evaluation.intervals[name]
     between = f" ({_format_range(name, interval)})" if interval else ""
@@ -51,6 +52,7 @@ def _score_clause(evaluation: RunEvaluation) -> str:
 
 def _baseline_clauses(evaluation: RunEvaluation) -> list[str]:
     """Compare with the other baselines, and with guessing where that is not far behind."""
+    # The majority baseline is always there, and first.
     majority, *others = evaluation.baselines
     name, value = next(iter(majority.metrics.items()))
     guess = value or 0.0
@@ -71,6 +73,7 @@ def _compare(baseline: BaselineComparison, baseline_name: str, metric: str) -> s
         interval = f"{_format_signed(metric, low)} to {_format_signed(metric, high)}"
         return f"not clearly better or worse than {baseline_name} ({interval})"
     difference = _format_difference(metric, abs(baseline.lead))
+    # No unit: a difference of percentages is in points, which the clause has named already.
     between = _format_range(metric, _absolute(baseline.interval), unit="")
     word = "better" if baseline.verdict == "run" else "WORSE"
     return f"{word} than {baseline_name} by {difference} ({between})"
@@ -80,9 +83,10 @@ def _recall_clause(evaluation: RunEvaluation) -> str:
     """The recall of the positive label, or of several labels the lowest one below 1."""
     scores = evaluation.scores
     if evaluation.scored.classifier.labels.task == "binary":
-        positive = scores.labels[1]
+        positive = scores.labels[1]  # the second label of two
         recall = format_percent(positive.recall)
         return f"{recall} of {_quote_label(positive.label)} is found" if positive.rows else ""
+    # Without rows, recall is 0 by convention and says nothing about the label.
     occurring = [label for label in scores.labels if label.rows]
     weakest = min(occurring, key=lambda label: label.recall, default=None)
     if weakest is None or weakest.recall == 1.0:

@@ -154,4 +154,5 @@ class RowStatistics:
         import numpy as np
 
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            # Within the block: an npz file reads an array only when it is asked for
             return cls(arrays["counts"], arrays.get("paces"))

@@ -67,7 +67,7 @@ class Run:
         run = cls.read_record(path)
         for name in run.record["files"]:
             run.read(name)
-        run.metrics()
+        run.metrics()  # not listed in `files`, except by format 1
         return run
 
     @classmethod
@@ -82,7 +82,7 @@ class Run:
         try:
             record = json.loads(file.read_text(encoding="utf-8"))
             run_format = record["format"]
-        except (ValueError, KeyError, TypeError, OSError) as error:
+        except (ValueError, KeyError, TypeError, OSError) as error:  # TypeError: not an object
             raise RunError(f"{file}: damaged, or not embedclf's; train again") from error
         # before the checksum, which a newer version may compute in another way
         if run_format not in range(1, FORMAT + 1):
@@ -90,6 +90,7 @@ class Run:
                 f"{path}: a run of format {run_format}, this embedclf reads 1 to {FORMAT}; "
                 "use the version that wrote it, or train again"
             )
+        # The left side is evaluated first, so the checksum is of the record without itself
         if record.pop("checksum", None) != compute_checksum(record):
             raise RunError(f"{file}: damaged: its checksum does not fit; restore it or train again")
         return cls(path, record)
@@ -120,6 +121,7 @@ class Run:
 
     def threshold_settings(self) -> dict[str, Any]:
         """Read the current `rule` for thresholds, and the `thresholds` that it led to."""
+        # Format 1 stores none: 0.5 for each output
         settings: dict[str, Any] = self._read_metrics().get(
             "decision", {"rule": 0.5, "thresholds": []}
         )
@@ -138,6 +140,7 @@ class Run:
             RunError: The run is of format 1, or cannot be written to.
         """
         if METRICS_FILE in self.record["files"]:
+            # The checksum of the file is in run.json, which is never rewritten
             raise RunError(f"{self.path}: a run of format 1 keeps its threshold; train again")
         try:
             with draft_file(self.path / METRICS_FILE, "w", encoding="utf-8", newline="\n") as file:
@@ -171,6 +174,7 @@ class Run:
         return self._load_classifier(VALIDATED_DIRECTORY if self.refitted else "")
 
     def _load_classifier(self, directory: str = "") -> Classifier:
+        # The record has forward slashes on any system; an empty parent adds nothing to a name
         parent = Path(directory)
         classifier = read_classifier(
             self.record["pooling"],
@@ -192,7 +196,7 @@ class Run:
         try:
             content = json.loads(self._read_bytes(file))
             checksum = content.pop("checksum", None)
-        except (ValueError, AttributeError) as error:
+        except (ValueError, AttributeError, TypeError) as error:  # no JSON, or no object
             raise RunError(f"{file}: damaged; restore it or train again") from error
         if checksum != compute_checksum(content):
             raise RunError(f"{file}: damaged: its checksum does not fit; restore it or train again")
@@ -213,6 +217,7 @@ def read_classifier(pooling: str, read: Callable[[str], bytes], *, calibrated: b
         read: Reads a file by its name.
         calibrated: Whether there is a calibration file.
     """
+    # Here, so that listing runs imports neither NumPy nor Arrow
     from embedclf.data.labels import Labels
     from embedclf.model.classifier import Calibration, Classifier
     from embedclf.model.weights import read_weights
@@ -239,6 +244,7 @@ def find_runs(root: Path = RUNS_DIRECTORY) -> tuple[list[Run], list[RunError]]:
             errors.append(error)
         else:
             runs.append(run)
+    # ISO 8601 in UTC, so that strings sort by time
     return sorted(runs, key=lambda run: str(run.record["created"])), errors
 
 
@@ -249,6 +255,7 @@ def open_newest() -> tuple[Run, list[RunError]]:
         RunError: There is none.
     """
     runs, errors = find_runs()
+    # `find_runs` has read only some files, so the newest run may still turn out damaged
     for run in reversed(runs):
         try:
             return Run.open(run.path), errors

@@ -67,7 +67,7 @@ def _summarize(config: Config, labels: Labels, rows: int, run: Run | None) -> Ne
     from embedclf.model import backend, network
     from embedclf.model.optimizers import OPTIMIZERS
 
-    backend.start("cpu")
+    backend.start("cpu")  # nothing is trained here
     length = input_length(config.text.sequence_length, config.text.ngrams)
     with backend.seeded(config.seed):
         net = network.build(config.model, labels, vocabulary_rows=rows, input_length=length)
@@ -96,6 +96,7 @@ def _describe_scoring(config: Config, labels: Labels, rows: int) -> str:
     name, units = "output", labels.outputs
     if config.model.hidden_units:
         name, units = "hidden_1", config.model.hidden_units[0]
+    # Not input_length: flatten pooling goes without n-grams
     positions = config.text.sequence_length if pooling == "flatten" else 1
     if not should_fuse(pooling, (positions, rows, units), width):
         return f"A token costs {width:,} numbers where texts are scored: its vector."
@@ -109,6 +110,7 @@ def _describe_scoring(config: Config, labels: Labels, rows: int) -> str:
 
 def _describe_memory(parameters: int, trainable: int, optimizer: str, accumulators: int) -> str:
     size = _format_size(4 * parameters)
+    # Twice, as the weights of the best epoch are kept besides the current ones
     in_training = _format_size(4 * (2 * parameters + accumulators * trainable))
     each = "each" if trainable == parameters else f"each of the {trainable:,} that training changes"
     return (
@@ -174,6 +176,7 @@ def _describe_embedding(layer: LayerSummary, config: Config) -> str:
     batch, (length, dim) = config.training.batch_size, layer.output_shape
     rows = layer.parameters // dim
     ratio = rows / dim
+    # A smaller ratio would be rounded to `1 times`
     narrower = f"{ratio:,.0f} times narrower" if ratio >= 1.5 else "no narrower"
     return (
         f"Each id becomes {dim:,} numbers, its row in a table of {rows:,} rows: the output for a "

@@ -66,6 +66,7 @@ class RunDraft:
             if file.is_file() and file.name != METRICS_FILE  # sealed itself, as it may change
         }
         record = {"format": FORMAT, **record, "files": hashes}
+        # Last, as it lists all other files
         self.write_json(RECORD_FILE, {**record, "checksum": compute_checksum(record)})
         if output is not None:
             if not publish_directory(self.path, output):
@@ -108,4 +109,5 @@ def draft_run(output: Path | None) -> Iterator[RunDraft]:
 def _next_name(parent: Path, name: str) -> str:
     pattern = re.compile(rf"{re.escape(name)}-(\d+)")
     numbers = [int(m[1]) for entry in parent.iterdir() if (m := pattern.fullmatch(entry.name))]
+    # One after the highest, so that numbers stay in the order of creation
     return f"{name}-{max(numbers, default=0) + 1}"

@@ -62,10 +62,12 @@ def text_column(texts: Sequence[str | None], *, max_bytes: int = _MAX_BYTES) -> 
         OverflowError: The texts exceed `max_bytes`, 2 GiB by default.
     """
     try:
+        # Unbound str.encode raises TypeError for anything that is not a string.
         encoded = [b"" if text is None else str.encode(text) for text in texts]
     except TypeError as error:
         wrong = next(text for text in texts if not isinstance(text, str | None))
         raise TypeError(f"a text must be a str or None, not {type(wrong).__name__}") from error
+    # int64, so texts of more than 2 GiB are refused instead of overflowing.
     offsets = np.fromiter(accumulate(map(len, encoded), initial=0), np.int64, len(encoded) + 1)
     return _string_array(offsets, b"".join(encoded), max_bytes)
 
@@ -78,7 +80,7 @@ def join_columns(
         return text_column([])
     if len(columns) == 1:
         return columns[0]
-    return pc.binary_join_element_wise(*columns, text_column([" "])[0])
+    return pc.binary_join_element_wise(*columns, text_column([" "])[0])  # separator last
 
 
 def number_column(numbers: npt.NDArray[np.integer | np.floating]) -> pa.Array:
@@ -89,6 +91,7 @@ def number_column(numbers: npt.NDArray[np.integer | np.floating]) -> pa.Array:
 
 def mask_column(mask: Mask) -> pa.BooleanArray:
     """Make a Boolean column to filter by."""
+    # NumPy's Booleans are bytes, Arrow's are bits; casting packs them into a copy.
     return number_column(mask.view(np.uint8)).cast(pa.bool_())
 
 
@@ -100,18 +103,21 @@ def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
 
 def to_numpy(column: pa.Array) -> npt.NDArray[Any]:
     """Return the numbers of a column without nulls, uncopied; Booleans become 0 and 1."""
+    # DLPack does not support Booleans packed into bits.
     return np.from_dlpack(column.cast(pa.uint8()) if column.type == pa.bool_() else column)
 
 
 def index_in(values: pa.Array, value_set: pa.Array, *, default: int) -> Int32s:
     """Return the index of each value (n,) in `value_set`, or a default if it is not there."""
     missing = number_column(np.array([default], np.int32))[0]
+    # index_in returns null for a missing value, and DLPack takes no nulls.
     indices: Int32s = to_numpy(pc.coalesce(pc.index_in(values, value_set=value_set), missing))
     return indices
 
 
 def format_decimals(numbers: npt.NDArray[np.floating], places: int) -> pa.StringArray:
     """Format numbers from 0 to 1 with a fixed number of decimals, rounded: `0.250000`."""
+    # In float64, since scaling in float32 would round a second time.
     units = np.rint(numbers.astype(np.float64) * 10**places).astype(np.int64)  # (n,)
     powers = 10 ** np.arange(places, -1, -1)
     digits = units[:, None] // powers % 10 + ord("0")  # (n, places + 1)

@@ -27,6 +27,7 @@ def draft_directory(parent: Path) -> Iterator[Path]:
     Raises:
         OSError: The parent cannot be created or written to.
     """
+    # Innermost first, the order in which they can be removed.
     created = [directory for directory in (parent, *parent.parents) if not directory.exists()]
     # Named before it exists: a Ctrl-C right after mkdir must still find what to remove.
     draft = parent / f"{DRAFT_PREFIX}{_random_suffix()}"
@@ -35,7 +36,7 @@ def draft_directory(parent: Path) -> Iterator[Path]:
         draft.mkdir()
         yield draft
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(draft, ignore_errors=True)  # does nothing once renamed
         with suppress(OSError):  # directories that are not empty stay
             for directory in created:
                 directory.rmdir()
@@ -47,17 +48,20 @@ def publish_directory(draft: Path, target: Path) -> bool:
     Returns:
         False if `target` already exists; the draft is then unchanged.
     """
+    # Contents before the name: a power failure must not leave a final name without them.
     for file in draft.rglob("*"):
         _sync(file)
     _sync(draft)
+    # On POSIX, rename would silently replace an existing empty directory.
     if target.exists():
         return False
     try:
         draft.rename(target)
-    except OSError:
+    except OSError:  # another process can create the target in between
         if target.exists():
             return False
         raise
+    # The rename itself is on disk only once its directory is.
     _sync(target.parent)
     return True
 
@@ -85,17 +89,20 @@ def draft_file(
         with target.open(mode, **options) as file:
             yield file
         return
+    # Replacing needs no permission for the file itself, so a read-only one is refused here.
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
     draft = target.with_name(f".{target.name}.{_random_suffix()}")
     try:
         with draft.open(mode.replace("w", "x"), **options) as file:
             if target.exists():
+                # Otherwise the new file would lose the permissions of the old one.
                 draft.chmod(stat.S_IMODE(target.stat().st_mode))
             yield file
             file.flush()
             if durable:
                 os.fsync(file.fileno())
+        # Outside the block: Windows cannot rename an open file.
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
@@ -139,7 +146,7 @@ def create_text(target: Path, text: str) -> None:
         raise DataError(f"{target}: cannot be written: {error.strerror}") from error
     try:
         write_text(target, [text])
-    except BaseException:
+    except BaseException:  # Ctrl-C must not leave the reserved name behind, either
         target.unlink()
         raise
 
@@ -149,6 +156,7 @@ def sha256(*paths: Path) -> str:
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:
+            # It calls its argument for a new hash; returning the same one chains the files.
             hashlib.file_digest(file, lambda: digest)
     return digest.hexdigest()
 

@@ -31,6 +31,7 @@ def format_of(path: Path) -> FileFormat:
         DataError: The extension is unknown.
     """
     file_format = FORMATS.get(table_suffix(path))
+    # Parquet needs random access, which a gzip stream does not offer.
     if file_format is None or (file_format == "parquet" and is_compressed(path)):
         raise DataError(
             f"{path}: unknown kind of table; known are {', '.join(FORMATS)}, all but the last in "

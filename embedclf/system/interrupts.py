@@ -107,6 +107,7 @@ class _Requests:
         if not self._pending:
             return
         latest = self._pending[-1]
+        # First, or the end of the deferring block would raise the same request again.
         self._pending.clear()
         if latest == signal.SIGINT:
             raise KeyboardInterrupt

@@ -16,6 +16,7 @@ NO_VALUE = "–"  # noqa: RUF001 - an en dash marks a cell without a value
 _NAME_WIDTH = 22
 """Maximum columns of a name next to a plot; tables show the whole name."""
 
+# Unicode has pictures for ASCII controls only; the others become U+FFFD.
 _CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
 _CONTROL_PICTURES |= dict.fromkeys([*range(0x80, 0xA0), 0xFFFE, 0xFFFF], 0xFFFD)
 
@@ -47,6 +48,7 @@ def render(renderable: Any, *, colors: bool = False) -> str:
         highlight=False,
     ).print(renderable)
     lines = [line.rstrip() for line in stream.getvalue().rstrip("\n").split("\n")]
+    # Color codes begin with a control character.
     return "\n".join(lines if colors else map(escape_controls, lines))
 
 
@@ -85,6 +87,7 @@ def shorten_name(name: str) -> str:
     shown = escape_controls(name)
     if cell_len(shown) <= _NAME_WIDTH:
         return shown
+    # Half of a wide character becomes a space, hence rstrip.
     return set_cell_size(shown, _NAME_WIDTH - 1).rstrip() + "…"
 
 

@@ -73,6 +73,7 @@ class TextFile:
         try:
             with pa.OSFile(str(self.path)) as stored:
                 stream = _decompressed(stored, self.path)
+                # UTF-8 passes through unchecked; whoever parses the bytes reports invalid ones.
                 if codec != "utf-8":
                     stream = pa.transcoding_input_stream(stream, self.encoding, "utf-8")
                 yield Utf8Stream(stream, stored)
@@ -92,6 +93,7 @@ class TextFile:
             while more:
                 more = bool(chunk := stream.read(BLOCK_BYTES))
                 try:
+                    # The last, empty chunk makes an incomplete character an error.
                     line += decoder.decode(chunk, final=not more).count("\n")
                 except UnicodeDecodeError as error:
                     before = error.object[: error.start].decode(self.encoding, errors="replace")
@@ -141,6 +143,7 @@ def codec_name(encoding: str) -> str:
         codec = codecs.lookup(encoding)
     except ValueError as error:  # for example a null character in the name
         raise LookupError(encoding) from error
+    # A private attribute, but nothing else marks codecs such as hex.
     if not getattr(codec, "_is_text_encoding", True) or codec.name in _NOT_FILE_ENCODINGS:
         raise LookupError(encoding)
     return codec.name

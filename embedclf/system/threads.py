@@ -41,12 +41,14 @@ def parallel_map(
     try:
         for item in items:
             pending.append(pool.submit(function, item))
+            # Two per core keep all cores busy while the caller handles a result.
             max_pending = 0 if flush_after(item) else 2 * cores - 1
             while len(pending) > max_pending:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
     finally:
+        # A caller that stops early does not wait for items that have not begun.
         pool.shutdown(cancel_futures=True)
 
 

@@ -48,8 +48,10 @@ def fingerprint_strings(strings: pa.StringArray) -> Fingerprints:
 
 def _hash_bytes(strings: pa.StringArray) -> Fingerprints:
     _, offsets, content = strings.buffers()
+    # A sliced array shares the buffers of its parent and begins at its offset.
     edges = np.frombuffer(offsets, np.int32)[strings.offset : strings.offset + len(strings) + 1]
     digits = np.frombuffer(content or b"", np.uint8)[edges[0] : edges[-1]]
+    # Digits from 1, because a digit 0 would vanish: "a" and "a\0" would be equal.
     return _polynomials(digits.astype(np.uint64) + np.uint64(1), edges.astype(np.int64) - edges[0])
 
 
@@ -66,8 +68,10 @@ def _polynomials(digits: Fingerprints, offsets: Offsets) -> Fingerprints:
     Returns:
         (n,) values modulo 2**64.
     """
+    # Rounded up to a power of two, so the cache holds few sizes.
     powers, inverses = _powers(1 << len(digits).bit_length())
     sums = np.zeros(len(digits) + 1, np.uint64)
+    # Overflow is intended: unsigned integers wrap around modulo 2**64.
     np.cumsum(digits * powers[: len(digits)], out=sums[1:])
     starts, ends = offsets[:-1], offsets[1:]
     values: Fingerprints = (sums[ends] - sums[starts]) * inverses[starts]

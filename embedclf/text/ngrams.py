@@ -47,6 +47,7 @@ class Ngrams:
     @classmethod
     def from_pairs(cls, max_n: int, heads: Int32s, tails: Int32s) -> Ngrams:
         """Pack heads and tails, both (ngrams,)."""
+        # Ids are never negative, so a tail leaves the upper 32 bits alone.
         return cls(max_n, heads.astype(np.int64) << 32 | tails)
 
     def __len__(self) -> int:
@@ -68,7 +69,7 @@ class Ngrams:
     @property
     def tails(self) -> Int32s:
         """(ngrams,) id of the last token, or `PADDING`."""
-        return self.keys.astype(np.int32)
+        return self.keys.astype(np.int32)  # keeps the low 32 bits
 
     def token_ids(self, ngram_id: int, first_id: int) -> list[int]:
         """Return the ids of an n-gram's tokens; a token id (below `first_id`) is its own."""
@@ -111,6 +112,7 @@ class Ngrams:
         order = np.argsort(keys)  # ascending needles: the binary searches share cached memory
         ordered = keys[order]
         places = np.searchsorted(self.keys, ordered)
+        # Past the end, any place will do: the key there is smaller and does not match.
         places[places == len(self.keys)] = 0
         ids = np.full(len(keys), PADDING, np.int32)
         if len(self.keys):
@@ -137,7 +139,9 @@ def pad_texts(token_ids: Int32s, ends: Offsets) -> tuple[Int32s, Offsets]:
     Returns:
         (tokens + n + 1,) ids, and (n,) the position of the padding before each text.
     """
+    # Positions are those before inserting; empty texts repeat one and get a padding each.
     padded = np.insert(token_ids, np.concatenate([[0], ends]), PADDING)
+    # Every text before has inserted one padding.
     return padded, np.concatenate([[0], ends])[:-1] + np.arange(len(ends))
 
 
@@ -174,6 +178,7 @@ def fit_ngrams(
             counter.add(counts)
         keys, counts_of_keys = counter.total()
         frequent = counts_of_keys >= min_count
+        # Keys stay ascending: the heads of longer n-grams have higher ids.
         ngrams = Ngrams(n, np.concatenate([ngrams.keys, keys[frequent]]))
         totals = np.concatenate([totals, counts_of_keys[frequent]])
     return _keep_most_frequent(ngrams, totals, first_id, size)
@@ -193,8 +198,10 @@ def _ngram_keys(heads: Int32s, token_ids: Int32s, n: int) -> tuple[Offsets, Keys
     tails = token_ids[n - 1 :]
     last_of_heads = token_ids[n - 2 :][: len(tails)]
     heads = heads[: len(tails)]
+    # A head that ends with padding is at the end of its text; a tail may be that padding.
     known = (heads > UNKNOWN) & (last_of_heads > UNKNOWN) & (tails != UNKNOWN)
     if n == 2:
+        # Only bigrams can begin with padding; longer n-grams have such a bigram as their head.
         known |= (heads == PADDING) & (tails > UNKNOWN)
     positions = np.flatnonzero(known)
     return positions, heads[positions].astype(np.int64) << 32 | tails[positions]
@@ -202,6 +209,7 @@ def _ngram_keys(heads: Int32s, token_ids: Int32s, n: int) -> tuple[Offsets, Keys
 
 def _count_keys(token_ids: Int32s, known: Ngrams, first_id: int) -> KeyCounts:
     """Count the n-grams that are one token longer than the known ones."""
+    # The longest n-grams known so far, or the tokens themselves if there are none.
     *_, heads = token_ids, *known.find(token_ids, first_id)
     _, keys = _ngram_keys(heads, token_ids, known.max_n + 1)
     return np.unique(keys, return_counts=True)
@@ -214,6 +222,7 @@ def _merge_key_counts(chunks: list[KeyCounts]) -> KeyCounts:
     counts = np.concatenate([counts for _, counts in chunks])
     order = np.argsort(keys)
     keys, counts = keys[order], counts[order]
+    # Keys are not negative, so the first one always differs from -1.
     firsts = np.flatnonzero(np.diff(keys, prepend=-1))
     return keys[firsts], np.add.reduceat(counts, firsts) if len(firsts) else counts
 
@@ -221,11 +230,14 @@ def _merge_key_counts(chunks: list[KeyCounts]) -> KeyCounts:
 def _keep_most_frequent(ngrams: Ngrams, counts: Counts, first_id: int, size: int) -> Ngrams:
     """Keep the most frequent n-grams, but none without the shorter one that it begins with."""
     kept = np.zeros(len(ngrams), np.bool_)
+    # Stable, and shorter n-grams come first: they win ties.
     kept[np.argsort(-counts, kind="stable")[:size]] = True
     heads = ngrams.heads
     longer, shorter = heads >= first_id, np.maximum(heads - first_id, 0)  # n-gram and its head
+    # Exact counts never rank an n-gram above its head, but those of a lossy counter can.
     for _ in range(3, ngrams.max_n + 1):
         kept[longer] &= kept[shorter[longer]]
     new_ids = np.cumsum(kept, dtype=np.int32) + np.int32(first_id - 1)
+    # Renumbering keeps the order, so the keys stay ascending.
     heads[longer] = new_ids[shorter[longer]]
     return Ngrams.from_pairs(ngrams.max_n, heads[kept], ngrams.tails[kept])

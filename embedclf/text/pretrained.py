@@ -61,6 +61,7 @@ class GlovePackage:
         forms = WordForms(words)
         matches = forms.match(source_words)
         collector = VectorCollector(forms, self.embedding_dim)
+        # The rows are memory-mapped: only those of matching words are read.
         collector.add(matches.take(matches.hits), rows[matches.hits])
         return collector.vectors()
 
@@ -103,6 +104,7 @@ def open_vector_source(model: ModelConfig) -> VectorSource | None:
 
 
 def _find_package() -> GlovePackage:
+    # Locates the package without importing it.
     spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise ConfigError(

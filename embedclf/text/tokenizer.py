@@ -35,7 +35,7 @@ _STRING_TYPES = (
     pa.types.is_string,
     pa.types.is_large_string,
     pa.types.is_string_view,
-    pa.types.is_null,
+    pa.types.is_null,  # a column of None only
 )
 
 
@@ -186,6 +186,7 @@ class Tokenizer:
         """
         token_ids, ends = ids[tokens.codes], tokens.ends
         starts = np.concatenate([[0], ends])[:-1]  # (n,), also if n is 0
+        # (tokens + 1,) number of unknown tokens before each position.
         unknown = np.concatenate([[0], np.cumsum(token_ids == UNKNOWN)])
         return Encoding(
             self._padded_rows(token_ids, ends),
@@ -235,13 +236,16 @@ class Tokenizer:
         kept = np.minimum(ends - starts, length)  # (n,)
         rows = np.full((len(ends), self.input_length), PADDING, np.int32)
         filled, places = _row_places(starts, kept, length)
+        # A slice is a view, so this writes to `rows`.
         rows[:, :length][filled] = token_ids[places]
         if self.ngrams.max_n == 1:
             return rows
         padded, before = pad_texts(token_ids, ends)
+        # One more than tokens: an n-gram can begin at the padding before the text.
         filled, places = _row_places(before, kept + 1, length + 1)
         is_truncated = ends - starts > length
         for n, ngram_ids in enumerate(self.ngrams.find(padded, self.first_ngram_id), start=2):
+            # Tokens and shorter n-grams fill the first input_length(length, n - 1) columns.
             rows_of_n = rows[:, input_length(length, n - 1) :][:, : length + 1]
             rows_of_n[filled] = ngram_ids[places]
             # N-grams that reach beyond the truncation were found in tokens that are not read.
@@ -252,17 +256,21 @@ class Tokenizer:
 def _to_string_column(
     texts: pa.ChunkedArray | pa.Array | Iterable[str | None],
 ) -> pa.ChunkedArray | pa.Array:
+    # These are iterable as well: a string would become a text per character.
     if isinstance(texts, str | bytes | dict) or getattr(texts, "ndim", 1) != 1:
         raise TypeError(f"texts must be one column of strings, not a {type(texts).__name__}")
+    # Not by pa.array, which imports pandas.
     if isinstance(texts, list | tuple):
         starts = range(0, len(texts), BATCH_ROWS)
         batches = [text_column(texts[start : start + BATCH_ROWS]) for start in starts]
         return pa.chunked_array(batches, pa.string())
     if not isinstance(texts, pa.ChunkedArray | pa.Array):
         try:
+            # from_pandas turns NaN, a missing cell in pandas, into null.
             texts = pa.array(texts, from_pandas=True)
         except pa.ArrowException as error:
             raise TypeError("texts must be strings or None, all of them") from error
+    # Categorical columns of pandas are dictionaries in Arrow.
     kind = texts.type.value_type if pa.types.is_dictionary(texts.type) else texts.type
     if not any(is_type(kind) for is_type in _STRING_TYPES):
         raise TypeError(f"texts must be strings, not {kind}")
@@ -284,5 +292,6 @@ def _row_places(starts: Offsets, counts: Offsets, width: int) -> tuple[Mask, Row
     ends = np.cumsum(counts)
     return (
         np.arange(width) < counts[:, None],
+        # Moves each run from where it would be, packed tightly, to where it starts.
         np.arange(counts.sum()) + np.repeat(starts - (ends - counts), counts),
     )

@@ -55,7 +55,7 @@ class Tokens:
         """Keep the texts where a mask (n,) is true."""
         if mask.all():
             return self
-        codes = self.codes[np.repeat(mask, self.lengths)]
+        codes = self.codes[np.repeat(mask, self.lengths)]  # one mask value per token
         return Tokens(self.dictionary, codes, np.cumsum(self.lengths[mask], dtype=np.int64))
 
     def count(self) -> TokenCounts:
@@ -94,9 +94,11 @@ def split_words(texts: pa.Array) -> pa.ListArray:
         texts: (n,) strings in NFC, without nulls.
     """
     space, nothing = text_column([" ", ""])
+    # A space on either side gives every apostrophe two neighbors, even at the ends of a text.
     spaced = pc.binary_join_element_wise(space, texts, space, nothing)
     _, offsets, characters = spaced.buffers()
     edges = np.frombuffer(offsets, np.int32)[spaced.offset : spaced.offset + len(spaced) + 1]
+    # Overwriting in place needs a bytearray; the number of bytes stays, so edges remain valid.
     content = np.frombuffer(
         bytearray(memoryview(characters)[edges[0] : edges[-1]]).translate(_KEEP_WORDS), np.uint8
     )
@@ -123,7 +125,9 @@ def _tokenize_characters(texts: pa.Array) -> Tokens:
     points = np.frombuffer("".join(texts.to_pylist()).encode("utf-32-le"), np.uint32)
     ends = np.cumsum(to_numpy(pc.utf8_length(texts)), dtype=np.int64)
     kept = ~_is_space()[points]
+    # Running totals of kept code points, (points + 1,), turn old ends into new ones.
     points, ends = points[kept], np.concatenate([[0], np.cumsum(kept)])[ends]
+    # Tables over all code points number the distinct ones without sorting the text.
     present = np.zeros(_ALL_CODE_POINTS, np.bool_)
     present[points] = True
     distinct = np.flatnonzero(present)
@@ -142,6 +146,7 @@ def _is_space() -> Mask:
 
 def _blank_non_ascii_symbols(content: Bytes) -> None:
     """Overwrite non-ASCII characters other than letters, numbers and marks by spaces."""
+    # Lead bytes only; continuation bytes are 0x80 to 0xBF.
     starts = np.flatnonzero(content >= 0xC0)
     if not len(starts):
         return
@@ -156,6 +161,7 @@ def _blank_outer_apostrophes(content: Bytes) -> None:
     places = np.flatnonzero(content == _APOSTROPHE)
     if not len(places):
         return
+    # -2 is never adjacent to a place, so the first apostrophe begins a run.
     first = np.flatnonzero(np.diff(places, prepend=-2) != 1)
     last = np.append(first[1:], len(places)) - 1
     outer = (content[places[first] - 1] == _SPACE) | (content[places[last] + 1] == _SPACE)
@@ -170,6 +176,7 @@ def _decode_utf8(content: Bytes, starts: Offsets) -> tuple[CodePoints, Offsets]:
     """
     lead = content[starts].astype(np.uint32)
     sizes = 2 + (lead >= 0xE0) + (lead >= 0xF0)
+    # The lead byte holds 5, 4 or 3 bits; each continuation byte adds 6.
     points = lead & (0x7F >> sizes).astype(np.uint32)
     for byte in range(1, 4):
         longer = sizes > byte
@@ -180,6 +187,7 @@ def _decode_utf8(content: Bytes, starts: Offsets) -> tuple[CodePoints, Offsets]:
 def _is_word_character(points: CodePoints) -> Mask:
     """(n,) whether code points are letters, numbers or marks."""
     classes = _code_point_classes()
+    # The regular expression sees each distinct code point, not every character of the texts.
     new = np.unique(points[classes[points] == _UNCLASSIFIED])
     if len(new):
         characters = text_column([chr(point) for point in new.tolist()])

@@ -43,12 +43,15 @@ def most_frequent_tokens(
         size: Maximum number of tokens to return.
         min_count: Minimum number of occurrences of a token.
     """
+    # Halved, it still has room for twice as many tokens as are returned.
     counter = token_counter(max(_MAX_COUNTED, 4 * size))
     for counts in chunks:
         counter.add(counts)
     tokens, totals = counter.total()
     frequent = _filter(tokens, totals, totals >= min_count)
+    # Only tokens that can be returned are sorted by name, with all that tie for the last place.
     tokens, totals = _keep_most_frequent(frequent, size, ties=True)
+    # Arrow sorts by UTF-8 bytes, which is code point order; the stable sort keeps it for ties.
     by_name = to_numpy(pc.sort_indices(tokens))
     by_count = np.argsort(-totals[by_name], kind="stable")
     ranked = number_column(by_name[by_count[:size]])
@@ -80,6 +83,7 @@ class LossyCounter(Generic[Items]):
         self._chunks.append(counts)
         self._size += len(counts[1])
         if self._size > self._max_items:
+            # ties=False: with ties, nothing would be dropped where all items occur once.
             self._chunks = [_keep_most_frequent(self.total(), self._max_items // 2, ties=False)]
             self._size = len(self._chunks[0][1])
 
@@ -96,9 +100,11 @@ def token_counter(max_tokens: int = _MAX_COUNTED) -> LossyCounter[pa.StringArray
 
 def _merge_token_counts(chunks: list[TokenCounts]) -> TokenCounts:
     """Merge counts; tokens whose total is 0 are dropped."""
+    # concat_arrays needs at least one array.
     chunks = chunks or [(text_column([]), np.zeros(0, np.int64))]
     encoded = pa.concat_arrays([tokens for tokens, _ in chunks]).dictionary_encode()
     counts = np.concatenate([counts for _, counts in chunks])
+    # Weights make bincount add in float64, which is exact up to 2**53.
     totals = np.bincount(to_numpy(encoded.indices), counts, len(encoded.dictionary))
     return _filter(encoded.dictionary, totals.astype(np.int64), totals > 0)
 

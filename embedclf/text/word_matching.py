@@ -86,6 +86,7 @@ class VectorCollector:
         self._words = words
         self._exact = np.full(len(words), _NO_MATCH, np.int64)  # rows collected by exact spelling
         self._folded = np.full(words.forms, _NO_MATCH, np.int64)  # ... and by lower-case form
+        # concatenate needs at least one chunk.
         self._chunks = [np.zeros((0, embedding_dim), np.float32)]
         self._size = 0
 
@@ -94,6 +95,7 @@ class VectorCollector:
         exact, exact_at = _first_matches(matches.exact, self._exact)
         folded, folded_at = _first_matches(matches.folded, self._folded)
         kept = np.union1d(exact_at, folded_at)
+        # union1d sorts, so searchsorted finds the place of each row in this chunk.
         self._exact[exact] = self._size + np.searchsorted(kept, exact_at)
         self._folded[folded] = self._size + np.searchsorted(kept, folded_at)
         self._chunks.append(rows[kept])
@@ -116,6 +118,8 @@ def _fold(words: pa.StringArray) -> pa.StringArray:
 
 def _first_matches(indices: Int32s, collected: Int64s) -> tuple[Int32s, Rows]:
     """Return the indices matched for the first time, and the position of each first match."""
+    # return_index is each index's first occurrence, which wins.
     distinct, positions = np.unique(indices, return_index=True)
+    # Indexing by -1 reads the last entry, which the first condition masks.
     new = (distinct != _NO_MATCH) & (collected[distinct] == _NO_MATCH)
     return distinct[new], positions[new]

@@ -89,7 +89,7 @@ class VectorsFile:
 
     def _read_blocks(self, stream: Utf8Stream, block_bytes: int) -> Iterator[_Block]:
         """Read the lines of vectors; check their number against the header at the end."""
-        stream.read(self.start)
+        stream.read(self.start)  # past the byte-order mark and the header
         first = line = 1 if self.expected_words is None else 2
         rest = b""
         while chunk := stream.read(block_bytes):
@@ -149,6 +149,7 @@ class VectorsFile:
         vectors = fields.take(number_column(kept))
         rows = _to_finite(vectors)
         if rows is None:
+            # Only that there is one is known so far; look for it line by line.
             wrong = next(at for at in range(len(kept)) if _to_finite(vectors[at : at + 1]) is None)
             raise self._line_fault(lines[kept[wrong]], "not all are finite numbers")
         return kept, rows.reshape(-1, self.embedding_dim)
@@ -178,6 +179,7 @@ def open_vectors_file(path: Path) -> VectorsFile:
     if len(fields) == 2 and all(map(bytes.isdigit, fields)):
         expected_words, dim = map(int, fields)
         second = rest.partition(_LINE_FEED)[0].split()
+        # The last `dim` fields, because a word can contain spaces.
         if second and (dim < 1 or len(second) <= dim or not _are_finite(second[-dim:])):
             raise _not_vectors(f"{name}:2: not a word and {dim} numbers")
         return VectorsFile(path, name, dim, expected_words, bom_bytes + len(first + feed))
@@ -226,6 +228,7 @@ def _decode(words: pa.StringArray) -> tuple[pa.StringArray, int]:
     try:
         words.validate(full=True)
     except pa.ArrowInvalid:
+        # Word by word is slow, so only for blocks that hold such a word.
         decoded = [_decode_word(word) for word in words.view(pa.binary()).to_pylist()]
         return text_column(decoded), decoded.count(None)
     return words, 0
@@ -244,4 +247,5 @@ def _to_finite(fields: pa.ListArray) -> Floats | None:
         numbers: Floats = to_numpy(fields.flatten().cast(pa.float32()))
     except pa.ArrowInvalid:
         return None
+    # Arrow parses `nan` and `inf`.
     return numbers if np.isfinite(numbers).all() else None

@@ -87,6 +87,7 @@ class Checkpoint:
         self._folder.mkdir(parents=True, exist_ok=True)
         # Not flushed to the disk: a process that is killed loses nothing that it has written
         with draft_file(self.path, durable=False) as file:
+            # JSON as an array of bytes, since np.load refuses pickled objects by default
             np.save(file, np.frombuffer(json.dumps(header).encode(), np.uint8))
             for variable in variables:
                 np.save(file, variable.numpy())
@@ -137,7 +138,9 @@ def removed_on_failure(checkpoint: Checkpoint | None) -> Iterator[None]:
 
 def training_id(config: Config, hashes: dict[str, str]) -> str:
     """Return a short name for a training: equal config, tables and versions give the same."""
+    # Another version may compute other weights, and resuming would mix the two
     packages = [f"{name} {version(name)}" for name in ("embedclf", "keras", "numpy", "tensorflow")]
+    # A training does not read the section `tune`
     content = json.dumps(
         [config.model_dump(mode="json", exclude={"tune"}), hashes, packages], sort_keys=True
     )

@@ -103,13 +103,14 @@ class Folds:
             )
             split_ids = np.full(len(self), _TRAIN, np.int8)
             split_ids[left_out] = _LEFT_OUT
-            split_ids[rest[validates]] = _VALIDATION
+            split_ids[rest[validates]] = _VALIDATION  # `validates` indexes `rest`, not all rows
             with ExitStack() as stack:
                 dataset, split = encode_splits(
                     self.config,
                     self.labels,
                     self.tokenized,
                     split_ids,
+                    # Closed after encoding: memory maps stay valid when their files are closed
                     lambda: stack.enter_context(TemporaryFile()),
                     vectors=self.vectors,
                 )
@@ -175,6 +176,7 @@ def _fit(fold: Fold, on_event: Callable[[FoldEvent], None]) -> Classifier:
     from embedclf.model.network import extract_weights
 
     def on_start(event: Coverage | Device) -> None:
+        # All folds run on the same device, so one report is enough
         if fold.number == 1 and not isinstance(event, Coverage):
             on_event(event)
 

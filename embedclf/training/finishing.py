@@ -61,6 +61,7 @@ def finish(
     """
     last = refitted or validated
     others = [] if refitted is None else [refitted.network]
+    # First, as a temperature changes the networks that are written below
     calibration = calibrate(validated.network, validated.dataset, others)
     classifier = judge = _write_classifier(draft, last, calibration)
     row_statistics = RowStatistics(last.dataset.counts, last.initial.row_learning_rates)
@@ -70,6 +71,7 @@ def finish(
     if refitted is not None:
         directory = draft.make_directory(run.VALIDATED_DIRECTORY)
         judge = _write_classifier(directory, validated, calibration)
+        # A refit holds out no rows, so NumPy and Keras are compared on some training rows
         some_ids = refitted.dataset.train.ids[: len(validation)]
         parity, _ = _verify_parity(refitted, classifier, some_ids)
     difference, probabilities = _verify_parity(validated, judge, validation.ids)
@@ -157,6 +159,7 @@ def _write_classifier(
     draft.write_json(run.TOKENIZER_FILE, fitted.dataset.tokenizer.to_json(), indent=None)
     draft.write_json(run.LABELS_FILE, fitted.dataset.labels.to_json())
     fitted.network.save(draft.path / run.MODEL_FILE)
+    # Read back, so that parity and scores are those of the files that a user loads
     return run.read_classifier(
         fitted.dataset.config.model.pooling,
         lambda name: (draft.path / name).read_bytes(),
@@ -190,6 +193,8 @@ def _largest_difference(network: Any, ids: TokenIds, probabilities: Probabilitie
     largest = 0.0
     for start in range(0, len(ids), _CALL_ROWS):
         rows = slice(start, start + _CALL_ROWS)
+        # A split with a small vocabulary stores ids as uint16, but the network's input is int32
         expected = network(ids[rows].astype(np.int32), training=False).numpy()
+        # Unlike Python's max, np.maximum never drops a NaN
         largest = np.maximum(largest, np.abs(expected - probabilities[rows]).max())
     return float(largest)

@@ -94,6 +94,7 @@ def fit_network(
             on_event=on_logged_event,
             checkpoint=checkpoint,
         )
+    # A resumed training also counts the epochs of the process that was killed
     earlier = 0.0 if checkpoint is None else checkpoint.seconds_before
     seconds = {
         "prepare": initialized - began,

@@ -119,6 +119,7 @@ def random_rows(shape: tuple[int, int], seed: int, limit: float = LIMIT) -> Floa
     NumPy draws them, so that `embeddings movement` can draw them again without TensorFlow.
     """
     rows = np.random.default_rng(seed).random(shape, np.float32)
+    # In place and in float32: NumPy's `uniform` would draw float64, twice the memory
     rows *= np.float32(2.0 * limit)
     rows -= np.float32(limit)
     return rows
@@ -164,6 +165,7 @@ def label_divergence(dataset: Dataset) -> Floats:
     for has_label in dataset.labels.binarize(train.targets).T:
         occurrences = train.count_ids(len(counts), has_label)
         usual = occurrences.sum() / total
+        # An id that never occurs gets the usual fraction, hence a divergence of 0
         fractions = (occurrences + _SMOOTHING * usual) / (counts + _SMOOTHING)
         divergence += _divergence_term(fractions, usual)
         divergence += _divergence_term(1.0 - fractions, 1.0 - usual)
@@ -225,6 +227,7 @@ def vector_rows(
     tokens = tokenizer.tokens
     contractions = _split_contractions(tokens)
     pieces = (piece for pair in contractions.values() for piece in pair)
+    # Tokens come first, so that the first rows of the vectors are theirs
     words = tuple(dict.fromkeys([*tokens, *pieces]))
     vectors = source.read(text_column(words))
     found, word_vectors = _join_contractions(vectors, words, contractions)
@@ -258,6 +261,7 @@ def _output_biases(dataset: Dataset) -> Floats:
     else:
         positive = (weights * dataset.labels.binarize(targets)).sum(axis=0, dtype=np.float64)
         negative = total - positive
+    # A weight of 1 on either side keeps the bias of a label without rows finite
     biases: Floats = (np.log(positive + 1.0) - np.log(negative + 1.0)).astype(np.float32)
     return biases
 
@@ -282,6 +286,7 @@ def _join_contractions(
 ) -> tuple[Mask, Floats]:
     """Return which words (n,) have a vector, and the vectors, with those of contractions."""
     numbers = {word: number for number, word in enumerate(words)} if contractions else {}
+    # A copy, so that a joined contraction never serves as a piece of another
     found = vectors.found.copy()
     for token, pieces in contractions.items():
         number, piece_numbers = numbers[token], [numbers[piece] for piece in pieces]

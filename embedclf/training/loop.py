@@ -67,6 +67,7 @@ def fit(
         KeyboardInterrupt: Ctrl-C before the first epoch was finished, or any with `epochs`.
     """
     with interrupts.deferred():
+        # Creates TensorFlow variables, where an interrupt could get lost
         loop = TrainingLoop(network, dataset, row_learning_rates, on_event, checkpoint, epochs)
     stop_reason = "all_epochs"
     try:
@@ -74,6 +75,7 @@ def fit(
             for _ in loop.epochs(raise_requested):
                 pass
     except KeyboardInterrupt:
+        # Without validation there is no best epoch to fall back on
         if epochs is not None:
             raise
         if not loop.finished:
@@ -83,6 +85,7 @@ def fit(
         if len(loop.finished) < loop.max_epochs:
             stop_reason = "early_stopping"
     with interrupts.ignored():
+        # A second Ctrl-C must not leave the weights of two epochs mixed
         loop.restore_best()
     return History(
         tuple(loop.finished),
@@ -119,6 +122,7 @@ def logged(
         on_event(event)
         if isinstance(event, Epoch):
             names = ("loss", "score", "val_loss", "val_score")
+            # Keras counts epochs from 0
             log.on_epoch_end(event.epoch - 1, {name: getattr(event, name) for name in names})
 
     yield log_event
@@ -154,7 +158,7 @@ class TrainingLoop:
         self._block_rows = self._rows_for(_FIRST_IDS)
         self._on_event = on_event
         self._best_weights: list[Floats] = []
-        self._load()
+        self._load()  # last, since it assigns to what was created above
 
     @property
     def best_epoch(self) -> int:
@@ -166,6 +170,7 @@ class TrainingLoop:
     def epochs(self, raise_requested: Callable[[], None]) -> Iterator[Epoch]:
         """Train until the validation loss stops improving, or `raise_requested` raises."""
         try:
+            # A single thread: RunningLoss.add has no lock, so two calls must never overlap
             with ThreadPoolExecutor(1) as helper:
                 while not self._has_ended():
                     number = len(self.finished) + 1
@@ -191,6 +196,7 @@ class TrainingLoop:
             self.finished, values, self._best_weights = loaded
             for variable, value in zip(self._variables, values, strict=True):
                 variable.assign(value)
+        # A refit that had not begun before the kill is not reported as resumed
         if self._validates or self.finished:
             self._on_event(Resumed(len(self.finished)))
 
@@ -205,6 +211,7 @@ class TrainingLoop:
 
     def _has_ended(self) -> bool:
         config = self._config.training
+        # Without early stopping, a patience that no training exceeds
         patience = config.early_stopping or config.epochs
         epochs = len(self.finished)
         stalled = self._validates and epochs > 0 and epochs - self.best_epoch >= patience
@@ -268,6 +275,7 @@ class TrainingLoop:
         done, loss = 0, self.finished[-1].loss if self.finished else np.nan
         while done < rows:
             block = prepared.result()
+            # The block's own length: _block_rows may have grown since the block was prepared
             block_rows = order[done : done + len(block.targets)]
             done += len(block_rows)
             if done < rows:
@@ -277,7 +285,8 @@ class TrainingLoop:
             added = helper.submit(total.add, logits, block.targets, self._weights[block_rows])
             seconds = time.perf_counter() - began
             self._on_event(Step(number, self.max_epochs, done, rows, loss, seconds))
-            raise_requested()
+            raise_requested()  # between blocks, no variable is half updated
+        # The last block is still being added, and an error in the helper would go unnoticed
         if added is not None:
             added.result()
         return total
@@ -286,6 +295,7 @@ class TrainingLoop:
         """Take the steps of a block; later blocks get more rows if that took little time."""
         began = time.perf_counter()
         logits = self._steps(block)
+        # Timing may decide this, since the size of blocks does not affect the weights
         if time.perf_counter() - began < _CALL_SECONDS:
             self._block_rows = min(2 * self._block_rows, self._rows_for(_MOST_IDS))
         return logits
@@ -307,8 +317,10 @@ class TrainingLoop:
         """Return the learning rate (steps,) of each step over some rows of this epoch."""
         config = self._config.training
         steps = -(-len(self._train) // config.batch_size)  # of an epoch, rounded up
+        # Blocks start at whole batches, so this division is exact
         first = len(self.finished) * steps + start // config.batch_size
         numbers = np.arange(first, first + -(-rows // config.batch_size))
+        # Not max_epochs: a refit follows the schedule of the training that chose its epochs
         decay = 1.0 - numbers / (steps * config.epochs) if config.schedule == "linear" else 1.0
         factors = OPTIMIZERS[config.optimizer].rate_factors(numbers + 1.0)
         return (config.learning_rate * decay * factors).astype(np.float32)

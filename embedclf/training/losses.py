@@ -22,6 +22,7 @@ def loss_targets(split: Split, labels: Labels) -> LossTargets:
     """Return the targets of a split in the form that the loss takes."""
     if labels.task == "multiclass":
         return split.targets
+    # A binary task's (n,) becomes (n, 1), to match the logits
     return split.targets.reshape(len(split), labels.outputs).astype(np.float32)
 
 
@@ -69,9 +70,11 @@ class RunningLoss:
         """Count hits and how many there could be; their ratio is accuracy or micro F1."""
         if self.task == "multiclass":
             return float(np.count_nonzero(logits.argmax(axis=1) == targets)), len(targets)
+        # A logit of 0 is a probability of 0.5
         y_pred, y_true = logits >= 0.0, targets > 0.0
         if self.task == "binary":
             return float(np.count_nonzero(y_pred == y_true)), len(targets)
+        # Micro F1 is true positives over the mean of the predicted and actual label counts
         return float(np.count_nonzero(y_pred & y_true)), (y_pred.sum() + y_true.sum()) / 2
 
 
@@ -81,7 +84,7 @@ def cell_weights(dataset: Dataset) -> Floats:
     class_weight = dataset.config.training.class_weight
     weights = sample_weights(dataset.train.targets, dataset.labels, class_weight)
     if weights is None:
-        return np.broadcast_to(np.float32(1.0), (rows, 1))
+        return np.broadcast_to(np.float32(1.0), (rows, 1))  # a read-only view of one number
     return weights.reshape(rows, -1)
 
 
@@ -110,6 +113,7 @@ def sample_weights(
         weights = len(targets) / (2 * np.maximum(np.where(targets == 1, present, absent), 1))
     else:
         rows = np.bincount(targets, minlength=len(labels.names))  # (labels,)
+        # In cross-fitting, a label can have no row among those of a fold
         weights = (len(targets) / (len(labels.names) * np.maximum(rows, 1)))[targets]
     return weights.astype(np.float32)
 

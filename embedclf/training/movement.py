@@ -69,7 +69,8 @@ def measure_movement(run: Run, limit: int, *, ngrams: bool = False) -> Movement:
     distances = np.linalg.norm(after - before, axis=1)
     farthest = np.argsort(-distances, kind="stable")[:limit]
     norms = np.linalg.norm(before[farthest], axis=1), np.linalg.norm(after[farthest], axis=1)
-    products = np.einsum("ij,ij->i", before[farthest], after[farthest])
+    products = np.einsum("ij,ij->i", before[farthest], after[farthest])  # (limit,)
+    # A vector of zeros has no direction and gets a cosine of 0
     cosines = products / np.maximum(norms[0] * norms[1], np.finfo(np.float32).tiny)
     contributions = embeddings.label_contributions(before[farthest]).tolist()
     names = embeddings.labels.names
@@ -107,5 +108,6 @@ def initial_vectors(run: Run, embeddings: Embeddings) -> Floats:
             raise RequestError(f"{source.name}: not the word vectors that the run began with")
         return vector_rows(embeddings.tokenizer, config, source)[1]
     rows = random_rows(embeddings.weights.embedding.shape, config.seed)
+    # naive_bayes scales a row's start and its updates by the same factor
     learning_rates = statistics.row_learning_rates
     return rows if learning_rates is None else rows * learning_rates[:, None]

@@ -48,12 +48,14 @@ def refit(
         dataset = prepare_dataset(
             validated.dataset.config, folder, hold_out=False, vectors=validated.dataset.vectors
         )
+        # The tables are read a second time; another program may have written to them since
         if dataset.hashes() != hashes:
             raise DataError("a table has changed since the training began")
         on_event(RefitStarted(len(dataset.train), epochs))
         return fit_network(dataset, epochs=epochs, on_event=on_event, checkpoint=checkpoint)
     except KeyboardInterrupt:
         return INTERRUPTED
+    # Not a reason to save without a refit: that would remove the intact first checkpoint, too
     except RunError:
         raise
     except EmbedclfError as error:

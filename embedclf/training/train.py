@@ -79,6 +79,7 @@ def train(
     _require_log_folder(tensorboard)
     clock = _Clock()
     with helper_thread() as helper, writer.draft_run(output) as draft:
+        # TensorFlow is slow to import, so that goes on while the tables are read
         helper.submit(import_module, "embedclf.training.loop")
         dataset = prepare_dataset(config, draft.path)
         hashes = helper.submit(dataset.hashes)
@@ -86,6 +87,7 @@ def train(
         on_event(dataset)
         clock.end("prepare")
 
+        # Next to the draft, not in it: the draft is removed when a training fails
         checkpoint = Checkpoint(
             draft.path.parent, lambda: training_id(config, hashes.result()), resumes=resume
         )
@@ -98,10 +100,12 @@ def train(
         )
         clock.add(validated.seconds)
         refitted = _refit(validated, draft.path, hashes.result(), on_event, checkpoint, clock)
+        # The networks are trained: a Ctrl-C from here on would only throw them away
         with removed_on_failure(checkpoint), interrupts.ignored():
             record = _write_run(draft, validated, refitted, hashes.result(), output)
             clock.end("finish")
             clock.add({"checkpoints": checkpoint.seconds + checkpoint.refit.seconds})
+            # Before the checkpoint is removed, so that a kill in between loses nothing
             finished = draft.publish(record | {"seconds": clock.seconds}, name, output)
             checkpoint.remove()
             return finished

@@ -83,6 +83,7 @@ class TrainSteps:
         optimizer = OPTIMIZERS[config.training.optimizer]
         trained = None if self._frozen else self._embedding
         self._updater = Updater(optimizer, trained, self._dense, row_learning_rates)
+        # The loop is written in TensorFlow's operations, so there is no Python to convert
         self._run = tf.function(self.run, autograph=False, input_signature=self._signature())
 
     @property
@@ -103,17 +104,20 @@ class TrainSteps:
         """
         starts = np.arange(len(rates)) * self._batch_size
         rows = np.diff(starts, append=len(ids))  # (steps,)
+        # (rows,) Keras's loss is a mean over rows and, after sigmoids, over outputs, too
         cells = np.repeat(rows, rows) * (1 if self._softmax else self._outputs)
         mean_weights = (weights / cells[:, None]).astype(np.float32)
         if self._ragged:
             real = ids != PADDING
             lengths = np.count_nonzero(real, axis=1)
+            # A split with a small vocabulary stores ids as uint16; the signature is int32
             tokens = ids[real].astype(np.int32)
             row_of_step = np.arange(len(ids), dtype=np.int32) % self._batch_size
             segments = np.repeat(row_of_step, lengths)
         else:
             lengths = np.full(len(ids), ids.shape[1])
             tokens, segments = ids.astype(np.int32).reshape(-1), np.zeros(0, np.int32)
+        # Every step has a row, so no range is empty, which reduceat would not sum to 0
         sizes = np.add.reduceat(lengths, starts).astype(np.int32)
         return StepBlock(tokens, segments, sizes, targets, mean_weights, rates)
 
@@ -135,6 +139,7 @@ class TrainSteps:
         rows = tf.minimum(rows, tf.shape(targets)[0] - tf.range(steps) * self._batch_size)
         arrays = [
             _split_by_step(tokens, sizes),
+            # Sizes must sum to the length, and there are no segments unless ragged
             _split_by_step(segments, sizes if self._ragged else tf.zeros_like(sizes)),
             _split_by_step(targets, rows),
             _split_by_step(weights, rows),
@@ -145,6 +150,7 @@ class TrainSteps:
             step_logits = self.step(*tensors, rates[number])  # type: ignore[call-arg]
             return number + 1, logits.write(number, step_logits)
 
+        # No shape is inferred from the first step: the last one may have fewer rows
         empty = tf.TensorArray(
             tf.float32, steps, element_shape=(None, self._outputs), infer_shape=False
         )
@@ -161,15 +167,17 @@ class TrainSteps:
             (rows, outputs) logits before the step.
         """
         used, places = tf.unique(tokens)  # (used,), (tokens,)
+        # Outside the tape: the gradient is wanted for these rows, not for the whole table
         vectors = tf.gather(self._embedding, used)  # (used, embedding_dim)
         rows = tf.shape(targets)[0]
         watched = [] if self._frozen else [vectors]
         with tf.GradientTape() as tape:
-            tape.watch(watched)
+            tape.watch(watched)  # a tape watches variables by itself, but no tensors
             logits = self._forward(vectors, places, TokenBatch(tokens, segments, rows))
         slopes = self._slopes(logits, targets) * weights
+        # The loss is not computed here: its known gradient at the logits is passed on from there
         gradients = tape.gradient(logits, [*watched, *self._dense], slopes)
-        for gradient in gradients[: len(watched)]:
+        for gradient in gradients[: len(watched)]:  # none if the embedding is frozen
             self._updater.update_rows(used, vectors, _densify(gradient, used), rate)
         self._updater.update_dense(gradients[len(watched) :], rate)
         return logits
@@ -230,6 +238,7 @@ def _split_by_step(values: Any, sizes: Any) -> Any:
     return arrays.split(values, sizes)
 
 
+# WithNumSegments: the other forms would drop texts without tokens at the end of a step
 _SEGMENT_POOLS = {
     "average": tf.raw_ops.SparseSegmentMeanWithNumSegments,
     "sqrt": tf.raw_ops.SparseSegmentSqrtNWithNumSegments,
@@ -262,11 +271,12 @@ class _ForwardPasses:
     def projected_positions(self, vectors: Any, places: Any, batch: TokenBatch) -> Any:
         outputs = self.output.units
         kernel = tf.reshape(self.output.kernel.value, (self.length, self.width, outputs))
+        # (width, length * outputs): one product serves a vector at every position
         by_width = tf.reshape(tf.transpose(kernel, (1, 0, 2)), (self.width, -1))
         projected = tf.reshape(vectors @ by_width, (-1, outputs))  # (used * length, outputs)
         positions = tf.tile(tf.range(self.length), [batch.rows])  # (tokens,)
         of_tokens = tf.gather(projected, places * self.length + positions)  # (tokens, outputs)
-        by_row = tf.reshape(of_tokens, (-1, self.length, outputs))
+        by_row = tf.reshape(of_tokens, (-1, self.length, outputs))  # (rows, length, outputs)
         return tf.reduce_sum(by_row, axis=1) + self.output.bias.value
 
     def pooled(self, vectors: Any, places: Any, batch: TokenBatch) -> Any:
@@ -287,5 +297,5 @@ class _ForwardPasses:
     def _head(self, features: Any) -> Any:
         """Logits of pooled features. The output's activation is left out: `_slopes` has it."""
         for layer in self.hidden:
-            features = layer(features, training=True)
+            features = layer(features, training=True)  # True: dropout is active
         return features @ self.output.kernel.value + self.output.bias.value

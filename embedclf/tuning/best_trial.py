@@ -48,12 +48,14 @@ def find_or_train_best(
     """
     runs, wanted = _study_runs(study), (best.number, _hash_test_table(config))
     for trial, test, path in runs:
-        if (trial, test) == wanted and Path(path).is_dir():
+        if (trial, test) == wanted and Path(path).is_dir():  # trained again if it was deleted
             return Run.open(Path(path))
     try:
         run = train.train(config, name=name, on_event=on_event)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_NOT_TRAINED) from None
+    # An interrupted run is stored, too, as it may have been scored on the test table; None
+    # makes sure that it is not taken for the finished run.
     number = None if run.interrupted else best.number
     test = run.record["data"].get("test", {}).get("sha256")
     study.set_attribute(_RUNS_ATTRIBUTE, [*runs, (number, test, str(run.path.absolute()))])
@@ -111,6 +113,7 @@ def _hash_test_table(config: Config) -> str | None:
 
 def _loads_as(config: Config, text: str, target: Path) -> bool:
     """Whether a text in place of a file would load as a config."""
+    # In the target's own folder, because the paths in a config are relative to its file.
     draft = target.with_name(f".{os.urandom(4).hex()}-{target.name}")
     try:
         write_text(draft, [text])
@@ -125,11 +128,13 @@ def _loads_as(config: Config, text: str, target: Path) -> bool:
 def _edit(
     source: Path, overrides: Sequence[str], settings: Settings, config: Config, folder: Path
 ) -> str:
+    # utf-8-sig drops the byte order mark that some Windows editors write.
     document = round_trip_yaml().load(source.read_text(encoding="utf-8-sig"))
     overridden = dict(override.partition("=")[::2] for override in overrides)
     values = {key.strip(): parse_value(value) for key, value in overridden.items()} | settings
     for key, value in values.items():
         _set(document, key.split("."), value)
+    # Relative to the folder of the copy, which may not be that of the source.
     for keys, file in named_files(config).items():
         _set(document, keys, Path(os.path.relpath(file, folder.absolute())).as_posix())
     return dump_document(document)
@@ -138,10 +143,10 @@ def _edit(
 def _set(document: Any, keys: Sequence[str], value: Any) -> None:
     *sections, key = keys
     for section in sections:
-        if not isinstance(document.get(section), dict):
+        if not isinstance(document.get(section), dict):  # missing, or empty (null)
             document[section] = CommentedMap()
         document = document[section]
     if isinstance(value, list):
         value = CommentedSeq(value)
-        value.fa.set_flow_style()
+        value.fa.set_flow_style()  # on one line: [64, 32]
     document[key] = value

@@ -59,6 +59,7 @@ def score_trial(
     calibration = calibrate(fitted.network, dataset)
     weights = extract_weights(fitted.network, dataset.config.model.pooling)
     classifier = Classifier(dataset.tokenizer, dataset.labels, weights, calibration)
+    # By the exported weights, not by Keras, as in training: scores agree to the last digit.
     probabilities = classifier.probabilities(weights.logits(dataset.validation.ids))
     return score_validation(dataset, classifier, probabilities, metrics)[1], fitted.history
 
@@ -88,13 +89,15 @@ class DatasetCache:
             ConfigError: The config names labels that do not exist.
         """
         config = config.model_copy(update={"data": config.data.model_copy(update={"test": None})})
+        # Of the searched sections, only `text` affects what is read and encoded.
         key = config.text.model_dump_json()
         dataset = _cached(self._datasets, key, lambda: self._encode(config), _MAX_DATASETS)
-        return with_config(dataset, config)
+        return with_config(dataset, config)  # the cached one may hold another trial's config
 
     def _encode(self, config: Config) -> Dataset:
         key = config.text.model_dump_json(include=_TOKENIZATION_KEYS)
         table = _cached(self._tables, key, lambda: self._read(config), _MAX_TABLES)
+        # The ids are memory-mapped, and a mapping outlives its closed file.
         with ExitStack() as stack:
             dataset, _ = encode_splits(
                 config,
@@ -108,6 +111,7 @@ class DatasetCache:
         return dataset
 
     def _read(self, config: Config) -> TrainingTable:
+        # This file stays open: each encoding of the table maps its tokens again.
         return read_training(config, self._stack.enter_context(TemporaryFile()))
 
 

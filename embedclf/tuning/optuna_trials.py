@@ -68,6 +68,7 @@ class RunningTrial:
 
     def repeat(self, earlier: Trial) -> Trial:
         """End the trial with the result of an earlier one that had the same settings."""
+        # Not its seconds and epochs: the repetition has trained nothing.
         attributes = {"loss": earlier.loss, "scores": earlier.scores, "reason": earlier.reason}
         if earlier.score is None:
             return self.prune(**attributes)
@@ -92,6 +93,7 @@ def abandon_trial(study: optuna.Study, number: int, params: dict[str, Any]) -> N
     """
     with quiet_optuna():
         ended = study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+    # A process that is killed while it samples leaves a trial without parameters.
     if params and ended.state == TrialState.FAIL:
         study.enqueue_trial(params)
 
@@ -100,6 +102,7 @@ def to_trial(trial: FrozenTrial) -> Trial:
     """Convert a trial of Optuna."""
     attributes = trial.user_attrs
     reason = attributes.get("reason", "")
+    # A trial that cannot be trained is pruned, with a reason: Optuna's FAIL means given up.
     state = "failed" if reason else _STATES[trial.state]
     known = {
         name: attributes[name]
@@ -110,6 +113,7 @@ def to_trial(trial: FrozenTrial) -> Trial:
         trial.number + 1,
         state,
         attributes.get("settings", {}),
+        # Optuna takes the last reported loss of a pruned trial for its value.
         score=trial.value if state == "complete" else None,
         reason=reason,
         **known,
@@ -145,6 +149,7 @@ def decode_settings(space: Space, params: dict[str, Any]) -> Settings:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a study; errors are those of `storage_errors`."""
+    # In this order, because creating the lock file can fail, too.
     with storage_errors(folder), FileLock(folder / LOCK):
         yield
 
@@ -159,6 +164,7 @@ def storage_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, StorageInternalError) as error:
+        # SQLAlchemy's own text adds the SQL and a link; `orig` is the error of the driver.
         cause = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
         raise TuningError(
             f"{folder / DATABASE}: {' '.join(str(cause).split())}; free the disk, mend the file, "

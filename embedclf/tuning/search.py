@@ -96,6 +96,7 @@ class Search:
             on_event(self._progress(running, max_trials))
             try:
                 ended = self._run_trial(running, deadline, on_event)
+            # Ctrl-C and SystemExit, too: the settings go back to the queue before the process ends.
             except BaseException as error:
                 with interrupts.ignored():
                     running.abandon()
@@ -115,10 +116,12 @@ class Search:
         if earlier is not None:
             return running.repeat(earlier)
         is_baseline = running.settings == self._baseline
+        # The baseline trains in full, because other trials are compared with its score.
         prunes = not is_baseline and _CALIBRATION not in self._study.space
         monitor = _TrialMonitor(running, deadline, on_event, prunes=prunes)
         try:
             dataset = self._datasets.dataset(apply_settings(self._config, running.settings))
+            # Without repeats: the study's metric may be one of the defaults.
             metrics = dict.fromkeys([self._study.metric, *DEFAULT_METRICS[dataset.labels.task]])
             scores, history = score_trial(dataset, list(metrics), monitor)
         except _Pruned:
@@ -129,6 +132,7 @@ class Search:
             reason = str(error) or "not enough memory"
             return running.prune(reason=reason, **monitor.attributes())
         loss = history.epochs[history.best_epoch - 1].val_loss
+        # The loss of the epoch that the scores belong to replaces the monitor's lowest one.
         attributes = monitor.attributes() | {"loss": loss, "scores": scores.metrics}
         return running.complete(self._score(scores), **attributes)
 
@@ -143,6 +147,7 @@ class Search:
 
     def _find_repeated(self, running: RunningTrial) -> Trial | None:
         """Find a finished trial of the same settings."""
+        # Samplers repeat settings. `is_finished` excludes the trial itself, which is running.
         same = (trial for trial in self._study.trials() if trial.settings == running.settings)
         return next((trial for trial in same if trial.is_finished), None)
 

@@ -96,7 +96,7 @@ def make_space(config: Config) -> Space:
     named = {
         f"{section}.{key}": choices
         for section in _SECTIONS
-        for key, choices in getattr(config.tune, section)
+        for key, choices in getattr(config.tune, section)  # pydantic yields (field, value) pairs
         if choices is not None
     }
     default = {key: choices(config_value(config, key)) for key, choices in _DEFAULT_SPACE.items()}
@@ -122,6 +122,7 @@ def space_to_json(space: Space) -> dict[str, Any]:
 def config_value(config: Config, key: str) -> Any:
     """Return the plain value that a config has for a key."""
     section, name = key.split(".")
+    # As JSON values, so they compare equal to the settings that a study has stored.
     return config.model_dump(mode="json", include={section: {name}})[section][name]
 
 
@@ -195,6 +196,7 @@ def _including(choices: Choices, value: Any) -> Choices:
     low, high, step = choices.low, choices.high, choices.step
     if step is None:
         ends = {"low": min(low, value), "high": max(high, value)}
+        # A logarithmic scale cannot include a value of 0.
         return choices.model_copy(update={**ends, "log": choices.log and value > 0})
     listed = [_step_value(low, step, index) for index in range(_count_steps(choices, step))]
     return choices if value in listed else sorted([*listed, value])

@@ -74,7 +74,7 @@ class Study:
         self._folder, self._study = folder, study
         self.space, self._seed = space, seed
         self._distributions = {key: to_distribution(choices) for key, choices in space.items()}
-        self._process = os.urandom(4).hex()
+        self._process = os.urandom(4).hex()  # not the process id, which can be reused
         self._process_lock = FileLock(self._process_file(self._process))
         self._process_lock.acquire()
 
@@ -92,6 +92,7 @@ class Study:
         """Return all trials that have started, in order."""
         with storage_errors(self._folder):
             trials = self._study.get_trials(deepcopy=False)
+        # Waiting trials are no trials yet, only settings in the queue.
         return [to_trial(trial) for trial in trials if trial.state != TrialState.WAITING]
 
     @property
@@ -132,8 +133,8 @@ class Study:
             started = [trial for trial in self.trials() if trial.state != "given up"]
             if max_trials is not None and len(started) >= max_trials:
                 return None
-            tried = {json.dumps(trial.settings) for trial in started}
-            if len(tried) == count_combinations(self.space):
+            tried = {json.dumps(trial.settings) for trial in started}  # lists cannot be hashed
+            if len(tried) == count_combinations(self.space):  # never, if the count is None
                 return None
             stored = self._study.get_trials(deepcopy=False)
             if not stored:
@@ -145,6 +146,7 @@ class Study:
             self._study.sampler = optuna.samplers.TPESampler(seed=int(seed))
             trial = self._study.ask(self._distributions)
             settings = adjust(decode_settings(self.space, trial.params))
+            # Optuna's own parameters stay as sampled, so the adjusted settings are stored too.
             trial.set_user_attr("settings", settings)
             trial.set_user_attr("process", self._process)
             return RunningTrial(self._folder, self._study, trial, settings)
@@ -179,6 +181,7 @@ class Study:
 
     def leave(self) -> bool:
         """Stop counting as working on the study; return whether no other process works on it."""
+        # Under the lock, so of processes that leave at once exactly one is the last.
         with locked(self._folder):
             self.close()
             return not self._live_processes()
@@ -186,6 +189,7 @@ class Study:
     @contextmanager
     def finishing(self) -> Iterator[None]:
         """Let one process at a time finish the study."""
+        # A lock of its own: holding the study's for a whole training would block every trial.
         with FileLock(self._folder / _FINISH_LOCK):
             yield
 
@@ -209,6 +213,7 @@ class Study:
         """Abandon the running trials of processes that are dead."""
         live = self._live_processes()
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            # A process killed right after `ask` has not stored its name; no live file matches "".
             if self._process_file(trial.user_attrs.get("process", "")) not in live:
                 abandon_trial(self._study, trial.number, trial.params)
 
@@ -268,6 +273,7 @@ def _load(folder: Path, *, lower_is_better: bool) -> optuna.Study:
         "sqlite://",  # a path may contain characters that a URL would have to escape
         engine_kwargs={
             "creator": lambda: sqlite3.connect(file, timeout=_DATABASE_TIMEOUT),
+            # SQLAlchemy takes this URL for an in-memory database, and would keep it connected.
             "poolclass": NullPool,
         },
     )

@@ -106,6 +106,7 @@ class TuningResult:
         if self.run is None:
             return True
         scores: dict[str, Any] = self.run.metrics()["validation"]["scores"]
+        # A subset: the trial also has the study's metric, which a run may lack.
         return scores.items() <= (self.best.scores or {}).items()
 
     @property
@@ -148,7 +149,7 @@ def tune(
         RequestError: There is no such metric.
         KeyboardInterrupt: Ctrl-C; all finished trials are kept.
     """
-    deadline = budget.deadline()
+    deadline = budget.deadline()  # first, because reading the tables takes time too
     _require_optuna()
     check_files(source.config)
     open_vector_source(source.config.model)  # raises if they do not fit
@@ -163,6 +164,7 @@ def tune(
         except KeyboardInterrupt:
             raise KeyboardInterrupt(_write_interrupted(study, source, folder, on_result)) from None
         except SystemExit:
+            # As an event, because the exception itself carries the exit status.
             on_event(_write_interrupted(study, source, folder, on_result))
             raise
         return _finish(study, source, folder, on_event, on_result)
@@ -223,6 +225,7 @@ def _identity(config: Config, dataset: Dataset, space: Space, metric: str) -> di
     Tables count by their content, not by their path. The test table does not count, because no
     trial reads it.
     """
+    # The search space and the tables are compared below; the device may change.
     excluded: dict[str, Any] = {
         "tune": True,
         "data": dict.fromkeys(DATA_FILES, True),
@@ -247,7 +250,7 @@ def _finish(
 ) -> TuningResult:
     """Return the result; the last process at work trains the best config first."""
     result = _result(study, source, folder)
-    on_result(result)
+    on_result(result)  # before the training, which may be interrupted
     if not study.leave():
         return result
     with study.finishing():

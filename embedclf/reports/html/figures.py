@@ -81,6 +81,7 @@ def page_style() -> Iterator[None]:
         with rc_context(), warnings.catch_warnings():
             # The browser's fonts draw the text: what Matplotlib's font lacks is no problem.
             warnings.filterwarnings("ignore", "Glyph")
+            # Inside `rc_context`, which restores the caller's settings at the end.
             rcdefaults()
             rcParams.update(_SETTINGS)
             yield
@@ -90,6 +91,7 @@ def page_style() -> Iterator[None]:
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure; width and height in units."""
+    # Not pyplot, which keeps every figure in memory and may choose a windowing backend.
     from matplotlib.figure import Figure
 
     return Figure((width / _POINTS_PER_INCH, height / _POINTS_PER_INCH), dpi=_POINTS_PER_INCH)
@@ -107,6 +109,7 @@ def add_legend(axes: Axes) -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(-0.04, 0.98), ncols=3, columnspacing=1.0)
 
 
+# The style again, since Matplotlib reads fonttype and hashsalt when it saves.
 @page_style()
 def to_svg(
     figure: Figure, name: str, title: str, *, template: str = "figure.svg.j2", **values: Any
@@ -121,6 +124,7 @@ def to_svg(
         values: Of that template.
     """
     file = io.StringIO()
+    # None leaves an entry out; a date would make every file different.
     metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     figure.savefig(file, format="svg", transparent=True, metadata=metadata)
     width, height = figure.get_size_inches() * _POINTS_PER_INCH
@@ -157,10 +161,12 @@ def _adapt_to_page(svg: str, name: str) -> Markup:
 
 
 def _adapt_attribute(key: str, value: str, name: str) -> str:
+    # All figures are in one document, so ids and references to them need a prefix.
     if key == "id":
         return f"{name}-{value}"
     if key == _XLINK_HREF:
         return value.replace("#", f"#{name}-")
+    # Without a font family, the page's own applies.
     value = re.sub(r"\s*font-family: [^;]*;?", "", value).replace("url(#", f"url(#{name}-")
     for placeholder, color in PAGE_COLORS.items():
         value = value.replace(placeholder, color)

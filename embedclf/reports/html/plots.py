@@ -68,6 +68,7 @@ def learning_curve(
     axes.axvline(best_epoch, color=SOFT, linewidth=1, linestyle=":", label="kept epoch")
     best = validation[best_epoch - 1]
     axes.plot([best_epoch], [best], "o", color=FOR, ms=7, fillstyle="none")
+    # By default an axis wants two ticks, so a single epoch would get fractional ones.
     axes.locator_params("x", integer=True, min_n_ticks=1)
     axes.set_xlabel("epoch")
     add_legend(axes)
@@ -84,8 +85,9 @@ def confusion_matrix(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> 
     """
     names = [shorten_name(label) for label in labels]
     longest = text_width(names)
+    # As large as the page's width allows; below the minimum the figure outgrows it.
     side = max(_MIN_CELL, min(_MAX_CELL, (_WIDTH - longest - 40) / len(names)))
-    level = longest < side
+    level = longest < side  # column names fit side by side
     right, down = (10.0, 16.0) if level else (longest * _DIAGONAL, longest * _DIAGONAL)
     matrix, left, bottom = side * len(names), longest + 26, down + 30
     figure = new_figure(left + matrix + right, bottom + matrix + 6)
@@ -95,7 +97,7 @@ def confusion_matrix(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> 
     for row, cells in enumerate(counts):
         for column, count in enumerate(cells):
             _draw_cell(axes, (row, column), count, sum(cells))
-    axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5))
+    axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5))  # row 0 on top
     slant: dict[str, Any] = {"rotation": -45, "ha": "left", "rotation_mode": "anchor"}
     axes.set_xticks(range(len(names)), names, **({} if level else slant))
     axes.set_yticks(range(len(names)), names)
@@ -118,6 +120,7 @@ def roc_curve(
     figure = new_figure(_WIDTH, _SQUARE)
     axes = _add_unit_axes(figure, "false positive rate", "true positive rate (recall)")
     axes.plot([0, 1], [0, 1], ":", color=SOFT, linewidth=1, label="guessing")
+    # From a threshold above all probabilities to one below all.
     axes.plot([0, *false_positive_rates, 1], [0, *recall, 1], "-", color=FOR)
     _mark_threshold(axes, current)
     add_legend(axes)
@@ -139,6 +142,7 @@ def precision_recall_curve(
     figure = new_figure(_WIDTH, _SQUARE)
     axes = _add_unit_axes(figure, "recall", "precision")
     axes.axhline(prevalence, linestyle=":", color=SOFT, linewidth=1, label="guessing")
+    # Average precision weighs each precision by the gain of recall up to it: steps-pre.
     steps = [0, *recall], [precision[0], *precision]
     axes.plot(*steps, "-", color=FOR, drawstyle="steps-pre")
     _mark_threshold(axes, current)
@@ -152,13 +156,14 @@ def reliability_diagram(bins: Reliability) -> Figure:
     figure = new_figure(_WIDTH, _SQUARE + 90)
     axes = _add_unit_axes(figure, "", "share that came true", bottom=126)
     axes.plot([0, 1], [0, 1], ":", color=SOFT, linewidth=1, label="as often as said")
+    # (2, filled) below and above; rounding may make one negative, which `errorbar` refuses.
     errors = np.maximum(
         np.stack([bins.observed_frequency - bins.low, bins.high - bins.observed_frequency]), 0.0
     )
     style: dict[str, Any] = {"color": FOR, "ms": 4, "elinewidth": 1, "capsize": 2}
     axes.errorbar(bins.predicted_probability, bins.observed_frequency, errors, fmt="o-", **style)
     add_legend(axes)
-    axes.tick_params(labelbottom=False)
+    axes.tick_params(labelbottom=False)  # the histogram below has the same axis
     histogram = new_axes(figure, left=48, bottom=36, top=_SQUARE - 16)
     edges = np.linspace(0.0, 1.0, len(bins.counts) + 1)
     bars = histogram.bar(
@@ -166,7 +171,7 @@ def reliability_diagram(bins: Reliability) -> Figure:
     )
     histogram.bar_label(bars, list(map(_abbreviate, bins.counts.tolist())), padding=2, fontsize=8)
     histogram.set(xlim=(-0.03, 1.03), xlabel="probability that was said", ylabel="times")
-    histogram.set_ylim(0, bins.counts.max() * 1.35)
+    histogram.set_ylim(0, bins.counts.max() * 1.35)  # room for the counts above bars
     histogram.locator_params("y", nbins=2, integer=True)
     histogram.yaxis.set_major_formatter(lambda value, _: _abbreviate(int(value)))
     return figure
@@ -178,6 +183,7 @@ def interval_chart(groups: Sequence[Group], overall: float, xlabel: str) -> Figu
     rows = [
         row
         for group, members in groups
+        # A row without bounds is the heading of its group.
         for row in ((group, None), *((name, bounds) for name, *bounds in members))
     ]
     names = [shorten_name(name) for name, _ in rows]
@@ -198,6 +204,7 @@ def interval_chart(groups: Sequence[Group], overall: float, xlabel: str) -> Figu
 def _add_unit_axes(figure: Figure, xlabel: str, ylabel: str, *, bottom: float = 36) -> Axes:
     axes = new_axes(figure, left=48, bottom=bottom, top=24)
     ticks = np.linspace(0.0, 1.0, 6)
+    # Axes clip what they draw: markers at 0 and 1 need a margin.
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel=xlabel, ylabel=ylabel)
     axes.set_xticks(ticks)
     axes.set_yticks(ticks)
@@ -214,6 +221,7 @@ def _draw_cell(axes: Axes, position: tuple[int, int], count: int, row_total: int
     color = FOR if row == column else AGAINST
     alpha = 0.1 + 0.65 * count / max(row_total, 1)
     color, alpha = (color, alpha) if count else (FAINT, 0.4)
+    # Not `imshow`, whose bitmap could not take its colors from the page.
     axes.bar(column, 0.94, 0.94, bottom=row - 0.47, color=color, alpha=alpha, linewidth=0)
     if count:
         text = _abbreviate(count)

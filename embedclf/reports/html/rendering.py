@@ -31,11 +31,11 @@ def _environment() -> Environment:
         loader=PackageLoader("embedclf.reports.html"),
         autoescape=True,
         finalize=_show_controls,
-        undefined=StrictUndefined,
+        undefined=StrictUndefined,  # a misspelled name is an error, not a gap
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
-        auto_reload=False,
+        auto_reload=False,  # installed templates don't change
     )
     environment.filters["score"] = format_score
     environment.filters["percent"] = format_percent
@@ -47,4 +47,5 @@ def _environment() -> Environment:
 
 def _show_controls(value: Any) -> Any:
     """Every value passes through here before it is escaped, so no template can forget it."""
+    # Markup is finished HTML, whose line breaks must not become symbols.
     return value if isinstance(value, Markup) else escape_controls(str(value))

@@ -69,6 +69,7 @@ def _tabulate_thresholds(run: Run) -> ThresholdTable | str | None:
     try:
         return tabulate_thresholds(run)
     except (DataError, RunError) as error:
+        # A report that lacks a section is better than none.
         return str(error)
 
 
@@ -77,7 +78,8 @@ def _audit(run: Run, config: Config) -> Audit | str:
     data = config.data
     tables = {"train": data.train, "validation": data.validation, "test": data.test}
     for split, table in tables.items():
-        if isinstance(table, Path):
+        if isinstance(table, Path):  # a fraction of the training rows has no table
+            # Checked apart, because `is_missing_or_unchanged` accepts a missing table.
             if not table.is_file():
                 return f"{display_path(table)} is not there any more"
             if not is_missing_or_unchanged(run, split, table):

@@ -89,6 +89,7 @@ def render_run_report(data: ReportData) -> str:
         slices=_slices(evaluation),
         mistakes=list(map(_mistake, evaluation.mistakes)),
         audit=_audit(data.audit),
+        # By line, because the renderer shows control characters, line breaks included, as symbols.
         config=data.config.rstrip("\n").split("\n"),
         run=_run(run),
     )
@@ -149,10 +150,11 @@ def _confusion(evaluation: RunEvaluation) -> Values | None:
         (count, actual, predicted)
         for actual, counts in zip(scores.labels, scores.confusion, strict=True)
         for predicted, count in zip(scores.labels, counts, strict=True)
-        if count and predicted is not actual
+        if count and predicted is not actual  # both are from the same list
     ]
     confusions.sort(key=lambda confusion: -confusion[0])
     rows = [
+        # Never divides by 0: a label with confusions has rows.
         (actual.label, predicted.label, count, count / actual.rows)
         for count, actual, predicted in confusions[:_MAX_CONFUSIONS]
     ]
@@ -166,9 +168,10 @@ def _curves(evaluation: RunEvaluation) -> Values | None:
     """
     predictions, scores = evaluation.predictions, evaluation.scores.metrics
     task = evaluation.scored.classifier.labels.task
-    y_true = predictions.known_outcomes.ravel()
+    y_true = predictions.known_outcomes.ravel()  # (known * outputs,)
     if task == "multiclass" or y_true.all() or not y_true.any():
         return None
+    # Not `known_probabilities`: clipping would tie probabilities near 0 or 1.
     curve = ThresholdCurve.from_predictions(
         y_true, predictions.y_prob[predictions.is_known].ravel()
     )
@@ -182,7 +185,7 @@ def _curves(evaluation: RunEvaluation) -> Values | None:
         "roc": None,
     }
     if task == "binary":
-        rates = curve.false_positives / (curve.rows - curve.positives)
+        rates = curve.false_positives / (curve.rows - curve.positives)  # both outcomes occur
         figure = roc_curve(rates, curve.recall, (false_positive_rate, recall))
         values |= {"roc": to_svg(figure, "roc", "ROC curve"), "roc_auc": scores["roc_auc"]}
     return values
@@ -191,6 +194,7 @@ def _curves(evaluation: RunEvaluation) -> Values | None:
 def _current_rates(evaluation: RunEvaluation) -> tuple[float, float, float]:
     """Recall, precision and false positive rate at the run's threshold, on rows of known labels."""
     predictions = evaluation.predictions
+    # Both (known, outputs).
     y_true = predictions.known_outcomes
     y_pred = predictions.labels.binarize(predictions.y_pred)[predictions.is_known]
     positives, negatives = int(y_true.sum()), int((~y_true).sum())
@@ -203,7 +207,7 @@ def _current_rates(evaluation: RunEvaluation) -> tuple[float, float, float]:
 
 
 def _reliability(evaluation: RunEvaluation) -> Values | None:
-    if not len(evaluation.predictions.calibration_pairs[0]):
+    if not len(evaluation.predictions.calibration_pairs[0]):  # no label is known
         return None
     figure = reliability_diagram(compute_reliability(evaluation.predictions))
     subjects = {
@@ -252,6 +256,7 @@ def _slices(evaluation: RunEvaluation) -> Values:
     title = f"{metric_title(metric)} of slices, with 95 % intervals"
     groups = [
         (by, [(row_slice.name, row_slice.score, *row_slice.interval) for row_slice in group])
+        # `groupby` joins neighbors only; slices are in order of what they slice by.
         for by, group in groupby(evaluation.slices, lambda row_slice: row_slice.by)
     ]
     rows = [

@@ -84,7 +84,9 @@ def _importance(search: TuningResult) -> dict[str, Any] | None:
 def _slices(search: TuningResult) -> Iterator[Markup]:
     scored = [trial for trial in search.trials if trial.score is not None]
     others = [trial for trial in scored if trial.number != search.best.number]
+    # `importance` begins with the largest; without it the order of the search space decides.
     for key in list(search.importance or search.space)[:_MAX_SLICES]:
+        # The best trial comes first, as `setting_slice` expects, whatever its number.
         yield _slice(search, key, [search.best, *others])
 
 
@@ -118,4 +120,5 @@ def _trials(search: TuningResult) -> dict[str, Any]:
 
 
 def _sentence(text: str) -> str:
+    # Not `capitalize`, which would lower all other letters.
     return f"{text[:1].upper()}{text[1:]}."

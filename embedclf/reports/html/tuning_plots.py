@@ -52,17 +52,19 @@ def optimization_history(
         metric: Name of the score.
         lower_is_better: Whether the best score is the lowest.
     """
+    # (n, 2) of number and score.
     scored = np.array([(number, score) for number, score in trials if score is not None])
     others = [number for number, score in trials if score is None]
     best = (np.minimum if lower_is_better else np.maximum).accumulate(scored[:, 1])
     last = trials[-1][0]
     figure = new_figure(_WIDTH, _HEIGHT)
     axes = new_axes(figure, left=48, bottom=36, top=30)
+    # The line reaches the last trial, even if that has no score.
     line = [*scored[:, 0], last], [*best, best[-1]]
     axes.plot(*line, "-", color=FOR, drawstyle="steps-post", label="best so far")
     axes.plot(*scored.T, "o", color=FOR, ms=4, alpha=0.6, label="trial")
     if others:
-        bottom = axes.get_ylim()[0]
+        bottom = axes.get_ylim()[0]  # known once the scores are drawn
         axes.plot(others, [bottom] * len(others), "x", color=AGAINST, ms=4, label="no score")
     axes.locator_params("x", integer=True, min_n_ticks=1)
     axes.set(xlabel="trial", ylabel=metric)
@@ -121,7 +123,7 @@ def setting_slice(
         axes.locator_params("x", nbins=5)
     axes.axhline(score, color=SOFT, linestyle=":", linewidth=1)
     axes.set(xlabel=setting, ylabel=metric)
-    axes.minorticks_off()
+    axes.minorticks_off()  # on a log axis they may have labels, too
     return figure
 
 

@@ -54,7 +54,7 @@ def render_word_map(run: str, word_map: WordMap) -> Iterator[str]:
 def word_map_svg(word_map: WordMap, *, standalone: bool = True) -> Markup:
     """Render the map as SVG; a standalone file has the style sheet that a page brings otherwise."""
     return to_svg(
-        _draw(word_map, {}),
+        _draw(word_map, {}),  # `to_svg` replaces the placeholders
         "map",
         _caption(word_map),
         template="word_map.svg.j2",
@@ -73,6 +73,7 @@ def word_map_png(word_map: WordMap) -> bytes:
     names = "".join(
         point.entry.name for point in word_map.points if point.name_position is not None
     )
+    # As names are drawn: control characters are symbols by then.
     if character := missing_glyph(escape_controls(names)):
         raise RequestError(
             f"the letters of a picture have no {character!r}; a page (.html) or .svg has all"
@@ -110,11 +111,12 @@ def _draw(word_map: WordMap, colors: dict[str, str]) -> Figure:
     figure = new_figure(WIDTH, HEIGHT)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.set_xlim(0, WIDTH)
-    axes.set_ylim(HEIGHT, 0)
+    axes.set_ylim(HEIGHT, 0)  # y grows downward, as in SVG
     axes.set_axis_off()
     for label, color in _label_colors(word_map).items():
         points = [point for point in word_map.points if point.entry.top_label == label]
         places = [point.x for point in points], [point.y for point in points]
+        # The size of a marker is its diameter.
         axes.plot(*places, "o", color=colors.get(color, color), ms=2 * POINT_RADIUS, mew=0)
     for point in word_map.points:
         if point.name_position is not None:
@@ -129,7 +131,9 @@ def _point_values(point: MapPoint) -> dict[str, Any]:
     times = "" if entry.count is None else f", read {entry.count:,} times"
     name, label = shorten_name(entry.name), shorten_name(entry.top_label)
     text = f"{name}: {entry.label_contributions[entry.top_label]:+.2f} towards {label}{times}"
+    # An estimate, as only the browser knows the font; 12 is the padding of both sides.
     width = min(7.0 * cell_len(text) + 12, WIDTH)
+    # The box stays on the map; near the bottom edge it is above the point.
     left = min(max(0.0, point.x - width / 2), WIDTH - width)
     top = point.y + 12 if point.y < HEIGHT - 40 else point.y - 34
     return {"text": text, "x": point.x, "y": point.y, "left": left, "top": top, "width": width}
