@@ -132,6 +132,15 @@ def test_duplicate_columns_are_kept_in_csv_and_refused_elsewhere(
     assert "standard output: two columns would be named 'a'" in stderr
 
 
+def test_parquet_takes_a_last_batch_that_fills_a_row_group(
+    run: Run, tmp_path: Path, invoke: Invoke
+) -> None:
+    table = write_csv(tmp_path / "large.csv", ["text"], [["good hotel " * 300_000]] * 3)
+    out = tmp_path / "out.parquet"
+    invoke("predict", table, "--run", run.path, "-o", out)
+    assert parquet.read_metadata(out).num_rows == 3
+
+
 def test_probabilities_are_numbers_in_json_lines_and_parquet(
     run: Run, table: Path, tmp_path: Path, invoke: Invoke
 ) -> None:

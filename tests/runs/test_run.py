@@ -55,6 +55,13 @@ def test_a_missing_file_is_refused_with_its_name(copy: Path, name: str) -> None:
         Run.open(copy)
 
 
+@pytest.mark.parametrize("content", ["[]", "3", "no JSON"])
+def test_metrics_that_are_no_object_are_refused(copy: Path, content: str) -> None:
+    (copy / "metrics.json").write_text(content, encoding="utf-8")
+    with pytest.raises(RunError, match=r"metrics\.json: damaged"):
+        Run.open(copy)
+
+
 def test_newer_runs_and_other_directories_are_refused(copy: Path) -> None:
     record = json.loads((copy / "run.json").read_text())
     (copy / "run.json").write_text(json.dumps({**record, "format": 99}))
