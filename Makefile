@@ -71,7 +71,7 @@ bench-vectors: $(VENV)/installed ## Compare random with GloVe initialization on 
 	$(BIN)/python -m tests.benchmarks.vectors
 
 clean: ## Remove the environment and caches; ./runs stay
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
