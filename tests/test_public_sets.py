@@ -27,7 +27,7 @@ LEAST = {
     "GoEmotions": 0.35,
     "Waimai, characters": 0.86,
     "NSMC": 0.87,
-    "arXiv titles": 0.44,
+    "arXiv titles": 0.46,
 }
 """Test scores that each set must reach."""
 FOUND = {"SST-2": 0.6, "SST-2, first 10,000": 0.4, "SMS Spam": 0.85, "Banking77": 0.8}
@@ -35,7 +35,6 @@ FOUND = {"SST-2": 0.6, "SST-2, first 10,000": 0.4, "SMS Spam": 0.85, "Banking77"
 EPOCHS = {
     "IMDB, flatten": 3,
     "NSMC": 2,
-    "arXiv titles": 1,
     "SST-2": 2,
     "TREC": 5,
     "SMS Spam": 8,
