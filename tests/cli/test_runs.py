@@ -113,7 +113,7 @@ def test_runs_are_listed_and_the_newest_is_the_default(
     assert invoke("predict", "-t", "a", "-q").stderr == ""
 
 
-def slow_training(workplace: Path) -> list[str]:
+def start_slow_training(workplace: Path) -> subprocess.Popen[str]:
     write_csv(workplace / "many.csv", ["text", "label"], reviews(4000))
     command = [sys.executable, "-m", "embedclf", "train", "binary.yaml", "--progress", "plain"]
     overrides = (
@@ -122,18 +122,18 @@ def slow_training(workplace: Path) -> list[str]:
         "training.early_stopping=null",
         "training.learning_rate=1e-5",
     )
-    return [*command, *(arg for override in overrides for arg in ("-s", override))]
-
-
-@pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_keeps_the_best_epoch(workplace: Path) -> None:
-    with subprocess.Popen(
-        slow_training(workplace),
+    return subprocess.Popen(
+        [*command, *(arg for override in overrides for arg in ("-s", override))],
         cwd=workplace,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-    ) as process:
+    )
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_ctrl_c_keeps_the_best_epoch(workplace: Path) -> None:
+    with start_slow_training(workplace) as process:
         assert process.stderr is not None
         while "epoch 2/" not in process.stderr.readline():
             assert process.poll() is None
@@ -147,13 +147,7 @@ def test_ctrl_c_keeps_the_best_epoch(workplace: Path) -> None:
 
 @pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_before_the_first_epoch_leaves_nothing(workplace: Path) -> None:
-    with subprocess.Popen(
-        slow_training(workplace),
-        cwd=workplace,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
+    with start_slow_training(workplace) as process:
         assert process.stderr is not None
         process.stderr.readline()
         process.send_signal(signal.SIGINT)
@@ -165,13 +159,7 @@ def test_ctrl_c_before_the_first_epoch_leaves_nothing(workplace: Path) -> None:
 
 
 def test_a_kill_leaves_no_partial_run(workplace: Path, invoke: Invoke) -> None:
-    with subprocess.Popen(
-        slow_training(workplace),
-        cwd=workplace,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
+    with start_slow_training(workplace) as process:
         assert process.stderr is not None
         while "epoch 1/" not in process.stderr.readline():
             assert process.poll() is None
