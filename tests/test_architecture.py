@@ -21,7 +21,7 @@ PACKAGES = sorted({file.parent for file in MODULES} - {Path()})
 TENSORFLOW = {"model/backend", "cli/process"}
 """The modules that import TensorFlow or Keras; `process` does it ahead, in a thread."""
 STARTS_TENSORFLOW = {"model/backend", "model/network", "model/optimizers"} | {
-    f"training/{module}" for module in ("loop", "train_step")
+    f"training/{module}" for module in ("loop", "tensorboard", "train_step")
 }
 """The modules whose import starts TensorFlow; all others import them inside a function."""
 OPTUNA = {"tuning/optuna_trials", "tuning/study"}
@@ -112,7 +112,7 @@ def test_a_package_has_few_modules_and_says_what_lives_there(package: Path) -> N
 def test_a_module_opens_with_its_subject_and_stays_small(module: Path) -> None:
     source = (PACKAGE / module).with_suffix(".py").read_text(encoding="utf-8")
     assert ast.get_docstring(ast.parse(source))
-    assert len(source.splitlines()) <= 350
+    assert len(source.splitlines()) <= 320
 
 
 def test_few_modules_import_tensorflow() -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from embedclf.inference.explain import Explanation
+    from embedclf.inference.explanation import Explanation
     from embedclf.inference.inputs import TableFormat
     from embedclf.inference.predict import PredictionRequest
     from embedclf.runs.run import Run

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from embedclf.evaluation.bootstrap import Interval
     from embedclf.evaluation.predictions import Predictions
     from embedclf.evaluation.scored_rows import ScoredRows
-    from embedclf.inference.explain import Explanation
+    from embedclf.inference.explanation import Explanation
     from embedclf.system.arrays import Int64s, Mask, Rows
 
 _QUARTILES = (25, 50, 75)

@@ -18,7 +18,7 @@ from embedclf.system.terminal import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from embedclf.inference.explain import Explanation
+    from embedclf.inference.explanation import Explanation
 
 _MAX_TOKENS = 12
 """Tokens listed in an explanation; one line sums up the others."""

@@ -75,7 +75,8 @@ def fit_network(
     initialized = time.perf_counter()
 
     from embedclf.model import backend
-    from embedclf.training.loop import fit, logged
+    from embedclf.training.loop import fit
+    from embedclf.training.tensorboard import logged
 
     device = backend.start(dataset.config.training.device)
     on_start(device)

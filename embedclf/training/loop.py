@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from embedclf.errors import TrainingError
-from embedclf.model.backend import OutOfMemory, keras, small_steps
+from embedclf.model.backend import OutOfMemory, small_steps
 from embedclf.model.classifier import fit_inverse_temperature
 from embedclf.model.network import extract_weights
 from embedclf.model.optimizers import OPTIMIZERS
@@ -22,9 +21,7 @@ from embedclf.training.train_step import TrainSteps
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
-    from pathlib import Path
 
-    from embedclf.config.schema import TrainingConfig
     from embedclf.data.dataset import Dataset
     from embedclf.system.arrays import Floats, Rows
     from embedclf.training.checkpoints import Checkpoint
@@ -93,41 +90,6 @@ def fit(
         best_epoch=loop.best_epoch,
         stop_reason=stop_reason,
     )
-
-
-@contextmanager
-def logged(
-    network: Any,
-    config: TrainingConfig,
-    folder: Path | None,
-    on_event: Callable[[Resumed | Step | Epoch], None],
-) -> Iterator[Callable[[Resumed | Step | Epoch], None]]:
-    """Pass events on, and write epochs to TensorBoard's log if there is a folder for it.
-
-    The callback wants a compiled model to read the learning rate from. The network itself stays
-    uncompiled, so the callback gets another model over the same layers.
-    """
-    if folder is None:
-        yield on_event
-        return
-    with interrupts.deferred():
-        model = keras.Model(network.inputs, network.outputs)
-        model.compile(config.optimizer)
-        model.optimizer.learning_rate = config.learning_rate
-        callback = keras.callbacks.TensorBoard(str(folder), write_graph=False)
-        log = keras.callbacks.CallbackList([callback], model=model)
-        log.on_train_begin()
-
-    def log_event(event: Resumed | Step | Epoch) -> None:
-        on_event(event)
-        if isinstance(event, Epoch):
-            names = ("loss", "score", "val_loss", "val_score")
-            # Keras counts epochs from 0
-            log.on_epoch_end(event.epoch - 1, {name: getattr(event, name) for name in names})
-
-    yield log_event
-    with interrupts.ignored():
-        log.on_train_end()
 
 
 class TrainingLoop:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from embedclf.config.schema import ModelConfig
 from embedclf.data.labels import Labels, Task
-from embedclf.inference.explain import Explanation, TokenContribution, explain
+from embedclf.inference.explain import explain
+from embedclf.inference.explanation import Explanation, TokenContribution
 from embedclf.model.backend import keras
 from embedclf.model.classifier import Classifier
 from embedclf.model.weights import read_weights

@@ -9,7 +9,7 @@ from embedclf.reports.html.rendering import stream
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from embedclf.inference.explain import Explanation
+    from embedclf.inference.explanation import Explanation
 
 _MAX_TERMS = 20
 

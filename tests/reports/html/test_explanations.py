@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from embedclf.inference.explain import Explanation
+    from embedclf.inference.explanation import Explanation
 
 
 def test_explanations_are_written_as_a_page(golden: Callable[[str, str], None]) -> None:
