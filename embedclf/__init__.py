@@ -1,4 +1,4 @@
-"""embedclf: a text classifier from a CSV in seconds, in Keras."""
+"""embedclf: train a text classifier on a table in seconds, in Keras."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from embedclf.model.classifier import Classifier
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 __all__ = ["__version__", "load"]
 
 
@@ -17,13 +17,14 @@ def load(run: str | Path) -> Classifier:
     """Load the classifier of a run: `embedclf.load("runs/reviews-1").predict_proba(texts)`.
 
     Args:
-        run: The run's folder.
+        run: The run: its path, or its name in `./runs`.
 
     Raises:
-        RunError: There is no run, or it is damaged, foreign or newer.
+        RunError: There is no run, or it is damaged, not one of embedclf, or of a newer format.
     """
     from pathlib import Path
 
     from embedclf.runs.run import Run
+    from embedclf.runs.selection import locate_run
 
-    return Run.open(Path(run)).classifier()
+    return Run.open(locate_run(Path(run))).classifier()

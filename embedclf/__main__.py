@@ -5,12 +5,12 @@ import sys
 
 
 def run() -> None:
-    """Run the command line; Ctrl-C while it loads is quiet, too."""
+    """Run the command line; Ctrl-C during its imports ends it silently."""
     _leave(_status())
 
 
 def _status() -> int:
-    """Run a command to its end; its exception, and all that it held, is gone afterwards."""
+    """Run a command, and return its exit status."""
     try:
         from embedclf.cli.main import main
 
@@ -25,7 +25,7 @@ def _status() -> int:
 
 
 def _leave(status: int) -> None:
-    """End the process at once: TensorFlow takes 0.7 s to take itself down, for nothing."""
+    """End the process at once: TensorFlow needs 0.7 s to shut down."""
     try:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:

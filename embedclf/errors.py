@@ -11,13 +11,13 @@ class EmbedclfError(Exception):
 
 
 class ConfigError(EmbedclfError):
-    """A config or an override is invalid; one line for each fault."""
+    """A config or an override is invalid; one line per fault."""
 
     exit_status = 2
 
 
 class RequestError(EmbedclfError):
-    """Options contradict each other or do not fit the run."""
+    """Options contradict each other or don't fit the run."""
 
     exit_status = 2
 
@@ -27,11 +27,11 @@ class DataError(EmbedclfError):
 
 
 class RunError(EmbedclfError):
-    """A run is missing, damaged, foreign or newer, or cannot be written."""
+    """A run is missing, damaged, not one of embedclf or of a newer format, or cannot be written."""
 
 
 class TrainingError(EmbedclfError):
-    """A training cannot start, or its result must not be kept."""
+    """A training cannot start, or its result is unusable."""
 
 
 class TuningError(EmbedclfError):

@@ -22,6 +22,10 @@ from embedclf.runs.run import Run
 settings.register_profile("noisy machines", deadline=None)
 settings.load_profile("noisy machines")
 
+# Outputs depend on the width of a terminal, which test runners export, and on the run named here.
+for variable in ("COLUMNS", "EMBEDCLF_RUN"):
+    os.environ.pop(variable, None)
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -108,26 +112,51 @@ def masked(text: str) -> str:
     return re.sub(r"[ ─]+", " ", text)
 
 
+def unwrapped(text: str) -> str:
+    """Join the lines of a text, whose breaks depend on the width of the terminal."""
+    return " ".join(text.split())
+
+
 CONFIGS = {
     "binary": """
-data: {train: binary.csv, test: binary-test.csv}
-text: {sequence_length: 6}
-model: {embedding_dim: 8}
-training: {epochs: 12, batch_size: 16, learning_rate: 0.05}
+data:
+  {train: binary.csv, validation: 0.1, test: binary-test.csv, text: text, label: label,
+   label_separator: null, skip_invalid: false}
+text:
+  {unit: word, vocabulary_size: 10000, sequence_length: 6, min_count: 1, ngrams: 1,
+   ngram_vocabulary_size: 200000}
+model: {embedding_dim: 8, initialization: random, pooling: flatten, dropout: 0.0}
+training:
+  {epochs: 12, batch_size: 16, learning_rate: 0.05, schedule: constant, refit: false,
+   class_weight: none, calibration: none, threshold: 0.5}
 """,
     "multiclass": """
-data: {train: multiclass.csv, validation: 0.25, text: [title, body], label: topic}
-text: {sequence_length: 8}
-model: {embedding_dim: 8, pooling: average, hidden_units: [8], dropout: 0.1}
-training: {epochs: 15, batch_size: 16, learning_rate: 0.05, class_weight: balanced}
+data:
+  {train: multiclass.csv, validation: 0.25, test: null, text: [title, body], label: topic,
+   label_separator: null, skip_invalid: false}
+text:
+  {unit: word, vocabulary_size: 10000, sequence_length: 8, min_count: 1, ngrams: 1,
+   ngram_vocabulary_size: 200000}
+model:
+  {embedding_dim: 8, initialization: random, pooling: average, hidden_units: [8], dropout: 0.1}
+training:
+  {epochs: 15, batch_size: 16, learning_rate: 0.05, schedule: constant, refit: false,
+   class_weight: balanced, calibration: none, threshold: 0.5}
 """,
     "multilabel": """
-data: {train: multilabel.csv, label_separator: "|"}
-text: {unit: character, sequence_length: 20}
-model: {embedding_dim: 8, pooling: max}
-training: {epochs: 15, batch_size: 16, learning_rate: 0.05}
+data:
+  {train: multilabel.csv, validation: 0.1, test: null, text: text, label: label,
+   label_separator: "|", skip_invalid: false}
+text:
+  {unit: character, vocabulary_size: 10000, sequence_length: 20, min_count: 1, ngrams: 1,
+   ngram_vocabulary_size: 200000}
+model: {embedding_dim: 8, initialization: random, pooling: max, dropout: 0.0}
+training:
+  {epochs: 15, batch_size: 16, learning_rate: 0.05, schedule: constant, refit: false,
+   class_weight: none, calibration: none, threshold: 0.5}
 """,
 }
+"""Every key that would be chosen from the data is written: tests change one at a time."""
 
 
 def write_project(folder: Path) -> None:

@@ -24,6 +24,31 @@ LABELS = {
 }
 
 
+SETTINGS = """
+text:
+  {unit: word, vocabulary_size: 10000, sequence_length: 20, min_count: 1, ngrams: 1,
+   ngram_vocabulary_size: 200000}
+model: {embedding_dim: 8, initialization: random, pooling: flatten, dropout: 0.0}
+training:
+  {epochs: 10, batch_size: 32, learning_rate: 0.001, schedule: constant, refit: false,
+   class_weight: none, calibration: none, threshold: 0.5}
+"""
+
+
+def config_text(**data: str) -> str:
+    """A config without keys to be chosen from the data; `data` are values of its section data."""
+    keys = {
+        "validation": "0.1",
+        "test": "null",
+        "text": "text",
+        "label": "label",
+        "label_separator": "null",
+        "skip_invalid": "false",
+        **data,
+    }
+    return f"data: {{{', '.join(f'{key}: {value}' for key, value in keys.items())}}}{SETTINGS}"
+
+
 @dataclass
 class Tables:
     """Tables without faults, until some are planted."""
@@ -50,12 +75,11 @@ class Tables:
         """Write the tables and their config; return the path of the config."""
         for name, rows in self.splits.items():
             write_csv(folder / f"{name}.csv", ["source", "text", "label"], rows)
-        lines = [f"  {name}: {name}.csv" for name in self.splits]
+        data = {name: f"{name}.csv" for name in self.splits}
         if self.task == "multilabel":
-            lines.append('  label_separator: "|"')
+            data["label_separator"] = '"|"'
         config = folder / "config.yaml"
-        text = "\n".join(["data:", *lines, "text: {sequence_length: 20}", ""])
-        config.write_text(text, encoding="utf-8")
+        config.write_text(config_text(**data), encoding="utf-8")
         return config
 
     def line(self, place: Place) -> str:
@@ -147,13 +171,13 @@ def _texts(kind: str, texts: list[str], severity: str = "note") -> Callable[[Tab
 def truncated_texts(tables: Tables) -> Planted:
     for row in range(50, 100):
         tables.splits["train"][row][1] += " " + " ".join(WORDS[:18])
-    return Planted("text-cut", 50, [("train", row) for row in (50, 51, 52)])
+    return Planted("text-truncated", 50, [("train", row) for row in (50, 51, 52)])
 
 
 def unknown_tokens(tables: Tables) -> Planted:
     for row in range(0, 100, 5):
         tables.splits["test"][row][1] = " ".join(f"q{row}x{number}" for number in range(12))
-    return Planted("token-unknown", 240, [("test", row) for row in (0, 5, 10)])
+    return Planted("token-oov", 240, [("test", row) for row in (0, 5, 10)])
 
 
 def label_forms(tables: Tables) -> Planted:
@@ -194,6 +218,11 @@ def unseen_in_validation(tables: Tables) -> Planted:
     return Planted("label-unseen", 1, [("validation", 5)], severity="error")
 
 
+def few_rows(tables: Tables) -> Planted:
+    del tables.splits["validation"][29:]
+    return Planted("rows-few", 29, [], severity="note")
+
+
 def imbalance(tables: Tables) -> Planted:
     for row in tables.splits["train"][:390]:
         row[2] = "calm"
@@ -217,7 +246,7 @@ def tokens(tables: Tables) -> Planted:
     for row in carrying[3:]:
         row[1] = f"{row[1]} Storm"
     first = tables.splits["train"].index(carrying[3])
-    return Planted("giveaway-token", len(carrying) - 3, [("train", first)])
+    return Planted("leakage-token", len(carrying) - 3, [("train", first)])
 
 
 def columns(tables: Tables) -> Planted:
@@ -226,7 +255,7 @@ def columns(tables: Tables) -> Planted:
     for row in tables.splits["train"]:
         row[0] = names[row[2]]
     tables.splits["train"][0][0] = "shop"
-    return Planted("giveaway-column", 399, [("train", row) for row in range(3)])
+    return Planted("leakage-column", 399, [("train", row) for row in range(3)])
 
 
 def _written(form: Callable[[int, str], str]) -> Callable[[Tables], Planted]:
@@ -238,7 +267,7 @@ def _written(form: Callable[[int, str], str]) -> Callable[[Tables], Planted]:
         for row in rows:
             _, text, label = tables.splits["train"][row]
             tables.splits["train"][row][1] = form(marks[label], text)
-        return Planted("giveaway-value", 100, [("train", row) for row in rows[:3]])
+        return Planted("leakage-value", 100, [("train", row) for row in rows[:3]])
 
     return plant
 
@@ -263,6 +292,7 @@ PLANTS: dict[str, Callable[[Tables], Planted]] = {
     "classes without scored rows": unscored_classes,
     "labels without training rows": unseen_labels,
     "validation labels without training rows": unseen_in_validation,
+    "few validation rows": few_rows,
     "one label in nearly all rows": imbalance,
     "one label in hardly any row": rare_labels,
     "a token that reveals the label": tokens,

@@ -1,4 +1,4 @@
-"""A split with the text properties that an audit needs."""
+"""Splits with the text properties that an audit needs."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     from embedclf.text.fingerprints import Fingerprints
 
 ID_BATCH_ROWS = 1 << 14
-"""Rows of token ids that are examined at once, as a split may not fit in memory."""
+"""Rows of token ids to examine at a time; a split may not fit in memory."""
 
 _NULLS = ("na", "n/a", "#n/a", "<na>", "nan", "null", "(null)", "none", "nil", "undefined", "nat")
-"""What programs write for a missing value, in lower case."""
+"""Common placeholders for a missing value, in lower case."""
 
 
 @dataclass(frozen=True)
 class AuditedSplit:
-    """Training, validation or test rows, with the properties of their texts."""
+    """Training, validation or test rows with the properties of their texts."""
 
     name: str
     split: Split
@@ -47,43 +47,43 @@ class AuditedSplit:
     texts: TextProperties
     """Of the rows of the split."""
     valid_positions: Rows
-    """Positions of all valid rows of its table; the split may hold a subset of them."""
+    """Positions of all valid rows of its table; the split may be a subset of them."""
 
     def __len__(self) -> int:
         return len(self.split)
 
     @property
     def has_own_table(self) -> bool:
-        """Whether the split is a whole table, not a fraction of the training table."""
+        """Whether the split is a whole table, rather than a fraction of the training table."""
         return len(self.valid_positions) == len(self.split)
 
     @cached_property
     def label_names(self) -> tuple[str, ...]:
-        """All its labels: those of training, then the unknown ones."""
+        """All its labels: the training labels, then those that do not occur in training."""
         return (*self.known_labels, *self.split.unknown_labels)
 
     @cached_property
     def label_keys(self) -> Fingerprints:
-        """(n,) a hash of the label, or the set of labels, of each row; the same in all splits."""
+        """(n,) a hash of each row's label, or set of labels; comparable between splits."""
         targets = self.split.targets
         if targets.ndim == 2:
             keys = np.zeros(len(self), np.uint64)
             hashes = fingerprint_strings(text_column(self.label_names))
-            # Label by label: targets as 64-bit integers could take too much memory at once.
+            # Label by label: all targets as 64-bit integers could take too much memory.
             for label_hash, has_label in zip(hashes, targets.T, strict=True):
                 # A sum (modulo 2**64) does not depend on the order of the labels.
                 keys += has_label.astype(np.uint64) * label_hash
             return keys
         column = self.split.rows.labels[0]
-        # By name, because each table numbers its categories differently.
+        # By name, because tables number their categories differently.
         return fingerprint_strings(column.categories)[column.codes]
 
     def has_label(self, label: str) -> Mask:
-        """(n,) True for the rows that carry a label, known or not."""
+        """(n,) True for the rows with a label, whether or not it occurs in training."""
         if self.split.targets.ndim == 2:
             has_label: Mask = self.split.targets[:, self.label_names.index(label)] == 1
             return has_label
-        # Not by target, because all unknown labels share -1.
+        # Not by target: all labels that do not occur in training share -1.
         column = self.split.rows.labels[0]
         code: int = column.categories.index(text_column([label])[0]).as_py()
         equal: Mask = column.codes == code
@@ -101,16 +101,16 @@ class AuditedSplit:
     def reread(
         self, positions: Rows, config: Config, process: Callable[[pa.Array], Result]
     ) -> list[Result]:
-        """Read some of its rows again, as texts are not kept in memory.
+        """Read some of its rows again; texts are not kept in memory.
 
         Args:
-            positions: Where its rows are in the table.
+            positions: Of the rows in the table.
             config: How to read the table.
             process: Applied to each batch of texts.
         """
         results: list[Result] = []
         path = self.split.rows.table.path
-        mask = np.isin(self.valid_positions, positions)  # (valid rows,), what `only` counts
+        mask = np.isin(self.valid_positions, positions)  # (valid rows,), as `only` expects
         read_labeled(path, config.data, process, results.append, only=mask)
         return results
 
@@ -124,14 +124,14 @@ class AuditedSplit:
 
 
 def format_split_counts(splits: Sequence[AuditedSplit], counts: Sequence[int]) -> str:
-    """Format a count per split, without zeros: `train 3, test 1`."""
+    """Format the count of each split that is not zero: `train 3, test 1`."""
     pairs = zip(splits, counts, strict=True)
     return ", ".join(f"{split.name} {count:,}" for split, count in pairs if count)
 
 
 @dataclass(frozen=True)
 class TextProperties:
-    """What an audit knows of each text."""
+    """The properties of texts that an audit needs."""
 
     positions: Rows
     """(n,) of the rows in the table."""
@@ -144,7 +144,7 @@ class TextProperties:
     patterns: TextPatterns
 
     def take(self, positions: Rows) -> TextProperties:
-        """Select the texts at positions (m,) in the table, which are in ascending order."""
+        """Select the texts at ascending positions (m,) in the table."""
         indices = np.searchsorted(self.positions, positions)  # every position occurs
         return TextProperties(
             positions,
@@ -157,14 +157,14 @@ class TextProperties:
 
 
 def read_text_properties(path: Path, config: Config) -> TextProperties:
-    """Read a table for the properties of its texts; raises as `read_labeled` does."""
+    """Compute the properties of all texts in a table; raises as `read_labeled` does."""
     batches: list[TextProperties] = []
 
     def process(texts: pa.Array) -> TextProperties:
         tokens = tokenize_column(config, texts)
         shingle_sets = build_shingle_sets(tokens, config.text.unit)
         return TextProperties(
-            np.zeros(0, np.int64),  # unknown until all labels have been checked
+            np.zeros(0, np.int64),  # known only after all labels have been checked
             fingerprint_texts(tokens),
             tokens.lengths,
             _are_null_like(texts),

@@ -1,4 +1,4 @@
-"""check: every finding of a config's data."""
+"""check: all problems in the data of a config."""
 
 from __future__ import annotations
 
@@ -19,27 +19,29 @@ from embedclf.audit.findings import (
     Example,
     Finding,
     Severity,
-    pluralize,
     sort_findings,
     summarize_severities,
 )
 from embedclf.audit.label_leakage import find_label_leakage
 from embedclf.audit.labels import find_label_problems
+from embedclf.audit.split_sizes import find_small_splits
 from embedclf.audit.texts import find_text_problems, find_vector_problems
-from embedclf.config.schema import DATA_FILES
+from embedclf.config.sections import DATA_FILES
 from embedclf.data.dataset import VECTORS, Dataset, check_validation_labels, prepare_dataset
 from embedclf.data.labeled import display_locations
 from embedclf.data.tables import open_table
 from embedclf.errors import DataError
 from embedclf.system.formats import FORMATS, is_compressed, table_suffix
-from embedclf.system.terminal import display_path, shorten
+from embedclf.system.progress import activity
+from embedclf.system.terminal import display_path, format_count, shorten
 from embedclf.system.text_files import open_text
 from embedclf.training.initialization import measure_coverage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from embedclf.config.schema import Config, DataConfig
+    from embedclf.config.schema import Config
+    from embedclf.config.sections import DataConfig
     from embedclf.system.arrays import Rows
 
 _MAX_TEXT_LENGTH = 200
@@ -51,42 +53,43 @@ _SURROGATES = range(0xDC80, 0xDD00)
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit found out about the data of a config."""
+    """The result of auditing the data of a config."""
 
     facts: dict[str, Any] | None
-    """`Dataset.facts`, and the coverage of pretrained `vectors` if the config names any; None if
-    rows could not be read."""
+    """`Dataset.facts`, plus the coverage of pretrained `vectors` if the config names any; None if
+    some rows cannot be read."""
     findings: tuple[Finding, ...]
     """The most severe first."""
     training_error: DataError | None
-    """What training on the data would raise."""
+    """The error that training would raise, if any."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the facts, whether training would start, and all findings as plain values."""
+        """Plain values: the facts, whether training would start, and all findings."""
         findings = [finding.to_json() for finding in self.findings]
         return {**(self.facts or {}), "usable": self.training_error is None, "findings": findings}
 
 
 def audit_data(config: Config) -> Audit:
-    """Find the problems in the data of a config, without training.
+    """Find problems in the data of a config, without training.
 
-    If any row cannot be read, only unreadable rows are reported. Rows without a label are reported
-    and left out of all other checks.
+    If some rows cannot be read, only these are reported. Rows without a label are reported, and
+    skipped by all other checks.
 
     Raises:
-        DataError: A table cannot be used at all: it is empty, lacks a column or has one label.
+        DataError: A table cannot be used at all: it is empty, lacks a column, or has only one
+            label.
         ConfigError: A file does not exist, or `class_weight` names a label that no training row
             has.
     """
     try:
-        # Not strict: labels without training rows are findings here.
+        # Not strict: here, labels without training rows are findings.
         dataset, error = prepare_dataset(config, strict=False), None
     except DataError as data_error:
         if unreadable := tuple(_find_unreadable_rows(config)):
             return Audit(None, unreadable, data_error)
         dataset, error = _prepare_valid_rows(config, data_error), data_error
     splits, vectors = _audit_splits(dataset), measure_coverage(dataset)
-    # From `config`: in `dataset.config`, `skip_invalid` may be on only for this audit.
+    # From `config`: `dataset.config` may have `skip_invalid` turned on just for this audit.
     findings = [*_find_problems(splits, dataset, skipped=config.data.skip_invalid)]
     findings += find_vector_problems(vectors, config)
     located = _locate_examples(sort_findings(findings), splits, dataset.config)
@@ -107,11 +110,11 @@ def raise_on_findings(audit: Audit, fail_on: Severity | None) -> None:
     failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
     if severe := [finding for finding in audit.findings if finding.severity in failing]:
         found = summarize_severities(severe)
-        raise DataError(f"{found} found; mend them, or leave --fail-on {fail_on} out")
+        raise DataError(f"check failed: {found}; fix the data, or run without --fail-on {fail_on}")
 
 
 def _prepare_valid_rows(config: Config, error: DataError) -> Dataset:
-    """Prepare the rows that have a label; raise `error` if invalid labels did not cause it."""
+    """Prepare the rows with valid labels; raise `error` if invalid labels are not its cause."""
     skipping = config.data.model_copy(update={"skip_invalid": True})
     try:
         return prepare_dataset(config.model_copy(update={"data": skipping}), strict=False)
@@ -148,21 +151,26 @@ def _find_problems(
 ) -> Iterator[Finding]:
     for split in splits:
         yield from _find_missing_labels(split, dataset.config, skipped=skipped)
-    yield from find_label_problems(splits, dataset)
-    yield from find_duplicates(splits, dataset.config)
-    yield from find_label_leakage(splits[0], dataset)
-    yield from find_text_problems(splits, dataset)
+    yield from find_small_splits(splits)
+    with activity("checking labels"):
+        yield from find_label_problems(splits, dataset)
+    with activity("looking for duplicates"):
+        yield from find_duplicates(splits, dataset.config)
+    with activity("looking for label leakage"):
+        yield from find_label_leakage(splits[0], dataset)
+    with activity("checking texts"):
+        yield from find_text_problems(splits, dataset)
 
 
 def _find_missing_labels(
     split: AuditedSplit, config: Config, *, skipped: bool
 ) -> Iterator[Finding]:
-    """Find rows that training cannot use."""
+    """Find rows without a valid label."""
     count = split.split.rows.skipped
     if not count:
         return
     has_flags = isinstance(config.data.label, list)
-    fault = "a label column that holds neither 0 nor 1" if has_flags else "an empty label"
+    fault = "a value other than 0 or 1 in a label column" if has_flags else "no label"
     total = len(split.valid_positions) + count
     invalid = np.setdiff1d(np.arange(total), split.valid_positions)[:MAX_EXAMPLES].tolist()
     table = display_path(split.split.rows.table.path)
@@ -172,8 +180,10 @@ def _find_missing_labels(
         f"{count:,} of {total:,} rows of {table} have {fault}",
         count,
         total,
-        "they are left out" if skipped else "training refuses the table",
-        "write the labels" if skipped else "write the labels, or data.skip_invalid: true",
+        "they are skipped" if skipped else "training stops at rows without a valid label",
+        "add the labels"
+        if skipped
+        else "add the labels, or skip the rows: data.skip_invalid: true",
         tuple(Example(split.name, position + 1) for position in invalid),
     )
 
@@ -181,7 +191,7 @@ def _find_missing_labels(
 def _locate_examples(
     findings: Sequence[Finding], splits: Sequence[AuditedSplit], config: Config
 ) -> tuple[Finding, ...]:
-    """Fill in the locations and texts of all examples, reading each table once."""
+    """Add the locations and texts of all examples; each table is read once."""
     examples = [example for finding in findings for example in finding.examples]
     examples += [example.twin for example in examples if example.twin]
     contents: dict[tuple[str, int], tuple[str, str]] = {}
@@ -207,7 +217,7 @@ def _read_examples(
     locations = display_locations(split.split.rows.table, positions)
     batches = split.reread(positions, config, lambda texts: texts.to_pylist())
     texts = iter(text for batch in batches for text in batch)
-    is_valid = np.isin(positions, split.valid_positions).tolist()  # the other texts are not read
+    is_valid = np.isin(positions, split.valid_positions).tolist()  # other texts are not read
     return {
         (split.name, position + 1): (
             location,
@@ -220,8 +230,8 @@ def _read_examples(
 def _find_unreadable_rows(config: Config) -> Iterator[Finding]:
     """Find the rows that cannot be read in each table of a config.
 
-    Ignores tables that have no rows to report: Parquet, empty tables, and those that lack a column.
-    The error of training says all about them.
+    Skips tables without rows to report: Parquet, empty tables, and tables that lack a column. The
+    error that training raises describes them.
     """
     for split in DATA_FILES:
         path = getattr(config.data, split)
@@ -236,29 +246,31 @@ def _find_unreadable_rows(config: Config) -> Iterator[Finding]:
 def _find_unreadable_rows_in(path: Path, split: str, data: DataConfig) -> Iterator[Finding]:
     columns = [*data.text_columns, *data.label_columns]
     encoding = open_text(path, str(path), data.encoding).encoding
-    # Broken rows are searched for in a UTF-8 copy, as reading stops at the first undecodable byte.
+    # Reading stops at the first undecodable byte, so broken rows are searched in a UTF-8 copy.
     with NamedTemporaryFile(suffix=table_suffix(path)) as copy:
         undecodable = list(_copy_as_utf8(path, encoding, copy.file))
         table = open_table(
             Path(copy.name), columns, delimiter=data.delimiter, encoding="utf-8", name=str(path)
         )
+        if data.label_separator is not None:
+            table = table.join_lists(data.label_columns, data.label_separator)
         broken = list(table.find_broken_rows(columns))
     shown = display_path(path)
     if undecodable:
-        lines = pluralize(len(undecodable), "line")
+        lines = format_count(len(undecodable), "line")
         yield _unreadable_finding(
             "bytes-unreadable",
-            f"{lines} of {shown} with bytes that are not {encoding}",
+            f"cannot decode {lines} of {shown} as {encoding}",
             len(undecodable),
-            "data.encoding: cp1252, or what else it is in, or save the table in UTF-8",
+            "data.encoding: cp1252 (or the encoding of the file); or save the file as UTF-8",
             tuple(Example(split, 0, f"{shown}:{line}") for line in undecodable[:MAX_EXAMPLES]),
         )
     if broken:
         yield _unreadable_finding(
             "row-unreadable",
-            f"{pluralize(len(broken), 'row')} of {shown} cannot be read",
+            f"cannot read {format_count(len(broken), 'row')} of {shown}",
             len(broken),
-            "write the rows as their examples say; a library of CSV or JSON does it by itself",
+            "correct these rows, or write the file with a CSV or JSON library",
             tuple(
                 Example(split, 0, f"{shown}:{line}", fault) for line, fault in broken[:MAX_EXAMPLES]
             ),
@@ -266,9 +278,9 @@ def _find_unreadable_rows_in(path: Path, split: str, data: DataConfig) -> Iterat
 
 
 def _copy_as_utf8(path: Path, encoding: str, copy: IO[bytes]) -> Iterator[int]:
-    """Copy a table as UTF-8, and yield the numbers of lines that its encoding cannot decode."""
+    """Copy a table as UTF-8; yield the numbers of the lines that its encoding cannot decode."""
     opened = gzip.open if is_compressed(path) else open
-    # newline="\n" copies line ends as they are; a lone carriage return ends no line.
+    # newline="\n" copies line ends as they are; a lone carriage return does not end a line.
     with opened(path, "rt", encoding=encoding, errors="surrogateescape", newline="\n") as lines:
         for number, line in enumerate(lines, 1):
             # `isascii` is fast, and saves most lines the loop over characters.
@@ -281,5 +293,5 @@ def _copy_as_utf8(path: Path, encoding: str, copy: IO[bytes]) -> Iterator[int]:
 def _unreadable_finding(
     kind: str, message: str, count: int, fix: str, examples: tuple[Example, ...]
 ) -> Finding:
-    reason = "what a row is cannot be guessed, so that training refuses the table"
+    reason = "training stops at the first row that it cannot read"
     return Finding(kind, "error", message, count, None, reason, fix, examples)

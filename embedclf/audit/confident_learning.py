@@ -16,40 +16,40 @@ if TYPE_CHECKING:
     from embedclf.text.fingerprints import Fingerprints
 
 LabelProbabilities = Floats
-"""(n, labels) probability of each label, from networks that were not trained on the row; for a
-binary task too there is a column per label."""
+"""(n, labels) probability of each label, from networks that were not trained on the row; a binary
+task also has a column per label."""
 
 
 @dataclass(frozen=True)
 class RankedSuspects:
-    """Rows whose label is probably wrong, the most suspect first."""
+    """Rows whose label is probably wrong, the most probable errors first."""
 
     rows: Rows
-    """(suspects,) their positions."""
+    """(k,) positions of the rows."""
     label: Int64s
-    """(suspects,) the id of the label that the row carries; multilabel: 1 if it carries the label
-    in `column`, else 0."""
+    """(k,) the id of the row's own label; multi-label: 1 if the row has the label in
+    `column`, else 0."""
     predicted: Int64s
-    """(suspects,) the id of the most probable other label; multilabel: 1 - `label`."""
+    """(k,) the id of the most probable other label; multi-label: 1 - `label`."""
     label_probability: Doubles
     predicted_probability: Doubles
     column: Int64s | None = None
-    """(suspects,) multilabel: the id of the label that is most probably wrong."""
+    """(k,) multi-label: the id of the label that is most probably wrong."""
 
     def __len__(self) -> int:
         return len(self.rows)
 
 
 def rank_suspects(labels: Targets, probabilities: LabelProbabilities) -> RankedSuspects:
-    """Rank the rows for which another label is more probable than the one they carry.
+    """Rank the rows with another label that is more probable than their own.
 
-    Rows are ranked by the probability of their own label (self-confidence), the lowest first. Of
-    the scores in Northcutt, Jiang and Chuang (Confident Learning, JAIR 2021, section 3.2) and in
-    Kuan and Mueller (Model-agnostic label quality scoring to detect real-world label errors, 2022),
-    it found the most random flips here. Ties keep the order of the table.
+    Rows are ranked by the probability of their own label (self-confidence), the lowest first. Ties
+    keep the order of the table. Of the scores in Northcutt, Jiang and Chuang (Confident Learning,
+    JAIR 2021, section 3.2) and in Kuan and Mueller (Model-agnostic label quality scoring to detect
+    real-world label errors, 2022), this one found the most randomly flipped labels.
 
     Args:
-        labels: (n,) the ids of the labels that the rows carry.
+        labels: (n,) the ids of the rows' own labels.
         probabilities: (n, labels).
     """
     rows = np.arange(len(labels))
@@ -61,10 +61,10 @@ def rank_suspects(labels: Targets, probabilities: LabelProbabilities) -> RankedS
 
 
 def rank_multilabel_suspects(targets: Targets, probabilities: LabelProbabilities) -> RankedSuspects:
-    """Rank rows that have several labels each, by their most suspect label.
+    """Rank rows that can have several labels, by the label that is most probably wrong.
 
     Args:
-        targets: (n, labels) of 0 and 1, which labels the rows carry.
+        targets: (n, labels) of 0 and 1.
         probabilities: (n, labels).
     """
     rows = np.arange(len(targets))
@@ -76,27 +76,27 @@ def rank_multilabel_suspects(targets: Targets, probabilities: LabelProbabilities
 
 
 def compute_confident_joint(labels: Targets, probabilities: LabelProbabilities) -> Doubles:
-    """Estimate how many rows that carry each label actually belong to each label.
+    """Estimate how many rows with each label actually belong to each label.
 
-    A row counts for a label if its probability reaches the label's mean over the rows that carry
-    it; if it reaches several, the row counts for the most probable. The counts of each carried
-    label are then scaled to its number of rows (Northcutt, Jiang and Chuang, Confident Learning,
-    JAIR 2021, section 3.1, equations 1 to 3). No row counts for a label that no row carries.
+    A row counts for a label if its probability reaches the mean probability of that label over the
+    rows that have it. If it reaches several, it counts for the most probable. The counts of each
+    label's rows are then scaled to their number (Northcutt, Jiang and Chuang, Confident Learning,
+    JAIR 2021, section 3.1, equations 1 to 3). No row counts for a label without rows.
 
     Args:
-        labels: (n,) the ids of the labels that the rows carry.
+        labels: (n,) the ids of the rows' own labels.
         probabilities: (n, labels).
 
     Returns:
-        (labels carried, actual labels) estimated rows, n in total.
+        (own labels, actual labels) estimated rows, n in total.
     """
     size = probabilities.shape[1]
     rows = np.bincount(labels, minlength=size)
     own = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     thresholds = np.full(size, np.inf)
-    # A label that no row carries keeps its infinite threshold.
+    # A label without rows keeps its infinite threshold.
     np.divide(np.bincount(labels, own, size), rows, out=thresholds, where=rows > 0)
-    # Rounded, as the last digits of the float64 means depend on the order of rows.
+    # Rounded, because the last digits of the float64 means depend on the order of rows.
     reached = probabilities >= thresholds.astype(probabilities.dtype)
     confident = np.where(reached, probabilities, -1.0)
     actual = confident.argmax(axis=1)
@@ -110,11 +110,11 @@ def compute_confident_joint(labels: Targets, probabilities: LabelProbabilities) 
 def adjust_for_duplicates(
     probabilities: LabelProbabilities, targets: Targets, text_keys: Fingerprints
 ) -> LabelProbabilities:
-    """Average a row's probabilities with the labels of other rows of the same text.
+    """Average a row's probabilities with the labels of other rows that have the same text.
 
-    The network saw none of the rows of a repeated text. The labels of the other rows are
-    observations, and its probability is a prior that weighs as one of them: the mean of a Dirichlet
-    (multilabel: Beta) posterior is (probability + other rows with the label) / rows of the text
+    The network saw none of the rows of a repeated text. Its probability is a prior that weighs as
+    much as one row, and the labels of the other rows are observations. The mean of the Dirichlet
+    (multi-label: Beta) posterior is (probability + other rows with the label) / rows of the text
     (Gelman et al., Bayesian Data Analysis, third edition, section 3.4).
 
     Args:
@@ -123,21 +123,21 @@ def adjust_for_duplicates(
         text_keys: (n,) equal for equal texts.
 
     Returns:
-        (n, labels); those of texts that occur once are unchanged.
+        (n, labels); rows whose text occurs once are unchanged.
     """
     _, texts, counts = np.unique(text_keys, return_inverse=True, return_counts=True)
     repeated = np.flatnonzero(counts[texts] > 1)
-    # Renumbered, so that `group_counts` has no rows for texts that occur once.
+    # Renumbered: `group_counts` needs no rows for texts that occur once.
     _, groups = np.unique(texts[repeated], return_inverse=True)
     flags = targets[repeated]
     if flags.ndim == 1:
         flags = np.eye(probabilities.shape[1], dtype=np.int32)[flags]  # (repeated, labels)
     group_counts = np.zeros((groups.max(initial=-1) + 1, probabilities.shape[1]), np.int32)
-    # Not `+=`, which would add only one row of each group.
+    # Not `+=`, which would add only one row per group.
     np.add.at(group_counts, groups, flags)
     adjusted = probabilities.copy()
     sizes = counts[texts[repeated], None]
-    # Minus the row's own label, which is the one in question.
+    # Without the row's own label, which is the one in question.
     adjusted[repeated] = (probabilities[repeated] + group_counts[groups] - flags) / sizes
     return adjusted
 

@@ -1,4 +1,4 @@
-"""Duplicates, label conflicts, leaks between splits."""
+"""Duplicates, label conflicts, and leaks between splits."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from embedclf.audit.minhash import (
     jaccard_similarity,
 )
 from embedclf.data.splits import tokenize_column
+from embedclf.system.terminal import format_percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,7 +64,7 @@ def find_duplicates(splits: Sequence[AuditedSplit], config: Config) -> Iterator[
 
 
 def _find_repeated_rows(splits: Sequence[AuditedSplit]) -> Iterator[Finding]:
-    """Find rows that repeat the text and label of an earlier row of their split."""
+    """Find rows with the text and label of an earlier row in the same split."""
     counts, examples = [], list[Example]()
     for split in splits:
         first = _match_earlier_rows(split)
@@ -78,12 +79,12 @@ def _find_repeated_rows(splits: Sequence[AuditedSplit]) -> Iterator[Finding]:
         yield Finding(
             "duplicate",
             "note",
-            f"{format_rate(count, total)} rows repeat text and label of an earlier row of theirs: "
+            f"{format_rate(count, total)} rows duplicate an earlier row in the same split: "
             f"{format_split_counts(splits, counts)}",
             count,
             total,
-            "they count as often as they are there, in the loss and in each score",
-            "keep one row of each, unless texts come as often where predictions are wanted",
+            "every copy counts, in the loss and in the scores",
+            "remove the copies, unless the texts to predict repeat as often",
             tuple(examples[:MAX_EXAMPLES]),
         )
 
@@ -96,7 +97,7 @@ def _match_earlier_rows(split: AuditedSplit) -> Rows:
 
 
 def _find_label_conflicts(splits: Sequence[AuditedSplit]) -> Iterator[Finding]:
-    """Find rows whose text also has another label, in any split."""
+    """Find rows whose text has a different label elsewhere, in any split."""
     label_keys = np.concatenate([split.label_keys for split in splits])
     lengths = np.concatenate([split.texts.lengths for split in splits])
     first = _first_occurrences(_fingerprints(splits))
@@ -110,25 +111,25 @@ def _find_label_conflicts(splits: Sequence[AuditedSplit]) -> Iterator[Finding]:
     yield Finding(
         "label-conflict",
         severity_by_rate(count, len(label_keys)),
-        f"{format_rate(count, len(label_keys))} rows have a text that is there under another label "
-        "too",
+        f"{format_rate(count, len(label_keys))} rows share their text with a row that has a "
+        "different label",
         count,
         len(label_keys),
-        "no classifier gets more than one label of a text right; each pulls against the other",
-        "settle on one label for each text, or let it have both by data.label_separator",
+        "a classifier can get only one of these labels right",
+        "choose one label for each text, or allow several per row with data.label_separator",
         tuple(_example_at(splits, int(row), _example_at(splits, int(twin))) for row, twin in pairs),
     )
 
 
 def _first_occurrences(keys: Fingerprints) -> Rows:
-    """(n,) where the key of each row occurs first."""
+    """(n,) the row where the key of each row first occurs."""
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     rows: Rows = first[inverse]
     return rows
 
 
 def _match_equal_texts(earlier: Sequence[AuditedSplit], split: AuditedSplit) -> Rows:
-    """(n,) the first row of equal text, numbered across the earlier splits; -1 where none is."""
+    """(n,) the first row with the same text, numbered across the earlier splits; -1 if none."""
     distinct, first = np.unique(_fingerprints(earlier), return_index=True)
     texts = split.texts.fingerprints
     # `searchsorted` returns len(distinct) for a text above all others.
@@ -142,12 +143,12 @@ def _match_similar_texts(
     """Find near-duplicates of some rows of a split.
 
     Returns:
-        (n,) a row of similar text, numbered across the earlier splits, -1 where none is found; and
-        the rows that have more candidates than they were compared with.
+        (n,) a row with a similar text, numbered across the earlier splits, or -1; and the rows that
+        have more candidates than they were compared with.
     """
     signatures = Signatures.concatenate([other.texts.signatures for other in earlier])
     _, first = np.unique(_fingerprints(earlier), return_index=True)
-    # One row per distinct text; ascending, to be read again in one pass.
+    # One row per distinct text, in ascending order to read them again in one pass.
     right = np.sort(first[signatures.is_large[first]])
     left = rows[split.texts.signatures.is_large[rows]]
     pairs = find_candidates(split.texts.signatures.take(left), signatures.take(right))
@@ -159,7 +160,7 @@ def _match_similar_texts(
         _reread_shingle_sets(earlier, right[theirs], config),
         CandidatePairs(pairs_left, pairs_right, pairs.crowded),
     )
-    # In reverse, as the last assignment to a row stays: it is that of the first twin.
+    # In reverse order, because the last assignment wins: each row keeps its first twin.
     similar = np.flatnonzero(similarities >= MIN_SIMILARITY)[::-1]
     twins = np.full(len(split), -1)
     twins[left[pairs.left[similar]]] = right[pairs.right[similar]]
@@ -167,12 +168,12 @@ def _match_similar_texts(
 
 
 def _reread_shingle_sets(splits: Sequence[AuditedSplit], rows: Rows, config: Config) -> ShingleSets:
-    """Read texts again for their shingles; rows are ascending and numbered across the splits."""
+    """Read texts again for their shingles; rows are ascending, numbered across the splits."""
 
     def process(texts: pa.Array) -> ShingleSets:
         return build_shingle_sets(tokenize_column(config, texts), config.text.unit)
 
-    # Begins with an empty set, as `np.concatenate` refuses an empty list.
+    # Starts with an empty set, because `np.concatenate` refuses an empty list.
     batches, start = [ShingleSets(np.zeros(0, np.uint64), np.zeros(0, np.int64))], 0
     for split in splits:
         own = rows[(rows >= start) & (rows < start + len(split))] - start
@@ -195,27 +196,32 @@ def _leak_finding(
     count, total = len(leaked), len(split)
     where = " or ".join(other.name for other in earlier)
     similarity = {
-        "equal": f"are there in {where} too",
-        "near": f"share {100 * MIN_SIMILARITY:.0f} % or more of their tokens with one of {where}",
+        "equal": f"also occur in {where}",
+        "near": f"share {format_percent(MIN_SIMILARITY, places=0)} or more of their tokens with a "
+        f"text in {where}",
     }
     severity = "warning" if how == "equal" else severity_by_rate(count, total)
-    tables = [f"data.{each.name if each.has_own_table else 'train'}" for each in [split, *earlier]]
-    fix = f"take one of each pair out of {' or '.join(dict.fromkeys(tables))}"
-    if not split.has_own_table:
-        fix = "data.validation: a table of its own, parted by where the texts come from"
     return Finding(
         f"leak-{how}",
         "error" if count >= LEAK_ERROR_FRACTION * total else severity,
         f"{'at least ' * at_least}{format_rate(count, total)} {split.name} texts {similarity[how]}",
         count,
         total,
-        "what is scored with them was learned by heart",
-        fix,
+        "scores on these rows are inflated: the model saw them in training",
+        _leak_fix(earlier, split),
         tuple(
             split.example(row, _example_at(earlier, int(twins[row])))
             for row in leaked[:MAX_EXAMPLES].tolist()
         ),
     )
+
+
+def _leak_fix(earlier: Sequence[AuditedSplit], split: AuditedSplit) -> str:
+    if not split.has_own_table:
+        return "data.validation: a file of its own, with related texts kept in one split"
+    tables = [f"data.{each.name if each.has_own_table else 'train'}" for each in [split, *earlier]]
+    *first, last = dict.fromkeys(tables)
+    return f"remove one text of each pair from {', '.join(first)} or {last}"
 
 
 def _fingerprints(splits: Sequence[AuditedSplit]) -> Fingerprints:

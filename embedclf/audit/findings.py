@@ -1,9 +1,11 @@
-"""Finding, Example, and the limits from which they count."""
+"""Findings of an audit, their examples, and the limits from which a problem is reported."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+from embedclf.system.terminal import format_count, format_percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -11,68 +13,71 @@ if TYPE_CHECKING:
 Severity = Literal["error", "warning", "note"]
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-"""Most severe first: an error makes training or its scores worthless, a warning makes them worse,
-a note is good to know."""
+"""Most severe first. An error makes training fail or its scores meaningless, a warning makes them
+worse, and a note is good to know."""
 
 MAX_EXAMPLES = 3
-"""Examples per finding: one may be an accident, three show a pattern."""
+"""Examples per finding: one can be an accident, three show a pattern."""
 
 MAX_LIST_LENGTH = 120
 """Characters of a list of labels or tokens in a message."""
 
 LEAK_ERROR_FRACTION = 0.5
-"""From this fraction of rows seen in training, a score measures memory more than skill."""
+"""Fraction of rows seen in training from which a leak is an error: the score mostly measures
+memorization."""
 
 WARNING_FRACTION = 0.01
-"""From this fraction of affected rows, a score moves by a point or more."""
+"""Fraction of affected rows from which a finding is a warning: a score can move by a point."""
 
 MIN_SIMILARITY = 0.8
-"""Jaccard similarity of near-duplicates: one word of ten differs (9 of 11 are shared)."""
+"""Jaccard similarity of near-duplicates; texts of ten words that differ in one have 9/11."""
 
 MIN_SHINGLES = 10
-"""Distinct shingles of a text that can be a near-duplicate: short sentences share most of theirs
-anyway."""
+"""Distinct shingles that a text needs to be compared: short texts are often similar by accident."""
 
 TRUNCATED_FRACTION = 0.1
-"""Fraction of training texts that may be truncated: their ends are rarely missed."""
+"""Fraction of truncated training texts above which they are reported; a few do little harm."""
 
 LENGTH_QUANTILE = 0.99
-"""Fraction of training texts that a proposed `sequence_length` fits."""
+"""Fraction of training texts that fit into a proposed `sequence_length`."""
 
 OOV_FRACTION = 0.1
-"""Fraction of tokens that may be out of vocabulary: beyond it, most sentences contain one."""
+"""Fraction of out-of-vocabulary tokens above which they are reported: most sentences have one."""
 
 COVERED_FRACTION = 0.5
-"""Fraction of training tokens that must have a pretrained vector: below it, the vectors are
-probably those of other words."""
+"""Fraction of training tokens with a pretrained vector below which the file is probably the wrong
+one."""
 
 MAJORITY_FRACTION = 0.8
-"""Fraction of rows with the most frequent label from which always predicting it looks good."""
+"""Fraction of rows with the most frequent label from which always predicting it scores well."""
 
 IMBALANCE_RATIO = 20
-"""Rows of the most frequent label per row of the rarest, which then hardly counts in the loss."""
+"""Rows of the most frequent label per row of the rarest, which then barely affects the loss."""
 
 MIN_LABEL_ROWS = 2
-"""Training rows of a label: a single one can neither be generalized nor held out."""
+"""Training rows that a label needs: one row is too few to generalize from or to hold out."""
+
+MIN_SCORED_ROWS = 30
+"""Validation or test rows below which a score has an interval of 20 points or more."""
 
 MIN_RECALL = 0.9
-"""Fraction of a label's rows that contain a leaking token; a rarer one is part of the subject."""
+"""Fraction of a label's rows that contain a leaking token; rarer tokens are ordinary content."""
 
 MIN_PURITY = 0.95
-"""Fraction of the rows with a leaking token, rating or header that have its label. Not 1, as a text
-may quote what it is not about."""
+"""Fraction of the rows with a leaking token, rating or header that have its label. Below 1, because
+a text can quote another."""
 
 MIN_CELL_PURITY = 0.98
-"""The same for whole cells of a column, which quote nothing."""
+"""The same for whole cells of a column, which cannot quote."""
 
 MAX_ERROR_RATIO = 0.25
-"""Errors of a leak relative to the errors of always predicting the most frequent label."""
+"""Errors of predicting by a leak, relative to always predicting the most frequent label."""
 
 MIN_SUPPORT, MIN_SUPPORT_FRACTION = 20, 0.05
-"""Training rows, and their fraction, that must show a leak: in fewer, some appear at random."""
+"""Training rows, and their fraction, that must show a leak; fewer can be a coincidence."""
 
 MIN_REPEATS = 5
-"""Rows that share a value, or rows per distinct cell: what differs in each row predicts nothing."""
+"""Rows that share a value, or rows per distinct cell: unique values predict nothing."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ class Example:
     def to_json(self) -> dict[str, Any]:
         """The example as plain values, by its published keys."""
         return {
-            "part": self.split,
+            "split": self.split,
             "row": self.row,
             "place": self.location,
             "text": self.text,
@@ -113,11 +118,11 @@ class Finding:
     message: str
     count: int
     total: int | None
-    """Number of items of which `count` are affected; None if they cannot be counted."""
+    """Number of items checked, `count` of which are affected; None if they cannot be counted."""
     reason: str
     """Why it matters."""
     fix: str
-    """The config line that fixes it, or what to do with the rows."""
+    """What to do: a config line to copy, or a change to the rows."""
     examples: tuple[Example, ...] = ()
     """`MAX_EXAMPLES` at most."""
 
@@ -130,7 +135,7 @@ class Finding:
             "count": self.count,
             "of": self.total,
             "why": self.reason,
-            "mend": self.fix,
+            "fix": self.fix,
             "examples": [example.to_json() for example in self.examples],
         }
 
@@ -144,21 +149,17 @@ def summarize_severities(findings: Iterable[Finding]) -> str:
     """Count findings by severity: `3 warnings, 1 note`."""
     severities = [finding.severity for finding in findings]
     counts = [(severities.count(severity), severity) for severity in SEVERITIES]
-    return ", ".join(pluralize(count, name) for count, name in counts if count) or "nothing found"
-
-
-def pluralize(count: int, noun: str) -> str:
-    """Format a count with its noun: `1 row`, `2 rows`."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
+    listed = ", ".join(format_count(count, severity) for count, severity in counts if count)
+    return listed or "no problems found"
 
 
 def format_rate(count: int, total: int) -> str:
-    """Format a count with its percentage: `12 of 400 (3.0 %)`."""
-    return f"{count:,} of {total:,} ({100 * count / max(total, 1):.1f} %)"
+    """Format a count with its percentage: `12 of 400 (3.0%)`."""
+    return f"{count:,} of {total:,} ({format_percent(count / max(total, 1))})"
 
 
 def severity_by_rate(count: int, total: int) -> Severity:
-    """Rate a finding as a warning if it affects many rows, as a note if it affects few."""
+    """Return `warning` for a finding that affects many rows, `note` for one that affects few."""
     return "warning" if count >= WARNING_FRACTION * total else "note"
 
 

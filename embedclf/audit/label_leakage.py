@@ -1,11 +1,12 @@
-"""Tokens, columns and values that give the label away.
+"""Label leakage: tokens, columns and values that reveal the label.
 
-The range of a ticket's number, the name of a newsgroup above a post, a rating in a review: a
-classifier learns them, scores well, and fails on texts that come without them (label leakage).
+Examples are the name of a newsgroup above a post, the number range of a ticket, and the rating in a
+review. A classifier that learns them scores well, but fails on texts without them.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,15 +26,14 @@ from embedclf.audit.findings import (
     Finding,
     beats_majority,
     format_rate,
-    pluralize,
 )
 from embedclf.system.arrow import to_numpy
-from embedclf.system.terminal import format_percent, shorten
+from embedclf.system.terminal import format_count, format_percent, join_shortened
 from embedclf.text.fingerprints import fingerprint_strings
 from embedclf.text.vocabulary import RESERVED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
 
@@ -42,15 +42,14 @@ if TYPE_CHECKING:
     from embedclf.system.arrays import Counts, Mask, Rows
     from embedclf.text.fingerprints import Fingerprints
 
-_REASON = "a classifier that reads nothing else scores well, and is lost where it is not there"
+_REASON = "a model that learns only this scores well here, but fails on texts without it"
 
 
 def find_label_leakage(train: AuditedSplit, dataset: Dataset) -> Iterator[Finding]:
-    """Find tokens, columns, ratings and headers that give away the label of training rows.
+    """Find tokens, columns, ratings and headers that reveal the labels of training rows.
 
-    Where rows can have several labels, a token may leak any one of them. A column, a rating or a
-    header must determine the whole set of a row's labels, since each part of a text legitimately
-    predicts some of them.
+    If rows can have several labels, a token may leak any one of them. A column, rating or header
+    must determine the whole set of a row's labels: any content predicts some of them.
     """
     yield from _report_leaking_tokens(train, dataset)
     yield from _find_leaking_columns(train, dataset)
@@ -58,34 +57,34 @@ def find_label_leakage(train: AuditedSplit, dataset: Dataset) -> Iterator[Findin
 
 
 def _report_leaking_tokens(train: AuditedSplit, dataset: Dataset) -> Iterator[Finding]:
-    """Report the tokens that nearly all rows of a label have, and hardly any other row."""
+    """Report the tokens that nearly all rows of a label have, and almost no other row."""
     leaks = list(_find_leaking_tokens(train, dataset))
     if not leaks:
         return
-    listed = ", ".join(
-        f"{dataset.tokenizer.tokens[leak.token_id - len(RESERVED)]!r} tells {leak.label!r}"
+    listed = [
+        f"{dataset.tokenizer.tokens[leak.token_id - len(RESERVED)]!r} for {leak.label!r}"
         for leak in leaks
-    )
+    ]
     label_rows = {leak.label: leak.label_rows for leak in leaks}
-    # A label with several leaking tokens counts by the first of them, which most rows have.
+    # A label with several leaking tokens counts by the first, which most of its rows have.
     rows_with_token = {leak.label: leak.rows for leak in reversed(leaks)}
     count, total = sum(rows_with_token.values()), sum(label_rows.values())
     yield Finding(
-        "giveaway-token",
+        "leakage-token",
         "warning",
-        f"{format_rate(count, total)} training texts of {pluralize(len(label_rows), 'label')} have "
-        f"a token that hardly another text has: {shorten(listed, MAX_LIST_LENGTH)}",
+        f"{format_rate(count, total)} training texts of {format_count(len(label_rows), 'label')} "
+        f"have a token that reveals the label: {join_shortened(listed, MAX_LIST_LENGTH)}",
         count,
         total,
         _REASON,
-        "take such tokens out of the texts, unless predictions will have them too",
+        "remove these tokens from the texts, unless the texts to predict will have them too",
         tuple(_example_of(leak, train) for leak in leaks[:MAX_EXAMPLES]),
     )
 
 
 @dataclass(frozen=True)
 class _LeakingToken:
-    """A token that gives a label away."""
+    """A token that reveals a label."""
 
     label: str
     token_id: int
@@ -95,11 +94,11 @@ class _LeakingToken:
 
 
 def _find_leaking_tokens(train: AuditedSplit, dataset: Dataset) -> Iterator[_LeakingToken]:
-    """Find the tokens that leak each label, those that most of its rows have first."""
+    """Find the tokens that leak each label, the most frequent in its rows first."""
     size = dataset.tokenizer.vocabulary_rows
     totals = _count_rows_with_token(train, np.arange(len(train)), size)
     for label, rows in _rows_by_label(train):
-        # Most labels have no token that is frequent enough, and need no count of their own.
+        # Most labels have no token that is frequent enough, and need no counts of their own.
         if len(rows) < MIN_SUPPORT or not (totals >= MIN_RECALL * len(rows)).any():
             continue
         counts = _count_rows_with_token(train, rows, size)[: dataset.tokenizer.first_ngram_id]
@@ -122,7 +121,7 @@ def _rows_by_label(train: AuditedSplit) -> Iterator[tuple[str, Rows]]:
 
 
 def _count_rows_with_token(train: AuditedSplit, rows: Rows, size: int) -> Counts:
-    """(size,) how many of the rows have each token; 0 for padding and unknown tokens."""
+    """(size,) how many of the rows have each token; 0 for padding and out-of-vocabulary tokens."""
     counts = np.zeros(size, np.int64)
     for start in range(0, len(rows), ID_BATCH_ROWS):
         # Sorting makes repeats neighbors, so a token counts once per row.
@@ -137,18 +136,18 @@ def _count_rows_with_token(train: AuditedSplit, rows: Rows, size: int) -> Counts
 def _example_of(leak: _LeakingToken, train: AuditedSplit) -> Example:
     """Make an example of the first row that has both the label and the token."""
     rows = np.flatnonzero(train.has_label(leak.label))
-    # One more row than lack the token: at least one of them has it.
+    # One row more than lack the token, so at least one of them has it.
     rows = rows[: leak.label_rows - leak.rows + 1]
     has_token = (train.split.ids[rows] == leak.token_id).any(axis=1)
     return train.example(int(rows[has_token][0]))
 
 
 def _find_leaking_columns(train: AuditedSplit, dataset: Dataset) -> Iterator[Finding]:
-    """Find text columns whose whole cells determine the label."""
+    """Find text columns whose cells determine the label."""
     config = dataset.config
     columns = config.data.text_columns
     majority = _majority_rate(train.label_keys)
-    # A single column is the text itself, and cannot be left out.
+    # A single text column cannot be removed.
     for column in columns if len(columns) > 1 else ():
         column_only = config.data.model_copy(update={"text": column})
         column_config = config.model_copy(update={"data": column_only})
@@ -162,16 +161,24 @@ def _find_leaking_columns(train: AuditedSplit, dataset: Dataset) -> Iterator[Fin
             continue
         count = round(purity * len(cells))
         yield Finding(
-            "giveaway-column",
+            "leakage-column",
             "warning",
-            f"column {column!r} has {distinct:,} different cells, which tell the label of "
+            f"column {column!r} has {distinct:,} distinct values, which reveal the label of "
             f"{format_rate(count, len(cells))} training rows",
             count,
             len(cells),
             _REASON,
-            f"data.text: without {column!r}, unless it is known before the label is",
+            f"{_without_column(columns, column)}, unless {column!r} is known at prediction time",
             train.examples(np.ones(len(train), np.bool_)),
         )
+
+
+def _without_column(columns: Sequence[str], column: str) -> str:
+    """Return the config line that reads all text columns but one."""
+    others = [other for other in columns if other != column]
+    # JSON is also YAML, and quotes every name.
+    value = others[0] if len(others) == 1 else others
+    return f"data.text: {json.dumps(value, ensure_ascii=False)}"
 
 
 def _fingerprint_cells(cells: pa.StringArray) -> Fingerprints:
@@ -181,7 +188,7 @@ def _fingerprint_cells(cells: pa.StringArray) -> Fingerprints:
 
 
 def _find_leaking_patterns(train: AuditedSplit) -> Iterator[Finding]:
-    """Find ratings and headers whose value determines the label of the texts that have them."""
+    """Find ratings and headers whose value determines the label of the texts that have one."""
     patterns = train.texts.patterns
     for name, words in sorted(patterns.descriptions.items(), key=lambda pair: pair[1]):
         mask = patterns.names == np.uint64(name)
@@ -196,14 +203,14 @@ def _find_leaking_patterns(train: AuditedSplit) -> Iterator[Finding]:
         if purity < MIN_PURITY or not beats_majority(purity, _majority_rate(label_keys)):
             continue
         yield Finding(
-            "giveaway-value",
+            "leakage-value",
             "warning",
-            f"{words} are in {format_rate(len(rows), len(train))} training texts, and tell the "
+            f"{words} occur in {format_rate(len(rows), len(train))} training texts, and reveal the "
             f"label of {format_percent(purity)} of them",
             len(rows),
             len(train),
             _REASON,
-            f"take {words} out of the texts, unless predictions will have them too",
+            f"remove {words} from the texts, unless the texts to predict will have them too",
             tuple(train.example(int(row)) for row in rows[:MAX_EXAMPLES]),
         )
 

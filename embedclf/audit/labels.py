@@ -1,4 +1,4 @@
-"""Labels misspelled, unseen, rare or imbalanced."""
+"""Problems with labels: misspelled, unseen, rare or imbalanced."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from embedclf.audit.findings import (
     Example,
     Finding,
     format_rate,
-    pluralize,
 )
 from embedclf.config.messages import closest_match
-from embedclf.system.terminal import shorten
+from embedclf.system.terminal import format_count, join_shortened, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def find_label_problems(splits: Sequence[AuditedSplit], dataset: Dataset) -> Iterator[Finding]:
-    """Find problems with the labels and their frequencies; the first split is training."""
+    """Find problems with labels and their frequencies; the first split is training."""
     train, *others = splits
     yield from _find_spelling_variants(splits)
     yield from _find_small_labels(train, dataset)
@@ -51,22 +50,22 @@ def _find_spelling_variants(splits: Sequence[AuditedSplit]) -> Iterator[Finding]
         return
     labels = [label for group in groups for label in group]
     listed = shorten("; ".join(" = ".join(map(repr, group)) for group in groups), MAX_LIST_LENGTH)
-    # The fix shows only the first group, as an example.
+    # The fix shows the first group, as an example.
     most_frequent = max(groups[0], key=lambda label: _count_rows(splits, label))
     yield Finding(
         "label-forms",
         "warning",
-        f"{len(labels)} labels differ only in case, blanks or Unicode form: {listed}",
+        f"{len(labels)} labels differ only in case, white space or Unicode form: {listed}",
         len(labels),
         len(set().union(*(split.label_names for split in splits))),
-        "they are learned as different labels, and to take one for the other counts as wrong",
-        f"write them alike, as {most_frequent!r}",
+        "the model treats them as different labels, and predicting one for the other is an error",
+        f"use one spelling, such as {most_frequent!r}",
         tuple(_examples_of(labels, splits)),
     )
 
 
 def _normalize_label(label: str) -> str:
-    """Remove differences that the eye may miss: case, white space and Unicode form (NFKC)."""
+    """Remove differences that are easy to miss: case, white space and Unicode form (NFKC)."""
     return " ".join(unicodedata.normalize("NFKC", label).casefold().split())
 
 
@@ -83,12 +82,12 @@ def _find_small_labels(train: AuditedSplit, dataset: Dataset) -> Iterator[Findin
         yield Finding(
             "label-small",
             "warning",
-            f"{pluralize(len(small), 'label')} with less than {MIN_LABEL_ROWS} training rows: "
+            f"{format_count(len(small), 'label')} with fewer than {MIN_LABEL_ROWS} training rows: "
             f"{_list_labels(small)}",
             len(small),
             len(dataset.labels.names),
-            "what they mean cannot be told from chance, and no row is left to score them on",
-            "add rows of them, join them with a label like them, or take them out",
+            "too few rows to learn from, and none left to evaluate on",
+            "add rows, merge each with a similar label, or remove it",
             tuple(_examples_of(small, [train])),
         )
 
@@ -100,19 +99,19 @@ def _find_unseen_labels(split: AuditedSplit) -> Iterator[Finding]:
         return
     in_validation = split.name == "validation"
     suggestion = closest_match(next(iter(unknown)), split.known_labels)
-    hint = f"did you mean {suggestion!r}? else " if suggestion else ""
+    hint = f"did you mean {suggestion!r}? If not, " if suggestion else ""
     count = sum(unknown.values())
     yield Finding(
         "label-unseen",
         "error" if in_validation else "warning",
-        f"{format_rate(count, len(split))} rows of {split.name} carry labels that no training row "
-        f"has: {_list_labels(unknown)}",
+        f"{format_rate(count, len(split))} {split.name} rows have a label that does not occur in "
+        f"training: {_list_labels(unknown)}",
         count,
         len(split),
-        "they have no validation loss, and training refuses them"
+        "they have no validation loss, so training stops"
         if in_validation
-        else "no prediction finds them, so that they always count as wrong",
-        f"{hint}add training rows of them, or take them out of data.{split.name}",
+        else "the model cannot predict these labels, so the rows always count as errors",
+        f"{hint}add training rows with these labels, or remove the rows from data.{split.name}",
         tuple(_examples_of(unknown, [split])),
     )
 
@@ -125,14 +124,14 @@ def _find_unscored_labels(train: AuditedSplit, split: AuditedSplit) -> Iterator[
         yield Finding(
             "label-unscored",
             "note",
-            f"{pluralize(len(missing), 'label')} without a row in {split.name}: "
+            f"{format_count(len(missing), 'label')} without {split.name} rows: "
             f"{_list_labels(missing)}",
             len(missing),
             len(train.known_labels),
-            "how well they are told is not known, and means over labels leave that out",
-            f"data.{split.name}: a table that has them"
+            "they cannot be evaluated, and lower the macro averages",
+            f"add {split.name} rows with these labels"
             if split.has_own_table
-            else "raise data.validation, or add rows of them",
+            else "add rows with these labels, or raise data.validation",
             tuple(_examples_of(missing, [train])),
         )
 
@@ -144,7 +143,7 @@ def _find_imbalance(train: AuditedSplit, dataset: Dataset) -> Iterator[Finding]:
     counts = _rows_per_label(train)
     most, least = int(counts.max()), int(counts.min())
     dominated = most >= MAJORITY_FRACTION * len(train) and dataset.labels.task != "multilabel"
-    # Not a quotient: a label that is a column of flags may have no row.
+    # Not a ratio: a label with a column of its own may have no row.
     if not dominated and most < IMBALANCE_RATIO * least:
         return
     most_frequent = train.known_labels[int(counts.argmax())]
@@ -156,8 +155,8 @@ def _find_imbalance(train: AuditedSplit, dataset: Dataset) -> Iterator[Finding]:
         f"{least:,} are {rarest!r}",
         most,
         len(train),
-        "the loss hardly counts what is rare, and accuracy looks good without it",
-        "training.class_weight: balanced, and look at the scores of each label",
+        "rare labels barely affect the loss, and accuracy looks good without them",
+        "training.class_weight: balanced; then compare the scores of each label",
         tuple(_examples_of([rarest], [train])),
     )
 
@@ -172,9 +171,9 @@ def _rows_per_label(split: AuditedSplit) -> Counts:
 
 
 def _examples_of(labels: Iterable[str], splits: Sequence[AuditedSplit]) -> Iterator[Example]:
-    """Make an example of the first row of each of the first labels.
+    """Use the first row of each label as its example, for the first labels.
 
-    A label that is a column of flags may occur in no row.
+    A label with a column of its own may have no row.
     """
     for label in list(labels)[:MAX_EXAMPLES]:
         for split in splits:
@@ -184,4 +183,4 @@ def _examples_of(labels: Iterable[str], splits: Sequence[AuditedSplit]) -> Itera
 
 
 def _list_labels(labels: Iterable[str]) -> str:
-    return shorten(", ".join(map(repr, labels)), MAX_LIST_LENGTH)
+    return join_shortened([*map(repr, labels)], MAX_LIST_LENGTH)

@@ -3,10 +3,10 @@
 The Jaccard similarity of two sets is the size of their intersection over that of their union. The
 smallest hash of a set equals that of another set with the probability of their similarity (Broder,
 On the resemblance and containment of documents, 1997). A signature is 64 such MinHashes in bands of
-four. Texts that share a bucket of a band are candidates (Leskovec, Rajaraman and Ullman, Mining of
-Massive Datasets, section 3.4) if most of one bit of each MinHash agrees too (Li and König, b-bit
-minwise hashing, 2010). For candidates, the exact similarity is computed. Of pairs with a similarity
-of 0.8, banding misses 2 in 10,000 and the bits 1 in 1,000.
+four. Two texts are candidates if they share a bucket in some band (Leskovec, Rajaraman and Ullman,
+Mining of Massive Datasets, section 3.4), and most of the single bits kept of each MinHash agree (Li
+and König, b-bit minwise hashing, 2010). For candidates, the exact similarity is computed. Of pairs
+with a similarity of 0.8, banding misses 2 in 10,000, and the bits miss 1 in 1,000.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from embedclf.system.progress import activity
 from embedclf.system.threads import parallel_map
 from embedclf.text.fingerprints import Fingerprints, fingerprint_tokens
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from embedclf.text.tokens import Tokens
 
 SHINGLE_SIZES = {"word": 1, "character": 3}
-"""Consecutive tokens per shingle: single characters would be the same in all texts."""
+"""Consecutive tokens per shingle; single characters would be the same in all texts."""
 
 _BANDS, _BAND_HASHES = 16, 4
 
@@ -39,8 +40,8 @@ _SIGNATURE_BIT = np.uint32(1 << 8)
 """The bit taken of each MinHash; the high bits of a minimum are 0 anyway."""
 
 _MAX_BUCKET, _MAX_CANDIDATES = 64, 16
-"""Texts of a bucket whose bits are compared with those of a text, and candidates per text, the most
-similar first. Without limits, a table of texts from one template would need every pair."""
+"""Texts compared per bucket, and candidates kept per text, the most similar first. Without these
+limits, a table of texts from one template would need every pair."""
 
 _TEXTS_AT_ONCE, _PAIRS_AT_ONCE = 1 << 10, 1 << 12
 
@@ -56,11 +57,11 @@ class Signatures:
     """MinHash signatures of sets."""
 
     buckets: npt.NDArray[np.uint32]
-    """(n, bands) the bucket of each band; similar sets share some."""
+    """(n, bands) the bucket in each band; similar sets share some."""
     bits: npt.NDArray[np.uint64]
     """(n,) 64 bits, most of which are equal for similar sets."""
     is_large: Mask
-    """(n,) whether a set is large enough to be compared; smaller ones have no signature."""
+    """(n,) whether a set is large enough to compare; smaller ones have no signature."""
 
     def take(self, rows: Rows) -> Signatures:
         """Select the signatures of some sets."""
@@ -81,7 +82,7 @@ class ShingleSets:
     """The distinct shingles of each text, as hashes."""
 
     shingles: Fingerprints
-    """(shingles,) those of one text after those of another."""
+    """(shingles,) text by text."""
     sizes: Offsets
     """(n,) distinct shingles of each text."""
 
@@ -109,7 +110,7 @@ class CandidatePairs:
     right: Rows
     """(pairs,)"""
     crowded: Rows
-    """The left texts that share buckets with more texts than they were compared with."""
+    """The left texts with more texts in their buckets than they were compared with."""
 
 
 def build_shingle_sets(tokens: Tokens, unit: str) -> ShingleSets:
@@ -121,7 +122,7 @@ def build_shingle_sets(tokens: Tokens, unit: str) -> ShingleSets:
     )
     count = max(len(rows) - size + 1, 0)
     within_text = rows[size - 1 :] == rows[:count]  # shingles that end in the text they start in
-    # A shingle is one integer, its text in the highest digits, so one sort removes repeats by text.
+    # One integer per shingle, with the text in the highest digits: one sort finds repeats.
     keys = rows[:count][within_text]
     for offset in range(size):
         keys = keys * vocabulary_size + tokens.codes[offset : offset + count][within_text]
@@ -142,7 +143,7 @@ def compute_signatures(sets: ShingleSets, *, min_shingles: int) -> Signatures:
     is_large = sets.sizes >= min_shingles
     if not is_large.any():
         return Signatures(buckets, bits, is_large)
-    # The high half: after a multiplication, its bits depend on all lower ones.
+    # The high half: after the multiplication, its bits depend on all lower ones.
     hashes = (sets.shingles[np.repeat(is_large, sets.sizes)] >> np.uint64(32)).astype(np.uint32)
     starts = np.cumsum(sets.sizes[is_large]) - sets.sizes[is_large]
     signature_bits = np.zeros(len(starts), np.uint64)
@@ -160,7 +161,7 @@ def compute_signatures(sets: ShingleSets, *, min_shingles: int) -> Signatures:
 
 
 def find_candidates(left: Signatures, right: Signatures) -> CandidatePairs:
-    """Find pairs of a left and a right set that are similar by their signatures.
+    """Find pairs of a left and a right set with similar signatures.
 
     Args:
         left: Signatures of large sets only.
@@ -183,7 +184,7 @@ def find_candidates(left: Signatures, right: Signatures) -> CandidatePairs:
             theirs = order[_expand_ranges(first, counts)]
             differing = np.bitwise_count(batch.bits[ours] ^ right.bits[theirs])
             similar = differing <= _MAX_DIFFERING_BITS
-            # A pair as one integer, so `np.unique` finds pairs that share several bands.
+            # One integer per pair, so `np.unique` removes pairs that share several bands.
             matches.append(ours[similar] * len(right.bits) + theirs[similar])
         ours, theirs = np.divmod(np.unique(np.concatenate(matches)), max(len(right.bits), 1))
         ranks = _rank_in_groups(ours, np.bitwise_count(batch.bits[ours] ^ right.bits[theirs]))
@@ -192,8 +193,12 @@ def find_candidates(left: Signatures, right: Signatures) -> CandidatePairs:
         pairs = (start + ours[kept]) * len(right.bits) + theirs[kept]
         return pairs, start + np.flatnonzero(crowded)
 
-    batches = [*parallel_map(search, range(0, len(left.bits), _TEXTS_AT_ONCE))]
-    # The empty arrays are for no batches: `np.concatenate` refuses an empty list.
+    batches = []
+    with activity("looking for near-duplicates", total=len(left.bits), unit="rows") as searching:
+        for batch in parallel_map(search, range(0, len(left.bits), _TEXTS_AT_ONCE)):
+            batches.append(batch)
+            searching.advance(_TEXTS_AT_ONCE)
+    # With empty arrays, because `np.concatenate` refuses an empty list.
     pairs = np.concatenate([np.zeros(0, np.int64), *(pairs for pairs, _ in batches)])
     crowded = np.concatenate([np.zeros(0, np.int64), *(rows for _, rows in batches)])
     return CandidatePairs(*np.divmod(pairs, max(len(right.bits), 1)), crowded)
@@ -204,7 +209,7 @@ def jaccard_similarity(left: ShingleSets, right: ShingleSets, pairs: CandidatePa
     distinct, codes = np.unique(right.shingles, return_inverse=True)
     if not len(distinct):
         return np.zeros(len(pairs.left))
-    # Text and shingle as one integer, so a binary search tests whether a text has one.
+    # One integer per text and shingle, so a binary search tests whether the text has it.
     members = np.repeat(np.arange(len(right.sizes)), right.sizes) * len(distinct) + codes
     members.sort()
 
@@ -225,18 +230,23 @@ def jaccard_similarity(left: ShingleSets, right: ShingleSets, pairs: CandidatePa
 
     starts = [*range(0, len(pairs.left), _PAIRS_AT_ONCE), len(pairs.left)]
     batches = (slice(start, end) for start, end in pairwise(starts))
-    return np.concatenate([np.zeros(0), *parallel_map(compare, batches)])
+    similarities = [np.zeros(0)]
+    with activity("comparing near-duplicates", total=len(pairs.left), unit="pairs") as comparing:
+        for batch in parallel_map(compare, batches):
+            similarities.append(batch)
+            comparing.advance(len(batch))
+    return np.concatenate(similarities)
 
 
 def _expand_ranges(starts: Offsets, counts: Offsets) -> Offsets:
     """Concatenate the ranges that start at `starts` and have `counts` numbers."""
     before = np.cumsum(counts) - counts
-    # The arange runs over all ranges; `before` is where it is at the start of each.
+    # `arange` counts through all ranges; `before` is its value at the start of each.
     return np.repeat(starts - before, counts) + np.arange(counts.sum())
 
 
 def _rank_in_groups(groups: Rows, values: npt.NDArray[np.uint8]) -> Rows:
-    """(n,) the rank of each value in its group, the lowest first; groups are in ascending order."""
+    """(n,) the rank of each value in its group, lowest first; groups are in ascending order."""
     ranks = np.empty(len(groups), np.int64)
     starts = np.searchsorted(groups, groups)  # (n,) where the group of each value starts
     # `lexsort` sorts by its last key first. The groups stay in place, so `starts` is valid.

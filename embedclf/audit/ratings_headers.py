@@ -39,7 +39,7 @@ _MAX_HEADER_LINES = 8
 
 @dataclass(frozen=True)
 class TextPatterns:
-    """Ratings and headers found in a column of texts; each text may have any number of them."""
+    """Ratings and headers in a column of texts; a text may have any number of them."""
 
     rows: Rows
     """(matches,) the text of each match."""
@@ -48,11 +48,11 @@ class TextPatterns:
     values: Fingerprints
     """(matches,) hash of the value."""
     descriptions: dict[int, str] = field(default_factory=dict)
-    """Frequent names in words, by their hash."""
+    """Descriptions of frequent names, by their hash."""
 
     @classmethod
     def concatenate(cls, batches: Sequence[TextPatterns], sizes: Sequence[int]) -> TextPatterns:
-        """Join the patterns of batches of texts, where `sizes` counts the texts of each."""
+        """Join the patterns of batches of texts; `sizes` are their numbers of texts."""
         starts = np.cumsum([0, *sizes])[:-1]
         pairs = zip(starts.tolist(), batches, strict=True)
         return cls(
@@ -63,7 +63,7 @@ class TextPatterns:
         )
 
     def take(self, texts: Rows, total: int) -> TextPatterns:
-        """Select the patterns of some of `total` texts, and renumber their rows from 0."""
+        """Select the patterns of some of `total` texts; their rows are renumbered from 0."""
         new_rows = np.full(total, -1)  # -1: not selected
         new_rows[texts] = np.arange(len(texts))
         kept = new_rows[self.rows] >= 0
@@ -77,8 +77,8 @@ def find_patterns(texts: pa.Array, *, min_fraction: float) -> TextPatterns:
 
     Args:
         texts: One batch of a table.
-        min_fraction: Fraction of the texts that must have a header for its name to be described.
-            A header this frequent in a table is this frequent in at least one of its batches.
+        min_fraction: Describe a header if at least this fraction of the texts has it. A header this
+            frequent in a table is this frequent in at least one of its batches.
     """
     texts = pc.utf8_lower(texts)
     matches = [*_find_ratings(texts), *_find_headers(texts)]
@@ -99,11 +99,11 @@ def find_patterns(texts: pa.Array, *, min_fraction: float) -> TextPatterns:
 
 
 def _find_ratings(texts: pa.Array) -> Iterator[Matches]:
-    """Find the last rating of each text in each notation; earlier ones may rate an aspect only."""
+    """Find each text's last rating in each notation; earlier ones often rate only one aspect."""
     for name, pattern in _RATINGS.items():
         rows, _ = _extract(texts, pattern)
         if len(rows):
-            # The greedy `.*` leaves the last match; only texts with a match are searched so.
+            # The greedy `.*` finds the last match; only texts with a match are searched this way.
             _, (values,) = _extract(texts.take(number_column(rows)), f"(?s)^.*(?:{pattern})")
             yield rows, pa.repeat(text_column([name])[0], len(rows)), values
 
@@ -123,7 +123,7 @@ def _find_headers(texts: pa.Array) -> Iterator[Matches]:
 
 
 def _extract(texts: pa.Array, pattern: str) -> tuple[Rows, list[pa.StringArray]]:
-    """Return the positions of the texts that match a pattern, and the values of its groups."""
+    """Return the positions of texts that match a pattern, and the values of its groups."""
     groups = pc.extract_regex(texts, pattern)
     matching = np.flatnonzero(to_numpy(pc.is_valid(groups)))  # null without a match
     return matching, groups.take(number_column(matching)).flatten()

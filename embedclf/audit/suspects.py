@@ -1,4 +1,4 @@
-"""suspects: rows that are probably mislabeled."""
+"""suspects: likely label errors."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from embedclf.inference.outputs import open_output
 from embedclf.inference.serialization import DECIMALS
 from embedclf.system.arrow import BATCH_ROWS, number_column, text_column
 from embedclf.system.formats import format_of
+from embedclf.system.progress import activity
 from embedclf.training.cross_fitting import predict_out_of_fold, read_folds
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ COLUMNS = ("line", "given", "likely", "probability_given", "probability_likely",
 
 @dataclass(frozen=True)
 class LabelNoise:
-    """How many rows with one label are estimated to belong to another."""
+    """The estimated number of rows with one label that belong to another."""
 
     label: str
     predicted: str
@@ -53,21 +54,21 @@ class LabelNoise:
 
 @dataclass(frozen=True)
 class LabelErrors:
-    """Rows of a table that are probably mislabeled, and estimates of how many there are."""
+    """Rows of a table whose label is probably wrong, and an estimate of how many there are."""
 
     path: str
     rows: int
-    """Valid rows; all of them are examined."""
+    """Valid rows; all are examined."""
     task: str
     folds: int
     suspects: int
-    """Rows for which another label is more probable than their own."""
+    """Rows with another label that is more probable than their own."""
     mislabeled: int
-    """Estimated from the confident joint; multilabel: labels, not rows."""
+    """Estimated from the confident joint; in a multi-label task, it counts labels, not rows."""
     noise: tuple[LabelNoise, ...]
-    """The same by pair of labels, most rows first."""
+    """The estimate by pair of labels, most rows first."""
     first: list[dict[str, Any]]
-    """The most suspect rows, keyed by `COLUMNS`."""
+    """The most probable errors, keyed by `COLUMNS`."""
 
     def to_json(self) -> dict[str, Any]:
         """The label errors as plain values, by their published keys."""
@@ -77,7 +78,7 @@ class LabelErrors:
             "task": self.task,
             "folds": self.folds,
             "suspects": self.suspects,
-            "mislabelled": self.mislabeled,
+            "mislabeled": self.mislabeled,
             "noise": [pair.to_json() for pair in self.noise],
             "first": self.first,
         }
@@ -93,16 +94,16 @@ def find_label_errors(
 ) -> LabelErrors:
     """Find the rows of the training table whose label is probably wrong.
 
-    All valid rows are examined, including those that training would validate on. Each gets the
-    probabilities of a network trained without it. If its text occurs more than once, the labels of
-    the other rows count too.
+    All valid rows are examined, including those that training would hold out. Each is scored by a
+    network trained without it. If its text occurs more than once, the labels of the other rows
+    count too.
 
     Args:
-        config: What to train on and how; the test table is not read.
-        folds: How many networks to train, each without its fold of the rows.
-        max_rows: How many of the most suspect rows to return.
-        output: Table for all suspects; it appears only when it is complete.
-        on_event: Called with each event of the training.
+        config: The training table and settings; the test table is not read.
+        folds: Number of networks to train, each without one fold of the rows.
+        max_rows: Number of rows to return, the most probable errors first.
+        output: File for all likely label errors; it appears only when it is complete.
+        on_event: Called with each training event.
 
     Raises:
         DataError: The table cannot be used or has changed since it was read, or the output cannot
@@ -110,22 +111,26 @@ def find_label_errors(
         ConfigError: A file does not exist.
         RequestError: The output is the training table.
         TrainingError: The device does not exist, or the loss became NaN or infinite.
-        KeyboardInterrupt: Ctrl-C; no file is left.
+        KeyboardInterrupt: Ctrl-C; no incomplete file is left.
     """
     with ExitStack() as stack:
         writer = None
         if output is not None:
-            # Before the training, so that it does not run in vain.
+            # Before training, which would otherwise be wasted.
             _check_output(output, config)
-            writer = stack.enter_context(open_output(output, format_of(output), COLUMNS))
+            separator = config.data.label_separator or "|"  # none for one column per label
+            opened = open_output(output, format_of(output), COLUMNS, list_separator=separator)
+            writer = stack.enter_context(opened)
         table = stack.enter_context(read_folds(config, folds))
         probabilities = _predict(table, on_event)
         is_multilabel = table.labels.task == "multilabel"
         rank = rank_multilabel_suspects if is_multilabel else rank_suspects
-        ranked = rank(table.targets, probabilities)
+        with activity("ranking rows"):
+            ranked = rank(table.targets, probabilities)
         kept = len(ranked) if writer else min(max_rows, len(ranked))
         texts = TextsFile(stack.enter_context(TemporaryFile()))
-        rows = _SuspectRows(table, ranked, kept, texts)
+        with activity("reading the texts of likely label errors"):
+            rows = _SuspectRows(table, ranked, kept, texts)
         if writer is not None:
             rows.write(writer)
         first = rows.batch(0, min(max_rows, kept)).to_pylist()
@@ -133,9 +138,9 @@ def find_label_errors(
 
 
 def _check_output(output: Path, config: Config) -> None:
-    """Refuse to replace the training table: unlike predictions, suspects are not all its rows."""
+    """Refuse to replace the training table, as the output lacks most of its rows."""
     if output.resolve() == config.data.train.resolve():
-        raise RequestError(f"-o {output}: is the training table itself; name another")
+        raise RequestError(f"-o {output}: this is the training table; choose another file")
 
 
 def _predict(table: Folds, on_event: Callable[[FoldEvent], None]) -> LabelProbabilities:
@@ -143,21 +148,21 @@ def _predict(table: Folds, on_event: Callable[[FoldEvent], None]) -> LabelProbab
     path = table.config.data.train
     before = _size_and_time(path)
     probabilities = predict_out_of_fold(table, on_event)
-    # The suspects' texts are read again by position, which must mean the same rows.
+    # Texts are read again by position, so the rows must be the same.
     if _size_and_time(path) != before:
-        raise DataError(f"{path}: has changed meanwhile; run the command again")
+        raise DataError(f"{path}: the file changed during the run; run the command again")
     label_probabilities = table.labels.label_probabilities(probabilities)
     return adjust_for_duplicates(label_probabilities, table.targets, table.tokenized.fingerprints)
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:
-    """Return what differs once a file has changed."""
+    """Return a file's size and modification time, to notice changes."""
     status = path.stat()
     return status.st_size, status.st_mtime_ns
 
 
 class _SuspectRows:
-    """The first `kept` suspects with their texts and lines, read from the table once."""
+    """The first `kept` rows with their texts and line numbers, read in one pass."""
 
     def __init__(
         self, table: Folds, ranked: RankedSuspects, kept: int, texts_file: TextsFile
@@ -176,13 +181,13 @@ class _SuspectRows:
         self._lines = np.array(lines, np.int64)
 
     def write(self, output: Output) -> None:
-        """Write all rows, the most suspect first."""
-        # At least one batch, even an empty one: Parquet takes its schema from the first.
+        """Write all rows, the most probable errors first."""
+        # At least one batch, even if empty: Parquet takes its schema from the first.
         for start in range(0, max(1, len(self._indices)), BATCH_ROWS):
             output.write(output.render(self.batch(start, start + BATCH_ROWS), None))
 
     def batch(self, start: int, end: int) -> pa.RecordBatch:
-        """Return the rows of some ranks, with the columns `COLUMNS`."""
+        """Return the rows of a range of ranks, with the columns `COLUMNS`."""
         indices = self._indices[start:end]
         ranks = slice(start, start + len(indices))
         labels, predicted = self._format_labels(ranks)
@@ -190,29 +195,33 @@ class _SuspectRows:
         predicted_probability = self._ranked.predicted_probability[ranks]
         columns = [
             number_column(self._lines[indices]),
-            text_column(labels),
-            text_column(predicted),
+            labels,
+            predicted,
             number_column(np.round(label_probability, DECIMALS)),
             number_column(np.round(predicted_probability, DECIMALS)),
             self._texts(indices),
         ]
         return pa.RecordBatch.from_arrays(columns, COLUMNS)
 
-    def _format_labels(self, ranks: slice) -> tuple[list[str], list[str]]:
-        """Name the labels and the predicted labels; several are joined as in predictions."""
+    def _format_labels(self, ranks: slice) -> tuple[pa.Array, pa.Array]:
+        """Return the labels and the predicted labels of rows; lists in a multilabel task."""
         names, ranked = self._table.labels.names, self._ranked
         labels, predicted = ranked.label[ranks], ranked.predicted[ranks]
         if ranked.column is None:
-            return [names[label] for label in labels], [names[label] for label in predicted]
+            return (
+                text_column([names[label] for label in labels]),
+                text_column([names[label] for label in predicted]),
+            )
         flags = self._table.targets[ranked.rows[ranks]]
         corrected = flags.copy()
         corrected[np.arange(len(flags)), ranked.column[ranks]] = predicted  # one flag flipped
-        return self._join_labels(flags), self._join_labels(corrected)
+        return self._list_labels(flags), self._list_labels(corrected)
 
-    def _join_labels(self, flags: Targets) -> list[str]:
-        names = self._table.labels.names
-        separator = self._table.config.data.label_separator or "|"  # none for columns of flags
-        return [separator.join(names[label] for label in np.flatnonzero(row)) for row in flags]
+    def _list_labels(self, flags: Targets) -> pa.ListArray:
+        rows, labels = np.nonzero(flags)  # row by row
+        offsets = np.searchsorted(rows, np.arange(len(flags) + 1)).astype(np.int32)
+        names = text_column([self._table.labels.names[label] for label in labels])
+        return pa.ListArray.from_arrays(number_column(offsets), names)
 
 
 def _summarize(
@@ -228,7 +237,7 @@ def _summarize(
         task=table.labels.task,
         folds=table.count,
         suspects=len(ranked),
-        # Summed before rounding: many pairs of less than half a row still add up.
+        # Summed before rounding: many pairs below half a row still add up.
         mislabeled=round(sum(rows for *_, rows in noise)),
         noise=tuple(
             LabelNoise(label, predicted, round(rows))
@@ -242,7 +251,7 @@ def _summarize(
 def _estimate_noise(
     table: Folds, probabilities: LabelProbabilities
 ) -> list[tuple[str, str, float]]:
-    """Estimate the rows of each pair of labels; multilabel: of each label and its absence."""
+    """Estimate the rows of each pair of labels; multi-label: of each label and its absence."""
     names, targets = table.labels.names, table.targets
     if table.labels.task != "multilabel":
         joint = compute_confident_joint(targets, probabilities)
@@ -251,7 +260,7 @@ def _estimate_noise(
     noise = []
     for label, name in enumerate(names):
         present = probabilities[:, label]
-        # A binary task per label; the columns are absent and present.
+        # A binary task for each label, with columns for absent and present.
         joint = compute_confident_joint(targets[:, label], np.stack([1 - present, present], axis=1))
         noise += [
             (f"no {name}", name, float(joint[0, 1])),

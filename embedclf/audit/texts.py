@@ -1,4 +1,4 @@
-"""Texts blank, truncated, out of vocabulary."""
+"""Problems with texts: empty, truncated, out of vocabulary."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def find_text_problems(splits: Sequence[AuditedSplit], dataset: Dataset) -> Iterator[Finding]:
-    """Find texts with little content, and content that the network does not see."""
+    """Find texts with little content, and content that the network never sees."""
     yield from _find_empty_texts(splits)
     yield from _find_truncated_texts(splits[0], dataset)
     for split in splits[1:]:
@@ -39,7 +39,7 @@ def find_text_problems(splits: Sequence[AuditedSplit], dataset: Dataset) -> Iter
 
 
 def find_vector_problems(coverage: Coverage | None, config: Config) -> Iterator[Finding]:
-    """Find out whether the pretrained vectors are those of other words."""
+    """Report pretrained vectors that cover few of the training tokens."""
     if coverage is None:
         return
     count, total = coverage.texts_tokens_covered, coverage.texts_tokens
@@ -49,44 +49,44 @@ def find_vector_problems(coverage: Coverage | None, config: Config) -> Iterator[
     yield Finding(
         "vectors-few",
         "warning",
-        f"{format_rate(count, total)} tokens of training texts have a vector in {coverage.source}; "
-        f"the commonest without: {', '.join(coverage.missing)}",
+        f"only {format_rate(count, total)} tokens of the training texts have a vector in "
+        f"{coverage.source}; the most frequent without one: {', '.join(coverage.missing)}",
         count,
         total,
-        "all others begin by chance; the vectors seem to be those of another language or of "
-        + ("words, where a token is a character" if by_character else "another kind of token"),
+        "the others are randomly initialized; the vectors are probably "
+        + ("for words, but text.unit is character" if by_character else "for another language"),
         "text.unit: word"
         if by_character
-        else "vectors of the language of the texts, or none: model.initialization: random",
+        else "use vectors for the language of the texts, or none: model.initialization: random",
     )
 
 
 def _find_empty_texts(splits: Sequence[AuditedSplit]) -> Iterator[Finding]:
-    """Find texts without a token, with a single one, or that stand for a missing value."""
-    remove_rows = "take the rows out, or see whether data.text names the right columns"
+    """Find texts without a token, with only one, or that stand for a missing value."""
+    remove_rows = "remove these rows, or check the columns in data.text"
     yield from _find_marked_texts(
         splits,
         [split.texts.lengths == 0 for split in splits],
         kind="text-blank",
-        message="texts are blank, or hold signs alone: not one token",
-        reason="they are all padding, and all get one and the same answer",
+        message="texts are empty or have only punctuation",
+        reason="without a token, all get the same prediction",
         fix=remove_rows,
     )
     yield from _find_marked_texts(
         splits,
         [split.texts.null_like for split in splits],
         kind="text-null-like",
-        message="texts are what programs write for nothing, such as NaN",
-        reason="they are learned as words, and one stands for every text that got lost",
+        message="texts are placeholders for a missing value, such as NaN",
+        reason="the model reads them as words",
         fix=remove_rows,
     )
     yield from _find_marked_texts(
         splits,
         [(split.texts.lengths == 1) & ~split.texts.null_like for split in splits],  # reported above
         kind="text-one-token",
-        message="texts are one token",
-        reason="texts that were cut short on the way look like that",
-        fix="see whether they are whole; where they are, nothing has to be done",
+        message="texts have only one token",
+        reason="such texts are often incomplete",
+        fix="check that they are complete; if so, ignore this note",
     )
 
 
@@ -99,7 +99,7 @@ def _find_marked_texts(
     reason: str,
     fix: str,
 ) -> Iterator[Finding]:
-    """Report the rows under the masks (n,) of all splits in one finding, if there are any."""
+    """Report the rows under the masks (n,) of all splits as one finding, if any."""
     counts = [int(mask.sum()) for mask in masks]
     count, total = sum(counts), sum(map(len, splits))
     if not count:
@@ -126,17 +126,18 @@ def _find_truncated_texts(train: AuditedSplit, dataset: Dataset) -> Iterator[Fin
     if count <= TRUNCATED_FRACTION * len(train):
         return
     lost = int((lengths[truncated] - max_length).sum()) / int(lengths.sum())
-    # Not interpolated: the length of a text, which at least this fraction does not exceed.
+    # Not interpolated: the length of a text that at least this fraction does not exceed.
     fitting_length = int(np.quantile(lengths, LENGTH_QUANTILE, method="higher"))
     yield Finding(
-        "text-cut",
+        "text-truncated",
         "warning",
         f"{format_rate(count, len(train))} training texts have more than {max_length:,} tokens: "
-        f"{format_percent(lost)} of all their tokens are cut off",
+        f"{format_percent(lost)} of all tokens are truncated",
         count,
         len(train),
-        "what is cut off is neither learned nor scored",
-        f"text.sequence_length: {fitting_length} fits {100 * LENGTH_QUANTILE:.0f} % of the texts",
+        "truncated tokens are ignored in training and prediction",
+        f"text.sequence_length: {fitting_length} "
+        f"(fits {format_percent(LENGTH_QUANTILE, places=0)} of the texts)",
         train.examples(truncated),
     )
 
@@ -147,12 +148,12 @@ def _find_unknown_tokens(split: AuditedSplit, dataset: Dataset) -> Iterator[Find
     if unknown <= OOV_FRACTION * tokens:
         return
     yield Finding(
-        "token-unknown",
+        "token-oov",
         "warning",
-        f"{format_rate(unknown, tokens)} tokens of {split.name} are not in the vocabulary",
+        f"{format_rate(unknown, tokens)} tokens of {split.name} texts are out of vocabulary",
         unknown,
         tokens,
-        "all unknown tokens share one vector",
+        "all out-of-vocabulary tokens share one vector",
         _fix_for_unknown_tokens(dataset),
         tuple(split.example(index) for index in _rows_with_unknown_tokens(split)),
     )
@@ -161,17 +162,13 @@ def _find_unknown_tokens(split: AuditedSplit, dataset: Dataset) -> Iterator[Find
 def _fix_for_unknown_tokens(dataset: Dataset) -> str:
     size, min_count = dataset.config.text.vocabulary_size, dataset.config.text.min_count
     if dataset.tokenizer.first_ngram_id == size:  # full, so tokens were left out
-        return (
-            f"text.vocabulary_size: {2 * size}, as training has more tokens than {size:,} rows hold"
-        )
-    every = (
-        "every token" if min_count == 1 else f"every token that is there {min_count} times or more"
-    )
-    return f"add training rows; the vocabulary holds {every} of those there are"
+        return f"text.vocabulary_size: {2 * size} (training texts have more than {size:,} tokens)"
+    frequent = "" if min_count == 1 else f" that occurs {min_count} times or more"
+    return f"add training rows; the vocabulary already has every training token{frequent}"
 
 
 def _rows_with_unknown_tokens(split: AuditedSplit) -> list[int]:
-    """Return the first rows that have an unknown token within `sequence_length`."""
+    """Return the first rows with an out-of-vocabulary token within `sequence_length`."""
     rows: list[int] = []
     for start in range(0, len(split), ID_BATCH_ROWS):
         ids = split.split.ids[start : start + ID_BATCH_ROWS]

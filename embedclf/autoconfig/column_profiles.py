@@ -12,13 +12,16 @@ import pyarrow.compute as pc
 
 from embedclf.errors import DataError
 from embedclf.system.arrow import mask_column, text_column, to_numpy
+from embedclf.system.terminal import format_count, format_percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from embedclf.data.tables import Table
 
-Content = Literal["nothing", "flags", "numbers", "measures", "dates", "codes", "lists", "words"]
+Content = Literal[
+    "nothing", "flags", "numbers", "measures", "dates", "codes", "text lists", "lists", "words"
+]
 
 _FIRST_ROWS = 10_000
 
@@ -27,13 +30,15 @@ _ROW_STEP = 64
 _MAX_CELL_LENGTH = 10_000
 
 _MAX_CELLS = 1_000
-"""Cells that are enough to recognize what a column holds."""
+"""Cells that are enough to recognize the content of a column."""
 
 _MAX_NAME_LENGTH = 40
 
 _CONTENT_FRACTION = 0.95
 
 _DAY = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
+
+_JSON_TEXT = r'"([^"\\]|\\.)*"'
 
 # Arrow's regular expressions are RE2's: a flag may begin a group, and `\p{Han}` is a script.
 _PATTERNS: dict[Content, str] = {
@@ -43,10 +48,23 @@ _PATTERNS: dict[Content, str] = {
     "measures": r"[+-]?[\d.,]*\d([eE][+-]?\d+)?\s?%?",
     "dates": rf"{_DAY}([T ].*)?|\d\d?:\d\d(:.*)?|[A-Z][a-z]{{2,8}},? .{{0,6}}\d.*\d{{2}}:\d\d.*",
     "codes": r"\w+://\S+|\S+@\S+\.\w+|[0-9a-fA-F]{12,}|[0-9a-fA-F]+(-[0-9a-fA-F]{4,})+|#?\w*\d{5,}",
+    # Lists as JSON: of texts only, which can be the labels of a row, and any others.
+    "text lists": rf"\[({_JSON_TEXT}(, {_JSON_TEXT})*)?\]",
     "lists": r"\[.*\]|\{.*\}",
 }
-"""What nearly all cells of a column match; the first that fits counts, and without any it holds
-words."""
+"""A pattern that nearly all cells of a column match; the first one decides. If none matches, the
+column holds words."""
+
+_SINGULAR = {
+    "flags": "flag",
+    "numbers": "number",
+    "measures": "measure",
+    "dates": "date",
+    "codes": "code",
+    "text lists": "list",
+    "lists": "list",
+    "words": "text",
+}
 
 _UNSPACED_LETTER = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 
@@ -59,7 +77,7 @@ _MULTIPLE_WORDS = r"\S\s+\S|[^\x00-\x7f]{2}"
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """What a column holds, judged by a sample of rows."""
+    """What a column holds, in a sample of rows."""
 
     name: str
     content: Content
@@ -76,6 +94,8 @@ class ColumnProfile:
     not ASCII."""
     contains_own_name: bool
     """Whether the column's name is one of its cells, as in a table without a header."""
+    example: str = ""
+    """The first cell that is not blank."""
 
     @property
     def name_words(self) -> tuple[str, ...]:
@@ -94,19 +114,23 @@ class ColumnProfile:
         return repr(f"{self.name[:_MAX_NAME_LENGTH]}…" if is_long else self.name)
 
     def __str__(self) -> str:
-        """Describe it: `'review': words, 98 % of them different, 231 characters on average`."""
-        if self.distinct < 2:
-            constant = f"always the same {self.content}" if self.filled else "nothing"
-            return f"{self.quoted_name}: {constant}"
+        """Describe it: `'review': words, 98% distinct, 231 characters on average`."""
+        return f"{self.quoted_name}: {self.summary}"
+
+    @property
+    def summary(self) -> str:
+        """Describe the cells: `words, 98% distinct, 231 characters on average`."""
+        if not self.filled:
+            return "empty"
+        if self.distinct == 1:
+            return f"always the same {_SINGULAR.get(self.content, self.content)}"
         if self.distinct <= max(20, self.filled // 5):
-            sample = f"in the {self.filled:,} rows looked at"
-            return f"{self.quoted_name}: {self.distinct:,} different {self.content} {sample}"
+            return f"{self.distinct:,} distinct values in {self.filled:,} rows"
         fraction = self.distinct_fraction
-        percentage = min(99.0, 100 * fraction) if fraction < 1 else 100  # 100 is all, not nearly
-        return (
-            f"{self.quoted_name}: {self.content}, {percentage:.0f} % of them different, "
-            f"{self.mean_length:,.0f} characters on average"
-        )
+        # 100% is all, not nearly all.
+        percentage = format_percent(min(0.99, fraction) if fraction < 1 else 1.0, places=0)
+        length = format_count(round(self.mean_length), "character")
+        return f"{self.content}, {percentage} distinct, {length} on average"
 
 
 @dataclass(frozen=True)
@@ -136,9 +160,9 @@ def read_sample(table: Table) -> TableSample:
         _read_sample_rows(table), pa.schema([(column, pa.string()) for column in table.columns])
     )
     if not len(rows):
-        raise DataError(f"{table.name}: a header and no rows; it needs labelled texts")
+        raise DataError(f"{table.name}: no rows after the header; add labeled texts")
     profiles = (
-        _profile_column(name, column.combine_chunks())
+        _profile_column(name, column.combine_chunks(), has_lists=table.file_format != "delimited")
         for name, column in zip(table.columns, rows.columns, strict=True)
     )
     return TableSample(rows, tuple(profiles))
@@ -168,21 +192,25 @@ def _read_sample_rows(table: Table) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_arrays(truncated, rows.schema.names)
 
 
-def _profile_column(name: str, column: pa.StringArray) -> ColumnProfile:
+def _profile_column(name: str, column: pa.StringArray, *, has_lists: bool) -> ColumnProfile:
     trimmed = pc.utf8_trim_whitespace(column)
     # Not simply `""`: pyarrow would import pandas to convert a Python value.
     filled = trimmed.filter(pc.not_equal(trimmed, text_column([""])[0]))
     # The content is judged by distinct cells, so a value that fills most rows counts once.
     cells = filled.unique()
+    content = _recognize_content(cells[:_MAX_CELLS])
+    if content == "text lists" and not has_lists:
+        content = "lists"  # a CSV has no lists: such a cell is a single text
     return ColumnProfile(
         name,
-        _recognize_content(cells[:_MAX_CELLS]),
+        content,
         rows=len(column),
         filled=len(filled),
         distinct=len(cells),
         mean_length=_mean(pc.utf8_length(filled)),
         multi_word_fraction=_mean(pc.match_substring_regex(cells[:_MAX_CELLS], _MULTIPLE_WORDS)),
         contains_own_name=bool(pc.is_in(text_column([name]), cells)[0].as_py()),
+        example=" ".join(cells[0].as_py().split()) if len(cells) else "",
     )
 
 

@@ -1,4 +1,4 @@
-"""Which columns are text, which label."""
+"""Which columns hold the text and the label."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from embedclf.errors import DataError, RequestError
+from embedclf.system.terminal import new_table, render, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +21,8 @@ _TEXT_WORDS = re.compile(
 )
 
 _LABEL_WORDS = re.compile(
-    "categor(y|ies)|class|classes|emotions?|genres?|intent|labels?|polarity|rating|score|sentiment|"
-    "stars|tags?|target|topics?"
+    "categor(y|ies)|class|classes|emotions?|genres?|intent|kategorie|labels?|polarity|rating|score|"
+    "sentiment|stars|tags?|target|topics?"
 )
 
 _OTHER_WORDS = re.compile(
@@ -30,13 +31,13 @@ _OTHER_WORDS = re.compile(
 )
 
 _TEXT_NAMES, _LABEL_NAMES = frozenset({"text"}), frozenset({"label", "labels"})
-"""Names that settle it: the defaults of the config."""
+"""Names that need no other evidence."""
 
-_MAX_LISTED = 20
+_MAX_CANDIDATES = 8
 """Columns that an error lists."""
 
 _MIN_SCORE_RATIO = 2.0
-"""How many times as good as the next column the text must be."""
+"""Ratio of scores at which the best text column is taken over the next."""
 
 _FEW_VALUES = 20
 """Distinct numbers or words that a label may have, whatever the number of rows."""
@@ -57,6 +58,51 @@ class ColumnRoles:
     sample."""
     requested: frozenset[str] = frozenset()
     """Names that the user chose."""
+
+    @property
+    def text_names(self) -> str | list[str]:
+        """The text as `data.text` has it."""
+        return _column_names(self.text)
+
+    @property
+    def label_names(self) -> str | list[str]:
+        """The label as `data.label` has it; a list would be columns of 0 and 1."""
+        return _column_names(self.label)
+
+    @property
+    def has_label_lists(self) -> bool:
+        """Whether each cell of the label is a list, as JSON Lines and Parquet can hold."""
+        return len(self.label) == 1 and self.label[0].content == "text lists"
+
+
+class UnclearColumnError(DataError):
+    """It is unclear which column holds the text, or the label."""
+
+    def __init__(self, message: str, key: str, candidates: Sequence[ColumnProfile]) -> None:
+        super().__init__(message)
+        self.key = key
+        """text or label."""
+        self.candidates = tuple(candidates)
+        """Columns that it could be, the best first."""
+
+    @property
+    def example(self) -> ColumnProfile | None:
+        """The best candidate that would work: a label needs values that repeat."""
+        return next(
+            (
+                column
+                for column in self.candidates
+                if self.key == "text" or 2 <= column.distinct <= column.filled / 2
+            ),
+            None,
+        )
+
+    def candidate_table(self) -> str:
+        """Show the candidates: name, content, and a cell."""
+        table = new_table("column", "contains", "example")
+        for column in self.candidates[:_MAX_CANDIDATES]:
+            table.add_row(shorten(column.name, 30), column.summary, shorten(column.example, 30))
+        return render(table)
 
 
 def assign_roles(
@@ -79,10 +125,9 @@ def assign_roles(
         label: The columns of the label, if they are known.
 
     Raises:
-        DataError: No column fits, several fit about equally well, or the table has no header.
-        RequestError: A column is requested twice, or has no name.
+        UnclearColumnError: No column fits, or several fit about equally well.
+        DataError: The table has no header.
     """
-    _check_requested([*text, *label])
     names = [profile.name for profile in profiles]
     # A config selects columns by name, so a name must not be empty or shared by two columns.
     usable = [profile for profile in profiles if profile.name and names.count(profile.name) == 1]
@@ -91,14 +136,14 @@ def assign_roles(
     texts = [by_name[name] for name in text]
     labels = [by_name[name] for name in label]
     free = [profile for profile in usable if profile not in [*texts, *labels]]
-    search = _RoleSearch(table, tuple(profiles), tuple(free))
+    search = _RoleSearch(table, tuple(free))
     others: list[ColumnProfile] = []
     if not texts:
         best, others = search.find_text()
         texts = [best]
     if not labels:
         labels, constant = search.find_labels(texts)
-        # Not for requested columns: whoever knows a column's name has seen a header.
+        # Not for requested columns: whoever knows a column name has seen a header.
         _check_header(table, labels)
         others += constant
     left_out = tuple(profile for profile in others if profile not in labels)
@@ -110,7 +155,6 @@ class _RoleSearch:
     """A search among the columns that have no role yet."""
 
     table: str
-    profiles: tuple[ColumnProfile, ...]
     free: tuple[ColumnProfile, ...]
 
     def find_text(self) -> tuple[ColumnProfile, list[ColumnProfile]]:
@@ -119,15 +163,14 @@ class _RoleSearch:
         candidates = (column for column in self.free if scores[column])
         ranked = sorted(candidates, key=lambda column: -scores[column])
         if not ranked:
-            raise self._error("no column holds texts", "name one by --text, perhaps")
+            if named := _find_named(self.free, _TEXT_NAMES):
+                return named, []
+            raise self._unclear("text", "no column looks like the text", self.free)
         best, *others = ranked
         if others and scores[best] < _MIN_SCORE_RATIO * scores[others[0]]:
             # In the order of the table, not of the scores.
-            ambiguous = [column for column in self.free if column in ranked[:2]]
-            raise self._error(
-                f"{_join_names(ambiguous)} may both be the text",
-                "name one by --text, or both by --text twice",
-            )
+            names = _join_names([column for column in self.free if column in ranked[:2]])
+            raise self._unclear("text", f"both {names} could be the text", ranked)
         more_texts = [
             column
             for column in others
@@ -151,18 +194,25 @@ class _RoleSearch:
                 column for column in free if column.content == "flags" and column.distinct == 1
             ]
             return best, constant
+        likely = sorted(
+            (column for column in free if ranks[column] > _NOT_A_LABEL),
+            # The fewer values a column has, the more rows each label would have.
+            key=lambda column: (-ranks[column], column.distinct),
+        )
         if best_rank == _NOT_A_LABEL:
-            raise self._error("no column holds labels", "name it by --label")
+            if named := _find_named(free, _LABEL_NAMES):
+                return [named], []
+            raise self._unclear("label", "no column looks like the label", free)
         if len(best) > 1:
-            ambiguous = "several columns" if len(best) > 3 else _join_names(best)
-            raise self._error(f"{ambiguous} may be the label", "name it by --label")
+            names = "several columns" if len(best) > 3 else _join_names(best)
+            raise self._unclear("label", f"{names} could be the label", likely)
         return best, []
 
-    def _error(self, fault: str, fix: str) -> DataError:
-        descriptions = [str(profile) for profile in self.profiles[:_MAX_LISTED]]
-        if (more := len(self.profiles) - _MAX_LISTED) > 0:
-            descriptions.append(f"{more:,} more")
-        return DataError(f"{self.table}: {fault}; {fix}. There are {'; '.join(descriptions)}")
+    def _unclear(
+        self, key: str, fault: str, candidates: Sequence[ColumnProfile]
+    ) -> UnclearColumnError:
+        message = f"{self.table}: {fault}; name it: --{key} COLUMN"
+        return UnclearColumnError(message, key, candidates)
 
 
 def _score_text(column: ColumnProfile) -> float:
@@ -188,7 +238,7 @@ def _rank_label(column: ColumnProfile) -> int:
     if column.distinct < 2 or column.distinct * min_repeats > column.filled:
         return _NOT_A_LABEL
     is_quantity = column.content == "numbers" and column.distinct > _FEW_VALUES and not is_named
-    if is_quantity or column.content not in {"flags", "numbers", "words"}:
+    if is_quantity or column.content not in {"flags", "numbers", "text lists", "words"}:
         return _NOT_A_LABEL
     if not is_named:
         # Rows without a label are dropped, so a mostly empty column would waste the table.
@@ -197,6 +247,12 @@ def _rank_label(column: ColumnProfile) -> int:
     if column.name.lower() in _LABEL_NAMES:
         return _DEFAULT_NAME
     return _WHOLE_NAME if len(column.name_words) == 1 else _PART_OF_NAME
+
+
+def _find_named(columns: Sequence[ColumnProfile], names: frozenset[str]) -> ColumnProfile | None:
+    """Return a column of one of some names that has more than one value, whatever these are."""
+    named = (column for column in columns if column.name.lower() in names)
+    return next((column for column in named if column.distinct > 1), None)
 
 
 def _is_named(column: ColumnProfile, words: re.Pattern[str]) -> bool:
@@ -209,10 +265,16 @@ def _join_names(columns: Sequence[ColumnProfile]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _check_requested(names: Sequence[str]) -> None:
+def _column_names(columns: Sequence[ColumnProfile]) -> str | list[str]:
+    return columns[0].name if len(columns) == 1 else [column.name for column in columns]
+
+
+def check_requested(text: Sequence[str], label: Sequence[str]) -> None:
+    """Refuse columns without a name, and those that are requested twice; raises RequestError."""
+    names = [*text, *label]
     for name in names:
         if not name:
-            raise RequestError("--text and --label: name a column; give it a name if it has none")
+            raise RequestError("--text and --label need a column name; name the column in the file")
         if names.count(name) > 1:
             raise RequestError(f"--text and --label: column {name!r} is named twice; name it once")
 
@@ -222,6 +284,6 @@ def _check_header(table: str, labels: Sequence[ColumnProfile]) -> None:
         # Labels recur: if the first row is data, its label is also the cell of other rows.
         if column.contains_own_name:
             raise DataError(
-                f"{table}:1: no header, it seems: {column.quoted_name} is a column's name and one "
-                "of its cells; put the columns' names into the first line"
+                f"{table}:1: the first line looks like data, not a header: {column.quoted_name} is "
+                "also a cell; add a line with the column names"
             )

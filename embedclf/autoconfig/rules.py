@@ -1,22 +1,20 @@
-"""Table statistics -> settings, with reasons."""
+"""Table statistics -> settings of `text`, `model` and `training`, with reasons."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from embedclf.audit.findings import LENGTH_QUANTILE
-from embedclf.system.terminal import format_percent, shorten
+from embedclf.autoconfig.data_rules import data_settings, validation_fraction
+from embedclf.autoconfig.evidence import Evidence, Setting
+from embedclf.system.terminal import format_count, format_percent
+from embedclf.text.pretrained import vector_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from embedclf.autoconfig.column_profiles import ColumnProfile
-    from embedclf.autoconfig.column_roles import ColumnRoles
-    from embedclf.autoconfig.sibling_tables import SiblingTables
     from embedclf.autoconfig.table_statistics import TableStatistics
-    from embedclf.config.schema import DataConfig
 
 _MAX_SEQUENCE_LENGTH = 1_000
 
@@ -27,246 +25,171 @@ _MAX_NGRAMS = 1_000_000
 _MAX_NGRAM_PARAMETERS = 32_000_000
 """In the embedding rows of n-grams: 128 MB."""
 
-_FEW_LABELS, _MANY_LABELS = 5, 20
-
-_VALIDATION_ROWS = 1_000
-
 _MIN_REFIT_FRACTION = 0.05
 """Fraction of rows held out that is worth a second training on all rows."""
 
 _IMBALANCED = 0.9
 
-_MAX_LABELS_SHOWN = 6
+_LEARNING_RATES = {"adam": 0.003, "rmsprop": 0.001, "adagrad": 0.5, "sgd": 0.3}
+"""The best of those tried for flatten and average pooling, by `tests/benchmarks/optimizers.py`."""
 
 
-@dataclass(frozen=True)
-class Setting:
-    """A key of the config, its value, and the reason for it."""
+def choose_settings(evidence: Evidence) -> list[Setting]:
+    """Choose a value for every key that can be `auto`, and the reason for it.
 
-    section: str
-    key: str
-    value: Any
-    reason: str
-
-    @property
-    def path(self) -> str:
-        """The key with its section: `data.text`."""
-        return f"{self.section}.{self.key}"
-
-
-def choose_settings(
-    config: DataConfig, roles: ColumnRoles, statistics: TableStatistics, siblings: SiblingTables
-) -> list[Setting]:
-    """Choose the settings for the table of `config`.
-
-    The rules were made on ten public data sets of 5,000 to 480,000 rows; those for multilabel tasks
+    Values that were written are kept, without a reason, and others are chosen to fit them. The
+    rules were made on ten public data sets of 5,000 to 480,000 rows; those for multi-label tasks
     and for calibration also on descriptions of Debian packages. All were judged on held-out rows.
     """
+    described = {"data.train", "data.text", "data.label", "data.validation"}
+    settings = [
+        *data_settings(evidence),
+        *_text_settings(evidence),
+        *_model_settings(evidence),
+        *_training_settings(evidence),
+    ]
     return [
-        *_table_settings(config, statistics, siblings),
-        *_column_settings(roles, statistics),
-        *_text_settings(statistics),
-        *_model_settings(statistics),
-        *_training_settings(statistics, _validation_fraction(statistics, siblings)),
+        Setting(setting.key, evidence.value(setting.key, setting.value), setting.reason)
+        if setting.key in described or setting.key not in evidence.written
+        else Setting(setting.key, evidence.value(setting.key, None), "")
+        for setting in settings
     ]
 
 
-def _table_settings(
-    config: DataConfig, statistics: TableStatistics, siblings: SiblingTables
-) -> Iterator[Setting]:
-    rows = f"{statistics.rows:,} rows, {statistics.description}"
-    yield Setting("data", "train", config.train, "; ".join([rows, *siblings.notes]))
-    for key in ("delimiter", "encoding"):
-        if (value := getattr(config, key)) is not None:
-            yield Setting("data", key, value, "as asked for")
-    validation, test = siblings.validation, siblings.test
-    if validation is not None:
-        reason = "tells the best epoch, so that a score on it is a little too good"
-        origin = siblings.origin(validation)
-        yield Setting("data", "validation", validation, f"{origin}; {reason}")
-    else:
-        fraction = _validation_fraction(statistics, siblings)
-        reason = f"{100 * fraction:.0f} % of the rows, held out to tell the best epoch"
-        yield Setting("data", "validation", fraction, reason)
-    if test is not None:
-        yield Setting("data", "test", test, f"{siblings.origin(test)}; scored once, at the end")
-    if skipped := statistics.skipped + siblings.skipped:
-        reason = f"rows without a valid label are dropped, {skipped:,} in all; false refuses them"
-        yield Setting("data", "skip_invalid", True, reason)
-
-
-def _validation_fraction(statistics: TableStatistics, siblings: SiblingTables) -> float:
-    """Choose the fraction to hold out: enough rows to compare epochs, and few of a large table."""
-    if siblings.validation is not None:
-        return 0.0
-    if statistics.rows < 2_000:
-        return 0.2
-    # Beyond 200,000 rows the quotient rounds to 0.
-    return min(0.1, round(_VALIDATION_ROWS / statistics.rows, 2) or 0.01)
-
-
-def _column_settings(roles: ColumnRoles, statistics: TableStatistics) -> Iterator[Setting]:
-    reason = _describe_columns(roles.text, roles)
-    # `left_out` mixes further texts with constant flags; the content separates them.
-    if others := [column.quoted_name for column in roles.left_out if column.content == "words"]:
-        options = "".join(f" --text {name}" for name in [roles.text[0].quoted_name, *others])
-        reason += f"; for more of the texts:{options}"
-    yield Setting("data", "text", _column_names(roles.text), reason)
-    reason = f"{_describe_columns(roles.label, roles)}; {_describe_task(statistics)}"
-    if constant := [column.quoted_name for column in roles.left_out if column.content == "flags"]:
-        reason += f"; always the same and left out: {', '.join(constant)}"
-    yield Setting("data", "label", _column_names(roles.label), reason)
-    if statistics.separator is not None:
-        labels, cells = len(statistics.labels.names), statistics.distinct_cells
-        reason = f"{labels:,} labels make up all {cells:,} different cells"
-        yield Setting("data", "label_separator", statistics.separator, reason)
-
-
-def _column_names(columns: tuple[ColumnProfile, ...]) -> str | list[str]:
-    return columns[0].name if len(columns) == 1 else [column.name for column in columns]
-
-
-def _describe_columns(columns: tuple[ColumnProfile, ...], roles: ColumnRoles) -> str:
-    if len(columns) > 1 and all(column.content == "flags" for column in columns):
-        return f"{len(columns)} columns of 0 and 1"
-    requested = " (as asked for)" if columns[0].name in roles.requested else ""
-    return "; ".join(map(str, columns)) + requested
-
-
-def _describe_task(statistics: TableStatistics) -> str:
-    """Describe the task and the rows of its labels, the most frequent label first."""
-    labels = statistics.labels
-    ranked = sorted(zip(labels.counts, labels.names, strict=True), key=lambda pair: -pair[0])
-    shown = [f"{shorten(name, 30)!r} {rows:,}" for rows, name in ranked[:_MAX_LABELS_SHOWN]]
-    if len(ranked) > _MAX_LABELS_SHOWN:
-        # The rarest label replaces the last one shown, so that both extremes are visible.
-        rows, name = ranked[-1]
-        shown[-1] = f"…, {shorten(name, 30)!r} {rows:,}"
-    return f"{labels.task}, {len(ranked):,} labels: {', '.join(shown)}"
-
-
-def _text_settings(statistics: TableStatistics) -> Iterator[Setting]:
-    yield _unit(statistics)
-    yield from _vocabulary_settings(statistics)
-    yield _ngrams(statistics)
-    # Memory is the limit: the wider a vector, the fewer n-grams.
-    ngrams = min(_MAX_NGRAMS, _MAX_NGRAM_PARAMETERS // _embedding_dim(statistics))
-    yield Setting("text", "ngram_vocabulary_size", ngrams, "at most; the most frequent")
+def _text_settings(evidence: Evidence) -> Iterator[Setting]:
+    statistics = evidence.statistics
+    yield Setting("text.unit", statistics.unit, _unit_reason(statistics))
+    yield from _vocabulary_settings(evidence)
+    yield _ngrams(evidence)
+    yield _ngram_vocabulary_size(evidence)
     yield _sequence_length(statistics)
 
 
-def _unit(statistics: TableStatistics) -> Setting:
-    reason = "words have blanks between them"
+def _unit_reason(statistics: TableStatistics) -> str:
     if statistics.by_words is not None:
         words = len(statistics.by_words.frequencies)
-        reason = f"{words:,} different words: runs of characters know their parts"
-    elif statistics.unit == "character":
-        reason = "most letters are of scripts that have no blanks between words"
-    return Setting("text", "unit", statistics.unit, reason)
+        return f"{words:,} distinct words: character n-grams find what these have in common"
+    if statistics.unit == "character":
+        return "most letters belong to scripts without spaces between words"
+    return "words are separated by spaces"
 
 
-def _vocabulary_settings(statistics: TableStatistics) -> Iterator[Setting]:
-    tokens = len(statistics.frequencies)
+def _vocabulary_settings(evidence: Evidence) -> Iterator[Setting]:
+    frequencies = evidence.statistics.frequencies
+    tokens, recurring = len(frequencies), int((frequencies > 1).sum())
     # Tokens that occur once do not generalize; yet if all do, they are all there is to learn from.
-    size = int((statistics.frequencies > 1).sum()) or tokens
-    reason = f"{size:,} of {tokens:,} different tokens are there more than once"
+    chosen = 2 if 0 < recurring < tokens else 1
+    min_count = evidence.value("text.min_count", chosen)
+    size = int((frequencies >= min_count).sum()) or tokens
     if size > _MAX_TOKENS:
-        size, reason = _MAX_TOKENS, f"the most frequent {_MAX_TOKENS:,} of {tokens:,} tokens"
-    coverage = format_percent(statistics.coverage(size))
-    reason += f" and make up {coverage} of all texts; padding and unknown take two"
-    yield Setting("text", "vocabulary_size", size + 2, reason)
-    if size < tokens:
-        reason = "what is there once tells nothing of other texts; all such tokens count as unknown"
-        yield Setting("text", "min_count", 2, reason)
+        size, kept = _MAX_TOKENS, f"the {_MAX_TOKENS:,} most frequent of {tokens:,} distinct tokens"
+    elif min_count == 1:
+        kept = f"all {format_count(tokens, 'distinct token')}"
+    else:
+        often = "more than once" if min_count == 2 else f"at least {min_count:,} times"
+        kept = f"{size:,} of {format_count(tokens, 'distinct token')} occur {often}"
+    coverage = format_percent(evidence.statistics.coverage(size))
+    reason = f"{kept}, {coverage} of all text; two more are for padding and OOV tokens"
+    yield Setting("text.vocabulary_size", size + 2, reason)
+    if chosen == 2:
+        reason = "tokens seen only once don't generalize; they count as out-of-vocabulary (OOV)"
+    else:
+        reason = "no token occurs only once" if recurring else "every token occurs only once"
+    yield Setting("text.min_count", chosen, reason)
 
 
-def _ngrams(statistics: TableStatistics) -> Setting:
-    if statistics.by_words is not None:
-        reason = "runs of up to four characters, many words among them, count beside single ones"
-        return Setting("text", "ngrams", 4, reason)
-    if not statistics.is_short:
-        reason = "long texts: runs of two and three tokens count beside single ones"
-        return Setting("text", "ngrams", 3, reason)
-    reason = "pairs of tokens count beside single ones: `not good` is no `good`"
-    return Setting("text", "ngrams", 2, reason)
+def _ngrams(evidence: Evidence) -> Setting:
+    statistics = evidence.statistics
+    longest, reason = 2, 'word pairs are features too, so "not good" differs from "good"'
+    if evidence.can_flatten:
+        longest, reason = 1, "pooling: flatten uses single tokens only"
+    elif statistics.by_words is not None:
+        longest, reason = 4, "sequences of up to four characters are features too"
+    elif not statistics.is_short:
+        longest, reason = 3, "long texts: sequences of two and three tokens are features too"
+    elif statistics.unit == "character":
+        reason = "pairs of characters are features too"
+    return Setting("text.ngrams", longest, reason)
+
+
+def _ngram_vocabulary_size(evidence: Evidence) -> Setting:
+    # Memory is the limit: the wider a vector, the fewer n-grams.
+    size = min(_MAX_NGRAMS, max(1, _MAX_NGRAM_PARAMETERS // _embedding_dim(evidence)[0]))
+    reason = "an upper limit; the most frequent are kept"
+    if evidence.value("text.ngrams", _ngrams(evidence).value) == 1:
+        reason = "not used without n-grams"
+    return Setting("text.ngram_vocabulary_size", size, reason)
 
 
 def _sequence_length(statistics: TableStatistics) -> Setting:
     typical = statistics.typical_length
     # `typical` is 0 if almost all texts are empty.
     length = min(max(typical, 1), _MAX_SEQUENCE_LENGTH)
-    reason = f"{100 * LENGTH_QUANTILE:.0f} % of the texts have at most {typical:,} tokens"
+    quantile = format_percent(LENGTH_QUANTILE, places=0)
+    reason = f"{quantile} of texts have at most {format_count(typical, 'token')}"
     if typical > length:
-        reason += f", but the time to train grows with the length: {length:,} are read"
-    reason += f"; {format_percent(statistics.fraction_longer(length))} of the texts will be cut"
-    return Setting("text", "sequence_length", length, reason)
+        reason += f", but {length:,} are enough and train faster"
+    truncated = statistics.fraction_longer(length)
+    percentage = format_percent(truncated) if truncated else "none"
+    return Setting("text.sequence_length", length, f"{reason}; {percentage} will be truncated")
 
 
-def _model_settings(statistics: TableStatistics) -> Iterator[Setting]:
-    labels = len(statistics.labels.names)
-    reason = "tokens that are in texts of some labels above all learn quicker than those in all"
-    yield Setting("model", "initialization", "naive_bayes", reason)
-    reason = f"numbers for a token, enough to tell {labels:,} labels apart"
-    yield Setting("model", "embedding_dim", _embedding_dim(statistics), reason)
-    reason = "all tokens tell, and those of a long text more than those of a short one"
-    yield Setting("model", "pooling", "sqrt", reason)
-    if not _has_few_labels(statistics):
-        reason = "many labels have few rows each: no number of a text is to be relied on alone"
-        yield Setting("model", "dropout", 0.3 if _is_multilabel(statistics) else 0.5, reason)
+def _model_settings(evidence: Evidence) -> Iterator[Setting]:
+    reason = "tokens that are typical of a label start larger and learn faster"
+    yield Setting("model.initialization", "naive_bayes", reason)
+    dim, reason = _embedding_dim(evidence)
+    yield Setting("model.embedding_dim", dim, reason)
+    reason = "sum of a text's token vectors, divided by the square root of their number"
+    yield Setting("model.pooling", "sqrt", reason)
+    if evidence.has_few_labels:
+        yield Setting("model.dropout", 0.0, "not needed: few labels, with many rows each")
+    else:
+        reason = "dropout against overfitting: many labels have few rows"
+        yield Setting("model.dropout", 0.3 if evidence.is_multilabel else 0.5, reason)
 
 
-def _embedding_dim(statistics: TableStatistics) -> int:
-    if _has_few_labels(statistics):
-        return 16
-    return 128 if _has_many_labels(statistics) else 64
+def _embedding_dim(evidence: Evidence) -> tuple[int, str]:
+    """Return the numbers per token, and why."""
+    vectors = evidence.value("model.initialization", "naive_bayes")
+    if (length := vector_length(vectors)) is not None:
+        return evidence.value("model.embedding_dim", length), "length of the word vectors"
+    dim = 16 if evidence.has_few_labels else 128 if evidence.has_many_labels else 64
+    labels = format_count(len(evidence.statistics.labels.names), "label")
+    return evidence.value("model.embedding_dim", dim), f"numbers per token, enough for {labels}"
 
 
-def _has_few_labels(statistics: TableStatistics) -> bool:
-    return len(statistics.labels.names) <= _FEW_LABELS
-
-
-def _has_many_labels(statistics: TableStatistics) -> bool:
-    return len(statistics.labels.names) > _MANY_LABELS
-
-
-def _is_multilabel(statistics: TableStatistics) -> bool:
-    return statistics.labels.task == "multilabel"
-
-
-def _training_settings(
-    statistics: TableStatistics, validation_fraction: float
-) -> Iterator[Setting]:
-    yield _epochs(statistics)
+def _training_settings(evidence: Evidence) -> Iterator[Setting]:
+    statistics = evidence.statistics
+    yield _epochs(evidence)
     batch_size = _batch_size(statistics.rows)
     steps = math.ceil(statistics.rows / batch_size)
-    yield Setting("training", "batch_size", batch_size, f"about {steps:,} steps an epoch")
-    yield _learning_rate(statistics)
+    reason = f"about {format_count(steps, 'step')} per epoch"
+    yield Setting("training.batch_size", batch_size, reason)
+    yield _learning_rate(evidence)
     if statistics.is_large:
-        reason = "the steps fall to nothing by the last epoch"
-        yield Setting("training", "schedule", "linear", reason)
-    # A separate validation table makes the fraction 0, so such runs are not refit.
-    if validation_fraction >= _MIN_REFIT_FRACTION:
-        percent = f"{100 * validation_fraction:.0f} %"
-        reason = f"the {percent} held out are learned from too, once the epoch is known"
-        yield Setting("training", "refit", True, reason)
-    if _is_multilabel(statistics):
-        reason = "one for all labels, chosen on the validation rows; few labels would reach 0.5"
-        yield Setting("training", "threshold", "micro_f1", reason)
+        reason = "the learning rate falls to 0 by the last epoch"
+        yield Setting("training.schedule", "linear", reason)
     else:
-        yield _class_weight(statistics)
-    if statistics.is_large and not _is_multilabel(statistics):
-        reason = "many rows make a network too sure of itself; epochs are judged with that mended"
-        yield Setting("training", "calibration", "temperature", reason)
+        reason = "not needed: early stopping ends the training"
+        yield Setting("training.schedule", "constant", reason)
+    yield _refit(evidence)
+    yield _class_weight(evidence)
+    yield _calibration(evidence)
+    yield _threshold(evidence)
 
 
-def _epochs(statistics: TableStatistics) -> Setting:
+def _epochs(evidence: Evidence) -> Setting:
+    statistics, patience = evidence.statistics, evidence.config.training.early_stopping
     if statistics.is_large:
-        epochs = 5 if _has_many_labels(statistics) else 3
-        return Setting("training", "epochs", epochs, "so many rows need few passes")
+        epochs = 5 if evidence.has_many_labels else 3
+        return Setting("training.epochs", epochs, "large tables need few passes")
     # Small tables have few steps per epoch, so they get more passes.
     epochs = min(100, max(20, 100_000 // statistics.rows))
-    reason = "at most: it stops once 3 epochs in a row have brought nothing"
-    return Setting("training", "epochs", epochs, reason)
+    reason = "small tables need more passes"
+    if patience is not None:
+        stop = format_count(patience, "epoch")
+        reason = f"an upper limit; training stops after {stop} without improvement"
+    return Setting("training.epochs", epochs, reason)
 
 
 def _batch_size(rows: int) -> int:
@@ -274,20 +197,56 @@ def _batch_size(rows: int) -> int:
     return int(min(512, max(32, 2 ** math.floor(math.log2(max(rows, 500) / 500)))))
 
 
-def _learning_rate(statistics: TableStatistics) -> Setting:
+def _learning_rate(evidence: Evidence) -> Setting:
     """Choose small steps where all tokens move together, larger ones where epochs are few."""
-    many_labels = _has_many_labels(statistics)
-    if statistics.is_large:
-        rate, reason = 0.003 if many_labels else 0.002, "large steps, since passes are few"
-    else:
-        rate, reason = 0.002 if many_labels else 0.001, "small steps; all tokens move together"
-    return Setting("training", "learning_rate", rate, reason)
+    key, optimizer = "training.learning_rate", evidence.config.training.optimizer
+    pooling = evidence.value("model.pooling", "sqrt")
+    if optimizer != "adam" or pooling != "sqrt":
+        reason = f"a usual rate for {optimizer} and pooling: {pooling}"
+        return Setting(key, _LEARNING_RATES[optimizer], reason)
+    if evidence.statistics.is_large:
+        rate = 0.003 if evidence.has_many_labels else 0.002
+        return Setting(key, rate, "larger steps, because there are few epochs")
+    rate = 0.002 if evidence.has_many_labels else 0.001
+    return Setting(key, rate, "small steps, because sqrt pooling adds up the steps of all tokens")
 
 
-def _class_weight(statistics: TableStatistics) -> Setting:
+def _refit(evidence: Evidence) -> Setting:
+    fraction = validation_fraction(evidence)
+    percentage = format_percent(fraction, places=0)
+    # A validation table makes the fraction 0: its rows are for validation only.
+    if fraction == 0:
+        return Setting("training.refit", False, "the validation table is for validation only")
+    if fraction < _MIN_REFIT_FRACTION:
+        reason = f"only {percentage} of the rows are held out"
+        return Setting("training.refit", False, reason)
+    reason = "when the best epoch is known, train again for that many epochs on all rows"
+    return Setting("training.refit", True, f"{reason}, including the {percentage} held out")
+
+
+def _class_weight(evidence: Evidence) -> Setting:
+    key, statistics = "training.class_weight", evidence.statistics
+    if evidence.is_multilabel:
+        return Setting(key, "none", "every row counts the same")
     fraction = max(statistics.labels.counts) / statistics.rows
-    reason = f"the commonest label has {format_percent(fraction)} of the rows"
+    reason = f"the most frequent label has {format_percent(fraction)} of the rows"
     if fraction >= _IMBALANCED:
-        reason += ": rows of the others weigh more, so that they are not passed over"
-        return Setting("training", "class_weight", "balanced", reason)
-    return Setting("training", "class_weight", "none", f"{reason}, so that all rows weigh the same")
+        return Setting(key, "balanced", f"{reason}; rows of other labels count more")
+    return Setting(key, "none", f"{reason}; every row counts the same")
+
+
+def _calibration(evidence: Evidence) -> Setting:
+    key: str = "training.calibration"
+    if evidence.statistics.is_large and not evidence.is_multilabel:
+        reason = "networks are overconfident on large tables; this corrects their probabilities"
+        return Setting(key, "temperature", reason)
+    return Setting(key, "none", "not needed for this table")
+
+
+def _threshold(evidence: Evidence) -> Setting:
+    value: Any = 0.5
+    reason = "the most probable label is predicted"
+    if evidence.is_multilabel:
+        value = "micro_f1"
+        reason = "one threshold for all labels, chosen on validation rows; few labels reach 0.5"
+    return Setting("training.threshold", value, reason)

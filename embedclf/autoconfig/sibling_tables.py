@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedclf.data.labeled import read_labels
 from embedclf.errors import DataError
 from embedclf.system.formats import is_compressed
+from embedclf.system.terminal import display_path, format_count
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Collection
 
-    from embedclf.config.schema import DataConfig
+    from embedclf.config.schema import Config
+    from embedclf.config.sections import DataConfig
     from embedclf.data.labels import Labels
 
 # Lookarounds instead of `\b`, for which the underscore in `reviews_train` is a letter.
@@ -24,20 +27,20 @@ _SPLIT_NAMES = {"validation": ("validation", "valid", "val", "dev"), "test": ("t
 
 @dataclass(frozen=True)
 class SiblingTables:
-    """Validation and test tables, and what to say about those that cannot be used."""
+    """Validation and test tables, and notes on those that were ignored."""
 
     validation: Path | None = None
     test: Path | None = None
     skipped: int = 0
-    """Their rows without a valid label."""
+    """Rows of these tables without a valid label."""
     notes: tuple[str, ...] = ()
     """Why each ignored table was ignored."""
     requested: frozenset[Path] = frozenset()
-    """The tables that the user named."""
+    """The tables that were written in the config."""
 
     def origin(self, path: Path) -> str:
-        """Say how a table was chosen."""
-        return "as asked for" if path in self.requested else "found beside the training table"
+        """Describe how a table was chosen."""
+        return "as requested" if path in self.requested else "found next to the training table"
 
 
 def suggest_config_name(table: Path) -> str:
@@ -49,48 +52,61 @@ def suggest_config_name(table: Path) -> str:
 
 
 def find_sibling_tables(
-    config: DataConfig, labels: Labels, *, validation: Path | None = None, test: Path | None = None
+    config: Config, labels: Labels, written: Collection[str], *, strict: bool
 ) -> SiblingTables:
-    """Find tables named like the training table: `test.csv` beside `train.csv`.
+    """Find tables named like the training table: `test.csv` next to `train.csv`.
 
     Tables that lack the columns, have no labels, or have labels that training would refuse are
-    ignored.
+    ignored. With a refit, no validation table is looked for: its rows could not be trained on.
 
     Args:
         config: The training table, and how to read tables like it.
         labels: The labels of the training table.
-        validation: The table to validate on, if it is known.
-        test: The table to test on, if it is known.
+        written: Keys of the config that are not to be chosen.
+        strict: Whether tables that were written must be usable.
 
     Raises:
-        DataError: A table that the user named cannot be used.
+        DataError: A table that was written cannot be used.
     """
-    requested = {"validation": validation, "test": test}
-    used = {path.resolve() for path in requested.values() if path is not None}
-    chosen: dict[str, Path | None] = {}
+    requested = _written_tables(config.data, written)
+    used = {path.resolve() for path in requested.values()}
+    wanted = [split for split in _SPLIT_NAMES if f"data.{split}" not in written]
+    if "training.refit" in written and config.training.refit:
+        wanted = [split for split in wanted if split != "validation"]
+    found = {split: _find_sibling(config.data.train, split) for split in wanted}
+    # A table that was named for one split serves no other.
+    others = {split: path for split, path in found.items() if path and path.resolve() not in used}
+    chosen: dict[str, Path] = {}
     skipped, notes = 0, list[str]()
-    for split, path in requested.items():
-        table = path or _find_sibling(config.train, split)
-        if path is None and table is not None and table.resolve() in used:
-            table = None  # a table that was named for one split serves no other
-        chosen[split] = table
-        if table is None:
-            continue
+    for split, path in (requested | others).items():
         try:
             # Training refuses unknown labels in validation rows; in test rows they count as wrong.
-            skipped += _count_skipped(table, config, labels, strict=split == "validation")
+            skipped += _count_skipped(path, config.data, labels, strict=split == "validation")
         except DataError as error:
-            # A table that nobody asked for must not stop `init`; a requested one must be usable.
-            if path is not None:
-                raise
-            chosen[split] = None
-            notes.append(f"passed over: {error}")
-    named = frozenset(path for path in requested.values() if path is not None)
-    return SiblingTables(chosen["validation"], chosen["test"], skipped, tuple(notes), named)
+            if split in requested:
+                if strict:
+                    raise
+                continue  # `check` and training report what is wrong with it
+            notes.append(f"ignored {error}")
+        else:
+            chosen[split] = path
+    chosen |= requested
+    named = frozenset(requested.values())
+    return SiblingTables(chosen.get("validation"), chosen.get("test"), skipped, tuple(notes), named)
+
+
+def _written_tables(config: DataConfig, written: Collection[str]) -> dict[str, Path]:
+    """Return the validation and test tables that were written, by split."""
+    values = {split: getattr(config, split) for split in _SPLIT_NAMES}
+    return {
+        split: value
+        for split, value in values.items()
+        if f"data.{split}" in written and isinstance(value, Path)
+    }
 
 
 def _find_sibling(train: Path, split: str) -> Path | None:
-    """Return the table of a split in the directory of the training table, if there is one."""
+    """Return the table of a split next to the training table, if there is one."""
     stem = _stem(train)
     match = _TRAIN.search(stem)
     if match is None:
@@ -115,13 +131,15 @@ def _count_skipped(path: Path, config: DataConfig, labels: Labels, *, strict: bo
     Raises:
         DataError: The table cannot be used.
     """
+    config = config.model_copy(update={"skip_invalid": True})
     rows = read_labels(path, config)
     _, unknown = labels.encode(rows, config)
     count = sum(unknown.values())
     if count and (strict or count >= len(rows)):
         name = next(iter(unknown))
         raise DataError(
-            f"{path}: no training row has labels such as {name!r} (rows here: {count:,})"
+            f"{display_path(path)}: {format_count(count, 'row')} with labels that no training row "
+            f"has, such as {name!r}"
         )
     return rows.skipped
 

@@ -18,12 +18,12 @@ from embedclf.text.tokens import normalize, tokenize
 from embedclf.text.vocabulary import token_counter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from typing import Literal
 
     import pyarrow as pa
 
-    from embedclf.config.schema import DataConfig
+    from embedclf.config.schema import Config
     from embedclf.text.tokens import TokenCounts
 
     Unit = Literal["word", "character"]
@@ -103,42 +103,53 @@ class TableStatistics:
         return float(self.frequencies[:tokens].sum() / self.frequencies.sum())
 
 
-def compute_table_statistics(config: DataConfig, unit: Unit) -> TableStatistics:
+def compute_table_statistics(
+    config: Config, written: Collection[str], *, unspaced: bool
+) -> TableStatistics:
     """Count all rows of the training table of a config.
 
     Short texts with too many distinct words are counted again by characters: such languages build
     words from parts, and character n-grams recognize these in words that training never saw.
 
     Args:
-        config: Where the table is and how to read it; rows without a valid label are dropped. If
+        config: Where the table is and how to read it; rows without a valid label are ignored. If
             there is one label column, a separator is searched for in it.
-        unit: The token to try first.
+        written: Keys of the config that are not to be chosen.
+        unspaced: Whether the script has no spaces between words.
 
     Raises:
         DataError: The table cannot be read, holds no token, or has one label only.
     """
-    statistics = _count(config, unit)
-    if unit == "word" and statistics.guiraud_index > _MAX_WORD_RICHNESS and statistics.is_short:
-        return replace(_count(config, "character"), by_words=statistics)
-    return statistics
+    if unspaced:
+        unit = config.text.unit if "text.unit" in written else "character"
+        return _count(config, unit, written)
+    statistics = _count(config, "word", written)
+    is_rich = statistics.guiraud_index > _MAX_WORD_RICHNESS and statistics.is_short
+    unit = "character" if is_rich else "word"
+    if "text.unit" in written:
+        unit = config.text.unit
+    if unit == "word":
+        return statistics
+    return replace(_count(config, unit, written), by_words=statistics)
 
 
 def find_separator(cells: Sequence[str]) -> str | None:
     """Find what separates several labels in the distinct cells of a label column, if anything does.
 
-    A character may also be part of labels, so what it separates must recur: no cell is without
-    labels, there are fewer labels than cells, and most labels that share a cell also occur in
-    another one, alone or in other company. So `Books, Music` beside `Toys, Games` is one label,
-    and `joy|love` beside `joy` is two.
+    A character may also belong to a label, so what it separates must recur. No cell may be without
+    labels, and there must be fewer labels than cells. Most labels that share a cell must also occur
+    in another one. So `Books, Music` next to `Toys, Games` is one label, and `joy|love` next to
+    `joy` is two.
     """
     return next((character for character in _SEPARATORS if _separates(character, cells)), None)
 
 
-def _count(config: DataConfig, unit: Unit) -> TableStatistics:
+def _count(config: Config, unit: Unit, written: Collection[str]) -> TableStatistics:
     counter, length_counts = token_counter(), list[Counts]()
+    lowercase = config.text.lowercase
 
     def process(texts: pa.Array) -> tuple[Counts, TokenCounts]:
-        tokens = tokenize(normalize(texts, lowercase=True), unit)  # lowercase: the config's default
+        tokens = tokenize(normalize(texts, lowercase=lowercase), unit)
         return np.bincount(tokens.lengths), tokens.count()
 
     def collect(counts: tuple[Counts, TokenCounts]) -> None:
@@ -146,15 +157,18 @@ def _count(config: DataConfig, unit: Unit) -> TableStatistics:
         # `process` runs in many threads, `collect` in one, so the counter needs no lock.
         counter.add(counts[1])
 
-    config = config.model_copy(update={"skip_invalid": True})
-    rows = read_labeled(config.train, config, process, collect)
+    data = config.data.model_copy(update={"skip_invalid": True})
+    rows = read_labeled(data.train, data, process, collect)
     cells = rows.labels[0].used_categories().to_pylist()
-    # Several label columns hold flags, which have nothing to separate.
-    separator = find_separator(cells) if isinstance(config.label, str) else None
-    labels = Labels.fit(rows, config.model_copy(update={"label_separator": separator}))
+    separator = data.label_separator
+    if "data.label_separator" not in written and isinstance(data.label, str):
+        separator = find_separator(cells)
+    labels = Labels.fit(rows, data.model_copy(update={"label_separator": separator}))
     _, frequencies = counter.total()
     if not len(frequencies):
-        raise DataError(f"{config.train}: no text holds a token; name the text by --text")
+        raise DataError(
+            f"{data.train}: no text has a token; choose another column with --text COLUMN"
+        )
     return TableStatistics(
         rows=len(rows),
         skipped=rows.skipped,

@@ -1,1 +1,1 @@
-"""Commands, what they print, and how errors end them. Only this package uses Click."""
+"""Commands, their output and their errors. Only this package uses Click."""

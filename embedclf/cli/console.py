@@ -1,125 +1,140 @@
-"""What commands print, and how they show progress."""
+"""What commands print."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
+
+from embedclf.errors import RunError
+from embedclf.system.terminal import wrap_message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
-    from types import TracebackType
 
+    from embedclf.cli.display import Display
     from embedclf.runs.run import Run
 
+_MAX_RUNS_SHOWN = 3
 
-def open_run(path: Path | None) -> Run:
-    """Open the run at a path, or the newest, which is then named; damaged runs are skipped."""
+
+def open_run(name: Path | None, *, always_named: bool = False) -> Run:
+    """Open the run of that name, or the newest; a run that was not typed is named on stderr.
+
+    -q silences the name, except where the newest run was chosen among runs of several tables.
+
+    Args:
+        name: From the command line or EMBEDCLF_RUN; None for the newest run in ./runs.
+        always_named: Whether -q leaves the name.
+    """
     # Commands import what they need when they run, so --help loads neither NumPy nor Arrow.
-    from embedclf.runs.run import Run, open_newest
+    from embedclf.runs.run import Run
+    from embedclf.runs.selection import locate_run
 
-    if path is not None:
-        return Run.open(path)
-    run, faults = open_newest()
-    for fault in faults:
-        echo_info(f"passed over: {fault}")
-    echo_info(f"run: {run.path}")
+    if name is None:
+        return _open_newest(always_named=always_named)
+    if not _is_from_environment(name):
+        return Run.open(locate_run(name))
+    try:
+        run = Run.open(locate_run(name))
+    except RunError as error:
+        raise RunError(f"EMBEDCLF_RUN: {error}") from error
+    _echo_run(f"{run.path} (EMBEDCLF_RUN)", always=always_named)
     return run
 
 
 def echo_chunks(chunks: Iterable[str]) -> None:
-    """Print chunks as they come, in colors if the terminal has them and NO_COLOR is not set."""
-    color = False if os.environ.get("NO_COLOR") else None  # None: click looks for a terminal
+    """Print chunks as they come, with colors if standard output has them."""
+    color = has_colors()
     for chunk in chunks:
         click.echo(chunk, nl=False, color=color)
+
+
+def has_colors() -> bool:
+    """Return whether standard output is a terminal with colors, and NO_COLOR is not set."""
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return not is_plain and sys.stdout.isatty()
 
 
 def echo_info(text: str, *, only_verbose: bool = False) -> None:
     """Print a message on standard error, unless -q asks for silence."""
     if not _is_quiet() and (_is_verbose() or not only_verbose):
-        click.echo(text, err=True)
+        _echo_message(text)
+
+
+def echo_warning(text: str) -> None:
+    """Print a message on standard error, even with -q."""
+    _echo_message(f"embedclf: {text}")
 
 
 def check_page_name(option: str, file: Path | None) -> None:
-    """Refuse to write a page into a file whose suffix is another format's; `-` prints it.
+    """Check the name of a page to write; `-` prints it.
 
     Raises:
-        click.UsageError: The suffix is not .html or .htm.
+        click.UsageError: The extension is not .html or .htm.
     """
     if file is not None and str(file) != "-" and file.suffix.lower() not in {".html", ".htm"}:
-        raise click.UsageError(f"{option} {file}: a page has a name in .html.")
+        raise click.UsageError(f"{option} {file}: must end in .html")
+
+
+def current_display() -> Display:
+    """Return the display of the command that runs."""
+    display: Display = click.get_current_context().meta["display"]
+    return display
 
 
 def start_tensorflow(*, show_logs: bool) -> None:
     """Import TensorFlow in a thread until the command ends, and show its logs if asked to."""
     from embedclf.cli.process import tensorflow_ahead
 
+    # Now, since Python threads stand still while its libraries are loaded.
+    current_display().draw()
     click.get_current_context().with_resource(tensorflow_ahead(show_logs=show_logs))
 
 
-class Display:
-    """Progress on standard error.
+def _open_newest(*, always_named: bool) -> Run:
+    from embedclf.runs.selection import open_newest
 
-    Use it as a context manager, so that the bar disappears even if the command fails.
-    """
+    newest = open_newest()
+    for fault in newest.faults:
+        echo_info(f"ignored: {fault}")
+    others = _list_names(newest.other_tables)
+    hint = f" (newest; also here: {others}; choose with --run)" if others else ""
+    _echo_run(f"{newest.run.path}{hint}", always=always_named or bool(others))
+    return newest.run
 
-    def __init__(self, progress: str, *, shared: bool = False, time_prefix: str = "") -> None:
-        """Choose how to show progress.
 
-        Args:
-            progress: auto (a bar on a terminal, else nothing), plain or none.
-            shared: Whether results go to the same terminal, which leaves no room for a bar.
-            time_prefix: Printed before the remaining time.
-        """
-        self._quiet = _is_quiet()
-        self.plain = progress == "plain" and not self._quiet
-        self._bar: Any = None
-        if progress == "auto" and not self._quiet and sys.stderr.isatty() and not shared:
-            self._bar = _new_bar(time_prefix)
-        self._task: Any = None
+def _echo_run(description: str, *, always: bool) -> None:
+    """Say which run is used: on standard error, as standard output has results only."""
+    if always or not _is_quiet():
+        _echo_message(f"run: {description}")
 
-    def __enter__(self) -> Display:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+def _echo_message(text: str) -> None:
+    """Print a message on standard error, above the line that shows progress."""
+    display = click.get_current_context().meta.get("display")
+    if display is None or _is_quiet():
+        click.echo(wrap_message(text), err=True)
+    else:
+        display.info(wrap_message(text))
 
-    def info(self, line: str) -> None:
-        """Print a line; once nobody reads standard error any more, print nothing else."""
-        if self._quiet:
-            return
-        try:
-            click.echo(line, err=True)
-        except BrokenPipeError:
-            # A training continues even if nobody reads its messages.
-            self._quiet, self.plain = True, False
 
-    def step(self, line: str) -> None:
-        """Report a finished step: above the bar, as a plain line, or not at all."""
-        if self._bar is not None:
-            # The bar's own console keeps the bar below the line; brackets in a label are no markup.
-            self._bar.console.print(line, highlight=False, markup=False)
-        elif self.plain:
-            self.info(line)
+def _is_from_environment(name: Path) -> bool:
+    """Whether EMBEDCLF_RUN, and not the command line, gave the name of a run."""
+    context = click.get_current_context()
+    is_read = context.get_parameter_source("run_name") is ParameterSource.ENVIRONMENT
+    return is_read and context.params.get("run_name") == name
 
-    def update(self, description: str, done: float, total: float | None) -> None:
-        """Advance the bar, if there is one; without a total it pulses."""
-        if self._bar is None:
-            return
-        if self._task is None:
-            # Starts with the first update, after the lines that `info` writes past the bar.
-            self._bar.start()
-            self._task = self._bar.add_task("", total=None)
-        self._bar.update(self._task, completed=done, total=total, description=description)
+
+def _list_names(runs: Sequence[Run]) -> str:
+    """List the names of up to three runs."""
+    names = [run.path.name for run in runs[:_MAX_RUNS_SHOWN]]
+    more = len(runs) - len(names)
+    return ", ".join(names) + (f" and {more} more" if more else "")
 
 
 def _is_quiet() -> bool:
@@ -130,17 +145,3 @@ def _is_quiet() -> bool:
 def _is_verbose() -> bool:
     """Whether -v was given."""
     return bool(click.get_current_context().meta.get("verbose"))
-
-
-def _new_bar(time_prefix: str) -> Any:
-    from rich import progress
-    from rich.console import Console
-
-    return progress.Progress(
-        progress.BarColumn(bar_width=24),
-        progress.TextColumn("{task.description}", markup=False),
-        progress.TextColumn(time_prefix),
-        progress.TimeRemainingColumn(compact=True),
-        console=Console(stderr=True),
-        transient=True,
-    )

@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from embedclf.cli.console import echo_chunks, echo_info, open_run
-from embedclf.cli.options import FILE, json_option, run_option, verbosity_options
+from embedclf.cli.options import (
+    FILE,
+    json_option,
+    progress_option,
+    run_option,
+    verbosity_options,
+)
+from embedclf.cli.suggestions import CommandGroup
 from embedclf.errors import RequestError
-from embedclf.system.terminal import to_json
+from embedclf.system.terminal import format_count, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -27,39 +34,46 @@ if TYPE_CHECKING:
 Query = TypeVar("Query")
 
 _limit_option = click.option(
-    "-k", "limit", type=click.IntRange(1), default=10, show_default=True, help="How many to show."
+    "-k",
+    "limit",
+    type=click.IntRange(1),
+    metavar="N",
+    default=10,
+    show_default=True,
+    help="How many to show.",
 )
 
-_ngrams_option = click.option(
-    "--phrases", "ngrams", is_flag=True, help="Show phrases as well as tokens."
-)
+_ngrams_option = click.option("--ngrams", is_flag=True, help="Include n-grams, not only tokens.")
 
 
 def _listing_options(command: Command) -> Command:
-    """The options of the commands that list vectors."""
+    """Options of the commands that list vectors."""
     return run_option(_limit_option(_ngrams_option(json_option(verbosity_options(command)))))
 
 
-@click.group(short_help="Look at the vectors of a run, and export them.")
+@click.group(cls=CommandGroup, short_help="Explore and export the learned vectors.")
 def embeddings_group() -> None:
-    """Look at the vectors that a run has learned, and hand them to other programs."""
+    """Explore the vectors that a run has learned, and export them."""
 
 
-@embeddings_group.command(short_help="Words whose vectors point the same way.")
+@embeddings_group.command(short_help="Find the words nearest to a word.")
 @click.argument("words", nargs=-1, metavar="[WORD]...")
 @_listing_options
 def neighbors_command(
-    words: tuple[str, ...], path: Path | None, limit: int, ngrams: bool, as_json: bool
+    words: tuple[str, ...], run_name: Path | None, limit: int, ngrams: bool, as_json: bool
 ) -> None:
-    """Tell which words' vectors point most nearly where that of WORD does.
+    """Find the words whose vectors are most similar to that of WORD.
 
-    `cosine` is of the angle between them. `push` is what the word's vector adds to the logit of the
-    label it speaks for. At a terminal without WORD, words are asked for.
+    `cosine` is the cosine similarity. `push` is what a word adds to the logit of its label.
+    Without WORD, you are asked for words.
+
+    \b
+      embedclf embeddings neighbors great awful
     """
     from embedclf.inference.embeddings import Embeddings
     from embedclf.reports.embeddings import neighbors_text, neighbors_values
 
-    run = open_run(path)
+    run = open_run(run_name)
     embeddings = Embeddings.from_run(run)
 
     def find(word: str) -> Answer:
@@ -71,29 +85,32 @@ def neighbors_command(
     _echo_answers(run, words or _prompt("word"), find, as_json=as_json)
 
 
-@embeddings_group.command(short_help="A is to B as C is to what?")
+@embeddings_group.command(short_help="Complete: A is to B as C is to ...")
 @click.argument("words", nargs=-1, metavar="[A B C]")
 @_listing_options
 def analogy_command(
-    words: tuple[str, ...], path: Path | None, limit: int, ngrams: bool, as_json: bool
+    words: tuple[str, ...], run_name: Path | None, limit: int, ngrams: bool, as_json: bool
 ) -> None:
-    """Tell what is to C as B is to A: the words nearest to B - A + C.
+    """Find what is to C as B is to A: the words nearest to B - A + C.
 
-    At a terminal without words, three are asked for. Vectors that were learned from labels know
-    what tells labels apart; those of GloVe know more of this kind.
+    Vectors that are learned from labels encode what separates the labels. Analogies of meaning
+    need pretrained vectors, such as GloVe. Without words, you are asked for three.
+
+    \b
+      embedclf embeddings analogy man woman king
     """
     from embedclf.inference.embeddings import Embeddings
     from embedclf.reports.embeddings import neighbors_text, neighbors_values
 
     if len(words) not in (0, 3):
-        raise click.UsageError("Give three words: A B C.")
-    run = open_run(path)
+        raise click.UsageError("pass three words: A B C")
+    run = open_run(run_name)
     embeddings = Embeddings.from_run(run)
 
     def find(abc: Sequence[str]) -> Answer:
         if len(abc) != 3:
-            # Not a UsageError, which would end the prompt; the next line may be right.
-            raise RequestError(f"{' '.join(abc)!r}: not three words")
+            # Not a UsageError, which would end the prompt.
+            raise RequestError(f"{' '.join(abc)!r}: enter three words, such as: man woman king")
         a, b, c = map(embeddings.find_row, abc)
         neighbors = embeddings.analogy(a, b, c, limit, ngrams=ngrams)
         return neighbors_values(" ".join(abc), neighbors), neighbors_text(neighbors)
@@ -103,32 +120,32 @@ def analogy_command(
     _echo_answers(run, queries, find, as_json=as_json)
 
 
-@embeddings_group.command(short_help="Which vectors training moved most.")
+@embeddings_group.command(short_help="Show which vectors training changed most.")
 @_listing_options
-def movement_command(path: Path | None, limit: int, ngrams: bool, as_json: bool) -> None:
-    """Tell which vectors training moved most, and what they were before it.
+def movement_command(run_name: Path | None, limit: int, ngrams: bool, as_json: bool) -> None:
+    """Show which vectors training changed most, compared with their initial values.
 
-    Vectors begin by chance, or as word vectors; the run keeps what makes them again.
+    Initial values are random or pretrained. They are recomputed from the seed or the vector file.
     """
     from embedclf.reports.embeddings import movement_json, movement_text
     from embedclf.training.movement import measure_movement
 
-    run = open_run(path)
+    run = open_run(run_name)
     movement = measure_movement(run, limit, ngrams=ngrams)
     click.echo(movement_json(run.path, movement) if as_json else movement_text(movement))
 
 
-@embeddings_group.command(short_help="What the embedding layer gives for a text.")
+@embeddings_group.command(short_help="Show the token ids and vectors of a text.")
 @click.argument("text")
 @run_option
 @json_option
 @verbosity_options
-def show_command(text: str, path: Path | None, as_json: bool) -> None:
-    """Show the ids of TEXT and the block of vectors that the embedding layer gives for them."""
+def show_command(text: str, run_name: Path | None, as_json: bool) -> None:
+    """Show the token ids of TEXT and the output of the embedding layer for them."""
     from embedclf.inference.embeddings import Embeddings
     from embedclf.reports.embeddings import token_vectors_json, token_vectors_text
 
-    run = open_run(path)
+    run = open_run(run_name)
     embedded = Embeddings.from_run(run).embed_text(text)
     if as_json:
         click.echo(token_vectors_json(run.path, embedded))
@@ -136,80 +153,92 @@ def show_command(text: str, path: Path | None, as_json: bool) -> None:
         echo_chunks([token_vectors_text(embedded), "\n"])
 
 
-@embeddings_group.command(short_help="The most decisive words in a plane.")
+@embeddings_group.command(short_help="Draw the words as a 2-D map.")
 @click.option(
     "-o",
     "--output",
     type=FILE,
     default="map.html",
     show_default=True,
-    help="A page (.html), or a picture (.svg, .png).",
+    help="Page (.html) or picture (.svg, .png).",
 )
 @run_option
 @click.option(
-    "-n", "limit", type=click.IntRange(3, 2_000), default=200, show_default=True, help="Words."
+    "-n",
+    "limit",
+    type=click.IntRange(3, 2_000),
+    metavar="N",
+    default=200,
+    show_default=True,
+    help="How many words to draw.",
 )
 @click.option(
     "--by",
     type=click.Choice(["push", "count"]),
     default="push",
     show_default=True,
-    help="The most decisive words, or the most frequent.",
+    help="Draw the words of largest effect (push) or the most frequent (count).",
 )
 @click.option(
     "--method",
     type=click.Choice(["pca", "tsne"]),
     default="pca",
     show_default=True,
-    help="Principal components, or t-SNE.",
+    help="Projection: principal components or t-SNE.",
 )
 @_ngrams_option
+@progress_option
 @verbosity_options
 def map_command(
-    output: Path, path: Path | None, limit: int, by: RankBy, method: Method, ngrams: bool
+    output: Path, run_name: Path | None, limit: int, by: RankBy, method: Method, ngrams: bool
 ) -> None:
-    """Draw the words of a run as a map: those whose vectors are alike stand together.
+    """Draw the words of a run as a map: similar vectors are close to each other.
 
-    Each has the colour of the label that it speaks for most.
+    The color of a word is that of the label it supports most.
     """
     from embedclf.inference.embeddings import Embeddings
     from embedclf.inference.projection import build_word_map
 
     if output.suffix.lower() not in {".html", ".htm", ".svg", ".png"}:
-        raise click.UsageError(f"-o {output}: a map has a name in .html, .svg or .png.")
-    run = open_run(path)
+        raise click.UsageError(f"-o {output}: must end in .html, .svg or .png")
+    run = open_run(run_name)
     embeddings, seed = Embeddings.from_run(run), int(run.record["seed"])
     drawn = build_word_map(embeddings, limit, by=by, method=method, ngrams=ngrams, seed=seed)
     _write_map(drawn, output, run)
-    echo_info(f"{output}: {len(drawn.points):,} words drawn")
+    echo_info(f"{output}: {format_count(len(drawn.points), 'word')} drawn")
 
 
-@embeddings_group.command(short_help="Write the vectors for other programs.")
+@embeddings_group.command(short_help="Export the vectors for other programs.")
 @click.option(
     "--format",
     "export_format",
     type=click.Choice(["word2vec", "tsv", "npz", "parquet"]),
+    metavar="FORMAT",
     required=True,
-    help="word2vec: text, as gensim reads it; tsv: a folder for TensorBoard's Projector.",
+    help="word2vec (for gensim), tsv (a folder, for TensorBoard's Projector), npz or parquet.",
 )
-@click.option("-o", "--output", type=FILE, required=True, help="The file, or with tsv the folder.")
+@click.option("-o", "--output", type=FILE, required=True, help="File to write; a folder for tsv.")
 @run_option
 @_ngrams_option
 @verbosity_options
 def export_command(
-    export_format: ExportFormat, output: Path, path: Path | None, ngrams: bool
+    export_format: ExportFormat, output: Path, run_name: Path | None, ngrams: bool
 ) -> None:
-    """Write the vectors of a run's vocabulary, the most frequent token first."""
+    """Export the vectors of a run's vocabulary, the most frequent token first.
+
+    \b
+      embedclf embeddings export --format npz -o vectors.npz
+    """
     from embedclf.inference.embeddings import Embeddings
     from embedclf.inference.vector_export import export_vectors
 
-    embeddings = Embeddings.from_run(open_run(path))
+    embeddings = Embeddings.from_run(open_run(run_name))
     count = export_vectors(embeddings, output, export_format, ngrams=ngrams)
-    echo_info(f"{output}: {count:,} vectors written")
+    echo_info(f"{output}: {format_count(count, 'vector')} written")
 
 
 def _write_map(drawn: WordMap, output: Path, run: Run) -> None:
-    """Write a map in the format that the file's suffix names."""
+    """Write a map in the format of the file's extension."""
     from embedclf.reports.html.word_map import render_word_map, word_map_png, word_map_svg
     from embedclf.system.files import write_bytes, write_text
 
@@ -225,13 +254,13 @@ def _write_map(drawn: WordMap, output: Path, run: Run) -> None:
 def _echo_answers(
     run: Run, queries: Iterable[Query], find: Callable[[Query], Answer], *, as_json: bool
 ) -> None:
-    """Answer the words of the command line together, those typed at a prompt one by one.
+    """Answer words of the command line together, those typed at the prompt one by one.
 
-    At a prompt an unknown word is no reason to end.
+    At the prompt, a word outside the vocabulary is reported and the next one is asked for.
     """
     # A sequence comes from the command line, an iterator from the prompt.
     if isinstance(queries, Sequence):
-        # All are found before any is printed, so an unknown word leaves no partial output.
+        # Find all before printing any: an error must not leave partial output.
         answers = [find(query) for query in queries]
         if as_json:
             words = [values for values, _ in answers]
@@ -255,14 +284,14 @@ def _prompt(label: str) -> Iterator[str]:
         click.UsageError: Standard input is not a terminal.
     """
     if sys.stdin is None or not sys.stdin.isatty():  # None if it was closed
-        raise click.UsageError("Name a word; at a terminal words are asked for.")
-    echo_info("One a line; Ctrl-D ends it.")
+        raise click.UsageError("pass a word; only at a terminal you are asked for one")
+    echo_info("one query per line; Ctrl-D ends")
     while True:
-        click.echo(f"{label}> ", nl=False, err=True)  # standard output has answers only
+        click.echo(f"{label}> ", nl=False, err=True)  # standard output is for answers
         # Bytes that are not UTF-8 must not end the session.
         line = sys.stdin.buffer.readline().decode(errors="surrogateescape")
         if not line:
-            click.echo(err=True)  # Ctrl-D leaves the cursor behind the prompt
+            click.echo(err=True)  # after Ctrl-D, the cursor is still behind the prompt
             return
         if line.strip():
             yield line.strip()

@@ -9,11 +9,13 @@ import click
 from embedclf.cli.console import check_page_name, echo_info, open_run
 from embedclf.cli.options import (
     FILE,
+    RunName,
     baseline_option,
     by_option,
     data_option,
     json_option,
-    run_option,
+    progress_option,
+    run_argument,
     table_format_options,
     verbosity_options,
 )
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from embedclf.runs.run import Run
 
 
-@click.command(short_help="Score a run on labelled rows.")
-@run_option
+@click.command(short_help="Score a run on labeled rows.")
+@run_argument()
 @data_option
 @by_option
 @baseline_option
@@ -34,13 +36,15 @@ if TYPE_CHECKING:
     type=click.IntRange(0),
     default=5,
     metavar="N",
-    help="Show so many of the worst mistakes; 5 when left out.",
+    show_default=True,
+    help="How many of the worst mistakes to show.",
 )
-@table_format_options
 @json_option
+@table_format_options
+@progress_option
 @verbosity_options
 def evaluate_command(
-    path: Path | None,
+    run_name: Path | None,
     data: Path | None,
     by: tuple[str, ...],
     baseline: bool,
@@ -49,49 +53,65 @@ def evaluate_command(
     encoding: str | None,
     as_json: bool,
 ) -> None:
-    """Score a run on labelled rows, with intervals, beside baselines, by slice, at its worst."""
+    """Score a run on labeled rows: metrics with 95% intervals, baselines, mistakes.
+
+    \b
+      embedclf evaluate reviews-1
+      embedclf evaluate reviews-1 --data new.csv --by language
+    """
     from embedclf.evaluation.evaluate import EvaluationRequest, evaluate_run
     from embedclf.reports.evaluation import evaluation_json, evaluation_text
 
     _check_table_format(data, delimiter, encoding)
-    run = open_run(path)
+    run = open_run(run_name)
     request = EvaluationRequest(
         data, delimiter, encoding, by, baseline=baseline, max_mistakes=mistakes
     )
     evaluation = evaluate_run(run, request)
-    echo_info(f"read as {evaluation.scored.labeled.table.description}")
+    table = evaluation.scored.labeled.table
+    echo_info(f"{table.name}: read as {table.description}")
     click.echo(evaluation_json(run.path, evaluation) if as_json else evaluation_text(evaluation))
 
 
 @click.command(short_help="Compare two runs on the same rows.")
-@click.argument("first", type=FILE, metavar="RUN")
-@click.argument("second", type=FILE, metavar="RUN")
-@click.option("--data", type=FILE, help="The labelled table; else rows that both were tested on.")
+@click.argument("first", type=RunName(), metavar="RUN")
+@click.argument("second", type=RunName(), metavar="RUN")
+@click.option("--data", type=FILE, help="Labeled table. Default: the rows that tested both.")
+@progress_option
 @json_option
 @verbosity_options
 def compare_command(first: Path, second: Path, data: Path | None, as_json: bool) -> None:
-    """Compare two runs on the same rows: differences, whether they are chance, changed rows."""
+    """Compare two runs on the same rows: scores, differences with 95% intervals, changed rows.
+
+    \b
+      embedclf compare reviews-1 reviews-2
+    """
     from embedclf.evaluation.compare import compare_runs
     from embedclf.reports.comparison import comparison_json, comparison_text
 
-    comparison = compare_runs(open_run(first), open_run(second), data)
+    one, other = open_run(first), open_run(second)
+    comparison = compare_runs(one, other, data)
     render = comparison_json if as_json else comparison_text
-    click.echo(render(first, second, comparison))
+    click.echo(render(one.path, other.path, comparison))
 
 
-@click.command(short_help="Make one page of all that is known of a run.")
-@run_option
+@click.command(short_help="Write an HTML page about a run.")
+@run_argument()
 @data_option
 @by_option
 @baseline_option
 @click.option(
-    "-o", "--output", type=FILE, help="The page; report.html in the run when left out, - prints it."
+    "-o",
+    "--output",
+    type=FILE,
+    help="Page to write; - prints it. Default: report.html in the run.",
 )
-@click.option("--open", "open_page", is_flag=True, help="Open it in a browser.")
+@click.option("--open", "open_page", is_flag=True, help="Open the page in a browser.")
 @table_format_options
+@progress_option
 @verbosity_options
 def report_command(
-    path: Path | None,
+    run_name: Path | None,
     data: Path | None,
     by: tuple[str, ...],
     baseline: bool,
@@ -100,9 +120,12 @@ def report_command(
     delimiter: str | None,
     encoding: str | None,
 ) -> None:
-    """Make one page for people of all that is known of a run: verdict, curves, mistakes, data.
+    """Write an HTML page about a run: verdict, scores, curves, mistakes, data.
 
-    The page is a single file that needs no network, for screens, phones and paper.
+    The page is a single file without external resources. It fits phones, screens and paper.
+
+    \b
+      embedclf report reviews-1 --open
     """
     from embedclf.evaluation.evaluate import EvaluationRequest
     from embedclf.reports.html.report_data import MAX_MISTAKES, gather_report_data
@@ -111,7 +134,7 @@ def report_command(
 
     _check_page(output, open_page=open_page)
     _check_table_format(data, delimiter, encoding)
-    run, limit = open_run(path), MAX_MISTAKES
+    run, limit = open_run(run_name), MAX_MISTAKES
     request = EvaluationRequest(
         data, delimiter, encoding, by, baseline=baseline, max_mistakes=limit
     )
@@ -122,23 +145,31 @@ def report_command(
         _write_page(page, output or run.path / REPORT_FILE, open_page=open_page)
 
 
-@click.command(short_help="Weigh a run's threshold, or choose it anew.")
-@run_option
+@click.command(short_help="Show or set the decision threshold.")
+@run_argument()
 @click.option(
     "--metric",
     metavar="RULE",
-    help="Decide by it from now on: f1, micro_f1, youden, 0.3, precision=0.9, recall=0.95 or "
-    "cost=1:10 (of a false positive : of a false negative).",
+    help="Set the threshold by this rule: 0.3, f1, micro_f1, youden, precision=0.9, recall=0.95 or "
+    "cost=1:10 (false positive : false negative).",
 )
+@progress_option
 @json_option
 @verbosity_options
-def threshold_command(path: Path | None, metric: str | None, as_json: bool) -> None:
-    """Show what thresholds come to on a run's validation rows; choose another with --metric."""
+def threshold_command(run_name: Path | None, metric: str | None, as_json: bool) -> None:
+    """Show precision and recall at several thresholds, measured on the validation rows.
+
+    With --metric, set the threshold that predictions use.
+
+    \b
+      embedclf threshold reviews-1
+      embedclf threshold reviews-1 --metric precision=0.9
+    """
     from embedclf.evaluation.run_thresholds import parse_rule, set_thresholds, tabulate_thresholds
     from embedclf.reports.thresholds import threshold_json, threshold_text
 
     rule = None if metric is None else parse_rule(metric)
-    run = open_run(path)
+    run = open_run(run_name)
     table = tabulate_thresholds(run) if rule is None else set_thresholds(run, rule)
     click.echo(threshold_json(run.path, table) if as_json else threshold_text(table))
     if rule is not None:
@@ -146,38 +177,45 @@ def threshold_command(path: Path | None, metric: str | None, as_json: bool) -> N
 
 
 def _check_table_format(data: Path | None, delimiter: str | None, encoding: str | None) -> None:
-    """Raise a UsageError if the format of a table is given, but no table."""
+    """Refuse the format of a table without a table.
+
+    Raises:
+        click.UsageError: There is a format only.
+    """
     if data is None and (delimiter or encoding):
-        raise click.UsageError("--delimiter and --encoding tell how to read --data; name it too.")
+        raise click.UsageError("--delimiter and --encoding need --data TABLE")
 
 
 def _check_page(output: Path | None, *, open_page: bool) -> None:
-    """Raise a UsageError if a page cannot be written to, or opened from, its output."""
+    """Check where a page is to be written.
+
+    Raises:
+        click.UsageError: The name is not a page's, or --open has no file to open.
+    """
     check_page_name("-o", output)
     if open_page and str(output) == "-":
-        raise click.UsageError("-o - prints the page; --open needs it in a file.")
+        raise click.UsageError("--open needs a file; replace -o - by -o PAGE.html")
 
 
 def _write_page(page: str, file: Path, *, open_page: bool) -> None:
-    """Write a page, print its path, and open it in a browser if asked to."""
+    """Write a page, print its path, and optionally open it in a browser."""
     import webbrowser
 
     from embedclf.system.files import write_text
 
     write_text(file, [page])
-    echo_info(f"{file}: written")
     # The path is the command's result, so -q does not silence it.
     click.echo(file)
     # A file URI needs an absolute path.
     if open_page and not webbrowser.open(file.resolve().as_uri()):
-        echo_info(f"no browser could be opened; open {file} by hand")
+        echo_info(f"no browser found; open {file} yourself")
 
 
 def _echo_new_threshold(run: Run) -> None:
-    """Say that the run has changed, and that its report has not."""
+    """Say that the threshold has changed, and that the report has not."""
     from embedclf.runs.run import REPORT_FILE
 
-    echo_info(f"{run.path}: decides so from now on")
+    echo_info(f"{run.path}: threshold updated")
     report = run.path / REPORT_FILE
     if report.exists():
-        echo_info(f"{report}: tells of before; `embedclf report` makes it anew")
+        echo_info(f"{report}: shows the old threshold; update it: `embedclf report {run.path}`")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from embedclf.cli.console import Display, check_page_name, echo_chunks, echo_info, open_run
+from embedclf.cli.console import check_page_name, echo_chunks, echo_info, has_colors, open_run
 from embedclf.cli.options import (
     FILE,
     input_format_option,
@@ -18,41 +19,46 @@ from embedclf.cli.options import (
     table_format_options,
     verbosity_options,
 )
+from embedclf.cli.suggestions import Suggestion
+from embedclf.system.terminal import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from embedclf.inference.explanation import Explanation
-    from embedclf.inference.inputs import TableFormat
+    from embedclf.inference.inputs import TableFormat, TextSource
     from embedclf.inference.predict import PredictionRequest
     from embedclf.runs.run import Run
     from embedclf.system.formats import InputFormat
 
 
-@click.command(short_help="Classify a table, lines or texts.")
+@click.command(
+    short_help="Classify a table, lines or single texts.",
+    # A second positional argument is refused below, with what it probably means.
+    context_settings={"allow_extra_args": True},
+)
 @click.argument("source", type=FILE, metavar="[INPUT|-]", required=False)
+@click.option("-t", "--text", "texts", multiple=True, help="Text to classify. Repeatable.")
+@click.option("-o", "--output", type=FILE, help="Table to write; its extension decides the format.")
 @run_option
-@click.option("-t", "--text", "texts", multiple=True, help="A text to classify. Repeatable.")
-@click.option("-o", "--output", type=FILE, help="Table to write; its ending tells the kind.")
+@json_option
 @click.option(
     "-k",
     "--best",
     type=click.IntRange(0),
     default=0,
     metavar="N",
-    help="Add the N likeliest labels.",
+    help="Add the N most probable labels.",
 )
-@click.option("--all-probabilities", is_flag=True, help="Add the probability of each label.")
-@click.option("--safe-csv", is_flag=True, help="Neutralise what a spreadsheet runs as formulas.")
+@click.option("--all-probabilities", is_flag=True, help="Add the probability of every label.")
+@click.option("--safe-csv", is_flag=True, help="Escape cells that spreadsheets run as formulas.")
 @input_format_option
 @table_format_options
 @progress_option
-@json_option
 @verbosity_options
 def predict_command(
     source: Path | None,
-    path: Path | None,
+    run_name: Path | None,
     texts: tuple[str, ...],
     output: Path | None,
     best: int,
@@ -61,14 +67,23 @@ def predict_command(
     input_format: InputFormat | None,
     delimiter: str | None,
     encoding: str | None,
-    progress: str,
     as_json: bool,
 ) -> None:
-    """Classify the rows of a table, the lines of standard input (-), or a -t TEXT.
+    """Classify the rows of a table, lines from standard input (-), or texts (-t).
 
-    Rows keep their columns and order and gain `prediction`, `probability`, `truncated` (whether the
-    text is longer than the network reads) and `unknown_share` (of its tokens). Without -o they go
-    to standard output, as CSV, or as JSON lines where the input is that.
+    \b
+      embedclf predict new.csv -o predictions.csv
+      embedclf predict -t "a great film" --run reviews-1
+      cat lines.txt | embedclf predict - --json
+
+    Rows keep their columns and their order, and gain five columns. `prediction` and `probability`
+    are the result. `truncated` means that the text is longer than the model reads. `unknown_share`
+    is the fraction of tokens that are not in the vocabulary. With `no_known_token`, the model knows
+    no token of the text, so the prediction is its default.
+
+    Several labels of a row are a list; CSV and TSV join them.
+
+    Without -o, rows go to standard output: as CSV, or as JSON Lines if the input is JSON Lines.
     """
     from embedclf.inference.predict import PredictionRequest
 
@@ -84,22 +99,25 @@ def predict_command(
         all_probabilities=all_probabilities,
         top_k=best,
     )
-    _run_prediction(open_run(path), source or texts, request, progress)
+    _run_prediction(open_run(run_name, always_named=True), source or texts, request)
 
 
-@click.command(short_help="Tell what each token of a text added.")
+@click.command(short_help="Show what each token contributes to a prediction.")
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
+@click.option("-t", "--text", "more_texts", multiple=True, help="Text to explain. Repeatable.")
 @run_option
-@click.option("--file", type=FILE, help="A table of texts, or - for standard input.")
-@click.option("--label", help="The label to explain; else what is predicted.")
-@click.option("--html", type=FILE, help="Write a page for a browser.")
+@click.option("--file", type=FILE, help="Table of texts, or - for standard input.")
+@click.option("--label", help="Label to explain. Default: the predicted one.")
+@click.option("--html", type=FILE, help="Write an HTML page.")
+@json_option
 @input_format_option
 @table_format_options
-@json_option
+@progress_option
 @verbosity_options
 def explain_command(
     texts: tuple[str, ...],
-    path: Path | None,
+    more_texts: tuple[str, ...],
+    run_name: Path | None,
     file: Path | None,
     label: str | None,
     html: Path | None,
@@ -108,17 +126,23 @@ def explain_command(
     encoding: str | None,
     as_json: bool,
 ) -> None:
-    """Tell what each token of a text added to the logit of its prediction.
+    """Show how much each token of a text contributes to the logit of its prediction.
 
-    Exact without hidden layers; with them integrated gradients.
+    \b
+      embedclf explain "a great film"
+      embedclf explain --file new.csv --html explanations.html
+
+    Without hidden layers, contributions are exact. With hidden layers, they are integrated
+    gradients.
     """
     from embedclf.inference.explain import explain_run
 
+    texts += more_texts
     _check_explain_options(texts, file, html, as_json=as_json)
     table_format = _table_format(texts, input_format, delimiter, encoding)
     for text in filter(_is_file_name, texts):
-        echo_info(f"{text}: taken as a text; --file takes the file of that name")
-    run = open_run(path)
+        echo_info(f"{text}: explained as a text; to explain the file, write --file {text}")
+    run = open_run(run_name, always_named=True)
     # Computed while they are written, so those of a large table do not fill the memory.
     with explain_run(run, file or texts, table_format, label) as explanations:
         if as_json:
@@ -132,19 +156,42 @@ def explain_command(
 def _check_predict_options(
     source: Path | None, texts: tuple[str, ...], output: Path | None, *, as_json: bool
 ) -> None:
-    if bool(texts) == (source is not None):  # both or neither
-        raise click.UsageError("Give one of INPUT, - for standard input, and -t TEXT.")
+    _check_single_input(source, click.get_current_context().args)
+    if texts and source:
+        raise Suggestion(
+            "-t is a text to classify, not a column (the run knows its text column); pass INPUT or "
+            "-t TEXT, not both"
+        )
+    if not texts and not source:
+        raise click.UsageError("pass a file, - for standard input, or -t TEXT")
     if as_json and output:
-        raise click.UsageError("Give -o or --json, not both.")
+        raise click.UsageError("pass -o or --json, not both")
+
+
+def _check_single_input(source: Path | None, others: Sequence[str]) -> None:
+    """Refuse more than one positional argument; the other one is probably a run.
+
+    Raises:
+        Suggestion: There is another one.
+    """
+    if not others:
+        return
+    from embedclf.runs.run import RECORD_FILE
+    from embedclf.runs.selection import locate_run
+
+    for name in (*others, str(source)):
+        if (locate_run(Path(name)) / RECORD_FILE).is_file():
+            raise Suggestion(f"{name} is a run: write --run {shlex.quote(name)}")
+    raise Suggestion(f"pass one INPUT, not also {others[0]}; run the command once per file")
 
 
 def _check_explain_options(
     texts: tuple[str, ...], file: Path | None, html: Path | None, *, as_json: bool
 ) -> None:
     if bool(texts) == (file is not None):
-        raise click.UsageError("Give one of TEXT and --file.")
+        raise click.UsageError("pass a TEXT or --file")
     if as_json and html:
-        raise click.UsageError("Give --html or --json, not both.")
+        raise click.UsageError("pass --html or --json, not both")
     check_page_name("--html", html)
 
 
@@ -163,26 +210,28 @@ def _table_format(
 
     if texts and (input_format or delimiter or encoding):
         raise click.UsageError(
-            "--input-format, --delimiter and --encoding tell how a file is read; texts are none."
+            "--input-format, --delimiter and --encoding are for files, not for texts"
         )
     return TableFormat(input_format, delimiter, encoding)
 
 
-def _run_prediction(
-    run: Run, source: Path | Sequence[str], request: PredictionRequest, progress: str
-) -> None:
+def _run_prediction(run: Run, source: Path | Sequence[str], request: PredictionRequest) -> None:
     """Predict, then report the rows that were written, or show those that were returned."""
-    from embedclf.cli.predict_progress import PredictProgress
     from embedclf.inference.predict import predict
-    from embedclf.reports.inference import predictions_text
+    from embedclf.reports.inference import no_known_token_text, predictions_text
 
-    shared = request.output is None and sys.stdout.isatty()
-    with Display(progress, shared=shared) as display:
-        summary = predict(run, source, request, PredictProgress(display))
+    summary = predict(run, source, request, _echo_source)
     if request.output is not None:
-        echo_info(f"{request.output}: {summary.row_count:,} rows written")
+        echo_info(f"{request.output}: {format_count(summary.row_count, 'row')} written")
     if summary.rows:
         click.echo(predictions_text(summary.rows))
+    elif summary.without_known_token:
+        echo_info(no_known_token_text(summary.without_known_token))
+
+
+def _echo_source(source: TextSource) -> None:
+    if source.description:
+        echo_info(source.description)
 
 
 def _is_file_name(text: str) -> bool:
@@ -193,7 +242,7 @@ def _is_file_name(text: str) -> bool:
 def _echo_explanations(explanations: Iterable[Explanation]) -> None:
     from embedclf.reports.inference import explanations_text
 
-    echo_chunks(explanations_text(explanations))
+    echo_chunks(explanations_text(explanations, legend=has_colors()))
 
 
 def _echo_explanations_json(explanations: Iterable[Explanation], run: Run) -> None:

@@ -1,4 +1,4 @@
-"""What the command line does to its own process, and a library must not do to its host's."""
+"""Changes to the process that the command line makes, and a library must not make."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SHOW_LOGS = "EMBEDCLF_TF_LOGS"
-"""If it is set in the environment, TensorFlow's logs are shown."""
+"""Environment variable that shows TensorFlow's logs."""
 
 IMPORT_THREAD = "import TensorFlow"
-"""The name of the thread that imports it."""
+"""Name of the thread that imports TensorFlow."""
 
 _SWITCH_SECONDS = 2e-4
-"""How long Python lets a thread compute while others wait for it. At 5 ms, its default, the many
-short calls that prepare rows wait for the imports: 8.7 s instead of 7.6 s for half a million."""
+"""How long Python lets a thread run while others wait. With the default of 5 ms, the many short
+calls that prepare rows wait for the imports: 8.7 s instead of 7.6 s for half a million rows."""
 
 
 @contextmanager
 def tensorflow_ahead(*, show_logs: bool) -> Iterator[None]:
     """Import TensorFlow and Keras in a thread, while the command reads its data.
 
-    Whoever imports them meanwhile waits for that thread. If the import fails, it is tried again,
-    and its error raised, where TensorFlow is needed.
+    Other imports of them wait for that thread. If the import fails, the code that needs TensorFlow
+    tries again, and gets the error.
 
     Args:
-        show_logs: Whether to show what TensorFlow logs; `EMBEDCLF_TF_LOGS` shows it, too.
+        show_logs: Whether to show TensorFlow's logs; `EMBEDCLF_TF_LOGS` shows them as well.
     """
-    # Keras reads it once, when it is imported.
+    # Keras reads it once, at its import.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     hides_logs = not (show_logs or os.environ.get(SHOW_LOGS))
     before = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_SECONDS)
     if "keras" not in sys.modules:
-        # A daemon, so a command that fails early does not wait for the import.
+        # A daemon: a command that fails early doesn't wait for the import.
         threading.Thread(
             target=_import_tensorflow, args=(hides_logs,), name=IMPORT_THREAD, daemon=True
         ).start()
@@ -54,17 +54,17 @@ def tensorflow_ahead(*, show_logs: bool) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hold back what native code writes to standard error, unless the block fails.
+    """Suppress what native code writes to standard error, unless the block fails.
 
-    TensorFlow writes some lines before it reads its log level, so that only the file descriptor
-    can hold them back (https://github.com/tensorflow/tensorflow/issues/100442). What Python writes
-    meanwhile, in this thread or another, is shown.
+    TensorFlow writes some lines before it reads its log level, so only redirecting the file
+    descriptor suppresses them (https://github.com/tensorflow/tensorflow/issues/100442). Python's
+    own output, from any thread, is still shown.
     """
-    # Without standard error, descriptor 2 may belong to any file.
+    # Without standard error, descriptor 2 may be any file.
     if sys.stderr is None:
         yield
         return
-    # What Python has buffered must not end up among the held-back lines.
+    # Python's buffered output must not end up among the suppressed lines.
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held:
         stderr = os.dup(2)
@@ -83,32 +83,32 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def light_imports() -> Iterator[None]:
-    """Import without packages that Keras only offers to work with, and without garbage collection.
+    """Import without the optional dependencies of Keras, and without garbage collection.
 
-    Keras imports scikit-learn (with SciPy), pandas and matplotlib where they are installed. This
-    program needs none of that, and without them TensorFlow is ready in 1.9 s instead of 2.8 s.
-    Only this thread does without. Garbage collection during the import takes another 0.2 s.
+    Keras imports scikit-learn (with SciPy), pandas and matplotlib if they are installed. It works
+    without them, and TensorFlow is ready in 1.9 s instead of 2.8 s. Other threads can import them.
+    Garbage collection during the import takes another 0.2 s.
     """
     hidden, collects = _Hidden(), gc.isenabled()
-    sys.meta_path.insert(0, hidden)  # ahead of the finders that would succeed
+    sys.meta_path.insert(0, hidden)  # before the finders that would succeed
     gc.disable()
     try:
         yield
     finally:
         sys.meta_path.remove(hidden)
-        gc.freeze()  # imported modules stay, so the collector need not look at them ever again
+        gc.freeze()  # imported modules stay, so the collector can skip them
         if collects:
             gc.enable()
 
 
 def _import_tensorflow(hides_logs: bool) -> None:
-    """Import TensorFlow and Keras and set what must be set before TensorFlow runs."""
-    # Whoever needs TensorFlow imports it again, and gets the error.
+    """Import TensorFlow and Keras, and configure TensorFlow before it runs."""
+    # Code that needs TensorFlow imports it again, and gets the error.
     with suppress(Exception):
         if not hides_logs:
             _start_tensorflow()
             return
-        # Fatal errors only; the native library reads the level when it is loaded.
+        # Fatal errors only; the native library reads the level at its load.
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
         with quiet():
             _start_tensorflow()
@@ -117,18 +117,18 @@ def _import_tensorflow(hides_logs: bool) -> None:
 
 def _start_tensorflow() -> None:
     with light_imports():
-        import keras  # noqa: F401 - in this order: Keras imports TensorFlow
+        import keras  # noqa: F401 - first, because Keras imports TensorFlow
         import tensorflow as tf
-    # A step is too small to be shared: the classic network made 149,000 rows a second in one thread
-    # and 115,000 in two. The other cores prepare rows, count, import and write.
-    with suppress(RuntimeError):  # TensorFlow runs already
+    # A step is too small for several threads: the classic network trained on 149,000 rows/s in one
+    # thread and on 115,000 in two. The other cores prepare rows, count, import and write.
+    with suppress(RuntimeError):  # TensorFlow is already running
         tf.config.threading.set_inter_op_parallelism_threads(1)
         tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.list_physical_devices()  # logs what it misses, when it looks first
+    tf.config.list_physical_devices()  # the first call logs missing libraries
 
 
 class _Hidden(MetaPathFinder):
-    """Hides optional packages from what one thread imports."""
+    """Hides optional packages from the imports of one thread."""
 
     _OPTIONAL = frozenset({"matplotlib", "pandas", "scipy", "sklearn"})
 
@@ -136,7 +136,7 @@ class _Hidden(MetaPathFinder):
         self._thread = threading.get_ident()
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
-        """Find nothing, or raise that there is nothing."""
+        """Find nothing; for a hidden package, raise that it is not installed."""
         del path, target
         if name in self._OPTIONAL and threading.get_ident() == self._thread:
             # Returning None would leave the package to the next finder.
@@ -145,16 +145,16 @@ class _Hidden(MetaPathFinder):
 
 @contextmanager
 def _python_writes_to(descriptor: int) -> Iterator[None]:
-    """Let `sys.stderr` write to a descriptor, if it wrote to standard error's."""
+    """Let `sys.stderr` write to another descriptor, if it writes to 2."""
     before = sys.stderr
     try:
         direct = before.fileno() == 2
-    except (OSError, ValueError):  # a stream in memory, as tests have it
+    except (OSError, ValueError):  # a stream in memory, as in tests
         direct = False
     if not direct:
         yield
         return
-    # Another thread may hold the stream for a moment longer, so it is never closed.
+    # Another thread may still use the stream, so it is never closed.
     sys.stderr = open(  # noqa: SIM115
         os.dup(descriptor),
         "w",

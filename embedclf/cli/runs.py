@@ -2,83 +2,107 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
 
-from embedclf.cli.console import Display, echo_info, open_run, start_tensorflow
+from embedclf.cli.console import (
+    current_display,
+    echo_info,
+    echo_warning,
+    open_run,
+    start_tensorflow,
+)
 from embedclf.cli.options import (
     FILE,
-    config_argument,
+    baseline_option,
     json_option,
     override_option,
     progress_option,
+    run_argument,
     tf_logs_option,
     verbosity_options,
 )
-from embedclf.errors import ConfigError
+from embedclf.cli.source import resolve, source_options
+from embedclf.errors import DataError, EmbedclfError
+from embedclf.system.formats import CONFIG_SUFFIXES, FORMATS, table_suffix
 from embedclf.system.terminal import format_definitions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from embedclf.autoconfig.proposal import Proposal
+    from embedclf.autoconfig.resolve import Source
+    from embedclf.runs.run import Run
     from embedclf.runs.summary import NetworkSummary
 
 
-@click.command()
-@config_argument
-@override_option
-@click.option("-o", "--output", type=FILE, help="The run's folder; nothing may be there yet.")
+@click.command(short_help="Train a classifier from a table or a config.")
+@source_options
+@click.option("-o", "--output", type=FILE, help="Folder of the run; must not exist.")
+@baseline_option
 @progress_option
-@click.option("--resume", is_flag=True, help="Go on with a training that was killed.")
-@click.option("--tensorboard", type=FILE, help="Also write TensorBoard's log into this folder.")
+@click.option("--resume", is_flag=True, help="Resume a training that was killed.")
+@click.option("--tensorboard", type=FILE, help="Also write a TensorBoard log to this folder.")
 @tf_logs_option
 @json_option
 @verbosity_options
 def train_command(
-    config_path: Path,
-    overrides: tuple[str, ...],
+    source: Source,
     output: Path | None,
-    progress: str,
+    baseline: bool,
     resume: bool,
     tensorboard: Path | None,
     tf_logs: bool,
     as_json: bool,
 ) -> None:
-    """Train a classifier and leave a run.
+    """Train a classifier and save it as a run.
 
-    Ctrl-C ends the training early and keeps the best finished epoch, if there is one.
+    \b
+      embedclf train reviews.csv
+      embedclf train tickets.csv --text message --label topic
+      embedclf train reviews.yaml -s training.epochs=5
+
+    With a table (.csv, .tsv, .jsonl, .parquet), columns and settings are chosen from the data; the
+    config is saved next to the run. With a config, the same goes for what it leaves out.
+
+    Ctrl-C stops the training early and keeps the best epoch so far.
     """
     from embedclf.cli.train_progress import TrainProgress
-    from embedclf.config.loading import load_config
-    from embedclf.reports.runs import run_details, run_json, run_text
     from embedclf.training.train import train
 
     # First the config: a mistake in it is reported without waiting for TensorFlow.
-    config, name = load_config(config_path, overrides), config_path.stem
+    source.load()
     start_tensorflow(show_logs=tf_logs)
-    with Display(progress, time_prefix="at most") as display:
-        show = TrainProgress(config, display)
-        run = train(
-            config, name=name, output=output, on_event=show, tensorboard=tensorboard, resume=resume
-        )
-    echo_info(format_definitions(run_details(run.record)), only_verbose=True)
-    click.echo(run_json(run) if as_json else run_text(run))
+    proposal = resolve(source)
+    config, show = proposal.config, TrainProgress(proposal.config, current_display())
+    name = proposal.name
+    run = train(
+        config, name=name, output=output, on_event=show, tensorboard=tensorboard, resume=resume
+    )
+    file = _save_config(proposal, run) if source.is_table else None
+    _show_run(run, config_file=file, baseline=baseline, as_json=as_json)
 
 
-@click.command(short_help="Show a network and what it means.")
-@click.argument("target", type=FILE, metavar="[CONFIG|RUN]", required=False)
+@click.command(short_help="Explain the network of a run or a config, layer by layer.")
+@run_argument("[RUN|CONFIG|TABLE]")
 @override_option
 @tf_logs_option
 @json_option
 @verbosity_options
 def summary_command(
-    target: Path | None, overrides: tuple[str, ...], tf_logs: bool, as_json: bool
+    run_name: Path | None, overrides: tuple[str, ...], tf_logs: bool, as_json: bool
 ) -> None:
-    """Show layers, shapes and parameters of a config or a run, and what they mean."""
+    """Show the layers, shapes and parameters of a run or a config, and what they mean.
+
+    \b
+      embedclf summary reviews-1
+      embedclf summary reviews.yaml -s model.embedding_dim=64
+    """
     from embedclf.reports.runs import summary_json, summary_text
 
-    _check_summary_target(target, overrides)
+    target = _summary_target(run_name, overrides)
     start_tensorflow(show_logs=tf_logs)
     summary = _summarize(target, overrides)
     click.echo(summary_json(summary) if as_json else summary_text(summary))
@@ -90,7 +114,7 @@ def summary_command(
 def runs_command(as_json: bool) -> None:
     """List the runs in ./runs with their scores, oldest first."""
     from embedclf.reports.runs import runs_json, runs_text
-    from embedclf.runs.run import find_runs
+    from embedclf.runs.selection import find_runs
 
     runs, faults = find_runs()
     click.echo(runs_json(runs) if as_json else runs_text(runs))
@@ -99,17 +123,59 @@ def runs_command(as_json: bool) -> None:
         click.echo(f"embedclf: {fault}", err=True)
 
 
-def _check_summary_target(target: Path | None, overrides: tuple[str, ...]) -> None:
-    if target is not None and not target.exists():
-        raise ConfigError(f"{target}: no such config or run; `embedclf runs` lists the runs here")
-    if overrides and (target is None or not target.is_file()):
-        raise click.UsageError("-s goes with a config; a run is as it was trained.")
+def _save_config(proposal: Proposal, run: Run) -> Path | None:
+    """Write the config of a table next to its run; return None if that is not possible."""
+    from embedclf.system.files import create_text
+
+    file = run.path.with_name(f"{run.path.name}.yaml")
+    if os.path.lexists(file):
+        echo_info(f"{file}: already exists; the config is in {run.path}")
+        return None
+    try:
+        create_text(file, proposal.to_yaml(file.parent))
+    except DataError as error:  # no reason to hide the scores of a complete run
+        echo_info(f"{error}; the config is in {run.path}")
+        return None
+    return file
 
 
-def _summarize(target: Path | None, overrides: tuple[str, ...]) -> NetworkSummary:
-    """Summarize a config or a run; without a target the newest run."""
+def _show_run(run: Run, *, config_file: Path | None, baseline: bool, as_json: bool) -> None:
+    """Print how good a run is, next to baselines, and what to do next."""
+    from embedclf.evaluation.evaluate import evaluate_training
+    from embedclf.reports.runs import next_steps, run_details, trained_json, trained_text
+
+    echo_info(format_definitions(run_details(run.record)), only_verbose=True)
+    try:
+        evaluation = evaluate_training(run, baseline=baseline)
+    except KeyboardInterrupt:
+        message = f"{run.path} is complete; `embedclf evaluate {run.path}` shows its scores"
+        raise KeyboardInterrupt(message) from None
+    except EmbedclfError as error:  # such as a table that was edited during the training
+        click.echo(trained_json(run, None) if as_json else f"run: {run.path}")
+        echo_warning(f"{run.path} is complete, but not scored: {error}")
+        echo_info(next_steps(run, config_file))
+        return
+    click.echo(trained_json(run, evaluation) if as_json else trained_text(run, evaluation))
+    echo_info(next_steps(run, config_file))
+
+
+def _summary_target(name: Path | None, overrides: tuple[str, ...]) -> Path | Run:
+    """Return the path of the config or table that is named, or the run."""
+    # Names with the extension of a config or a table are reported as such if they are missing.
+    is_named = name is not None and table_suffix(name) in (*CONFIG_SUFFIXES, *FORMATS)
+    if name is not None and (name.is_file() or (is_named and not name.is_dir())):
+        return name
+    if overrides:
+        raise click.UsageError("-s needs a config; a run keeps the settings of its training")
+    return open_run(name)
+
+
+def _summarize(target: Path | Run, overrides: tuple[str, ...]) -> NetworkSummary:
+    """Summarize a config, a table or a run."""
+    from embedclf.autoconfig.resolve import Source
+    from embedclf.runs.run import Run
     from embedclf.runs.summary import summarize_config, summarize_run
 
-    if target is not None and target.is_file():  # a run is a directory
-        return summarize_config(target, overrides)
-    return summarize_run(open_run(target))
+    if isinstance(target, Run):
+        return summarize_run(target)
+    return summarize_config(resolve(Source(target, overrides)).config)

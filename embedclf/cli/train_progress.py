@@ -1,10 +1,13 @@
-"""What `train` and `suspects` print while networks are fitted."""
+"""What `train` and `suspects` show while networks are fitted."""
 
 from __future__ import annotations
 
 import math
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from embedclf.cli.display import Status
 from embedclf.data.dataset import Dataset
 from embedclf.reports.audit import fold_text, folds_text
 from embedclf.reports.training import (
@@ -16,15 +19,37 @@ from embedclf.reports.training import (
     refit_text,
     resumed_text,
 )
-from embedclf.runs.history import Epoch, RefitStarted, Resumed, Step
+from embedclf.runs.history import Epoch, History, RefitStarted, Resumed, Step
+from embedclf.system.terminal import format_duration
 from embedclf.training.cross_fitting import Fold, FoldFitted, Folds
 from embedclf.training.initialization import Coverage
 
 if TYPE_CHECKING:
-    from embedclf.cli.console import Display
+    from embedclf.cli.display import Display
     from embedclf.config.schema import Config
     from embedclf.training.cross_fitting import FoldEvent
     from embedclf.training.train import TrainEvent
+
+_FEW = 10
+"""Up to this many epochs or folds are all logged; beyond it, only some."""
+
+
+@dataclass
+class Countdown:
+    """An upper bound for the remaining time of some work, estimated from the work done so far."""
+
+    _began: tuple[float, float] | None = field(default=None, init=False)
+    """When it was asked first, and what was done by then."""
+
+    def remaining(self, done: float, total: float) -> str:
+        """Return `at most 12s left`, or nothing while there is too little to judge by."""
+        now = time.perf_counter()
+        if self._began is None:
+            self._began = now, done
+        seconds, progress = now - self._began[0], done - self._began[1]
+        if not progress:
+            return ""
+        return f"at most {format_duration(seconds * (total - done) / progress)} left"
 
 
 class TrainProgress:
@@ -33,9 +58,11 @@ class TrainProgress:
     def __init__(self, config: Config, display: Display) -> None:
         self._config = config
         self._display = display
+        self._countdown = Countdown()
         self._score_name = "accuracy"
         self._max_epochs = config.training.epochs
         self._refit_rows = 0  # still to be trained on after the current fit
+        self._fit = "epoch"
         self._val_score = ""
 
     def __call__(self, event: TrainEvent) -> None:
@@ -49,11 +76,11 @@ class TrainProgress:
         elif isinstance(event, Resumed):
             self._display.info(resumed_text(event))
         elif isinstance(event, RefitStarted):
-            # The refit is now the current fit, so no rows are left after it.
-            self._max_epochs, self._refit_rows, self._val_score = event.epochs, 0, ""
-            self._display.step(refit_text(event))
+            self._show_refit(event)
         elif isinstance(event, Epoch):
             self._show_epoch(event)
+        elif isinstance(event, History):
+            self._show_history(event)
         else:
             # A Device; importing the class for `isinstance` would import TensorFlow.
             self._display.info(device_text(event))
@@ -65,18 +92,44 @@ class TrainProgress:
             self._refit_rows = self._max_epochs * (len(dataset.train) + len(dataset.validation))
         self._display.info(dataset_text(dataset.facts, self._config))
 
+    def _show_refit(self, event: RefitStarted) -> None:
+        # The refit is now the current fit, so no rows are left after it.
+        self._max_epochs, self._refit_rows, self._val_score = event.epochs, 0, ""
+        self._countdown, self._fit = Countdown(), "refit, epoch"
+        if self._display.plain:
+            self._display.info(refit_text(event))
+
     def _show_epoch(self, epoch: Epoch) -> None:
         if not math.isnan(epoch.val_score):
-            self._val_score = f"  val_{self._score_name} {epoch.val_score:.4f}"
-        self._display.step(epoch_text(epoch, self._max_epochs, self._score_name))
+            self._val_score = f"val_{self._score_name} {epoch.val_score:.4f}"
+        if _is_logged(epoch.epoch, self._max_epochs):
+            self._log_epoch(epoch)
+
+    def _show_history(self, history: History) -> None:
+        """Log the best and the last epoch, which say how a training ended."""
+        for number in sorted({history.best_epoch, len(history.epochs)}):
+            if not _is_logged(number, self._max_epochs):
+                self._log_epoch(history.epochs[number - 1])
+
+    def _log_epoch(self, epoch: Epoch) -> None:
+        # At a terminal, the line that is redrawn has the same numbers.
+        if self._display.plain:
+            self._display.info(epoch_text(epoch, self._max_epochs, self._score_name))
 
     def _show_step(self, step: Step) -> None:
-        """Advance the bar, whose end is the last possible epoch, that of a refit included."""
+        """Show how far the training is; its end is the last possible epoch, a refit included."""
         done = (step.epoch - 1) * step.total_rows + step.rows
         total = step.epochs * step.total_rows + self._refit_rows
         speed = step.rows / max(step.seconds, 1e-9)
-        line = f"epoch {step.epoch}/{step.epochs}  {speed:,.0f} rows/s{loss_text(step)}"
-        self._display.update(line + self._val_score, done, total)
+        self._display.update(
+            Status(
+                f"{self._fit} {step.epoch}/{step.epochs}",
+                (loss_text(step), self._val_score),
+                done / total,
+                f"{speed:,.0f} rows/s",
+                self._countdown.remaining(done, total),
+            )
+        )
 
 
 class FoldProgress:
@@ -84,6 +137,7 @@ class FoldProgress:
 
     def __init__(self, display: Display) -> None:
         self._display = display
+        self._countdown = Countdown()
         self._fold: Fold | None = None
 
     def __call__(self, event: FoldEvent) -> None:
@@ -95,16 +149,34 @@ class FoldProgress:
         elif isinstance(event, Step):
             self._show_step(event)
         elif isinstance(event, FoldFitted):
-            self._display.step(fold_text(event))
+            if _is_logged(event.fold.number, event.fold.count):
+                self._display.step(fold_text(event))
         elif not isinstance(event, Resumed | Epoch):  # a Device; a fold's epochs are not listed
             self._display.info(device_text(event))
 
     def _show_step(self, step: Step) -> None:
-        """Advance the bar, whose end is the last possible epoch of the last fold."""
+        """Show how far cross-fitting is; its end is the last possible epoch of the last fold."""
         assert self._fold is not None  # noqa: S101 - a fold begins before its steps
         rows_per_fold = step.epochs * step.total_rows
         done = (step.epoch - 1) * step.total_rows + step.rows
         done += (self._fold.number - 1) * rows_per_fold
-        fold = f"fold {self._fold.number}/{self._fold.count}"
-        line = f"{fold}  epoch {step.epoch}{loss_text(step)}"
-        self._display.update(line, done, self._fold.count * rows_per_fold)
+        total = self._fold.count * rows_per_fold
+        self._display.update(
+            Status(
+                f"fold {self._fold.number}/{self._fold.count}, epoch {step.epoch}",
+                (loss_text(step),),
+                done / total,
+                remaining=self._countdown.remaining(done, total),
+            )
+        )
+
+
+def _is_logged(number: int, count: int) -> bool:
+    """Whether a log lists an epoch or fold; it lists a few, however many there are.
+
+    These are the first and the last, and between them 2, 5, 10, 20, 50, 100 and so on.
+    """
+    if count <= _FEW or number == count:
+        return True
+    leading = number // 10 ** (len(str(number)) - 1)
+    return leading in {1, 2, 5} and number == int(f"{leading:0<{len(str(number))}}")

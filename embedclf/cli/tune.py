@@ -1,4 +1,4 @@
-"""tune, and the files that it leaves in its folder."""
+"""tune, and the files that it writes."""
 
 from __future__ import annotations
 
@@ -6,111 +6,113 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embedclf.cli.console import Display, echo_info, start_tensorflow
+from embedclf.cli.console import current_display, echo_info, start_tensorflow
 from embedclf.cli.options import (
     FILE,
-    config_argument,
     json_option,
-    override_option,
     progress_option,
     tf_logs_option,
     verbosity_options,
 )
+from embedclf.cli.source import resolve, source_options
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from embedclf.autoconfig.resolve import Source
     from embedclf.tuning.tune import TuningResult
 
 
-@click.command(short_help="Search the settings that score best.")
-@config_argument
-@override_option
+@click.command(short_help="Search for better settings.")
+@source_options
 @click.option(
     "--trials",
     type=click.IntRange(1),
     metavar="N",
-    help="Trials in all, those there already included; 30 without --trials and --minutes.",
+    help="Total trials, including earlier ones. Default: 30, or no limit with --minutes.",
 )
 @click.option(
     "--minutes",
     type=click.FloatRange(0, min_open=True),
     metavar="M",
-    help="Time for this call; the trial under way then is tried again by the next.",
+    help="Stop after M minutes. The next call repeats the unfinished trial.",
 )
 @click.option(
     "--metric",
     metavar="SCORE",
-    help="What to judge by, any score of `evaluate`; else the one that `train` shows first.",
+    help="Metric to optimize: any metric of `evaluate`. Default: the first one that `train` shows.",
 )
-@click.option(
-    "-o", "--output", type=FILE, help="The study's folder; tunings/<config name> when left out."
-)
+@click.option("-o", "--output", type=FILE, help="Folder of the study. Default: tunings/NAME.")
 @progress_option
 @tf_logs_option
 @json_option
 @verbosity_options
 def tune_command(
-    config_path: Path,
-    overrides: tuple[str, ...],
+    source: Source,
     trials: int | None,
     minutes: float | None,
     metric: str | None,
     output: Path | None,
-    progress: str,
     tf_logs: bool,
     as_json: bool,
 ) -> None:
-    """Search the settings of a config that score best on the validation rows.
+    """Search for the settings that score best on the validation rows.
 
-    The same command goes on where it was ended or killed, and several may run at once. The best
-    config is written as best.yaml and trained as a run, which alone is scored on the test table.
+    \b
+      embedclf tune reviews.yaml --minutes 10
+
+    Run the same command again to resume a search, or several times at once to share the work. The
+    best config is written to best.yaml and trained as a run. Only that run is scored on the test
+    table.
     """
     from embedclf.cli.tune_progress import TuneProgress
-    from embedclf.config.loading import load_config
     from embedclf.reports.tuning import tuning_json, tuning_text
     from embedclf.tuning.tune import Budget, ConfigSource, tune
 
-    source = ConfigSource(load_config(config_path, overrides), config_path, overrides)
-    budget = Budget(trials, minutes)
+    source.load()
     start_tensorflow(show_logs=tf_logs)
-    with Display(progress, time_prefix="at most") as display:
-        show = TuneProgress(source.config, budget.max_trials, display)
-        search = tune(
-            source,
-            output=output,
-            budget=budget,
-            metric=metric,
-            on_event=show,
-            # A callback, because an interrupted search also leaves its files and then raises.
-            on_result=_save_files,
-        )
+    budget, proposal = Budget(trials, minutes), resolve(source)
+    search = tune(
+        ConfigSource(proposal.config, source.path, source.overrides, proposal.name),
+        output=output,
+        budget=budget,
+        metric=metric,
+        on_event=TuneProgress(proposal.config, budget.max_trials, current_display()),
+        # A callback, because an interrupted search also leaves its files and then raises.
+        on_result=_save_files,
+    )
     click.echo(tuning_json(search) if as_json else tuning_text(search))
-    echo_info(f"again: embedclf train {search.config_file}")
+    echo_info(f"train it again: embedclf train {search.config_file}")
 
 
 def _save_files(search: TuningResult) -> None:
-    """Write best.yaml, trials.csv and the page, each whole, over earlier ones.
+    """Write best.yaml, trials.csv and the report, and replace earlier ones.
 
     Raises:
-        DataError: One cannot be written.
+        DataError: A file cannot be written.
     """
+    from embedclf.autoconfig.resolve import Source
     from embedclf.reports.html.tuning import render_search
     from embedclf.reports.tuning import trials_csv
+    from embedclf.runs.run import is_run_config
     from embedclf.system.files import write_text
     from embedclf.tuning.best_trial import write_config
-    from embedclf.tuning.space import apply_settings, changed_settings
+    from embedclf.tuning.space import apply_settings, changed_settings, config_value
 
     source, best = search.source, search.best
+    # The config of an old run lacks keys, whose values from then hold in a run only.
+    is_edited = not (Source(source.path).is_table or is_run_config(source.path))
+    # A search for what the config leaves out depends on these values, so they are written.
+    chosen = {key: config_value(source.config, key) for key in source.config.reasons}
     write_config(
         search.config_file,
         apply_settings(source.config, best.settings),
-        source=source.path,
+        source=source.path if is_edited else None,
         overrides=source.overrides,
-        settings=changed_settings(source.config, best.settings),
+        settings=chosen | changed_settings(source.config, best.settings),
         comment=_config_comment(search),
     )
-    write_text(search.folder / "trials.csv", [trials_csv(search)])
+    write_text(search.directory / "trials.csv", [trials_csv(search)])
     write_text(search.report_file, [render_search(search)])
 
 

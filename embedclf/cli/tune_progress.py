@@ -1,9 +1,11 @@
-"""What `tune` prints while it runs."""
+"""What `tune` shows while it searches."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from embedclf.cli.display import Status
+from embedclf.cli.train_progress import Countdown
 from embedclf.data.dataset import Dataset
 from embedclf.reports.training import dataset_text, device_text, loss_text
 from embedclf.reports.tuning import study_text, trial_header, trial_text
@@ -12,7 +14,7 @@ from embedclf.tuning.search import SearchProgress, StudyInterrupted, StudyOpened
 from embedclf.tuning.space import Trial
 
 if TYPE_CHECKING:
-    from embedclf.cli.console import Display
+    from embedclf.cli.display import Display
     from embedclf.config.schema import Config
 
 
@@ -28,6 +30,7 @@ class TuneProgress:
             display: Where to show it.
         """
         self._config, self._max_trials, self._display = config, max_trials, display
+        self._countdown = Countdown()
         self._progress: SearchProgress | None = None
         self._study_opened = False
         self._header_shown = False
@@ -60,14 +63,24 @@ class TuneProgress:
         self._display.step(trial_text(progress, progress.trial))
 
     def _show_step(self, step: Step) -> None:
-        """Advance the bar, whose end is the last possible epoch of the last trial."""
-        progress, total = self._progress, self._max_trials
+        progress = self._progress
+        # In trials; those that other processes finished count, too.
+        done = (step.epoch - 1 + step.rows / step.total_rows) / step.epochs
         if progress is None or isinstance(progress.trial, Trial):
             # Steps outside a trial belong to the run of the best config, after the search.
-            label, finished, total = "the best config", 0, 1
-        else:
-            label, finished = f"trial {progress.trial.number}", progress.finished_trials
-        # In trials; those that other processes finished count, too.
-        done = finished + (step.epoch - 1 + step.rows / step.total_rows) / step.epochs
-        best = f"  best {progress.best.score:.4f}" if progress and progress.best else ""
-        self._display.update(f"{label}  epoch {step.epoch}{loss_text(step)}{best}", done, total)
+            self._show_status("training the best config", step, done, 1)
+            return
+        limit = "" if self._max_trials is None else f"/{self._max_trials}"
+        name = f"trial {progress.trial.number}{limit}"
+        self._show_status(name, step, done + progress.finished_trials, self._max_trials)
+
+    def _show_status(self, name: str, step: Step, done: float, total: int | None) -> None:
+        best = self._progress and self._progress.best
+        self._display.update(
+            Status(
+                f"{name}, epoch {step.epoch}",
+                (loss_text(step), f"best {best.score:.4f}" if best else ""),
+                None if total is None else done / total,
+                remaining="" if total is None else self._countdown.remaining(done, total),
+            )
+        )

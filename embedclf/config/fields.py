@@ -22,7 +22,11 @@ from pydantic_core import PydanticCustomError
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from pydantic.config import JsonDict
     from pydantic.fields import FieldInfo
+
+AUTO = "auto"
+"""Written for a key, it means the same as leaving the key out: choose the value from the data."""
 
 
 def union_error(expected: str) -> WrapValidator:
@@ -43,6 +47,18 @@ def union_error(expected: str) -> WrapValidator:
     return WrapValidator(validate)
 
 
+def allow_auto(schema: JsonDict) -> None:
+    """Add `auto` to the JSON schema of a key, as its default; also marks such keys.
+
+    The default that the field itself has is what runs mean that were trained before the key
+    existed.
+    """
+    kept = {"title", "description", "default"}
+    value = {key: schema.pop(key) for key in list(schema) if key not in kept}
+    types: Any = value.get("anyOf", [value])
+    schema |= {"anyOf": [{"const": AUTO}, *types], "default": AUTO}
+
+
 # Without strict, pydantic accepts "8" and true as numbers.
 Count = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 
@@ -54,12 +70,12 @@ Column = Annotated[str, Field(min_length=1)]
 
 Columns = Annotated[
     Column | Annotated[list[Column], Field(min_length=1)],
-    union_error("a column's name (in quotes where it is a number) or a list of names"),
+    union_error("a column name (in quotes if it is a number) or a list of names"),
 ]
 
 LabelColumns = Annotated[
     Column | Annotated[list[Column], Field(min_length=2)],
-    union_error("a column's name (in quotes where it is a number) or a list of two names or more"),
+    union_error("a column name (in quotes if it is a number) or a list of two or more names"),
 ]
 
 Initialization = Annotated[
@@ -75,32 +91,32 @@ ClassWeight = Annotated[
 
 # The docstrings of sections become descriptions in the published JSON schema.
 class Section(BaseModel):
-    """What all sections share: unknown keys are refused, values do not change."""
+    """A section of the config: unknown keys are refused, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class PrecisionRule(Section):
-    """The threshold of highest recall with a precision of at least so much."""
+    """The threshold with the highest recall among those that reach a precision."""
 
     precision: Fraction
 
 
 class RecallRule(Section):
-    """The threshold of highest precision with a recall of at least so much."""
+    """The threshold with the highest precision among those that reach a recall."""
 
     recall: Fraction
 
 
 class Costs(Section):
-    """What a mistake costs, in any unit."""
+    """Cost of each type of mistake, in any unit."""
 
     false_positive: Annotated[FiniteNumber, Field(gt=0)]
     false_negative: Annotated[FiniteNumber, Field(gt=0)]
 
 
 class CostRule(Section):
-    """The threshold of lowest cost."""
+    """The threshold with the lowest total cost."""
 
     cost: Costs
 
@@ -118,24 +134,27 @@ Threshold = Annotated[
 
 
 class Range(BaseModel):
-    """All numbers between two ends, which belong to them."""
+    """A range of numbers, both ends included."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    low: float = Field(description="The lowest value.")
-    high: float = Field(description="The highest value.")
-    step: float | None = Field(None, description="Between two values; null is any, or 1.")
-    log: bool = Field(False, description="Whether each order of magnitude is as likely.")
+    low: float = Field(description="Lowest value.")
+    high: float = Field(description="Highest value.")
+    step: float | None = Field(
+        None,
+        description="Distance between values; null means 1 for whole numbers and any for others.",
+    )
+    log: bool = Field(False, description="Sample on a logarithmic scale.")
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Range:
         # "both": the error type whose message is shown as it is.
         if self.low >= self.high:
-            raise PydanticCustomError("both", "low must be below high")
+            raise PydanticCustomError("both", "low must be less than high")
         if self.step is not None and not 0 < self.step <= self.high - self.low:
-            raise PydanticCustomError("both", "step must be above 0 and lead from low to high")
+            raise PydanticCustomError("both", "step must be above 0 and at most high - low")
         if self.log and (self.low <= 0 or self.step is not None):
-            raise PydanticCustomError("both", "log needs a low above 0, and no step")
+            raise PydanticCustomError("both", "log: true needs low above 0 and no step")
         return self
 
 
@@ -143,7 +162,7 @@ _RANGE_KEYS = frozenset(Range.model_fields)
 
 _EXPECTED_LIST = "must be a list of values"
 
-_OR_RANGE = ", or a range such as {low: 1, high: 8}, with step: 2 or log: true if wanted"
+_OR_RANGE = ", or a range: {low: 1, high: 8}, optionally with step: 2 or log: true"
 
 
 def search_space_model(section: type[BaseModel], *, exclude: Collection[str] = ()) -> Any:
@@ -162,7 +181,12 @@ def search_space_model(section: type[BaseModel], *, exclude: Collection[str] = (
     }
     name = section.__name__.replace("Config", "Space")
     config = ConfigDict(extra="forbid", frozen=True)
-    return create_model(name, __config__=config, __doc__=f"What to try of {name}.", **fields)
+    return create_model(
+        name,
+        __config__=config,
+        __doc__=f"Values to try in `{name.removesuffix('Space').lower()}`, by key.",
+        **fields,
+    )
 
 
 def _choices_type(key: str, field: FieldInfo) -> Any:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from embedclf.config.fields import AUTO
 from embedclf.config.messages import ConfigFault, describe_errors
-from embedclf.config.schema import BUILT_IN_INITIALIZATIONS, DATA_FILES, Config
+from embedclf.config.schema import SECTIONS, Config, auto_keys
+from embedclf.config.sections import BUILT_IN_INITIALIZATIONS, DATA_FILES
 from embedclf.config.yaml_file import Document, YamlError, dump_yaml, parse_value, parse_yaml
 from embedclf.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from embedclf.config.yaml_file import KeyPath
 
@@ -26,7 +29,8 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
     """Read a YAML config, apply overrides, and validate everything.
 
     Relative paths in the file start at the file's directory, those in an override at the
-    working directory; the returned config holds absolute ones.
+    working directory; the returned config holds absolute ones. Keys that are `auto` count as left
+    out; `embedclf.autoconfig.resolve` chooses their values.
 
     Args:
         path: The YAML file.
@@ -40,24 +44,30 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
         # utf-8-sig: some editors begin a file with a byte-order mark.
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; name a config file") from error
+        raise ConfigError(f"{path}: {error.strerror}; name a config or a table") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
     try:
         document = parse_yaml(text)
     except YamlError as error:
         raise ConfigError(f"{path}:{error.line}:{error.column}: {error}") from error
-    overridden, lines = _apply_overrides(document, overrides)
-    _resolve_paths(document, path.parent, overridden)
-    faults = [ConfigFault(keys, "given twice; keep one") for keys in document.duplicate_keys]
-    try:
-        config = Config.model_validate(document.values)
-    except ValidationError as error:
-        faults += describe_errors(error, Config)
-    lines += _fault_lines(faults, document, path, overridden)
-    if lines:
-        raise ConfigError("\n".join(lines))
-    return config
+    return _validate(document, path, overrides)
+
+
+def table_config(table: Path, values: Mapping[str, Any], overrides: Iterable[str] = ()) -> Config:
+    """Make a config for a table, with everything else left out; raises as `load_config`.
+
+    Args:
+        table: The training table.
+        values: Further keys of `data`.
+        overrides: As for `load_config`.
+    """
+    document = Document({"data": {"train": os.path.abspath(table), **values}})
+    options: dict[KeyPath, str] = {
+        ("data", key): f"--{key} {value}" if isinstance(value, str) else f"--{key}"
+        for key, value in values.items()
+    }
+    return _validate(document, table, overrides, options)
 
 
 def named_files(config: Config) -> dict[tuple[str, str], Path]:
@@ -66,22 +76,110 @@ def named_files(config: Config) -> dict[tuple[str, str], Path]:
     return {keys: file for keys, file in named.items() if isinstance(file, Path)}
 
 
-def dump_config(config: Config, directory: Path) -> str:
-    """Write a config as YAML with every default and with paths relative to a directory.
+def dump_config(
+    config: Config, directory: Path, *, keys: Collection[str] | None = None, header: str = ""
+) -> str:
+    """Write a config as YAML, with the reasons of chosen values as comments.
 
     Args:
         config: The config, with absolute paths.
-        directory: Where the YAML file will be.
+        directory: Where the YAML file will be; paths are written relative to it.
+        keys: What to write, such as `model.pooling`; None writes every key.
+        header: Comment at the top.
 
     Returns:
         YAML that `load_config` reads back from that directory as an equal config. `tune` is left
         out because it does not affect a training.
     """
-    sections = config.model_dump(mode="json", exclude={"tune"})
+    values = config.model_dump(mode="json", exclude={"tune"})
     for (section, key), file in named_files(config).items():
-        # as_posix: forward slashes work on every system.
-        sections[section][key] = Path(os.path.relpath(file, directory.absolute())).as_posix()
-    return dump_yaml(sections)
+        values[section][key] = relative_path(file, directory)
+    for key in ("text", "label"):
+        # As a plain word it would mean that the column is to be found.
+        values["data"][key] = [AUTO] if values["data"][key] == AUTO else values["data"][key]
+    seed = values.pop("seed")
+    if keys is not None:
+        values = {
+            section: {key: value for key, value in content.items() if f"{section}.{key}" in keys}
+            for section, content in values.items()
+        }
+    sections = {section: content for section, content in values.items() if content}
+    if keys is None or "seed" in keys:
+        sections["seed"] = seed
+    comments: dict[KeyPath, str] = {
+        tuple(path.split(".")): reason for path, reason in config.reasons.items()
+    }
+    return dump_yaml(sections, comments | {("data",): header})
+
+
+def relative_path(file: Path, directory: Path) -> str:
+    """Return a path relative to a directory, as a config writes it."""
+    # `Path.relative_to` does not go up by `..` before Python 3.12; as_posix: forward slashes work
+    # on every system.
+    path = Path(os.path.relpath(file, directory.absolute())).as_posix()
+    # A leading tilde would mean the home directory, and `auto` a table to find.
+    return f"./{path}" if path.startswith("~") or path == AUTO else path
+
+
+def _validate(
+    document: Document,
+    path: Path,
+    overrides: Iterable[str],
+    options: Mapping[KeyPath, str] | None = None,
+) -> Config:
+    """Apply overrides to a document that was read from a path, and validate it.
+
+    Args:
+        document: What was read.
+        path: Where it was read from.
+        overrides: As for `load_config`.
+        options: Options of the command line that set keys, by key.
+    """
+    overridden, lines = _apply_overrides(document, overrides)
+    overridden = {**(options or {}), **overridden}
+    faults = [ConfigFault(keys, "appears twice; keep one") for keys in document.duplicate_keys]
+    faults += _remove_auto(document)
+    _resolve_paths(document, path.parent, overridden)
+    try:
+        config = Config.model_validate(document.values)
+    except ValidationError as error:
+        # A key at fault is reported once.
+        known = {fault.keys for fault in faults}
+        faults += [fault for fault in describe_errors(error, Config) if fault.keys not in known]
+    lines += _fault_lines(faults, document, path, overridden)
+    if lines:
+        raise ConfigError("\n".join(lines))
+    return config
+
+
+def _remove_auto(document: Document) -> list[ConfigFault]:
+    """Leave out the keys that are `auto`, and return a fault for those that cannot be."""
+    faults, possible = [], auto_keys()
+    for section, key in [(s, key) for s in SECTIONS for key in _mapping(document, s)]:
+        content, path = _mapping(document, section), f"{section}.{key}"
+        if path in ("data.text", "data.label") and content[key] == [AUTO]:
+            content[key] = AUTO  # a column of that name
+        elif content[key] == AUTO and path in possible:
+            del content[key]
+        elif content[key] == AUTO and path != "training.device":
+            faults += _describe_auto(section, key)
+    return faults
+
+
+def _describe_auto(section: str, key: str) -> list[ConfigFault]:
+    field = SECTIONS[section].model_fields.get(key)
+    if field is None:
+        return []  # an unknown key is reported as such
+    fix = "name one"
+    if not field.is_required():
+        fix = f"remove it to get {json.dumps(field.get_default(call_default_factory=True))}"
+    return [ConfigFault((section, key), f"cannot be auto; {fix}")]
+
+
+def _mapping(document: Document, section: str) -> dict[str, Any]:
+    """Return a section of a document, or nothing if it is not a mapping."""
+    content = document.values.get(section)
+    return content if isinstance(content, dict) else {}
 
 
 def _apply_overrides(
@@ -97,7 +195,7 @@ def _apply_overrides(
         dotted, equals, value = override.partition("=")
         keys = tuple(dotted.strip().split("."))
         if not equals or not all(keys):
-            lines.append(f"-s {override}: no KEY=VALUE; write it as -s model.embedding_dim=64")
+            lines.append(f"-s {override}: not KEY=VALUE; write it like -s model.embedding_dim=64")
             continue
         try:
             document.set(keys, parse_value(value))

@@ -1,4 +1,4 @@
-"""pydantic's errors as sentences for users, with suggestions for misspelled words."""
+"""pydantic's errors as sentences for people, with suggestions for misspelled words."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _EXPECTED = {
     "int": "must be a whole number",
     "list": "must be a list",
     "model": "must be a mapping of keys",
-    "path": "must be the path of a file",
-    "string": "must be text, in quotes where it looks like a number",
+    "path": "must be a file path",
+    "string": "must be text; put it in quotes if it looks like a number",
 }
 """What to write instead, by the first word of pydantic's error types `…_type`, `…_parsing`."""
 
@@ -48,7 +48,9 @@ def describe_errors(error: ValidationError, schema: type[BaseModel]) -> list[Con
     """
     faults = []
     for details in error.errors(include_url=False):
-        keys = tuple(str(key) for key in details["loc"])
+        # A rule across sections names the key at fault itself.
+        key = details.get("ctx", {}).get("key")
+        keys = tuple(key.split(".")) if key else tuple(str(part) for part in details["loc"])
         faults.append(ConfigFault(keys, _sentence(keys, details, schema)))
     return list(dict.fromkeys(faults))
 
@@ -69,7 +71,7 @@ def _sentence(keys: tuple[str, ...], details: ErrorDetails, schema: type[BaseMod
     if error_type == "literal_error":
         return _unknown_word(value, details["ctx"]["expected"])
     if error_type in {"missing", "both"}:
-        return "missing; it has no default" if error_type == "missing" else message
+        return "missing; it is required" if error_type == "missing" else message
     expected = None
     if error_type.endswith(_TYPE_ERROR_SUFFIXES):
         expected = _EXPECTED.get(error_type.partition("_")[0])
@@ -85,10 +87,10 @@ def _unknown_key(keys: tuple[str, ...], schema: type[BaseModel]) -> str:
             section = _section(outer, (name,))
             if section is not outer and keys[-1] in section.model_fields:
                 meant = ".".join((*outer_keys, name, keys[-1]))
-                return f"unknown key here; did you mean '{meant}'?"
+                return f"unknown key; did you mean '{meant}'?"
     if close := closest_match(keys[-1], siblings):
         return f"unknown key; did you mean '{close}'?"
-    return f"unknown key; known are {', '.join(siblings)}"
+    return f"unknown key; valid keys: {', '.join(siblings)}"
 
 
 def _section(schema: type[BaseModel], keys: tuple[str, ...]) -> type[BaseModel]:

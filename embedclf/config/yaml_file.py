@@ -62,7 +62,7 @@ class Document:
         for depth, key in enumerate(keys[:-1], start=1):
             mapping = mapping.setdefault(key, {})
             if not isinstance(mapping, dict):
-                raise YamlError(f"{'.'.join(keys[:depth])} holds a value, not keys")
+                raise YamlError(f"{'.'.join(keys[:depth])} is a value, not a section")
         mapping[keys[-1]] = value
 
 
@@ -70,7 +70,7 @@ def parse_yaml(text: str) -> Document:
     """Parse a YAML document whose root is a mapping.
 
     Raises:
-        YamlError: The text is not YAML, its root is not a mapping, or an alias contains itself.
+        YamlError: The text is not YAML, its root is not a mapping, or an alias refers to itself.
     """
     node = _compose(text)
     document = Document({})
@@ -183,9 +183,9 @@ def _compose(text: str) -> Node | None:
         mark, problem = error.problem_mark or error.context_mark, error.problem or error.context
         # The parser points to the end of the file, far from the quote at fault.
         if "quoted scalar" in str(error.context) and "end of stream" in str(problem):
-            mark, problem = error.context_mark, "a quote opened here is never closed"
+            mark, problem = error.context_mark, "this quote is never closed"
         if "'\\t'" in str(problem):
-            problem = "a tab; indent with blanks"
+            problem = "a tab; indent with spaces"
         position = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         raise YamlError(f"not YAML: {problem}", *position) from error
     except YAMLError as error:
@@ -199,7 +199,7 @@ def _construct(node: Node, keys: KeyPath, document: Document, ancestors: tuple[N
     """Turn a node into plain values; record positions and duplicate keys in the document."""
     # An alias is the very node it names, so identity finds a cycle.
     if any(node is ancestor for ancestor in ancestors):
-        raise YamlError("an alias stands inside what it names", *_position(node))
+        raise YamlError("an alias refers to itself", *_position(node))
     ancestors = (*ancestors, node)
     if isinstance(node, MappingNode):
         return _construct_mapping(node, keys, document, ancestors)

@@ -1,1 +1,1 @@
-"""From tables to splits of encoded rows: readers, labels, the dataset."""
+"""Tables, labels and splits: from files to a dataset of encoded rows."""

@@ -1,4 +1,4 @@
-"""Config -> Dataset: everything that training reads."""
+"""Datasets: read, split and encode the data of a config for training."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import pyarrow as pa
 
 from embedclf.config.loading import named_files
 from embedclf.config.messages import closest_match
-from embedclf.config.schema import BUILT_IN_INITIALIZATIONS
+from embedclf.config.sections import BUILT_IN_INITIALIZATIONS
 from embedclf.data.labeled import read_labeled
 from embedclf.data.labels import THRESHOLD, Labels
 from embedclf.data.splits import fit_encoder, read_tokenized, tokenize_column
-from embedclf.data.stratified import stratified_split
+from embedclf.data.validation_rows import choose_validation_rows
 from embedclf.errors import ConfigError, DataError
 from embedclf.system.files import sha256
-from embedclf.system.terminal import display_path
+from embedclf.system.terminal import display_path, format_count
 from embedclf.text.fingerprints import fingerprint_texts
 from embedclf.text.pretrained import open_vector_source
 
@@ -29,24 +29,24 @@ if TYPE_CHECKING:
     from embedclf.config.schema import Config
     from embedclf.data.labeled import LabeledRows
     from embedclf.data.splits import NewFile, Split, SplitIds, TokenizedTable
-    from embedclf.system.arrays import Counts, Int64s, Mask
+    from embedclf.system.arrays import Counts, Mask
     from embedclf.text.fingerprints import Fingerprints
     from embedclf.text.pretrained import VectorSource
     from embedclf.text.tokenizer import Tokenizer
 
 VECTORS = "vectors"
-"""Key of the pretrained vectors, next to the names of the splits."""
+"""Key of the pretrained vectors, beside the names of the splits."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Everything a training reads, checked and encoded."""
+    """Checked and encoded data for training."""
 
     config: Config
     labels: Labels
     tokenizer: Tokenizer
     vectors: VectorSource | None
-    """The opened source of pretrained vectors; None if the embedding begins at random."""
+    """The open source of pretrained vectors; None if the embedding is randomly initialized."""
     train: Split
     validation: Split
     """Empty if no rows are held out."""
@@ -54,7 +54,7 @@ class Dataset:
 
     @cached_property
     def counts(self) -> Counts:
-        """(vocabulary_rows,) how often training reads each id; 0 for padding."""
+        """(vocabulary_rows,) count of each id in the training rows; 0 for padding."""
         return self.train.count_ids(self.tokenizer.vocabulary_rows)
 
     @cached_property
@@ -69,7 +69,7 @@ class Dataset:
 
     @property
     def vocabulary_sizes(self) -> dict[str, int]:
-        """Number of tokens, padding and unknown included, and of n-grams."""
+        """Number of tokens, including padding and unknown, and number of n-grams."""
         return {"vocabulary": self.tokenizer.first_ngram_id, "phrases": len(self.tokenizer.ngrams)}
 
     @property
@@ -79,25 +79,25 @@ class Dataset:
         return {name: split for name, split in splits.items() if split is not None}
 
     def hashes(self) -> dict[str, str]:
-        """Return the SHA-256 of each split's table, and of the pretrained vectors if any."""
+        """Return the SHA-256 of each split's table and of the pretrained vectors, if any."""
         paths: dict[str, tuple[Path, ...]]
         paths = {name: (split.rows.table.path,) for name, split in self.splits.items()}
         if self.vectors is not None:
             paths[VECTORS] = self.vectors.files
-        # Held-out rows share the training table; the set hashes it once.
+        # Held-out rows share the training table, which the set hashes once.
         digests = {files: sha256(*files) for files in set(paths.values())}
         return {name: digests[files] for name, files in paths.items()}
 
 
 @dataclass(frozen=True)
 class TrainingTable:
-    """The training table, tokenized, with its rows for validation and its labels."""
+    """The tokenized training table with its labels and its rows held out for validation."""
 
     tokenized: TokenizedTable
     held_out: Mask
-    """(n,) True for the rows to validate on."""
+    """(n,) True for the validation rows."""
     labels: Labels
-    """Of the rows that are not held out."""
+    """Learned from the rows that are not held out."""
 
 
 def prepare_dataset(
@@ -108,26 +108,25 @@ def prepare_dataset(
     hold_out: bool = True,
     vectors: VectorSource | None = None,
 ) -> Dataset:
-    """Read, check, split and encode everything that a config names.
+    """Read, check, split and encode the data of a config.
 
-    The vocabulary and the labels are learned from training rows only. Texts are not kept: tokens
+    The vocabulary and the labels are learned from training rows only. Texts are not kept; tokens
     and ids go to temporary files.
 
     Args:
         config: The config.
-        directory: For the temporary files; None is the system's own.
+        directory: For temporary files; None uses the system's directory.
         strict: Whether to call `check_validation_labels`.
-        hold_out: Whether to hold out the config's fraction of rows for validation; if not, they are
-            trained on.
-        vectors: The source that `config` names, if it is already open.
+        hold_out: Whether to hold out rows for validation; otherwise they become training rows.
+        vectors: The source that `config` names, if already open.
 
     Raises:
-        DataError: A table cannot be used, or the split leaves nothing to validate on.
+        DataError: A table cannot be used, or no rows are left for validation.
         ConfigError: A file is missing, or `class_weight` names a label that no training row has.
     """
     check_files(config)
     vectors = vectors or open_vector_source(config.model)
-    # The files can be closed with the block: mapped rows stay readable.
+    # The files can be closed after the block, because mapped rows stay readable.
     with ExitStack() as stack:
 
         def new_file() -> IO[bytes]:
@@ -146,16 +145,17 @@ def prepare_dataset(
 
 
 def check_validation_labels(dataset: Dataset) -> None:
-    """Refuse validation rows of unknown labels, for which there is no loss; raises DataError."""
+    """Raise DataError for validation rows with unknown labels, which have no loss."""
     unknown = dataset.validation.unknown_labels
     if not unknown:
         return
     name, rows = next(iter(unknown.items()))
     close = closest_match(name, dataset.labels.names)
-    hint = f"did you mean {close!r}?" if close else "add training rows of it, or take it out"
+    hint = f"did you mean {close!r}?" if close else "add training rows with it, or remove it"
+    others = f", and {format_count(len(unknown) - 1, 'other label')}" if len(unknown) > 1 else ""
     raise DataError(
-        f"{dataset.validation.rows.table.path}: no training row has label {name!r} "
-        f"(rows here: {rows:,}; such labels in all: {len(unknown)}); {hint}"
+        f"{dataset.validation.rows.table.name}: no training row has label {name!r} "
+        f"({format_count(rows, 'row')} here){others}; {hint}"
     )
 
 
@@ -164,7 +164,7 @@ def read_training(config: Config, file: IO[bytes], *, hold_out: bool = True) -> 
 
     Args:
         config: The config.
-        file: Where the tokens go.
+        file: An empty file for the tokens.
         hold_out: Whether to hold out rows for validation.
 
     Raises:
@@ -173,7 +173,7 @@ def read_training(config: Config, file: IO[bytes], *, hold_out: bool = True) -> 
     tokenized = read_tokenized(config, file)
     labels, held_out = _hold_out(tokenized.rows, tokenized.fingerprints, config)
     held_out &= hold_out  # a plain False clears the whole mask
-    if held_out.any():  # a label can be in the held-out rows only
+    if held_out.any():  # a label can occur in held-out rows only
         labels = Labels.fit(tokenized.rows.filter(~held_out), config.data)
     return TrainingTable(tokenized, held_out, labels)
 
@@ -193,29 +193,6 @@ def find_validation_rows(config: Config) -> Mask:
     return _hold_out(rows, np.concatenate(fingerprints), config)[1]
 
 
-def choose_validation_rows(fingerprints: Fingerprints, strata: Int64s, config: Config) -> Mask:
-    """Choose the rows to hold out for validation; none if validation has its own table.
-
-    Args:
-        fingerprints: (n,) equal for equal texts, which stay together.
-        strata: (n,) the stratum of each row.
-        config: Its fraction of validation rows and its seed.
-
-    Raises:
-        DataError: There are too few different texts to validate on any.
-    """
-    if isinstance(config.data.validation, Path):
-        return np.zeros(len(fingerprints), np.bool_)
-    mask = stratified_split(fingerprints, strata, fraction=config.data.validation, seed=config.seed)
-    if not mask.any():
-        raise DataError(
-            f"{config.data.train}: {len(fingerprints):,} rows of "
-            f"{len(np.unique(fingerprints)):,} different texts leave none to validate on, as "
-            "equal texts stay together; add texts, raise data.validation, or name a file there"
-        )
-    return mask
-
-
 def encode_splits(
     config: Config,
     labels: Labels,
@@ -233,10 +210,10 @@ def encode_splits(
         table: The training table.
         split_ids: (n,) 0 for training, 1 for validation, 2 for neither.
         new_file: Creates the files of ids.
-        vectors: The opened source that `config` names.
+        vectors: The open source that `config` names.
 
     Returns:
-        What a training reads, and the rows of split 2, if any.
+        The dataset, and the rows of split 2, if any.
 
     Raises:
         DataError: A table cannot be used.
@@ -245,12 +222,12 @@ def encode_splits(
     _check_class_weight(labels, config)
     _check_threshold(labels, config)
     encoder = fit_encoder(table, split_ids, labels, config, new_file)
-    # min_splits: without rows held out, split 1 is the empty validation split.
+    # min_splits: without held-out rows, split 1 is the empty validation split.
     train, *others = (
         encoder.make_split(table.rows.filter(split_ids == split_id), ids)
         for split_id, ids in enumerate(encoder.encode(table.tokens, split_ids, min_splits=2))
     )
-    # Filtering drops the number of skipped rows, which is reported with the training split.
+    # Filtering drops the number of skipped rows, which belongs to the training split.
     train = replace(train, rows=replace(train.rows, skipped=table.rows.skipped))
     validation, test = config.data.validation, config.data.test
     dataset = Dataset(
@@ -266,7 +243,7 @@ def encode_splits(
 
 
 def with_config(dataset: Dataset, config: Config) -> Dataset:
-    """Return the same rows for a training by another config with the same data and text sections.
+    """Return the same rows for another config with the same data and text sections.
 
     Raises:
         ConfigError: `class_weight` or `threshold` does not fit the labels, or the pretrained
@@ -279,7 +256,7 @@ def with_config(dataset: Dataset, config: Config) -> Dataset:
 
 
 def check_files(config: Config) -> None:
-    """Refuse all missing files at once; raises ConfigError."""
+    """Raise ConfigError if files are missing; the message lists all."""
     lines = []
     for (section, key), file in named_files(config).items():
         kind = "a table" if section == "data" else "a file of word vectors"
@@ -290,14 +267,14 @@ def check_files(config: Config) -> None:
             close = closest_match(
                 file.name, [*siblings, *(BUILT_IN_INITIALIZATIONS if section == "model" else ())]
             )
-            hint = f"did you mean {close}?" if close else f"name {kind} that is there"
+            hint = f"did you mean {close}?" if close else f"name {kind} that exists"
             lines.append(f"{section}.{key}: {display_path(file)}: no such file; {hint}")
     if lines:
         raise ConfigError("\n".join(lines))
 
 
 def _hold_out(rows: LabeledRows, fingerprints: Fingerprints, config: Config) -> tuple[Labels, Mask]:
-    """Fit the labels of all rows, and choose validation rows stratified by them."""
+    """Fit the labels of all rows, and choose validation rows stratified by label."""
     labels = Labels.fit(rows, config.data)
     targets, _ = labels.encode(rows, config.data)
     return labels, choose_validation_rows(fingerprints, labels.strata(targets), config)
@@ -308,13 +285,13 @@ def _check_class_weight(labels: Labels, config: Config) -> None:
     for name in weights if isinstance(weights, dict) else ():
         if name not in labels.names:
             close = closest_match(name, labels.names)
-            hint = f"did you mean {close!r}?" if close else f"there are {', '.join(labels.names)}"
+            hint = f"did you mean {close!r}?" if close else f"labels: {', '.join(labels.names)}"
             raise ConfigError(f"training.class_weight: no training row has label {name!r}; {hint}")
 
 
 def _check_threshold(labels: Labels, config: Config) -> None:
     if labels.task == "multiclass" and config.training.threshold != THRESHOLD:
         raise ConfigError(
-            f"training.threshold: of {len(labels.names)} labels the likeliest is given, whatever "
-            "its probability; leave it out, or say with data.label_separator that a row has several"
+            f"training.threshold: with {len(labels.names)} labels, the most probable is predicted; "
+            "remove this key, or set data.label_separator if rows can have several labels"
         )

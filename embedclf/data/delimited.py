@@ -1,4 +1,4 @@
-"""CSV and TSV."""
+"""CSV and TSV tables."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 
     from embedclf.system.formats import FileFormat
 
-DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
 _OTHER_FORMATS = {
-    b"PK\x03\x04": "a zip archive, such as a workbook; save it as CSV in UTF-8",
-    b"\x1f\x8b": "packed by gzip; give it a name in .gz, or unpack it",
+    b"PK\x03\x04": "this is a zip archive, such as an Excel workbook; save it as CSV in UTF-8",
+    b"\x1f\x8b": "compressed with gzip; rename it to end in .gz, or unpack it",
 }
 
 _SNIFFED_BYTES = 64
-"""Bytes at the beginning in which NUL bytes give UTF-16 away."""
+"""Bytes at the beginning to search for the NUL bytes of UTF-16."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class DelimitedReader:
     delimiter: str
     columns: tuple[str, ...]
     block_bytes: int = BLOCK_BYTES
-    """Bytes to read at once."""
+    """Number of bytes to read at once."""
 
     file_format: ClassVar[FileFormat] = "delimited"
 
@@ -64,7 +64,7 @@ class DelimitedReader:
         self, text: Sequence[str], *, target: FileFormat, reserved: Sequence[str]
     ) -> Iterator[Batch]:
         """Read the texts, and all columns; raises as `iter_batches`."""
-        del target, reserved  # cells are text in every target format
+        del target, reserved  # cells are text in all target formats
         indices = [self.columns.index(column) for column in text]
         for rows, fraction_read in self._iter_batches(range(len(self.columns))):
             texts = join_columns([rows.column(index) for index in indices])
@@ -74,13 +74,13 @@ class DelimitedReader:
         """Return the lines that rows, in ascending order, begin on."""
         with self.file.open() as stream:
             records = read_records(stream.decoded, self.delimiter, len(self.columns))
-            # From record 1 on: record 0 is the header.
+            # From record 1, because record 0 is the header.
             lines = [line for line, _ in itertools.islice(records, 1, rows[-1] + 2)]
         return [lines[row] for row in rows]
 
     def find_broken_rows(self, columns: Sequence[str]) -> Iterator[tuple[int, str]]:
         """Yield the line and the fault of each record that cannot be read."""
-        del columns  # a record is readable as a whole or not at all
+        del columns  # a record can be read completely or not at all
         with self.file.open() as stream:
             lines = io.TextIOWrapper(stream.decoded, encoding="utf-8-sig", newline="")
             yield from find_broken_records(lines, self.delimiter, len(self.columns))
@@ -98,7 +98,7 @@ class DelimitedReader:
             ignore_empty_lines=len(self.columns) > 1,
         )
         convert = csv.ConvertOptions(
-            # Without types Arrow infers them, and `01` becomes 1.
+            # Without types, Arrow would infer them, and read `01` as 1.
             column_types={name: pa.string() for name in included},
             include_columns=included,
             strings_can_be_null=False,
@@ -110,7 +110,7 @@ class DelimitedReader:
             records = block.lstrip(b"\r\n") if skip_blank else block
             if not records:
                 continue
-            # One Arrow block, because a cell larger than a block is an error.
+            # One Arrow block, because Arrow refuses cells larger than a block.
             read = csv.ReadOptions(
                 column_names=names, block_size=len(records) + 1, use_threads=False
             )
@@ -118,13 +118,13 @@ class DelimitedReader:
                 table = csv.read_csv(pa.BufferReader(records), read, parse, convert)
             except pa.ArrowInvalid as error:
                 raise self._locate_fault(block, line, error) from error
-            # Given column_names, Arrow reads the header as a row of its own.
+            # With column_names, Arrow reads the header as an ordinary row.
             rows = table.slice(header_rows).rename_columns(
                 [self.columns[index] for index in indices]
             )
             header_rows = 0
             batches = rows.combine_chunks().to_batches(max_chunksize=BATCH_ROWS)
-            # A header without rows still yields a batch, which has the columns.
+            # A header without rows still yields a batch, with the columns.
             yield from ((batch, fraction_read) for batch in batches or [empty_batch(rows.schema)])
 
     def _read_blocks(self) -> Iterator[tuple[int, bytes, float]]:
@@ -138,13 +138,13 @@ class DelimitedReader:
                 raise DataError(f"{self.file.name}:{error.line}: {error}") from error
 
     def _locate_fault(self, block: bytes, line: int, error: Exception) -> DataError:
-        """Find the line that Arrow refused, since its errors count rows of a block."""
-        # First, because counting cells decodes the block.
+        """Find the line that Arrow refused; its errors count the rows of a block."""
+        # Checked first, because counting cells decodes the block.
         if decode_error := self.file.find_decode_error():
             return decode_error
         wrong = find_wrong_cell_count(block, self.delimiter, len(self.columns))
         if wrong is None:
-            return DataError(f"{self.file.name}:{line}: unreadable: {one_line(error)}")
+            return DataError(f"{self.file.name}:{line}: cannot be read: {one_line(error)}")
         lines_before, cells = wrong
         fault = cell_count_fault(cells, len(self.columns))
         return DataError(f"{self.file.name}:{line + lines_before}: {fault}")
@@ -155,7 +155,7 @@ def open_delimited(
 ) -> DelimitedReader:
     """Open a table with the first delimiter that finds the required columns.
 
-    If none does, or none are required, the delimiter that finds most columns is used.
+    If none does, or no columns are required, use the delimiter that finds the most columns.
 
     Raises:
         DataError: The file is empty, not decodable, or its quotes fit no delimiter.
@@ -182,17 +182,17 @@ def parse_delimiter(delimiter: str, name: str) -> str:
     character = "\t" if delimiter == "\\t" else delimiter
     if len(character) != 1 or not character.isascii() or character in '"\r\n':
         raise DataError(
-            f"{name}: delimiter {delimiter!r}: must be one ASCII character, no quote or line end"
+            f"{name}: delimiter {delimiter!r}: must be one ASCII character, not a quote or line end"
         )
     return character
 
 
 def read_head(file: TextFile, required: str) -> bytes:
-    """Read the beginning of a text table: enough to know its columns.
+    """Read the beginning of a text table, enough to find its columns.
 
     Args:
         file: The table.
-        required: What it must hold, for the message about an empty file.
+        required: What it must contain, for the message about an empty file.
 
     Raises:
         DataError: The file is empty, not text, or not decodable.
@@ -208,13 +208,13 @@ def read_head(file: TextFile, required: str) -> bytes:
     # In UTF-16, half the bytes of ASCII text are 0; a quarter leaves room for other characters.
     if head[:_SNIFFED_BYTES].count(0) > _SNIFFED_BYTES // 4:
         raise DataError(
-            f"{file.name}: every other byte is 0: UTF-16 without a mark, it seems; name its "
-            "encoding (data.encoding or --encoding), utf-16-le perhaps"
+            f"{file.name}: this looks like UTF-16 without a byte-order mark; set its encoding, "
+            "such as utf-16-le (data.encoding or --encoding)"
         )
     head = head.removeprefix(b"\xef\xbb\xbf")
     if not head.strip():
-        raise DataError(f"{file.name}: empty; it needs {required}")
-    # find_decode_error reads the whole file if it has no fault, so check the head first.
+        raise DataError(f"{file.name}: the file is empty; it needs {required}")
+    # Check the head first, as find_decode_error reads the whole file if it finds no fault.
     if decode_error := not is_utf8(head) and file.find_decode_error():
         raise decode_error
     return head
@@ -226,6 +226,6 @@ def _has_whole_line(head: bytes) -> bool:
 
 
 def _read_header(head: bytes, delimiter: str) -> tuple[str, ...]:
-    complete = head.decode("utf-8", errors="ignore").encode()  # without half a character at the end
-    # The number of columns, unknown as yet, matters only for lines after the header.
+    complete = head.decode("utf-8", errors="ignore").encode()  # drops half a character at the end
+    # The number of columns, still unknown, matters only for lines after the header.
     return tuple(next(read_records(io.BytesIO(complete), delimiter, 2))[1])

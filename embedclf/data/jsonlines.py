@@ -1,11 +1,11 @@
-"""JSON lines."""
+"""JSON Lines tables."""
 
 from __future__ import annotations
 
 import io
 import itertools
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import pyarrow as pa
@@ -24,17 +24,19 @@ from embedclf.system.arrow import (
 from embedclf.system.text_files import TextFile, Utf8Stream, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from embedclf.system.formats import FileFormat
 
 
 @dataclass(frozen=True)
 class JsonLinesReader:
-    """Reads a table of JSON lines; its columns are the keys of the first record."""
+    """Reads a JSON Lines table; its columns are the keys of the first record."""
 
     file: TextFile
     columns: tuple[str, ...]
+    list_separators: Mapping[str, str] = field(default_factory=dict)
+    """Columns that can hold lists of texts, and what joins them."""
     file_format: ClassVar[FileFormat] = "jsonl"
 
     def iter_batches(self, columns: Sequence[str]) -> Iterator[ReadBatch]:
@@ -111,50 +113,60 @@ class JsonLinesReader:
             if key not in self.columns:
                 raise DataError(
                     f"{self.file.name}:{record.number}: key {key!r} is not in the first record; "
-                    "give all records the same keys"
+                    "all records need the same keys"
                 )
 
     def _text(self, record: _Record, column: str) -> str:
-        if isinstance(value := record.values.get(column), list | dict):
+        value, place = record.values.get(column), f"{self.file.name}:{record.number}"
+        if isinstance(value, list) and column in self.list_separators:
+            return _join_list(place, column, value, self.list_separators[column])
+        if isinstance(value, list):
             raise DataError(
-                f"{self.file.name}:{record.number}: {column!r} holds a {type(value).__name__}; "
-                "write it as text"
+                f"{place}: {column!r} is a list; write it as a string, or, for several labels per "
+                "row, set data.label_separator: '|'"
             )
+        if isinstance(value, dict):
+            raise DataError(f"{place}: {column!r} is an object; write it as a string")
         return self._cell(record, column)
 
     def _cell(self, record: _Record, column: str) -> str:
         """Return a cell as text: a string as it is, null as "", anything else as JSON."""
         place = f"{self.file.name}:{record.number}"
         if column not in record.values:
-            raise DataError(f"{place}: no key {column!r}; give it, or null")
+            raise DataError(f"{place}: no key {column!r}; add it, or set it to null")
         value = record.values[column]
         if value is None:
             return ""
         try:
             return value if isinstance(value, str) else _to_json(value)
         except RecursionError as error:
-            raise DataError(f"{place}: {column!r} is nested too deep") from error
+            raise DataError(f"{place}: {column!r} is nested too deeply") from error
 
 
 def open_jsonlines(file: TextFile) -> JsonLinesReader:
-    """Open a table of JSON lines.
+    """Open a JSON Lines table.
 
     Raises:
         DataError: The file is empty or does not begin with a record.
     """
-    head = read_head(file, "a JSON object a line")
-    # There is a line: read_head refuses a blank file.
+    head = read_head(file, "one JSON object per line")
+    # At least one line exists, because read_head refuses a blank file.
     number, line = next(_read_numbered_lines(io.BytesIO(head)))
     return JsonLinesReader(file, tuple(_parse_record(file.name, number, line)))
 
 
 def existing_column_fault(column: str) -> str:
-    """Describe a column that has the name of one that would be added."""
-    return f"column {column!r} is there already; rename it"
+    """Describe a column with the name of a column to be added."""
+    return f"column {column!r} already exists; rename it"
+
+
+def separator_fault(item: str, separator: str) -> str:
+    """Describe an item of a list that would be split if it was joined with others."""
+    return f"{item!r} contains data.label_separator {separator!r}; choose another separator"
 
 
 class _Record(NamedTuple):
-    """A JSON object, and the line that it is on."""
+    """A JSON object with its line."""
 
     number: int
     line: bytes
@@ -163,7 +175,7 @@ class _Record(NamedTuple):
 
 def _read_numbered_lines(stream: Utf8Stream | io.BytesIO) -> Iterator[tuple[int, bytes]]:
     """Yield the non-blank lines with their numbers; only line feeds end a line."""
-    incomplete: list[bytes] = []  # joined once: a line of many blocks must not cost quadratic time
+    incomplete: list[bytes] = []  # joined once, as joining block by block takes quadratic time
     number = 1
     while chunk := stream.read(BLOCK_BYTES):
         first, *others = chunk.split(b"\n")
@@ -180,8 +192,17 @@ def _read_numbered_lines(stream: Utf8Stream | io.BytesIO) -> Iterator[tuple[int,
         yield number, rest
 
 
+def _join_list(place: str, column: str, items: list[Any], separator: str) -> str:
+    for item in items:
+        if not isinstance(item, str):
+            raise DataError(f"{place}: {column!r} has an item that is not a string")
+        if separator in item:
+            raise DataError(f"{place}: {column!r}: {separator_fault(item, separator)}")
+    return separator.join(items)
+
+
 def _parse_record(name: str, number: int, line: bytes) -> dict[str, Any]:
-    """Parse a JSON object; its numbers become strings as they are written.
+    """Parse a JSON object; numbers become strings as they are written.
 
     Args:
         name: Of the file, for messages.
@@ -189,17 +210,17 @@ def _parse_record(name: str, number: int, line: bytes) -> dict[str, Any]:
         line: UTF-8, perhaps with a byte-order mark.
 
     Raises:
-        DataError: It is not a JSON object, or it has a key twice or half a surrogate pair.
+        DataError: It is not a JSON object, repeats a key, or has half of a surrogate pair.
     """
     try:
         record = json.loads(
             line.decode("utf-8-sig"),
-            # Kept as text, since a float would turn 1.10 into 1.1.
+            # Kept as text, because a float would turn 1.10 into 1.1.
             parse_int=_Number,
             parse_float=_Number,
-            # json accepts NaN and Infinity, which JSON does not have.
+            # json accepts NaN and Infinity, which are not valid JSON.
             parse_constant=_refuse_constant,
-            # json silently keeps the last of several equal keys.
+            # json silently keeps the last of several equal keys, and drops the others.
             object_pairs_hook=_to_dict,
         )
         if b"\\u" in line:  # only an escape can be half a surrogate pair; UTF-8 cannot
@@ -208,23 +229,23 @@ def _parse_record(name: str, number: int, line: bytes) -> dict[str, Any]:
     # Before ValueError, of which it is a subclass.
     except UnicodeEncodeError as error:
         raise DataError(
-            f"{name}:{number}: half of a surrogate pair; write whole characters"
+            f"{name}:{number}: an escape is half of a surrogate pair; write whole characters"
         ) from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{name}:{number}: not JSON: {one_line(error)}") from error
     if not isinstance(record, dict):
-        raise DataError(f'{name}:{number}: not a JSON object; write {{"text": "…"}} a line')
+        raise DataError(f'{name}:{number}: not a JSON object; write {{"text": "..."}} on each line')
     return record
 
 
 class _Number(str):
-    """A number as it is written."""
+    """A number as it is written in the file."""
 
     __slots__ = ()
 
 
 def _iter_chunks(lines: Iterator[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
-    """Group lines into chunks of the size of a batch."""
+    """Group lines into chunks of at most one batch."""
     chunk, size = [], 0
     for number, line in lines:
         chunk.append((number, line))
@@ -237,7 +258,7 @@ def _iter_chunks(lines: Iterator[tuple[int, bytes]]) -> Iterator[list[tuple[int,
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON; write null")
+    raise ValueError(f"{name} is not valid JSON; write null")
 
 
 def _to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -245,12 +266,12 @@ def _to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(record) < len(pairs):
         keys = [key for key, _ in pairs]
         repeated = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"key {repeated!r} is there twice; rename one")
+        raise ValueError(f"key {repeated!r} occurs twice; rename one")
     return record
 
 
 def _to_json(value: Any) -> str:
-    """Write a parsed value as JSON, with its numbers as they were written."""
+    """Format a parsed value as JSON, with numbers as they were written."""
     if isinstance(value, _Number):
         return value
     if isinstance(value, list):

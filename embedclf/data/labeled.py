@@ -1,4 +1,4 @@
-"""Labeled rows: read in batches and checked."""
+"""Labeled rows: read them in batches, and check their labels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embedclf.data.tables import Table, open_table
+from embedclf.data.tables import Table, open_table, suggest_columns
 from embedclf.errors import DataError
 from embedclf.system.arrow import join_columns, mask_column, text_column, to_numpy
 from embedclf.system.terminal import display_path
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from embedclf.config.schema import DataConfig
+    from embedclf.config.sections import DataConfig
     from embedclf.system.arrays import Int32s, Mask, Rows
 
     Result = TypeVar("Result")
 
 _MAX_LOCATIONS = 5
-"""Rows that an error message names by file and line."""
+"""Rows that an error message locates by file and line."""
 
 
 @dataclass(frozen=True)
 class CategoricalColumn:
-    """A column as its distinct cells, and a code per row that indexes them."""
+    """A column as distinct cells, and the index of each row's cell among them."""
 
     categories: pa.StringArray
     """(distinct,) cells; some may be unused."""
@@ -38,7 +38,7 @@ class CategoricalColumn:
     """(n,)"""
 
     def used_categories(self) -> pa.StringArray:
-        """Return the categories of at least one row."""
+        """Return the categories that occur in at least one row."""
         rows = np.bincount(self.codes, minlength=len(self.categories))
         return self.categories.filter(mask_column(rows > 0))
 
@@ -49,16 +49,16 @@ class CategoricalColumn:
 
 @dataclass(frozen=True)
 class LabeledRows:
-    """What stays in memory of labeled texts: everything but the texts, in the table's order."""
+    """Labeled rows without their texts, which are not kept in memory; in the table's order."""
 
     table: Table
     labels: tuple[CategoricalColumn, ...]
     positions: Rows
-    """(n,) in the table, from 0; invalid rows are left out."""
+    """(n,) positions in the table, from 0; without invalid rows."""
     skipped: int = 0
-    """Number of invalid rows of the table that were left out."""
+    """Number of invalid rows that were skipped."""
     other_columns: dict[str, CategoricalColumn] = field(default_factory=dict)
-    """Further columns that were requested."""
+    """Additional columns that were requested."""
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -79,19 +79,19 @@ def read_labeled(
     only: Mask | None = None,
     other_columns: Sequence[str] = (),
 ) -> LabeledRows:
-    """Read a table in batches, check its labels, and process its texts without keeping them.
+    """Read a table in batches: check its labels, and process its texts without keeping them.
 
     Args:
         path: The table.
-        config: Columns, separator, delimiter, encoding, and whether invalid rows are skipped.
+        config: Columns, separator, delimiter, encoding, and whether to skip invalid rows.
         process: Applied to the texts (rows,) of each batch, on all cores.
         collect: Called with each result, in order.
-        only: (valid rows,) which of the valid rows to return; None is all.
-        other_columns: Further columns to return.
+        only: (valid rows,) True for the valid rows to return; None returns all.
+        other_columns: Additional columns to return.
 
     Raises:
         DataError: The table cannot be read, lacks a column, has no rows, or has invalid labels
-            (empty, or not 0 or 1 in a column of flags) and `skip_invalid` is off.
+            (empty; in a column per label, not 0 or 1) and `skip_invalid` is off.
     """
     reader = _LabeledReader(path, config, other_columns)
     texts = reader.texts() if only is None else _filter_batches(only, reader.texts())
@@ -101,12 +101,12 @@ def read_labeled(
 
 
 def read_labels(path: Path, config: DataConfig) -> LabeledRows:
-    """Read a table only for its labels; raises as `read_labeled`."""
+    """Read only the labels of a table; raises as `read_labeled` does."""
     return read_labeled(path, config, len, lambda _length: None)
 
 
 def display_locations(table: Table, positions: Rows) -> list[str]:
-    """Return where rows are, as a user would type it: `file:line`.
+    """Return the locations of rows, as `file:line` with a relative path.
 
     Args:
         table: The table.
@@ -118,19 +118,26 @@ def display_locations(table: Table, positions: Rows) -> list[str]:
 
 
 class _LabeledReader:
-    """Reads a table once: yields the texts, then returns the rest."""
+    """Reads a table once: first yields the texts, then returns the rest."""
 
     def __init__(self, path: Path, config: DataConfig, other_columns: Sequence[str]) -> None:
         self._config = config
         required = list(dict.fromkeys([*config.text_columns, *config.label_columns]))
         self._table = open_table(
-            path, required, delimiter=config.delimiter, encoding=config.encoding
+            path,
+            required,
+            delimiter=config.delimiter,
+            encoding=config.encoding,
+            name=str(display_path(path)),
         )
+        if config.label_separator is not None:
+            self._table = self._table.join_lists(config.label_columns, config.label_separator)
         self._columns = list(dict.fromkeys([*required, *other_columns]))
         for column in other_columns:
-            if self._table.columns.count(column) != 1:
-                existing = ", ".join(map(repr, self._table.columns))
-                raise DataError(f"{path}:1: not one column {column!r}; there are {existing}")
+            if (count := self._table.columns.count(column)) != 1:
+                fault = f"{count} columns are named" if count else "no column"
+                hint = suggest_columns(column, self._table.columns)
+                raise DataError(f"{self._table.name}:1: {fault} {column!r}; {hint}")
         self._labels: list[list[pa.DictionaryArray]] = [[] for _ in config.label_columns]
         self._others: dict[str, list[pa.DictionaryArray]] = {name: [] for name in other_columns}
         self._valid: list[Mask] = []
@@ -142,7 +149,7 @@ class _LabeledReader:
             for cells, name in zip(self._labels, self._config.label_columns, strict=True):
                 encoded = batch[name].dictionary_encode()
                 cells.append(encoded)
-                # Each distinct cell is checked once: (distinct,) -> (rows,).
+                # Checks each distinct cell once: (distinct,) -> (rows,).
                 valid &= self._are_valid(encoded.dictionary)[to_numpy(encoded.indices)]
             self._valid.append(valid)
             for name, cells in self._others.items():
@@ -151,21 +158,21 @@ class _LabeledReader:
             yield texts if valid.all() else texts.filter(mask_column(valid))
 
     def rows(self) -> LabeledRows:
-        """Return everything but the texts, once they have been read."""
-        path = self._table.path
+        """Return everything but the texts, after these have been read."""
+        path = self._table.name
         valid = np.concatenate(self._valid) if self._valid else np.zeros(0, np.bool_)
         if not len(valid):
-            raise DataError(f"{path}: a header and no rows; it needs labelled texts")
+            raise DataError(f"{path}: no rows after the header; add labeled texts")
         invalid = np.flatnonzero(~valid)
         if len(invalid) and not self._config.skip_invalid:
             has_flags = isinstance(self._config.label, list)
-            fault = "a label column holds neither 0 nor 1" if has_flags else "empty label"
+            fault = "a label column is neither 0 nor 1" if has_flags else "empty label"
             raise DataError(
-                f"{_format_locations(self._table, invalid)}: {fault}; mend the rows, "
-                "or drop them with data.skip_invalid: true"
+                f"{_format_locations(self._table, invalid)}: {fault}; fix these rows, "
+                "or skip them with data.skip_invalid: true"
             )
         if not valid.any():
-            raise DataError(f"{path}: no row has a valid label")
+            raise DataError(f"{path}: no row has a valid label; check data.label")
         return LabeledRows(
             self._table,
             tuple(_combine(chunks).filter(valid) for chunks in self._labels),
@@ -180,15 +187,15 @@ class _LabeledReader:
             mask = pc.is_in(pc.utf8_lower(cells), flags)
         else:
             if (separator := self._config.label_separator) is not None:
-                # A cell of nothing but separators and white space has no label.
+                # A cell with only separators and white space has no label.
                 cells = pc.replace_substring(cells, separator, "")
             mask = pc.not_equal(pc.utf8_trim_whitespace(cells), text_column([""])[0])
-        # A view: to_numpy returns bytes of 0 and 1, which NumPy's bool also is.
+        # A view: to_numpy returns bytes of 0 and 1, like NumPy's bool.
         return to_numpy(mask).view(np.bool_)
 
 
 def _combine(chunks: list[pa.DictionaryArray]) -> CategoricalColumn:
-    # Every batch has a dictionary of its own, so codes of two batches cannot be compared yet.
+    # Each batch has its own dictionary, so codes of two batches cannot be compared yet.
     column = pa.chunked_array(chunks).unify_dictionaries().combine_chunks()
     return CategoricalColumn(column.dictionary, to_numpy(column.indices))
 

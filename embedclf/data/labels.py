@@ -1,4 +1,4 @@
-"""Label names <-> targets."""
+"""Labels and targets: convert label names to numbers and back."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from embedclf.errors import DataError
 from embedclf.system.arrow import index_in, mask_column, text_column, to_numpy
 
 if TYPE_CHECKING:
-    from embedclf.config.schema import DataConfig
+    from embedclf.config.sections import DataConfig
     from embedclf.data.labeled import CategoricalColumn, LabeledRows
     from embedclf.system.arrays import Int64s, Mask, Rows
 
 Task = Literal["binary", "multiclass", "multilabel"]
 
 Targets = npt.NDArray[np.int32]
-"""(n,) class ids, -1 for unknown labels; multi-label: (n, labels) of 0 and 1, where columns of
-unknown labels follow those of the known ones."""
+"""(n,) label ids, -1 for labels that do not occur in training; multi-label: (n, labels) of 0 and 1,
+with the training labels first."""
 
 Probabilities = npt.NDArray[np.float32]
-"""(n, outputs); a binary task has one output, the probability of the second label."""
+"""(n, outputs); a binary task has one output: the probability of the second label."""
 
 THRESHOLD = 0.5
 
@@ -42,22 +42,22 @@ class Labels:
     counts: tuple[int, ...]
     """Number of training rows of each label."""
     thresholds: tuple[float, ...] = ()
-    """(outputs,) minimum probability at which a label is predicted; empty means 0.5 each. In a
-    binary task it is that of the positive label; a softmax has none."""
+    """(outputs,) the probability from which a label is predicted; empty means 0.5 for all. A binary
+    task has one, for the positive label; a softmax has none."""
 
     @property
     def outputs(self) -> int:
-        """Number of outputs of the network."""
+        """Number of network outputs."""
         return 1 if self.task == "binary" else len(self.names)
 
     @property
     def score_name(self) -> str:
-        """The metric that is shown first, and next to the loss in training."""
+        """The main metric, which is also shown with the loss during training."""
         return "micro_f1" if self.task == "multilabel" else "accuracy"
 
     @classmethod
     def fit(cls, labeled: LabeledRows, config: DataConfig) -> Labels:
-        """Learn the labels of training rows; they are in code point order.
+        """Learn the labels of training rows, sorted by code point.
 
         Raises:
             DataError: There is only one label.
@@ -65,14 +65,15 @@ class Labels:
         if isinstance(config.label, list):
             flags = _flags(labeled)
             return cls("multilabel", tuple(config.label), tuple(flags.sum(axis=0).tolist()))
-        # The dictionary can hold labels of rows that were filtered out.
+        # The dictionary can contain labels of rows that were filtered out.
         cells = labeled.labels[0].used_categories()
         if config.label_separator is not None:
             cells = _split_cells(cells, config.label_separator)[1]
         names = tuple(sorted(cells.unique().to_pylist()))
         if len(names) < 2:
             raise DataError(
-                f"{labeled.table.path}: the only label is {names[0]!r}; a classifier needs two"
+                f"{labeled.table.name}: the only label is {names[0]!r}; "
+                "a classifier needs at least two; check data.label"
             )
         task: Task = "binary" if len(names) == 2 else "multiclass"
         if config.label_separator is not None:
@@ -85,7 +86,7 @@ class Labels:
     def encode(self, labeled: LabeledRows, config: DataConfig) -> tuple[Targets, dict[str, int]]:
         """Turn label cells into targets.
 
-        Every distinct cell is encoded once; rows take the targets of their cell.
+        Each distinct cell is encoded once, and its rows get its targets.
 
         Returns:
             The targets, and the number of rows of each unknown label.
@@ -106,27 +107,27 @@ class Labels:
         ids = index_in(names, text_column([*self.names, *others]), default=-1)
         # (distinct cells, known + unknown labels)
         targets = np.zeros((len(column.categories), len(self.names) + len(others)), np.int32)
-        # -1 remains for unknown labels in cells that no row has.
+        # -1 remains for unknown labels in cells without rows.
         targets[cell_of[ids >= 0], ids[ids >= 0]] = 1
-        # A cell counts as often as it has rows: (cells,) @ (cells, others) -> (others,).
+        # Each cell counts by its number of rows: (cells,) @ (cells, others) -> (others,).
         rows_of_others: list[int] = (rows @ targets[:, len(self.names) :]).tolist()
         return targets[column.codes], dict(zip(others, rows_of_others, strict=True))
 
     def strata(self, targets: Targets) -> Int64s:
-        """Return the stratum of each row (n,): its label, or of several the rarest in these rows.
+        """Return the stratum of each row (n,): its label, or its rarest label if it has several.
 
-        Rarest first is the order of iterative stratification (Sechidis, Tsoumakas and Vlahavas,
-        2011). Rows without a label form a stratum of their own.
+        Iterative stratification also starts with the rarest label (Sechidis, Tsoumakas and
+        Vlahavas, 2011). Rows without a label form their own stratum.
         """
         if self.task != "multilabel":
             return targets.astype(np.int64)
         rarest_first = np.argsort(targets.sum(axis=0), kind="stable")
         present = targets[:, rarest_first] == 1
-        # argmax finds the first True: the rarest label, numbered by its rarity, not its id.
+        # argmax finds the first True: the rarest label, numbered by rarity, not by id.
         return np.where(present.any(axis=1), present.argmax(axis=1), len(self.names))
 
     def binarize(self, targets: Targets) -> npt.NDArray[np.bool_]:
-        """Return (n, outputs) whether each row has the label of each output."""
+        """Return whether each row has the label of each output (n, outputs)."""
         if self.task == "multilabel":
             binarized: npt.NDArray[np.bool_] = targets[:, : len(self.names)] == 1
         else:
@@ -139,7 +140,7 @@ class Labels:
         if self.task == "multiclass":
             best: Targets = probabilities.argmax(axis=1).astype(np.int32)
             return best
-        # THRESHOLD alone broadcasts to all outputs.
+        # A single THRESHOLD broadcasts to all outputs.
         thresholds = np.array(self.thresholds or (THRESHOLD,))
         predicted: Targets = (probabilities >= thresholds).astype(np.int32)
         return predicted[:, 0] if self.task == "binary" else predicted
@@ -153,16 +154,16 @@ class Labels:
     def rank(self, probabilities: Probabilities) -> Targets:
         """Return the ids of all labels (n, labels), the most probable first.
 
-        In a binary task the predicted label is first, which depends on the threshold.
+        In a binary task, the predicted label is first, which depends on the threshold.
         """
         if self.task == "binary":
             predicted = self.decide(probabilities)
             return np.stack([predicted, 1 - predicted], axis=1)
-        # Stable: of equal probabilities the first label leads, as with argmax in `decide`.
+        # Stable: at equal probabilities, the first label leads, as with argmax in `decide`.
         return np.argsort(-probabilities, axis=1, kind="stable").astype(np.int32)
 
     def label_probabilities(self, probabilities: Probabilities) -> Probabilities:
-        """Turn probabilities of the outputs into those of each label (n, labels)."""
+        """Turn probabilities of outputs into probabilities of labels (n, labels)."""
         if self.task != "binary":
             return probabilities
         return np.concatenate([1 - probabilities, probabilities], axis=1)
@@ -173,7 +174,7 @@ class Labels:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Labels:
-        """Rebuild the labels that `to_json` wrote."""
+        """Read what `to_json` wrote."""
         return cls(values["task"], tuple(values["names"]), tuple(values["counts"]))
 
 
@@ -189,12 +190,12 @@ def _flags(labeled: LabeledRows) -> Targets:
 
 
 def _split_cells(cells: pa.Array, separator: str) -> tuple[Rows, pa.Array]:
-    """Split cells of several labels.
+    """Split cells that list several labels.
 
     Returns:
         (labels,) the cell of each label, and (labels,) their trimmed names, without empty ones.
     """
-    # Splits at the literal separator; it is not a regular expression.
+    # The separator is a literal string, not a regular expression.
     split = pc.split_pattern(cells, separator)
     names = pc.utf8_trim_whitespace(split.flatten())
     cell_of = np.repeat(np.arange(len(cells)), to_numpy(pc.list_value_length(split)))

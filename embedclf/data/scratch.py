@@ -1,8 +1,8 @@
 """Memory-mapped temporary files of tokens, token ids and texts.
 
-The operating system can drop and reload the pages of mapped files, so they do not count against
-memory. A `tempfile.TemporaryFile` has no name, so nothing is left behind even after a crash. It can
-be closed once it is mapped.
+The operating system can drop and reload the pages of mapped files, so they do not fill the memory.
+A `tempfile.TemporaryFile` has no name, so nothing remains even after a crash. It can be closed once
+it is mapped.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _TOKENS_SCHEMA = pa.schema(
 
 
 class TokensFile:
-    """Tokenized texts in chunks, kept until the vocabulary is known."""
+    """Tokenized texts in chunks, stored until the vocabulary is known."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        """Create it in an empty file."""
+        """Start in an empty file."""
         self._file = file
         self._stream = pa.ipc.new_stream(file, _TOKENS_SCHEMA)
         self.count = 0
@@ -51,10 +51,10 @@ class TokensFile:
         self._stream.write_batch(pa.RecordBatch.from_arrays(lists, schema=_TOKENS_SCHEMA))
 
     def chunks(self) -> Iterator[Tokens]:
-        """Read all chunks, in order; afterwards no more can be written."""
+        """Read all chunks in order; after that, no more can be written."""
         self._stream.close()
         self._file.flush()
-        # Never empty, which mmap would refuse: the schema is written first.
+        # Never empty, which mmap would refuse, because the schema is written first.
         mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         for batch in pa.ipc.open_stream(pa.py_buffer(mapped)):
             dictionary, codes, ends = (column.flatten() for column in batch.columns)
@@ -62,23 +62,23 @@ class TokensFile:
 
 
 class TextsFile:
-    """Texts as they are, to be read in any order."""
+    """Original texts, which can be read in any order."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        """Create it in an empty file."""
+        """Start in an empty file."""
         self._file = file
         self._edges = [np.zeros(1, np.int64)]
 
     def append(self, texts: pa.Array) -> None:
         """Write the next texts."""
         ends = np.cumsum(to_numpy(pc.binary_length(texts)), dtype=np.int64)  # (n,) in bytes
-        # An empty array has no last edge for the next texts to continue from.
+        # An empty array has no last edge from which the next texts could continue.
         if len(texts):
             self._edges.append(self._edges[-1][-1] + ends)
         self._file.write("".join(texts.to_pylist()).encode())
 
     def reader(self) -> Callable[[Rows], pa.StringArray]:
-        """Return a function from positions to texts; afterwards no more can be written."""
+        """Return a function from positions to texts; after that, no more can be written."""
         self._file.flush()
         edges = np.concatenate(self._edges)
         # An empty file cannot be mapped.
@@ -92,14 +92,14 @@ class TextsFile:
 
 
 class IdsFile:
-    """Token ids of many texts, and how many tokens the texts lost in encoding."""
+    """Token ids of many texts, with counts of truncated texts and out-of-vocabulary tokens."""
 
     def __init__(self, file: IO[bytes], tokenizer: Tokenizer) -> None:
-        """Create it in an empty file.
+        """Start in an empty file.
 
         Args:
             file: The file.
-            tokenizer: The one that made the ids; up to 65,536 different ids take two bytes each.
+            tokenizer: Its ids take two bytes each, if it has at most 65,536 different ones.
         """
         self._file = file
         self._dtype = np.dtype(np.uint16 if tokenizer.vocabulary_rows <= 1 << 16 else np.int32)
@@ -121,7 +121,7 @@ class IdsFile:
         self.truncated += int(np.count_nonzero(encoding.lengths > self._tokenizer.sequence_length))
 
     def memory_map(self) -> TokenIds:
-        """Map all ids (texts, input_length); they are read from the file when they are used."""
+        """Map all ids (texts, input_length) into memory; they are read when used."""
         self._file.flush()
         shape = (self._texts, self._tokenizer.input_length)
         if not self._texts:  # an empty file cannot be mapped

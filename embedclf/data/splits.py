@@ -1,4 +1,4 @@
-"""Train, validation and test rows, encoded."""
+"""Training, validation and test rows, encoded as token ids."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from embedclf.data.labeled import LabeledRows, read_labeled
 from embedclf.data.scratch import IdsFile, TokensFile
 from embedclf.errors import DataError
+from embedclf.system.progress import activity
 from embedclf.system.threads import parallel_map
 from embedclf.text.fingerprints import Fingerprints, fingerprint_texts
 from embedclf.text.tokenizer import TokenIds, Tokenizer
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from embedclf.config.schema import Config, DataConfig
+    from embedclf.config.schema import Config
+    from embedclf.config.sections import DataConfig
     from embedclf.data.labels import Labels, Targets
     from embedclf.system.arrays import Counts, Mask
 
@@ -34,17 +36,17 @@ NewFile = Callable[[], IO[bytes]]
 """Creates a temporary file."""
 
 _ROWS_AT_ONCE = 1 << 14
-"""Rows of ids counted together."""
+"""Rows of ids to count at a time."""
 
 
 @dataclass(frozen=True)
 class TokenizedTable:
-    """The training table, read and tokenized once, to be encoded as often as needed."""
+    """The training table, tokenized once; it can be encoded many times."""
 
     rows: LabeledRows
     tokens: TokensFile
     fingerprints: Fingerprints
-    """(n,) equal for texts of equal tokens."""
+    """(n,) equal for texts with the same tokens."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Split:
     """(n, input_length), memory-mapped."""
     targets: Targets
     unknown_labels: dict[str, int]
-    """Number of rows of each label that no training row has."""
+    """Number of rows of each label that does not occur in training."""
     tokens: int
     """Tokens of all texts, before truncation."""
     unknown: int
@@ -72,14 +74,14 @@ class Split:
 
         Args:
             vocabulary_rows: Rows of the embedding.
-            mask: (n,) the texts to count; None is all.
+            mask: (n,) True for the texts to count; None counts all.
 
         Returns:
             (vocabulary_rows,).
         """
         rows = np.arange(len(self)) if mask is None else np.flatnonzero(mask)
         counts = np.zeros(vocabulary_rows, np.int64)
-        # In blocks, because indexing by rows copies what is mapped into memory.
+        # In blocks, because indexing by rows copies mapped data into memory.
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             ids = self.ids[rows[start : start + _ROWS_AT_ONCE]]
             counts += np.bincount(ids.reshape(-1), minlength=vocabulary_rows)
@@ -87,9 +89,9 @@ class Split:
         return counts
 
     def facts(self, labels: Labels) -> dict[str, Any]:
-        """Describe the rows in plain values; fractions are from 0 to 1."""
+        """Describe the rows as plain values; fractions are from 0 to 1."""
         counts = (
-            # Columns of unknown labels follow those of the known ones.
+            # Columns of unknown labels come after those of the training labels.
             self.targets.sum(axis=0)[: len(labels.names)]
             if labels.task == "multilabel"
             # bincount refuses -1, the target of unknown labels.
@@ -125,22 +127,24 @@ class Encoder:
         Args:
             tokens: The texts.
             split_ids: (n,) the split of each.
-            min_splits: Minimum number of files, even if the last splits have no text.
+            min_splits: Minimum number of files, even if the last splits are empty.
         """
         count = max(min_splits, int(split_ids.max(initial=0)) + 1)
         files = [self._new_ids_file() for _ in range(count)]
         chunks = self.tokenizer.with_token_ids(tokens.chunks())
         start = 0
-        # Results come in the order of the chunks, so they line up with split_ids.
-        for encoding in parallel_map(lambda chunk: self.tokenizer.pad(*chunk), chunks):
-            ids_of_chunk = split_ids[start : start + len(encoding.ids)]
-            start += len(ids_of_chunk)
-            for split_id, file in enumerate(files):
-                file.append(encoding.filter(ids_of_chunk == split_id))
+        with activity("encoding texts", total=len(split_ids), unit="rows") as encoding_texts:
+            # Results come in the order of the chunks, so they line up with split_ids.
+            for encoding in parallel_map(lambda chunk: self.tokenizer.pad(*chunk), chunks):
+                ids_of_chunk = split_ids[start : start + len(encoding.ids)]
+                start += len(ids_of_chunk)
+                for split_id, file in enumerate(files):
+                    file.append(encoding.filter(ids_of_chunk == split_id))
+                encoding_texts.advance(len(ids_of_chunk))
         return files
 
     def read_split(self, path: Path) -> Split:
-        """Read and encode a table that is a split of its own."""
+        """Read and encode a table that is a whole split."""
         tokens = TokensFile(self.new_file())
         rows = read_labeled(path, self.config, self.tokenizer.tokenize, tokens.append)
         (ids,) = self.encode(tokens, np.zeros(len(rows), np.int8))
@@ -178,24 +182,25 @@ def read_tokenized(config: Config, file: IO[bytes]) -> TokenizedTable:
 
 
 def tokenize_column(config: Config, texts: pa.Array) -> Tokens:
-    """Tokenize texts (n,) as a config says."""
+    """Tokenize texts (n,) by the settings of a config."""
     return tokenize(normalize(texts, lowercase=config.text.lowercase), config.text.unit)
 
 
+@activity("building the vocabulary")
 def fit_encoder(
     table: TokenizedTable, split_ids: SplitIds, labels: Labels, config: Config, new_file: NewFile
 ) -> Encoder:
-    """Learn the vocabulary from the training rows, those of split 0.
+    """Learn the vocabulary from the training rows, which have split id 0.
 
     Raises:
-        DataError: None of them has a token.
+        DataError: No training row has a token.
     """
 
     def read_training_chunks() -> Iterator[Tokens]:
         chunks = with_split_ids(table.tokens, split_ids)
         return (tokens.filter(ids_of_chunk == 0) for tokens, ids_of_chunk in chunks)
 
-    # Tokens that no training row has get a count of 0 here and are dropped by the merge.
+    # Tokens that do not occur in training get a count of 0, and are dropped by the merge.
     tokenizer = Tokenizer.fit(parallel_map(Tokens.count, read_training_chunks()), config.text)
     _require_tokens(len(tokenizer.tokens), config)
     if config.text.ngrams > 1:
@@ -204,7 +209,7 @@ def fit_encoder(
 
 
 def with_split_ids(tokens: TokensFile, split_ids: SplitIds) -> Iterator[tuple[Tokens, SplitIds]]:
-    """Yield each chunk of texts with its split ids, taken from those of all texts (n,)."""
+    """Yield each chunk of texts with its split ids; `split_ids` (n,) are those of all texts."""
     start = 0
     for chunk in tokens.chunks():
         end = start + len(chunk.ends)
@@ -214,4 +219,4 @@ def with_split_ids(tokens: TokensFile, split_ids: SplitIds) -> Iterator[tuple[To
 
 def _require_tokens(count: int, config: Config) -> None:
     if not count:
-        raise DataError(f"{config.data.train}: no text holds a token; see text.unit and data.text")
+        raise DataError(f"{config.data.train}: no text has a token; check data.text and text.unit")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from embedclf.system.progress import activity
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -16,31 +18,32 @@ if TYPE_CHECKING:
 _ROWS_AT_ONCE = 1 << 14
 
 
+@activity("choosing validation rows")
 def stratified_split(groups: Fingerprints, strata: Int64s, *, fraction: float, seed: int) -> Mask:
     """Choose the rows to hold out: stratified, seeded, each group on one side.
 
-    Every stratum holds out its fraction of rows, rounded so the total is as close as possible
-    (largest remainders), and keeps at least one row. Its groups are held out in random order, as
-    long as they fit into what is left of the stratum's quota.
+    Every stratum holds out the same fraction of its rows, and keeps at least one row. Rounding by
+    largest remainders brings the total as close as possible. Groups are held out in random order,
+    if they fit into the rest of the stratum's quota.
 
     Args:
         groups: (n,) rows with the same number stay together.
-        strata: (n,) the stratum of each row; a group belongs to the rarest one among its rows.
+        strata: (n,) the stratum of each row; a group belongs to the rarest stratum of its rows.
         fraction: Fraction of the rows to hold out, between 0 and 1.
-        seed: Of the random order.
+        seed: For the random order.
 
     Returns:
         (n,) True for the rows held out.
     """
     _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     _, stratum_of, stratum_rows = np.unique(strata, return_inverse=True, return_counts=True)
-    # lexsort's last key comes first: by group, and in a group by the rarity of the row's stratum.
+    # lexsort's last key comes first: by group, then by the rarity of the row's stratum.
     by_rarity = np.lexsort((stratum_rows[stratum_of], group_of))
-    # The first row of each group is now the one of its rarest stratum.
+    # The first row of each group now has the group's rarest stratum.
     _, first = np.unique(group_of[by_rarity], return_index=True)
     stratum_of_group = stratum_of[by_rarity][first]  # (groups,)
     rng = np.random.default_rng(seed)
-    # minlength: a stratum whose groups all went to rarer ones has no rows left.
+    # minlength: a stratum has no rows left if all its groups belong to rarer ones.
     rows = np.bincount(stratum_of_group, sizes, len(stratum_rows))
     quotas = _quotas(rows, fraction, rng).tolist()
     left = sum(quotas)
@@ -59,14 +62,13 @@ def stratified_split(groups: Fingerprints, strata: Int64s, *, fraction: float, s
 def stratified_folds(groups: Fingerprints, strata: Int64s, *, count: int, seed: int) -> Int64s:
     """Assign rows to folds of equal size: stratified, seeded, each group in one fold.
 
-    Each fold is split off the rows that the previous ones left. A group larger than a fold goes to
-    the last one.
+    Each fold is split off from the remaining rows. A group larger than a fold goes to the last one.
 
     Args:
         groups: (n,) rows with the same number stay together.
         strata: (n,) the stratum of each row.
         count: Number of folds.
-        seed: Of the random order.
+        seed: For the random order.
 
     Returns:
         (n,) the fold of each row, from 0; with few groups, a fold can be empty.
@@ -82,9 +84,9 @@ def stratified_folds(groups: Fingerprints, strata: Int64s, *, count: int, seed: 
 
 
 def _iterate(order: Rows, *columns: npt.NDArray[Any]) -> Iterator[tuple[int, ...]]:
-    """Yield each position of an order with the columns' values there, as Python numbers.
+    """Yield each position in an order with its values in the columns, as Python numbers.
 
-    They are converted block by block: one by one is slow, all at once takes memory.
+    Converting block by block is faster than one by one, and takes less memory than all at once.
     """
     for start in range(0, len(order), _ROWS_AT_ONCE):
         block = order[start : start + _ROWS_AT_ONCE]
@@ -92,7 +94,7 @@ def _iterate(order: Rows, *columns: npt.NDArray[Any]) -> Iterator[tuple[int, ...
 
 
 def _quotas(rows: npt.NDArray[Any], fraction: float, rng: np.random.Generator) -> Counts:
-    """Divide a fraction of all rows among strata by largest remainders; ties are random.
+    """Divide a fraction of all rows among strata by largest remainders, with random ties.
 
     Args:
         rows: (strata,) rows of each stratum.

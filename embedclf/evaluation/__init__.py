@@ -1,1 +1,1 @@
-"""How good a run is: metrics, confidence intervals, thresholds, baselines, comparisons."""
+"""Evaluation of runs: metrics, confidence intervals, thresholds, baselines, comparisons."""

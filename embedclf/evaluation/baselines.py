@@ -16,6 +16,8 @@ from embedclf.data.splits import with_split_ids
 from embedclf.evaluation.predictions import Predictions
 from embedclf.evaluation.scored_rows import is_unchanged, locate_validation_rows
 from embedclf.evaluation.thresholds import choose_thresholds, rule_from_json
+from embedclf.system.progress import activity, counted
+from embedclf.system.terminal import format_count
 from embedclf.system.threads import parallel_map, single_threaded_blas
 from embedclf.text.ngrams import Ngrams
 from embedclf.text.vocabulary import RESERVED, UNKNOWN, most_frequent_tokens
@@ -33,21 +35,21 @@ if TYPE_CHECKING:
     from embedclf.text.tokens import Tokens
 
 TermCounts = Any
-"""A sparse SciPy matrix (n, terms): how often each term occurs in each text."""
+"""A sparse SciPy matrix (n, terms) with the counts of each term in each text."""
 
 _MAX_TERMS = 200_000
-"""The most frequent tokens are the terms."""
+"""Number of terms: the most frequent tokens."""
 
 _MAX_EXACT_CELLS = 5_000_000
-"""Distinct tokens of all texts, times outputs, up to which the exact solver is used."""
+"""Limit of the exact solver: distinct tokens per text, summed over texts, times outputs."""
 
 _MAX_CELLS = 150_000_000
-"""The same, up to which all rows are used; with more of them fitting would take minutes."""
+"""Limit for using all rows, in the same unit; beyond it, fitting would take minutes."""
 
 _MAX_ITERATIONS = 200
 
 _EPOCHS = 5
-"""Of stochastic gradient descent."""
+"""Epochs of stochastic gradient descent."""
 
 
 @dataclass(frozen=True)
@@ -56,61 +58,61 @@ class TfidfBaseline:
 
     predictions: Predictions
     fitted_rows: int
-    """Training rows that it was fitted on."""
+    """Number of training rows that it was fitted on."""
     training_rows: int
-    """Training rows that there were."""
+    """Number of training rows in all."""
     exact: bool
-    """Whether the exact solver was used, and not stochastic gradient descent."""
+    """Whether the exact solver was used, rather than stochastic gradient descent."""
 
     @property
     def description(self) -> str:
-        """What was fitted, for people."""
+        """A short description for people."""
         all_rows = self.fitted_rows == self.training_rows
-        sample = "" if all_rows else f" of {self.training_rows:,}, by chance"
-        solver = "" if self.exact else f", in {_EPOCHS} passes of stochastic gradient descent"
-        return (
-            f"logistic regression on TF-IDF of {self.fitted_rows:,} training rows{sample}{solver}"
-        )
+        sample = "" if all_rows else f" (a random sample of {self.training_rows:,})"
+        solver = "" if self.exact else f", {_EPOCHS} epochs of stochastic gradient descent"
+        rows = format_count(self.fitted_rows, "training row")
+        return f"logistic regression on TF-IDF of {rows}{sample}{solver}"
 
 
+@activity("fitting the TF-IDF baseline")
 def fit_tfidf_baseline(run: Run, config: Config, scored: ScoredRows) -> TfidfBaseline | str:
-    """Fit a logistic regression on a run's training rows, and score rows with it.
+    """Fit a logistic regression on a run's training rows, and predict labeled rows with it.
 
-    Its features are the TF-IDF of all tokens of a text, beyond the sequence length too; everything
-    is as scikit-learn has it by default. Thresholds are chosen by the run's own rule. With many
-    tokens and outputs, stochastic gradient descent approximates the optimum of the same loss; with
-    very many, it gets a random sample of the rows. If the run was refitted on its validation rows,
-    so is the regression, unless these are the rows to score.
+    Its features are the TF-IDF of all tokens of a text, including those beyond `sequence_length`.
+    All parameters are scikit-learn's defaults. Thresholds are chosen by the run's own rule. With
+    many tokens and outputs, stochastic gradient descent approximates the optimum of the same loss;
+    with very many, it uses a random sample of the rows. If the run was refitted on all rows, so is
+    the regression, unless the rows to predict are the validation rows.
 
     Args:
-        run: The run, which knows its training table.
+        run: The run, which names its training table.
         config: Of the run.
-        scored: The rows.
+        scored: The labeled rows.
 
     Returns:
-        The baseline, or why there is none, for people.
+        The baseline, or the reason why it could not be fitted.
 
     Raises:
         DataError: The training table cannot be used.
     """
     train, validation = config.data.train, config.data.validation
     if not is_unchanged(run, "train", train):
-        return f"{train} is not there as the run was trained on it"
+        return f"{train} is missing, or has changed since training"
     if isinstance(validation, Path) and not is_unchanged(run, "validation", validation):
-        return f"{validation} is not there as the run was trained with it"
+        return f"{validation} is missing, or has changed since training"
     with TemporaryFile() as file:
         training = read_training(config, file)
         table, is_validation = training.tokenized, training.held_out
         left_out = is_validation & (not run.refitted or scored.source.is_validation)
         counter = _TermCounter.fit(scored.classifier.tokenizer, table, ~left_out)
-        # Held-out rows included: the tokens are gone once the file closes.
+        # Includes held-out rows, because the tokens are gone once the file closes.
         counts = counter.count(table.tokens.chunks())
     labels = scored.classifier.labels
     targets, _ = labels.encode(table.rows, config.data)
     rows = _TrainingRows(labels, counts, targets, config.seed)
     model, fitted_rows = rows.fit(~left_out)
     rule = rule_from_json(run.threshold_settings()["rule"])
-    # A fixed threshold is among those of the labels already; other rules need probabilities.
+    # The labels already have a fixed threshold; other rules need probabilities.
     if not isinstance(rule, float):
         if is_validation.any():
             # Thresholds need a model that has not seen the validation rows.
@@ -133,15 +135,15 @@ class _TermCounter:
     """Counts the terms of texts."""
 
     tokenizer: Tokenizer
-    """Its vocabulary is the terms."""
+    """Its vocabulary holds the terms."""
 
     @classmethod
     def fit(cls, tokenizer: Tokenizer, table: TokenizedTable, mask: Mask) -> _TermCounter:
-        """Take the terms from the rows of a table where a mask is true."""
+        """Learn the terms from the rows of a table where a mask is true."""
         splits = with_split_ids(table.tokens, mask.astype(np.int8))
         counts = parallel_map(lambda split: split[0].filter(split[1] == 1).count(), splits)
         terms = most_frequent_tokens(counts, _MAX_TERMS)
-        # The run's n-grams consist of ids of its own vocabulary, which mean nothing in this one.
+        # Without n-grams: those of the run consist of ids of its own vocabulary.
         return cls(replace(tokenizer, tokens=terms, ngrams=Ngrams()))
 
     def count_source(self, source: LabeledSource) -> TermCounts:
@@ -164,19 +166,19 @@ class _TermCounter:
         return vstack(matrices, format="csr")
 
     def _count_batch(self, tokens: Tokens, ids: Any) -> TermCounts:
-        """Count tokens, given the vocabulary id of each token of their dictionary."""
+        """Count tokens; `ids` are the vocabulary ids of the tokens in their dictionary."""
         from scipy.sparse import csr_matrix
 
         token_ids = ids[tokens.codes]  # (tokens,)
         known = token_ids != UNKNOWN
-        # (n + 1,) row pointers of the CSR matrix: they count known tokens only.
+        # (n + 1,) row pointers of the CSR matrix; they count known tokens only.
         ends = np.concatenate([[0], np.cumsum(known)])[np.concatenate([[0], tokens.ends])]
         terms = token_ids[known] - len(RESERVED)  # columns count from 0
-        # Not integers: TfidfTransformer would convert them to float64.
+        # Not integers, which TfidfTransformer would convert to float64.
         ones = np.ones(len(terms), np.float32)
         shape = (len(tokens.ends), len(self.tokenizer.tokens))
         counts = csr_matrix((ones, terms, ends), shape=shape)
-        counts.sum_duplicates()  # each occurrence was an entry of its own
+        counts.sum_duplicates()  # each occurrence was a separate entry
         return counts
 
 
@@ -188,13 +190,13 @@ class _TrainingRows:
     seed: int
 
     def fit(self, mask: Mask) -> tuple[_TfidfModel, int]:
-        """Fit a model on the rows under a mask; also return how many it was fitted on."""
+        """Fit a model on the rows under a mask; also return the number of rows used."""
         rows = self._sample(np.flatnonzero(mask))
         model = _TfidfModel.fit(self.labels, self.counts[rows], self.targets[rows], seed=self.seed)
         return model, len(rows)
 
     def _sample(self, rows: Rows) -> Rows:
-        """As many rows, at random, as can be fitted in reasonable time."""
+        """Sample as many rows as can be fitted in reasonable time."""
         cells = self.counts[rows].nnz * self.labels.outputs
         if cells <= _MAX_CELLS:
             return rows
@@ -204,7 +206,7 @@ class _TrainingRows:
 
 @dataclass(frozen=True)
 class _TfidfModel:
-    """TF-IDF with one logistic regression, or with one for each label of a multi-label task."""
+    """TF-IDF with one logistic regression, or one per label in a multi-label task."""
 
     labels: Labels
     transformer: Any
@@ -220,17 +222,18 @@ class _TfidfModel:
         exact = counts.nnz * labels.outputs <= _MAX_EXACT_CELLS
         regression = _new_regression(len(targets), seed, exact=exact)
         columns = targets.T if labels.task == "multilabel" else [targets]
-        fitted = [_fit_regression(regression, features, column) for column in columns]
+        named = counted(columns, "fitting TF-IDF regressions", total=len(columns), unit="labels")
+        fitted = [_fit_regression(regression, features, column) for column in named]
         return cls(labels, transformer, fitted, exact)
 
     def predict_proba(self, counts: TermCounts) -> Probabilities:
         """(n, outputs) probabilities of texts."""
         features = self.transformer.transform(counts)
-        # (n, labels), also in a binary task; a label without fitted rows keeps 0.
+        # (n, labels), also in a binary task; a label without training rows keeps 0.
         probabilities = np.zeros((counts.shape[0], len(self.labels.names)), np.float32)
         if self.labels.task == "multilabel":
             for column, regression in zip(probabilities.T, self.regressions, strict=True):
-                # The classes are 0 and 1, or one of them: this is the probability of 1.
+                # The classes are 0 and 1, or only one of them: this is the probability of 1.
                 column[:] = regression.predict_proba(features) @ regression.classes_
             return probabilities
         (regression,) = self.regressions
@@ -260,9 +263,9 @@ def _fit_regression(regression: Any, features: Any, targets: Targets) -> Any:
     from sklearn.dummy import DummyClassifier
     from sklearn.exceptions import ConvergenceWarning
 
-    if len(np.unique(targets)) == 1:  # logistic regression refuses a single class
+    if len(np.unique(targets)) == 1:  # logistic regression needs two classes
         return DummyClassifier().fit(features, targets)
     with warnings.catch_warnings(), single_threaded_blas():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        # A clone, because `fit` returns the estimator itself: labels would share one.
+        # A clone, because `fit` returns the estimator itself, which labels would share.
         return clone(regression).fit(features, targets)

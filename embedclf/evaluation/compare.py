@@ -13,6 +13,7 @@ from embedclf.evaluation.metrics import DEFAULT_METRICS, compute_metrics
 from embedclf.evaluation.predictions import Predictions
 from embedclf.evaluation.scored_rows import locate_table, locate_test_rows, score_rows
 from embedclf.evaluation.weighted_metrics import WeightedMetrics
+from embedclf.system.progress import activity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from embedclf.system.arrays import Mask
 
 _SHOWN = 10
-"""Rows shown of each kind of change."""
+"""Rows to list per type of change."""
 
 
 @dataclass(frozen=True)
@@ -41,37 +42,38 @@ class ChangedRow:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the second of two runs does better or worse than the first, on the same rows."""
+    """The second of two runs compared with the first, on the same rows."""
 
     source: str
-    """The name of the rows."""
+    """The rows, for people."""
     rows: int
     cautions: tuple[str, str]
-    """Why the scores of each run are not those of unseen rows, for people; mostly empty."""
+    """Why the scores of each run are optimistic, for people; empty if they are not."""
     metrics: tuple[MetricValues, MetricValues]
     differences: dict[str, tuple[float, Interval] | None]
-    """By metric: the second run's minus the first's, and its 95% interval from paired draws."""
+    """By metric: the second run's value minus the first's, and a 95% interval from paired draws."""
     draws: int
     fixed: int
-    """Rows that the second run alone predicts correctly."""
+    """Number of rows that only the second run predicts correctly."""
     broken: int
-    """Rows that the first run alone predicts correctly."""
+    """Number of rows that only the first run predicts correctly."""
     p_value: float
-    """Of McNemar's exact test."""
+    """Result of McNemar's exact test."""
     changed: tuple[ChangedRow, ...]
-    """Some of those rows: first what the second run broke, then what it fixed."""
+    """Examples of these rows: those the second run broke, then those it fixed."""
 
 
+@activity("comparing runs")
 def compare_runs(first: Run, second: Run, table: Path | None = None) -> Comparison:
     """Compare two runs on the same rows.
 
     Args:
         first: A run.
-        second: Another, with the same labels.
-        table: Labeled rows; None takes the test rows of both, or else their validation rows.
+        second: Another run with the same labels.
+        table: Labeled rows; None uses the test rows of both, or their validation rows.
 
     Raises:
-        RequestError: The runs differ in their labels, or have no such rows in common.
+        RequestError: The runs have different labels, or no such rows in common.
         DataError: A table cannot be used.
         RunError: A table has changed, so the validation rows are unknown.
     """
@@ -111,18 +113,18 @@ def compare_runs(first: Run, second: Run, table: Path | None = None) -> Comparis
 
 
 def mcnemar(fixed: int, broken: int) -> float:
-    """McNemar's exact test of two classifiers on the same rows.
+    """Compute McNemar's exact test of two classifiers on the same rows.
 
     McNemar, Note on the Sampling Error of the Difference between Correlated Proportions or
     Percentages, 1947.
 
     Args:
-        fixed: Rows that the second alone predicts correctly.
-        broken: Rows that the first alone predicts correctly.
+        fixed: Number of rows that only the second predicts correctly.
+        broken: Number of rows that only the first predicts correctly.
 
     Returns:
-        The two-sided p-value: the probability of a split at least as uneven if both were equally
-        good; 1 if no row differs.
+        The two-sided p-value: the probability of counts at least as uneven if both were equally
+        good; 1 if both counts are 0.
     """
     from scipy.stats import binomtest
 
@@ -135,15 +137,15 @@ def _check_labels(first: Run, second: Run) -> None:
     if any(records[0][key] != records[1][key] for key in ("task", "labels")):
         one, other = (f"{', '.join(record['labels'])} ({record['task']})" for record in records)
         raise RequestError(
-            f"{second.path} gives {other}, {first.path} gives {one}; only runs of the same labels "
-            "can be compared"
+            f"cannot compare runs with different labels: {first.path} has {one}; {second.path} has "
+            f"{other}"
         )
 
 
 def _locate_rows(
     first: Run, second: Run, table: Path | None
 ) -> tuple[LabeledSource, LabeledSource]:
-    """Where each run finds the rows; they are the same."""
+    """Locate the rows for each run, and check that they are the same."""
     configs = first.config(), second.config()
     if table is not None:
         return locate_table(first, configs[0], table), locate_table(second, configs[1], table)
@@ -152,8 +154,8 @@ def _locate_rows(
     masks = [all_rows if source.only is None else source.only for source in (one, other)]
     if one.table != other.table or not np.array_equal(masks[0], masks[1]):
         raise RequestError(
-            f"{first.path} and {second.path} were not tested on the same rows ({one.name}; "
-            f"{other.name}); name a table with --data"
+            f"{first.path} and {second.path} do not have the same test rows ({one.name}; "
+            f"{other.name}); choose labeled rows with --data TABLE"
         )
     return one, other
 
@@ -164,8 +166,9 @@ def _check_rows(first: Run, second: Run, scored: list[ScoredRows]) -> None:
     same_rows = np.array_equal(one.labeled.positions, other.labeled.positions)
     if not same_rows or not np.array_equal(one.targets, other.targets):
         raise RequestError(
-            f"{first.path} and {second.path} read other rows or labels in {one.source.name}: their "
-            "configs differ in data.label, data.label_separator or data.skip_invalid"
+            f"{first.path} and {second.path} read different rows or labels from "
+            f"{one.source.name}: their configs differ in data.label, data.label_separator or "
+            "data.skip_invalid"
         )
 
 

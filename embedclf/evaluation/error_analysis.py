@@ -1,4 +1,4 @@
-"""Where a run is wrong: scores of slices, and its worst mistakes."""
+"""Error analysis: scores of slices, and the worst mistakes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from embedclf.evaluation.bootstrap import confidence_intervals, resample
 from embedclf.evaluation.weighted_metrics import WeightedMetrics
 from embedclf.inference.explain import explain
+from embedclf.system.progress import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,22 +25,22 @@ if TYPE_CHECKING:
 _QUARTILES = (25, 50, 75)
 
 _OOV_RATES = (0.0, 0.1, 0.25)
-"""Upper edges of the slices by out-of-vocabulary tokens; there is one more slice above."""
+"""Upper edges of the slices by out-of-vocabulary (OOV) tokens; one more slice lies above."""
 
 _MAX_CATEGORIES = 10
-"""Values of a column that get a slice each; the others share one."""
+"""Values of a column that get their own slice; the others share one."""
 
 
 @dataclass(frozen=True)
 class Slice:
-    """Some of the rows, and their score."""
+    """A subset of the rows, and its score."""
 
     by: str
-    """What was sliced by: `length`, `unknown tokens`, or a column."""
+    """The property sliced by: `length`, `OOV tokens`, or a column."""
     name: str
     rows: int
     score: float
-    """Accuracy; with several labels a row, micro F1."""
+    """Accuracy; in a multi-label task, micro F1."""
     interval: Interval
 
 
@@ -52,17 +53,17 @@ class Mistake:
     actual: tuple[str, ...]
     predicted: tuple[str, ...]
     explanation: Explanation
-    """Of the label predicted by mistake; with several labels a row, of the one that is most wrong,
-    which may also be one missing from the prediction."""
+    """Of the wrongly predicted label; in a multi-label task, of the most wrong one, which can also
+    be a label that the prediction lacks."""
 
 
 def score_slices(scored: ScoredRows, predictions: Predictions, *, seed: int) -> list[Slice]:
-    """Score rows by length, by out-of-vocabulary rate, and by each extra column that was read.
+    """Score rows by length, by rate of out-of-vocabulary tokens, and by each extra column.
 
     Args:
         scored: The rows.
         predictions: For the same rows.
-        seed: Of the intervals.
+        seed: For the intervals.
     """
     return [
         _score_slice(by, name, predictions.filter(mask), seed)
@@ -75,14 +76,14 @@ def score_slices(scored: ScoredRows, predictions: Predictions, *, seed: int) -> 
 def find_worst_mistakes(scored: ScoredRows, predictions: Predictions, count: int) -> list[Mistake]:
     """Find the most confident mistakes, the worst first.
 
-    These are the rows whose actual label has the lowest probability; with several labels a row, the
-    rows where an actual label has the lowest, or another the highest. Rows with unknown labels are
-    left out.
+    These are the rows whose actual label has the lowest probability. In a multi-label task, a row
+    counts by its most wrong label: an improbable actual label, or a probable other one. Rows with
+    labels that do not occur in training are skipped.
 
     Args:
         scored: The rows.
         predictions: For the same rows.
-        count: The most to find.
+        count: Maximum number of mistakes.
     """
     rows, label_ids = _rank_mistakes(predictions, count)
     # `read_texts` needs ascending rows; the lookup below restores the ranking.
@@ -90,7 +91,9 @@ def find_worst_mistakes(scored: ScoredRows, predictions: Predictions, count: int
     texts = dict(zip(ascending.tolist(), scored.read_texts(ascending), strict=True))
     labels = predictions.labels
     mistakes = []
-    for row, label_id in zip(rows.tolist(), label_ids.tolist(), strict=True):
+    pairs = zip(rows.tolist(), label_ids.tolist(), strict=True)
+    name = "explaining the worst mistakes"
+    for row, label_id in counted(pairs, name, total=len(rows), unit="mistakes"):
         location, text = texts[row]
         (explanation,) = explain(scored.classifier, [text], labels.names[label_id])
         actual, predicted = predictions.y_true[row], predictions.y_pred[row]
@@ -110,23 +113,23 @@ def _score_slice(by: str, name: str, predictions: Predictions, seed: int) -> Sli
 
 
 def _slices(scored: ScoredRows) -> Iterator[tuple[str, Iterator[tuple[str, Mask]]]]:
-    """What rows are sliced by, with the name and the rows (n,) of each slice."""
+    """The properties to slice by, with the name and the mask (n,) of each slice."""
     yield "length", _slice_by_length(scored)
-    yield "unknown tokens", _slice_by_oov_rate(scored)
+    yield "OOV tokens", _slice_by_oov_rate(scored)
     for name, column in scored.labeled.other_columns.items():
         yield name, _slice_by_category(column)
 
 
 def _slice_by_length(scored: ScoredRows) -> Iterator[tuple[str, Mask]]:
-    """Quarters of the rows, then the truncated texts."""
+    """Slice into quarters by length, then add the truncated texts."""
     lengths = scored.lengths
     sequence_length = scored.classifier.tokenizer.sequence_length
-    # Quartiles coincide where many texts have the same length; fewer slices remain.
+    # Quartiles coincide if many texts have the same length, which leaves fewer slices.
     edges = np.unique(np.percentile(lengths, _QUARTILES).astype(np.int64))
-    quarters = np.searchsorted(edges, lengths)  # an edge belongs to the slice below it
+    quarters = np.searchsorted(edges, lengths)  # an edge belongs to the slice below
     for number in range(len(edges) + 1):
         yield _length_range(edges, number), quarters == number
-    yield f"cut, more than {sequence_length:,} tokens", lengths > sequence_length
+    yield f"truncated (> {sequence_length:,} tokens)", lengths > sequence_length
 
 
 def _length_range(edges: Int64s, number: int) -> str:
@@ -141,13 +144,13 @@ def _length_range(edges: Int64s, number: int) -> str:
 def _slice_by_oov_rate(scored: ScoredRows) -> Iterator[tuple[str, Mask]]:
     rates = scored.unknown / np.maximum(scored.lengths, 1)
     numbers = np.searchsorted(_OOV_RATES, rates)  # slice 0 is a rate of exactly 0
-    names = ["none", *(f"up to {100 * rate:.0f} %" for rate in _OOV_RATES[1:])]
-    for number, name in enumerate([*names, f"more than {100 * _OOV_RATES[-1]:.0f} %"]):
+    names = ["none", *(f"up to {100 * rate:.0f}%" for rate in _OOV_RATES[1:])]
+    for number, name in enumerate([*names, f"more than {100 * _OOV_RATES[-1]:.0f}%"]):
         yield name, numbers == number
 
 
 def _slice_by_category(column: CategoricalColumn) -> Iterator[tuple[str, Mask]]:
-    """The most frequent values of a column, then all others."""
+    """Slice by the most frequent values of a column, then by all others together."""
     rows = np.bincount(column.codes, minlength=len(column.categories))
     ranked = np.argsort(-rows, kind="stable")
     ranked = ranked[rows[ranked] > 0]  # the dictionary may hold unused values
@@ -160,19 +163,19 @@ def _slice_by_category(column: CategoricalColumn) -> Iterator[tuple[str, Mask]]:
 
 
 def _rank_mistakes(predictions: Predictions, count: int) -> tuple[Rows, Int64s]:
-    """(k,) rows of the worst mistakes, and the id of the label that each is about."""
+    """(k,) the rows of the worst mistakes, and the id of the label to explain for each."""
     labels, y_true, y_pred = predictions.labels, predictions.y_true, predictions.y_pred
     probabilities = labels.label_probabilities(predictions.y_prob)  # (n, labels)
     if labels.task == "multilabel":
         known = len(labels.names)
         actual = y_true[:, :known] == 1
         wrong = actual != (y_pred[:, :known] == 1)
-        # (n, labels); -1 ranks labels without an error below all others.
+        # (n, labels); -1 ranks correct labels below all errors.
         errors = np.where(wrong, np.where(actual, 1.0 - probabilities, probabilities), -1.0)
         label_ids, worst = errors.argmax(axis=1), errors.max(axis=1)
     else:
         wrong = predictions.is_known & (y_true != y_pred)
-        # -1 (unknown) would index the last label; `wrong` excludes these rows in any case.
+        # -1 (unknown) would index the last label; `wrong` excludes these rows anyway.
         actual_ids = np.maximum(y_true, 0)[:, None]
         of_actual = np.take_along_axis(probabilities, actual_ids, axis=1)[:, 0]
         label_ids, worst = y_pred, np.where(wrong, 1.0 - of_actual, -1.0)

@@ -1,4 +1,4 @@
-"""Metrics of predictions, most of them by scikit-learn."""
+"""Metrics of predictions, mostly from scikit-learn."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from embedclf.system.arrays import Counts, Doubles, Int64s
 
 MetricValues = dict[str, float | None]
-"""By metric. From 0 to 1, but log_loss ≥ 0, mcc ≥ -1, and brier ≤ 2 with more than two classes.
+"""By metric. From 0 to 1, except: log_loss ≥ 0, mcc ≥ -1, and brier ≤ 2 with more than two classes.
 None if the rows do not define the metric."""
 
 DEFAULT_METRICS = {
@@ -22,13 +22,13 @@ DEFAULT_METRICS = {
     "multiclass": ("accuracy", "macro_f1", "weighted_f1", "log_loss"),
     "multilabel": ("micro_f1", "macro_f1", "subset_accuracy", "log_loss"),
 }
-"""What training computes, by task; the first is shown where there is room for one."""
+"""Metrics that training computes, by task; the first is the main one."""
 
 LABEL_METRICS = ("precision", "recall", "f1")
-"""What is computed for each label."""
+"""Metrics of each label."""
 
 RANKING_METRICS = ("roc_auc", "pr_auc")
-"""What depends on the order of the probabilities alone."""
+"""Metrics that depend only on the order of the probabilities."""
 
 _LOSSES = ("log_loss", "brier", "ece")
 
@@ -47,12 +47,12 @@ ALL_METRICS = {
         *_LOSSES,
     ),
 }
-"""What can be computed, by task."""
+"""Metrics that can be computed, by task."""
 
 LOWER_IS_BETTER = frozenset(_LOSSES)
 
 PROBABILITY_METRICS = frozenset({*RANKING_METRICS, *_LOSSES})
-"""What does not depend on thresholds."""
+"""Metrics that do not depend on thresholds."""
 
 CALIBRATION_BINS = 10
 """Bins of equal width for the expected calibration error."""
@@ -62,31 +62,32 @@ CALIBRATION_BINS = 10
 class Reliability:
     """Predicted probabilities and observed frequencies by bin (DeGroot and Fienberg, 1983).
 
-    The 95% confidence intervals are Wilson's (Probable Inference, 1927, p. 209), which also suit
-    bins of few probabilities.
+    The 95% confidence intervals are Wilson's (Probable Inference, 1927, p. 209), which are reliable
+    for small bins.
     """
 
     predicted_probability: Doubles
-    """(filled,) the mean of each bin that is not empty."""
+    """(filled,) the mean of each non-empty bin."""
     observed_frequency: Doubles
     """(filled,)"""
     low: Doubles
-    """(filled,) lower end of the interval of the observed frequency."""
+    """(filled,) lower bound of the interval of the observed frequency."""
     high: Doubles
-    """(filled,) upper end."""
+    """(filled,) upper bound."""
     counts: Counts
-    """(CALIBRATION_BINS,) probabilities in each bin."""
+    """(CALIBRATION_BINS,) number of probabilities in each bin."""
 
 
 def compute_metrics(predictions: Predictions, metrics: Sequence[str]) -> MetricValues:
     """Compute metrics.
 
-    `macro` and `weighted` are means over the known labels, `micro` counts all cells; without a
-    prefix, precision, recall and F1 are those of the positive label. ROC AUC and PR AUC (average
-    precision) are means over the labels that some rows have and some don't, each against the rest.
-    `brier` is the mean squared difference. `ece` is the expected calibration error: the mean
-    distance of a bin's probabilities from the observed frequency (Guo, Pleiss, Sun and Weinberger,
-    On Calibration of Modern Neural Networks, 2017, section 2).
+    `macro` and `weighted` average over the training labels; `micro` pools the decisions for all
+    labels. Without a prefix, precision, recall and F1 are those of the positive label. ROC AUC and
+    PR AUC (average precision) average over the labels, one against the rest; labels that all rows
+    or no rows have are skipped. `brier` is the mean squared difference. `ece` is the expected
+    calibration error: the mean distance between the probabilities in a bin and the observed
+    frequency (Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks, 2017,
+    section 2).
 
     Args:
         predictions: The rows.
@@ -96,13 +97,13 @@ def compute_metrics(predictions: Predictions, metrics: Sequence[str]) -> MetricV
 
 
 def compute_label_metrics(predictions: Predictions) -> Doubles:
-    """(labels, 4): rows of each known label, its precision, recall and F1."""
+    """(labels, 4): the rows, precision, recall and F1 of each training label."""
     from sklearn.metrics import precision_recall_fscore_support
 
     precision, recall, f1, rows = precision_recall_fscore_support(
         predictions.y_true,
         predictions.y_pred,
-        # Leaves out unknown labels; their rows still count as false positives of others.
+        # Without unknown labels; their rows still count as false positives of others.
         labels=range(len(predictions.labels.names)),
         average=None,
         zero_division=0.0,
@@ -134,8 +135,8 @@ def compute_reliability(predictions: Predictions) -> Reliability:
 
 
 def assign_bins(y_prob: Doubles) -> Int64s:
-    """The bin of each probability, from 0 to `CALIBRATION_BINS` - 1; an edge opens the next bin."""
-    # 1.0 belongs to the last bin, not to one of its own.
+    """Assign probabilities to bins 0 to `CALIBRATION_BINS` - 1; an edge starts the next bin."""
+    # 1.0 belongs to the last bin.
     return np.minimum((y_prob * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
 
 
@@ -146,7 +147,7 @@ def _compute_metric(predictions: Predictions, name: str) -> float | None:
     if name in {"accuracy", "subset_accuracy"}:
         return float(metrics.accuracy_score(y_true, y_pred))
     if name == "mcc":
-        # scikit-learn returns 0.0 for a single label too, but warns about it.
+        # scikit-learn also returns 0.0 for a single label, but with a warning.
         single = len(np.union1d(y_true, y_pred)) == 1
         return 0.0 if single else float(metrics.matthews_corrcoef(y_true, y_pred))
     if name in RANKING_METRICS:
@@ -156,7 +157,7 @@ def _compute_metric(predictions: Predictions, name: str) -> float | None:
     average, _, metric = name.rpartition("_")
     score = getattr(metrics, f"{metric}_score")
     if not average:
-        # As Booleans: with the -1 of unknown labels, scikit-learn would see three classes.
+        # As Booleans: with -1 for unknown labels, scikit-learn would find three classes.
         return float(score(y_true == 1, y_pred == 1, zero_division=0.0))
     labels = None if average == "micro" else range(len(predictions.labels.names))
     return float(score(y_true, y_pred, average=average, labels=labels, zero_division=0.0))
@@ -181,14 +182,14 @@ def _loss(predictions: Predictions, name: str) -> float:
 
     if name == "ece":
         y_prob, outcomes = predictions.calibration_pairs
-        # The sum over a bin is its rows times (mean probability - observed frequency).
+        # Each bin sums to its rows times (mean probability - observed frequency).
         gaps = np.bincount(assign_bins(y_prob), y_prob - outcomes, CALIBRATION_BINS)
         return float(np.abs(gaps).sum() / len(y_prob))
     loss = metrics.log_loss if name == "log_loss" else metrics.brier_score_loss
     y_prob = predictions.known_probabilities
     if predictions.labels.task == "multiclass":
-        # Without `labels`, a label of no row would not match its column of probabilities.
+        # With `labels`, so a label without rows keeps its column of probabilities.
         labels = range(len(predictions.labels.names))
         return float(loss(predictions.y_true[predictions.is_known], y_prob, labels=labels))
-    # Each output is a binary question of its own, so (known, outputs) becomes one column.
+    # Each output is a binary task, so (known, outputs) becomes one column.
     return float(loss(predictions.known_outcomes.ravel(), y_prob.ravel(), labels=[False, True]))

@@ -1,4 +1,4 @@
-"""Predicted labels and probabilities next to the true labels."""
+"""Predicted labels and probabilities with the actual labels."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _EPSILON = float(np.finfo(np.float32).eps)  # where scikit-learn's log loss clip
 
 @dataclass(frozen=True)
 class Predictions:
-    """What was predicted for rows, and what is true of them.
+    """The actual and the predicted labels of rows.
 
-    A row is known if the classifier knows its label. Metrics of probabilities are computed on the
-    known rows alone.
+    A row is known if its label occurs in training. Metrics of probabilities are computed on known
+    rows only.
     """
 
     labels: Labels
@@ -35,21 +35,21 @@ class Predictions:
     def from_probabilities(
         cls, labels: Labels, y_true: Targets, y_prob: Probabilities
     ) -> Predictions:
-        """Predict at the labels' thresholds, or the most probable label; never an unknown label."""
+        """Predict by the thresholds of the labels, or predict the most probable label."""
         y_pred = labels.decide(y_prob)
         if labels.task == "multilabel":
-            # (n, outputs) -> (n, labels), with zeros for the unknown ones.
+            # (n, outputs) -> (n, labels), with zeros for labels that do not occur in training.
             y_pred = np.pad(y_pred, ((0, 0), (0, y_true.shape[1] - y_pred.shape[1])))
         return cls(labels, y_true, y_prob, y_pred)
 
     @classmethod
     def from_majority(cls, labels: Labels, y_true: Targets) -> Predictions:
-        """Predict the most frequent training label for every row, with the label frequencies."""
+        """Predict the most frequent training label for all rows, with the label frequencies."""
         majority, multilabel = int(np.argmax(labels.counts)), labels.task == "multilabel"
         y_pred = np.zeros_like(y_true)
-        # With several labels a row, a 1 in one column; otherwise its id in all rows.
+        # Multi-label: a 1 in one column; otherwise the label's id in all rows.
         y_pred[..., majority if multilabel else slice(None)] = 1 if multilabel else majority
-        # (outputs,): in a binary task, that of the second label alone.
+        # (outputs,): in a binary task, only that of the second label.
         frequencies = np.array(labels.counts[-labels.outputs :]) / sum(labels.counts)
         y_prob = np.tile(frequencies.astype(np.float32), (len(y_true), 1))
         return cls(labels, y_true, y_prob, y_pred)
@@ -60,13 +60,13 @@ class Predictions:
 
     @cached_property
     def correct(self) -> Mask:
-        """(n,) rows whose labels are all predicted correctly."""
+        """(n,) True for rows whose labels are all predicted correctly."""
         equal: Mask = self.y_true == self.y_pred
         return equal if equal.ndim == 1 else np.logical_and.reduce(equal, axis=1)
 
     @cached_property
     def is_known(self) -> Mask:
-        """(n,) rows whose label the classifier knows; every row if a row has several labels."""
+        """(n,) True for rows whose label occurs in training; in a multi-label task, for all."""
         if self.labels.task == "multilabel":
             return np.ones(len(self.y_true), np.bool_)
         known: Mask = self.y_true >= 0
@@ -74,23 +74,23 @@ class Predictions:
 
     @cached_property
     def known_outcomes(self) -> Mask:
-        """(known, outputs) whether the label of each output is true of each known row."""
+        """(known, outputs) whether each known row has the label of each output."""
         return self.labels.binarize(self.y_true)[self.is_known]
 
     @cached_property
     def known_probabilities(self) -> Doubles:
-        """(known, outputs) probabilities of the known rows, kept off 0 and 1 for the log loss."""
+        """(known, outputs) probabilities of known rows, clipped off 0 and 1 for the log loss."""
         y_prob = np.clip(self.y_prob[self.is_known].astype(np.float64), _EPSILON, 1.0 - _EPSILON)
         if self.labels.task == "multiclass":
-            y_prob /= y_prob.sum(axis=1, keepdims=True)  # clipping may move the sum off 1
+            y_prob /= y_prob.sum(axis=1, keepdims=True)  # clipping can change the sum
         return y_prob
 
     @cached_property
     def calibration_pairs(self) -> tuple[Doubles, Mask]:
-        """(pairs,) probabilities, row by row, and whether their label is true of the row.
+        """(pairs,) probabilities, row by row, and whether the row has their label.
 
-        With a softmax, a row gives one pair: that of its most probable label. Otherwise each output
-        gives one.
+        A softmax yields one pair per row, for its most probable label. Otherwise each output yields
+        one.
         """
         y_prob, outcomes = self.known_probabilities, self.known_outcomes
         if self.labels.task != "multiclass":

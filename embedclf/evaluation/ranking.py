@@ -1,4 +1,4 @@
-"""Rows ranked by probability, and the areas under their curves."""
+"""Rows ranked by probability, and the areas under their ROC and PR curves."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Rows sorted once by falling probability, to compute areas for many weightings of them.
+    """Rows sorted by falling probability, to compute areas for many weightings.
 
-    Rows of equal probability form a tie. Only ties with a positive row add to the areas; the others
-    are left out of all but `order`.
+    Rows of equal probability form a tie. Only ties with a positive row contribute to the areas, so
+    only `order` includes the others.
     """
 
     order: Rows
     """(n,)"""
     tie_starts: Offsets
-    """(ties,) first place of each tie in `order`."""
+    """(ties,) first position of each tie in `order`."""
     tie_ends: Offsets
-    """(ties,) last place of each tie in `order`."""
+    """(ties,) last position of each tie in `order`."""
     positives: Rows
     """(positives,) positive rows in the order of their ties."""
     positive_starts: Offsets
@@ -33,15 +33,15 @@ class Ranking:
 
     @classmethod
     def from_predictions(cls, y_true: Mask, y_prob: npt.NDArray[np.floating]) -> Ranking:
-        """Rank rows, of which at least one is positive.
+        """Rank rows; at least one must be positive.
 
         Args:
             y_true: (n,) whether a row is positive.
-            y_prob: (n,) its probability of being so.
+            y_prob: (n,) the probability of being positive.
         """
         order, ends = rank_by_probability(y_prob)
         places = np.flatnonzero(y_true[order])
-        # The ties with a positive row, and the place of its first positive among all positives.
+        # The ties with a positive row, and where their positives start among all positives.
         ties, positive_starts = np.unique(np.searchsorted(ends, places), return_index=True)
         starts = np.append(0, ends[:-1] + 1)[ties]
         return cls(order, starts, ends[ties], order[places], positive_starts)
@@ -57,7 +57,7 @@ class Ranking:
         """
         cumulative = np.cumsum(weights[self.order])
         predicted = cumulative[self.tie_ends]  # (ties,) weight of a tie and all above it
-        # `reduceat` is wrong for empty segments; here each tie has a positive row.
+        # `reduceat` is wrong for empty segments, but each tie has a positive row.
         in_tie = np.add.reduceat(weights[self.positives], self.positive_starts)
         true_positives = np.cumsum(in_tie)
         positives, total = true_positives[-1], cumulative[-1]
@@ -69,13 +69,13 @@ class Ranking:
         negatives_below = negatives - (predicted - true_positives)
         # Pairs of a positive and a lower negative (Mann-Whitney U); a tied pair counts half.
         pairs = in_tie @ (negatives_below + negatives_in_tie / 2.0)
-        # If all weights down to a tie are 0, so is `in_tie`, and the precision has no effect.
+        # If all weights down to a tie are 0, so is `in_tie`, and the precision does not matter.
         precision = true_positives / np.maximum(predicted, 1.0)
         return float(pairs / (positives * negatives)), float(precision @ in_tie / positives)
 
 
 def rank_by_probability(y_prob: npt.NDArray[np.floating]) -> tuple[Rows, Offsets]:
-    """(n,) rows by falling probability, and (ties,) the last place of each tie among them."""
+    """(n,) rows by falling probability, and (ties,) the last position of each tie."""
     order = np.argsort(-y_prob, kind="stable")
     # No probability is -1, so the last row always ends a tie.
     return order, np.flatnonzero(np.diff(y_prob[order], append=-1.0))

@@ -1,4 +1,4 @@
-"""The thresholds of a run: compared, and chosen again."""
+"""Thresholds of a run: compare them, or choose new ones."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from embedclf.evaluation.thresholds import (
     rule_from_json,
     rule_to_json,
 )
+from embedclf.system.progress import activity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,24 +36,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ThresholdOption:
-    """A rule, and the threshold that it leads to for a label."""
+    """A rule, and the threshold that it chooses for a label."""
 
     label: str
     rule: Threshold
     point: ThresholdCurve
-    """The threshold, and what it predicts."""
+    """The threshold, and its predictions."""
     is_current: bool
-    """Whether the run decides by it."""
+    """Whether it is the current threshold."""
 
 
 @dataclass(frozen=True)
 class ThresholdTable:
-    """What several thresholds predict on the validation rows of a run."""
+    """Thresholds compared on the validation rows of a run."""
 
     source: str
-    """The name of the rows."""
+    """The rows, for people."""
     refitted: bool
-    """Whether the run was refitted on all rows, these included."""
+    """Whether the run was refitted on all rows, including these."""
     rows: int
     rule: Threshold
     """The current rule of the run."""
@@ -62,10 +63,10 @@ class ThresholdTable:
 
 
 def parse_rule(text: str) -> Threshold:
-    """Parse a rule as people type it: `f1`, `0.3`, `precision=0.9`, `cost=1:10`.
+    """Parse a rule from the command line: `f1`, `0.3`, `precision=0.9`, `cost=1:10`.
 
     Raises:
-        RequestError: It is no rule.
+        RequestError: It is not a rule.
     """
     name, equals, value = text.partition("=")
     values: Any = name
@@ -81,19 +82,20 @@ def parse_rule(text: str) -> Threshold:
         return rule_from_json(values)
     except (ValueError, ValidationError) as error:
         raise RequestError(
-            f"--metric {text}: must be f1, micro_f1, youden, a number between 0 and 1, "
-            "precision=0.9, recall=0.95 or cost=1:10 (of a false positive : of a false negative)"
+            f"--metric {text}: not a valid rule; use f1, micro_f1, youden, precision=0.9, "
+            "recall=0.95, cost=1:10 (false positive : false negative), or a threshold from 0 to 1"
         ) from error
 
 
+@activity("comparing thresholds")
 def tabulate_thresholds(run: Run) -> ThresholdTable:
     """Compare thresholds on a run's validation rows.
 
-    With two labels, compare the common rules for the positive one; with several labels a row, the
-    current threshold of each label with 0.5.
+    In a binary task, compare common rules for the positive label. In a multi-label task, compare
+    each label's current threshold with 0.5.
 
     Raises:
-        RequestError: The run has no threshold: it predicts the most probable label.
+        RequestError: The run has no threshold, because it predicts the most probable label.
         RunError: The validation rows are no longer available.
         DataError: Their table cannot be used.
     """
@@ -101,14 +103,15 @@ def tabulate_thresholds(run: Run) -> ThresholdTable:
     return _tabulate(run, score_rows(run, locate_validation_rows(run, run.config())))
 
 
+@activity("choosing thresholds")
 def set_thresholds(run: Run, rule: Threshold) -> ThresholdTable:
-    """Choose the thresholds of a run again, on its validation rows, and store its new scores.
+    """Choose new thresholds for a run on its validation rows, and store its new scores.
 
-    The test rows are scored again too if their table is unchanged. Otherwise their scores are
-    dropped, since they are those of the thresholds before.
+    Test rows are scored again if their table is unchanged. Otherwise their scores are removed,
+    because they depend on the old thresholds.
 
     Raises:
-        RequestError: As for `tabulate_thresholds`, like the others.
+        RequestError: The run has no threshold, because it predicts the most probable label.
         RunError: The validation rows are no longer available.
         DataError: A table cannot be used.
     """
@@ -128,9 +131,10 @@ def set_thresholds(run: Run, rule: Threshold) -> ThresholdTable:
 
 def _check_has_thresholds(run: Run) -> None:
     if run.record["task"] == "multiclass":
+        labels = len(run.record["labels"])
         raise RequestError(
-            f"{run.path}: of {len(run.record['labels'])} labels the likeliest is given, "
-            "whatever its probability; thresholds are for two labels, or for several in a row"
+            f"{run.path}: no threshold to choose: with {labels} labels, the most probable one is "
+            "predicted"
         )
 
 
@@ -152,13 +156,13 @@ def _tabulate(run: Run, scored: ScoredRows) -> ThresholdTable:
 def _options(
     scored: ScoredRows, current: Threshold, thresholds: tuple[float, ...]
 ) -> Iterable[ThresholdOption]:
-    """For each label the current threshold, then those of the other rules."""
+    """For each label, yield the current threshold, then those of the other rules."""
     labels = scored.classifier.labels
     rules: tuple[Threshold, ...] = COMMON_RULES if labels.task == "binary" else (THRESHOLD,)
     columns = zip(labels.binarize(scored.targets).T, scored.probabilities.T, strict=True)
     names = labels.names[-labels.outputs :]  # in a binary task, the second label alone
     for name, threshold, column in zip(names, thresholds, columns, strict=True):
-        # The stored threshold, not the rule's: by micro_f1 it is that of all labels together.
+        # The stored threshold, not the rule: micro_f1 chooses one for all labels together.
         point = find_best_threshold(*column, threshold)
         yield ThresholdOption(name, current, point, is_current=True)
         for rule in rules:

@@ -1,4 +1,4 @@
-"""Labeled rows with the probabilities of a run."""
+"""Labeled rows with the probabilities that a run predicts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from embedclf.data.dataset import find_validation_rows
 from embedclf.data.labeled import display_locations, read_labeled
 from embedclf.errors import RunError
 from embedclf.system.files import sha256
+from embedclf.system.progress import activity
 from embedclf.system.terminal import display_path
 
 if TYPE_CHECKING:
@@ -25,34 +26,34 @@ if TYPE_CHECKING:
     from embedclf.runs.run import Run
     from embedclf.system.arrays import Int32s, Mask, Rows
 
-VALIDATION_CAUTION = "the epoch was chosen on them, so that scores are a little too good"
+VALIDATION_CAUTION = "slightly optimistic: the same rows chose the epoch"
 
-REFIT_CAUTION = "they are those of the network before it was trained on these, too"
+REFIT_CAUTION = "measured before the refit on all rows"
 
 SEEN_CAUTIONS = {
-    "train": "the network learned from this table, so that scores tell of its memory",
+    "train": "scores on these rows are inflated: the model saw them in training",
     "validation": VALIDATION_CAUTION,
 }
-"""Why scores are optimistic, by the split of the run that the rows are from."""
+"""Why scores are optimistic, by the split that the rows belong to."""
 
-_CHANGED = "the table has changed since the run was trained, so that scores are of other rows"
+_CHANGED = "the file has changed since training, so these may be different rows"
 
 
 @dataclass(frozen=True)
 class LabeledSource:
-    """Where labeled rows are."""
+    """Labeled rows in a table."""
 
     name: str
-    """As people read it: `test rows of test.csv`."""
+    """For people: `test rows of test.csv`."""
     table: Path
     config: Config
     """How to read the table."""
     only: Mask | None = None
-    """(valid rows,) which rows to take; None takes all."""
+    """(valid rows,) True for the rows to use; None uses all."""
     is_validation: bool = False
     """Whether they are the run's validation rows."""
     caution: str = ""
-    """Why scores on these rows are not those of unseen rows, for people; empty if they are."""
+    """Why scores on these rows are optimistic, for people; empty if they are not."""
 
     @classmethod
     def from_table(cls, config: Config, table: Path) -> LabeledSource:
@@ -62,26 +63,26 @@ class LabeledSource:
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """Labeled rows, and what a classifier predicts for them."""
+    """Labeled rows with the predictions of a classifier."""
 
     source: LabeledSource
     classifier: Classifier
     labeled: LabeledRows
     targets: Targets
     unknown_labels: dict[str, int]
-    """Labels that the classifier does not know, with their rows."""
+    """Number of rows of each label that does not occur in training."""
     probabilities: Probabilities
     """(n, outputs)"""
     lengths: Int32s
-    """(n,) tokens of each text."""
+    """(n,) number of tokens of each text."""
     unknown: Int32s
-    """(n,) out-of-vocabulary tokens of each text."""
+    """(n,) number of out-of-vocabulary tokens of each text."""
 
     def __len__(self) -> int:
         return len(self.labeled)
 
     def read_texts(self, rows: Rows) -> list[tuple[str, str]]:
-        """Read the texts of rows again.
+        """Read the texts of some rows again.
 
         Args:
             rows: (k,) positions among these rows, ascending.
@@ -92,7 +93,7 @@ class ScoredRows:
         if not len(rows):
             return []
         source, texts = self.source, list[str]()
-        # A mask over all valid rows of the table, which may be more than these rows.
+        # A mask over all valid rows of the table, of which these rows may be a subset.
         only = np.zeros(len(self) if source.only is None else len(source.only), np.bool_)
         only[rows if source.only is None else np.flatnonzero(source.only)[rows]] = True
         read_labeled(source.table, source.config.data, pa.Array.to_pylist, texts.extend, only=only)
@@ -100,13 +101,14 @@ class ScoredRows:
         return list(zip(locations, texts, strict=True))
 
 
+@activity("scoring rows")
 def score_rows(run: Run, source: LabeledSource, other_columns: Sequence[str] = ()) -> ScoredRows:
-    """Score labeled rows; validation rows by the classifier that was not refitted on them.
+    """Predict labeled rows; for validation rows, with the classifier before the refit.
 
     Args:
-        run: Whose classifier gives the probabilities.
-        source: Where the rows are.
-        other_columns: Further columns of the table to read.
+        run: The run to predict with.
+        source: The rows.
+        other_columns: Additional columns of the table to read.
 
     Raises:
         DataError: The table cannot be used.
@@ -127,7 +129,7 @@ def score_rows(run: Run, source: LabeledSource, other_columns: Sequence[str] = (
         other_columns=other_columns,
     )
     targets, unknown_labels = classifier.labels.encode(labeled, source.config.data)
-    # One array each of probabilities, lengths and unknown, in the order of the fields.
+    # Arrays of probabilities, lengths and OOV tokens, in the order of the fields.
     scores = map(np.concatenate, zip(*batches, strict=True))
     return ScoredRows(source, classifier, labeled, targets, unknown_labels, *scores)
 
@@ -135,7 +137,7 @@ def score_rows(run: Run, source: LabeledSource, other_columns: Sequence[str] = (
 def locate_table(run: Run, config: Config, table: Path) -> LabeledSource:
     """Locate all rows of a table, with a caution if the run has seen them in training."""
     source = LabeledSource.from_table(config, table)
-    # By content, not by path: a copy of a training table was seen in training, too.
+    # By content, not by path: copies of the training table count, too.
     digest = sha256(table) if table.is_file() else ""
     for split, caution in SEEN_CAUTIONS.items():
         if digest == run.record["data"].get(split, {}).get("sha256"):
@@ -166,11 +168,11 @@ def locate_validation_rows(run: Run, config: Config) -> LabeledSource:
     validation = config.data.validation
     own_table = validation if isinstance(validation, Path) else None
     table, split = (own_table, "validation") if own_table else (config.data.train, "train")
-    # A run does not store its split: the table, the fraction and the seed determine it.
+    # A run does not store its split; the table, the fraction and the seed determine it.
     if not is_missing_or_unchanged(run, split, table):
         raise RunError(
-            f"{table}: has changed since {run.path} was trained, so its validation rows are "
-            "unknown; name a table with --data"
+            f"{display_path(table)}: the file has changed since {run.path} was trained, so its "
+            "validation rows are unknown; choose labeled rows with --data TABLE"
         )
     return LabeledSource(
         f"validation rows of {display_path(table)}",
@@ -183,10 +185,10 @@ def locate_validation_rows(run: Run, config: Config) -> LabeledSource:
 
 
 def is_unchanged(run: Run, split: str, table: Path) -> bool:
-    """Whether a table exists, and is the one that the run was made with."""
+    """Whether a table exists, and is the same as when the run was trained."""
     return table.is_file() and is_missing_or_unchanged(run, split, table)
 
 
 def is_missing_or_unchanged(run: Run, split: str, table: Path) -> bool:
-    """Whether a table has not changed since the run was made; reading a missing one fails later."""
+    """Whether a table is the same as when the run was trained, or missing, which fails later."""
     return not table.is_file() or sha256(table) == run.record["data"][split]["sha256"]

@@ -1,4 +1,4 @@
-"""The scores of a run on rows, next to those of a majority baseline."""
+"""Scores of a run and of the majority baseline on the same rows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LabelScores:
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores over all rows; a row with an unknown label counts as a wrong prediction."""
+    """Scores over all rows; a label that does not occur in training counts as an error."""
 
     rows: int
     metrics: MetricValues
@@ -46,13 +46,13 @@ class Scores:
     majority_label: str
     labels: tuple[LabelScores, ...]
     confusion: tuple[tuple[int, ...], ...] | None
-    """[actual label][predicted label] in rows; None if a row can have several labels."""
+    """[actual label][predicted label] number of rows; None if a row can have several labels."""
     unknown_labels: dict[str, int]
-    """Labels that the classifier does not know, with their rows."""
+    """Number of rows of each label that does not occur in training."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `metrics.json`."""
-        # The file's published key differs from the name of the field.
+        # The published key differs from the name of the field.
         return {
             ("scores" if key == "metrics" else key): value for key, value in asdict(self).items()
         }
@@ -72,7 +72,7 @@ class Scores:
 
 
 def read_scores(run: Run) -> dict[str, Scores]:
-    """Read the scores that training wrote: `validation`, and `test` if there was a test table."""
+    """Read the scores from training: `validation`, and `test` if the run has a test table."""
     return {split: Scores.from_json(values) for split, values in run.metrics().items()}
 
 
@@ -83,18 +83,18 @@ def compute_scores(
     unknown_labels: dict[str, int] | None = None,
     metrics: Sequence[str] = (),
 ) -> Scores:
-    """Score probabilities against targets, at the labels' thresholds.
+    """Score probabilities against targets, by the thresholds of the labels.
 
-    Metrics of probabilities are over the rows whose label is known, all others over all rows; macro
-    and weighted means are over the known labels.
+    Metrics of probabilities use only rows whose label occurs in training; other metrics use all
+    rows. Macro and weighted averages are over the training labels.
 
     Args:
         labels: Of the classifier.
         targets: (n,) with -1 for an unknown label, or (n, labels) with unknown labels in the last
             columns.
         probabilities: (n, outputs)
-        unknown_labels: Labels that the classifier does not know, with their rows.
-        metrics: Names; `DEFAULT_METRICS` when empty.
+        unknown_labels: Number of rows of each label that does not occur in training.
+        metrics: Names; empty means `DEFAULT_METRICS`.
     """
     metrics = metrics or DEFAULT_METRICS[labels.task]
     predictions = Predictions.from_probabilities(labels, targets, probabilities)
@@ -114,10 +114,10 @@ def compute_scores(
 
 
 def _compute_majority(labels: Labels, targets: Targets, metrics: Sequence[str]) -> MetricValues:
-    """The metrics of the majority baseline; None where it has none.
+    """Compute the metrics of the majority baseline; None if undefined.
 
-    All rows rank equal, so there is no ranking metric. With several labels a row, the frequencies
-    of the labels are not probabilities, so there is no metric of these either.
+    All rows rank equal, so ranking metrics are undefined. In a multi-label task, label frequencies
+    are not probabilities, so metrics of probabilities are undefined too.
     """
     undefined = PROBABILITY_METRICS if labels.task == "multilabel" else RANKING_METRICS
     defined = [name for name in metrics if name not in undefined]
@@ -128,7 +128,7 @@ def _compute_majority(labels: Labels, targets: Targets, metrics: Sequence[str]) 
 def _count_confusions(predictions: Predictions) -> tuple[tuple[int, ...], ...] | None:
     if predictions.labels.task == "multilabel":
         return None
-    # Not by scikit-learn: it refuses an empty array, which is left if no row is known.
+    # Not by scikit-learn, which refuses an empty array; no row may be known.
     size, known = len(predictions.labels.names), predictions.is_known
     cells = predictions.y_true[known] * size + predictions.y_pred[known]  # (known,) row-major
     counts = np.bincount(cells, minlength=size * size).reshape(size, size)

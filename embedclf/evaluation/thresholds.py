@@ -1,4 +1,4 @@
-"""Decision thresholds, chosen by a rule."""
+"""Rules that choose decision thresholds."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ COMMON_RULES: tuple[Threshold, ...] = (
     *(PrecisionRule(precision=precision) for precision in (0.8, 0.9, 0.95)),
     *(RecallRule(recall=recall) for recall in (0.8, 0.9, 0.95)),
 )
-"""Rules that people often choose by."""
+"""Commonly used rules."""
 
 _TOLERANCE = 1e-12
-"""Scores that differ by less are equal: the rest is rounding."""
+"""Scores that differ by less are equal: smaller differences are rounding errors."""
 
 
 @dataclass(frozen=True)
 class ThresholdCurve:
-    """What each threshold predicts on some rows, for one label.
+    """The predictions of one label at many thresholds.
 
-    A threshold lies halfway between two neighboring probabilities.
+    Each threshold lies halfway between two neighboring probabilities.
     """
 
     thresholds: Doubles
-    """Falling."""
+    """In descending order."""
     true_positives: Doubles
     false_positives: Doubles
     positives: int
-    """Rows that have the label."""
+    """Number of rows with the label."""
     rows: int
 
     @classmethod
@@ -54,10 +54,10 @@ class ThresholdCurve:
             y_prob: (n,) the label's probability.
         """
         order, ends = rank_by_probability(y_prob)
-        # In double precision: between two neighboring float32 numbers there is no third.
+        # In double precision: no float32 lies between two neighboring float32 numbers.
         distinct = y_prob[order[ends]].astype(np.float64)
         thresholds = (distinct + np.append(distinct[1:], 0.0)) / 2.0  # the last predicts all rows
-        # Rows of equal probability are predicted together, so only the last of them counts.
+        # Rows of equal probability are predicted together, so only the last one counts.
         true_positives = np.cumsum(y_true[order])[ends].astype(np.float64)
         false_positives = ends + 1.0 - true_positives  # of `ends + 1` predicted rows
         return cls(thresholds, true_positives, false_positives, int(y_true.sum()), len(y_true))
@@ -67,7 +67,7 @@ class ThresholdCurve:
         cls, y_true: Mask, y_prob: npt.NDArray[np.floating], threshold: float
     ) -> ThresholdCurve:
         """The curve of a single threshold; arguments as for `from_predictions`."""
-        # In double precision: a float32 threshold would round onto a probability.
+        # In double precision: a float32 threshold could be rounded to a probability.
         y_pred = y_prob >= np.float64(threshold)
         true_positives = np.array([np.count_nonzero(y_pred & y_true)], np.float64)
         false_positives = np.array([np.count_nonzero(y_pred & ~y_true)], np.float64)
@@ -99,7 +99,7 @@ class ThresholdCurve:
 
     @property
     def predicted_fraction(self) -> Doubles:
-        """Fraction of the rows that the label is predicted for."""
+        """Fraction of rows for which the label is predicted."""
         return (self.true_positives + self.false_positives) / max(self.rows, 1)
 
     @property
@@ -127,16 +127,16 @@ class ThresholdCurve:
 def choose_thresholds(
     labels: Labels, targets: Targets, probabilities: Probabilities, rule: Threshold
 ) -> tuple[float, ...]:
-    """Choose a threshold for each output; by `micro_f1`, the same one for all.
+    """Choose a threshold for each output; `micro_f1` chooses one for all.
 
     Args:
         labels: Of the classifier.
-        targets: Of the rows to choose on, which must not be the test rows.
+        targets: Of the rows to choose on, which must not be test rows.
         probabilities: (n, outputs) of the same rows.
-        rule: A threshold itself, or what it is to reach.
+        rule: A fixed threshold, or the metric to optimize or reach.
 
     Returns:
-        (outputs,) thresholds; none for a softmax, which predicts the most probable label.
+        (outputs,) thresholds; empty for a softmax, which predicts the most probable label.
     """
     if labels.task == "multiclass":
         return ()
@@ -151,26 +151,26 @@ def choose_thresholds(
 def find_best_threshold(
     y_true: Mask, y_prob: npt.NDArray[np.floating], rule: Threshold
 ) -> ThresholdCurve:
-    """Find the best threshold of one label by a rule.
+    """Find the best threshold for one label by a rule.
 
-    Among equally good thresholds the one nearest to 0.5 wins. If no row has the label, or every row
-    does, nothing can be learned from them, and it is 0.5. If no threshold reaches the precision
-    asked for, it is the one of highest precision.
+    Among equally good thresholds, the one nearest to 0.5 wins. If all rows or no rows have the
+    label, the threshold is 0.5. If no threshold reaches the requested precision, it is the one with
+    the highest precision.
 
     Args:
         y_true: (n,) whether a row has the label.
         y_prob: (n,) the label's probability.
-        rule: A threshold itself, or what it is to reach.
+        rule: A fixed threshold, or the metric to optimize or reach.
 
     Returns:
-        The curve of that threshold alone.
+        The curve at this threshold only.
     """
     if isinstance(rule, float):
         return ThresholdCurve.at_threshold(y_true, y_prob, rule)
     if y_true.all() or not y_true.any():
         return ThresholdCurve.at_threshold(y_true, y_prob, THRESHOLD)
     curve = ThresholdCurve.from_predictions(y_true, y_prob)
-    # By other rules, predicting the label for no row is never the best choice.
+    # By the other rules, never predicting the label is never the best choice.
     if isinstance(rule, CostRule):
         curve = curve.extended_above(float(y_prob.max()))
     scores = _score_thresholds(curve, rule)
@@ -179,7 +179,7 @@ def find_best_threshold(
 
 
 def describe_rule(rule: Threshold) -> str:
-    """A rule in a few words: `recall ≥ 0.95`."""
+    """Describe a rule in a few words: `recall ≥ 0.95`."""
     if isinstance(rule, PrecisionRule):
         return f"precision ≥ {rule.precision:g}"
     if isinstance(rule, RecallRule):
@@ -193,7 +193,7 @@ def rule_from_json(values: Any) -> Threshold:
     """Read a rule from the plain values of a config or a run.
 
     Raises:
-        ValidationError: It is no rule.
+        ValidationError: It is not a rule.
     """
     return TypeAdapter(Threshold).validate_python(values)
 
@@ -204,9 +204,9 @@ def rule_to_json(rule: Threshold) -> Any:
 
 
 def _score_thresholds(curve: ThresholdCurve, rule: Threshold) -> Doubles:
-    """A score for each threshold of a curve; the higher, the better by the rule."""
+    """Score each threshold of a curve by a rule; higher is better."""
     if isinstance(rule, PrecisionRule):
-        # Adding 1 ranks every threshold that reaches the target above those that do not.
+        # Adding 1 ranks all thresholds that reach the target above the others.
         reached = curve.precision >= rule.precision
         return np.where(reached, 1.0 + curve.recall, curve.precision)
     if isinstance(rule, RecallRule):

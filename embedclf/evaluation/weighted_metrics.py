@@ -1,7 +1,7 @@
 """Metrics of weighted rows.
 
-A metric of weighted rows is that of rows repeated so often. What takes long, sorting above all, is
-done once for all weightings.
+A weight acts as the number of times that a row is repeated. Slow steps, such as sorting, are done
+once for all weightings.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class WeightedMetrics:
 
         Args:
             predictions: The rows.
-            metrics: Names as for `metrics.compute_metrics`.
-            by_label: Whether to compute precision, recall and F1 of each known label too.
+            metrics: Names as in `metrics.compute_metrics`.
+            by_label: Whether to also compute precision, recall and F1 of each training label.
         """
         self.predictions = predictions
         self.metrics = tuple(metrics)
@@ -50,7 +50,7 @@ class WeightedMetrics:
             weights: (n,) how often each row occurs.
 
         Returns:
-            (metrics,), then (labels · 3) label by label if asked for; NaN where the weighted rows
+            (metrics,), then (labels · 3) label by label if requested; NaN where the weighted rows
             do not define a metric.
         """
         weighted = WeightedRows(self, weights)
@@ -60,7 +60,7 @@ class WeightedMetrics:
 
     @cached_property
     def confusion_cells(self) -> Int64s:
-        """(n,) the cell of each row in a confusion matrix, whose last label is all unknown ones."""
+        """(n,) each row's cell in a confusion matrix; its last label stands for unknown ones."""
         size = len(self.predictions.labels.names) + 1
         y_true: Int64s = self.predictions.y_true.astype(np.int64)  # a copy, changed below
         y_true[y_true < 0] = size - 1
@@ -68,19 +68,19 @@ class WeightedMetrics:
 
     @cached_property
     def label_hits(self) -> Doubles:
-        """(n, 3 · labels) with several labels a row: those correct, predicted and actual."""
+        """(n, 3 · labels) in a multi-label task: correct, predicted and actual labels."""
         actual, predicted = self.predictions.y_true == 1, self.predictions.y_pred == 1
         # As floats, because NumPy multiplies integer matrices without BLAS.
         return np.concatenate([actual & predicted, predicted, actual], axis=1).astype(np.float64)
 
     @cached_property
     def correct(self) -> Doubles:
-        """(n,) 1 for rows whose labels are all predicted correctly."""
+        """(n,) 1 for rows whose labels are all predicted correctly, else 0."""
         return self.predictions.correct.astype(np.float64)
 
     @cached_property
     def rankings(self) -> list[Ranking]:
-        """The known rows ranked by each output that is true of some of them, but not of all."""
+        """Known rows ranked by each output whose label some of them have, but not all."""
         predictions = self.predictions
         y_prob = predictions.y_prob[predictions.is_known]
         return [
@@ -91,24 +91,24 @@ class WeightedMetrics:
 
     @cached_property
     def losses(self) -> dict[str, Doubles]:
-        """(known,) what each known row adds to the mean of a loss."""
+        """(known,) the loss of each known row, by metric."""
         y_prob, outcomes = self.predictions.known_probabilities, self.predictions.known_outcomes
         squares = (y_prob - outcomes) ** 2
         if self.predictions.labels.task == "multiclass":
-            # Each known row has exactly one true outcome, so the mask selects (known,).
+            # Each known row has exactly one outcome, so the mask selects (known,).
             return {"log_loss": -np.log(y_prob[outcomes]), "brier": squares.sum(axis=1)}
         logs = -np.log(np.where(outcomes, y_prob, 1.0 - y_prob))
         return {"log_loss": logs.mean(axis=1), "brier": squares.mean(axis=1)}
 
     @cached_property
     def calibration_gaps(self) -> tuple[Int64s, Doubles]:
-        """(pairs,) the bin of each probability, and its difference from the outcome."""
+        """(pairs,) the bin of each probability, and its distance from the outcome."""
         y_prob, outcomes = self.predictions.calibration_pairs
         return assign_bins(y_prob), y_prob - outcomes
 
 
 class WeightedRows:
-    """Rows under one weighting; what several metrics need is computed once."""
+    """Rows under one weighting; values that several metrics need are computed once."""
 
     def __init__(self, rows: WeightedMetrics, weights: Doubles) -> None:
         """Weight rows by (n,)."""
@@ -117,7 +117,7 @@ class WeightedRows:
         self._total = weights.sum()
 
     def metric(self, name: str) -> float:
-        """A metric; NaN if the weighted rows do not define it."""
+        """Compute a metric; NaN if the weighted rows do not define it."""
         if name in {"accuracy", "subset_accuracy"}:
             return float(self._weights @ self._rows.correct / self._total)
         if name == "mcc":
@@ -135,22 +135,22 @@ class WeightedRows:
 
     @cached_property
     def label_metrics(self) -> Doubles:
-        """(3, labels) precision, recall and F1 of each known label."""
+        """(3, labels) precision, recall and F1 of each training label."""
         return _label_metrics(self._counts[:, : len(self._rows.predictions.labels.names)])
 
     @property
     def label_supports(self) -> tuple[Doubles, Doubles, Doubles]:
-        """(labels,) the rows that precision, recall and F1 of each known label are fractions of."""
+        """(labels,) the denominators of each training label's precision, recall and F1, in rows."""
         _, predicted, actual = self._counts[:, : self.label_metrics.shape[1]]
         return predicted, actual, actual
 
     def support(self, name: str) -> float:
-        """The rows that a metric is a fraction of; for a mean over labels, those of the rarest.
+        """The denominator of a metric in rows; for an average over labels, that of the rarest.
 
-        0 if it is no fraction of rows, or there are none.
+        0 if the metric is not a fraction of rows, or no rows exist.
         """
         average, _, metric = name.rpartition("_")
-        if name == "mcc" and self._mcc() <= 0.0:  # 0 is what guessing reaches, not the lowest value
+        if name == "mcc" and self._mcc() <= 0.0:  # 0 is guessing, not the lowest value
             return 0.0
         if metric not in LABEL_METRICS or average == "micro":
             return float(self._total)
@@ -159,7 +159,7 @@ class WeightedRows:
 
     @cached_property
     def _counts(self) -> Doubles:
-        """(3, labels) rows of which each label is correct, predicted, actual; unknown ones last."""
+        """(3, labels) rows where each label is correct, predicted, actual; unknown ones last."""
         if self._rows.predictions.labels.task == "multilabel":
             return (self._weights @ self._rows.label_hits).reshape(3, -1)
         size = len(self._rows.predictions.labels.names) + 1
@@ -170,12 +170,12 @@ class WeightedRows:
 
     @cached_property
     def _known_weights(self) -> Doubles:
-        """(known,) weights of the rows whose label is known."""
+        """(known,) weights of the known rows."""
         return self._weights[self._rows.predictions.is_known]
 
     @cached_property
     def _areas(self) -> Doubles:
-        """(2,) ROC AUC and average precision, each the mean over the outputs that define it."""
+        """(2,) ROC AUC and average precision, averaged over the outputs that define them."""
         areas = [ranking.areas(self._known_weights) for ranking in self._rows.rankings]
         defined = np.array([pair for pair in areas if not np.isnan(pair[0])])
         return defined.mean(axis=0) if len(defined) else np.array([np.nan, np.nan])
@@ -185,7 +185,7 @@ class WeightedRows:
         if not average:
             return float(self.label_metrics[index, 1])
         if average == "micro":
-            # (3, 1): all labels as one, unknown ones included.
+            # (3, 1): all labels as one, including unknown ones.
             return float(_label_metrics(self._counts.sum(axis=1, keepdims=True))[index, 0])
         if average == "macro":
             return float(self.label_metrics[index].mean())
@@ -193,7 +193,7 @@ class WeightedRows:
         return float(actual @ self.label_metrics[index] / actual.sum()) if actual.any() else 0.0
 
     def _mcc(self) -> float:
-        """Matthews correlation coefficient of several classes (Gorodkin, 2004)."""
+        """Matthews correlation coefficient for several classes (Gorodkin, 2004)."""
         correct, predicted, actual = self._counts
         total = self._total
         variances = (total**2 - predicted @ predicted) * (total**2 - actual @ actual)
@@ -204,7 +204,7 @@ class WeightedRows:
         bins, gaps = self._rows.calibration_gaps
         if not self._known_weights.any():
             return np.nan
-        # A row has one gap with a softmax, otherwise one per output, side by side.
+        # A softmax has one gap per row; otherwise each output has one, side by side.
         weights = np.repeat(self._known_weights, len(gaps) // len(self._known_weights))
         sums = np.bincount(bins, weights * gaps, CALIBRATION_BINS)
         return float(np.abs(sums).sum() / weights.sum())

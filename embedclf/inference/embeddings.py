@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from embedclf.errors import RequestError
 from embedclf.system.arrow import text_column, to_numpy
+from embedclf.system.terminal import format_count
 from embedclf.text.ngrams import pad_texts
 from embedclf.text.tokenizer import BEGIN, END
 from embedclf.text.vocabulary import PADDING, RESERVED
@@ -30,18 +31,18 @@ _MIN_NORM = 1e-12
 """Vectors of zeros have no direction: they get a cosine of 0 instead of a division by 0."""
 
 _COMPARED_SPELLINGS = 200
-"""Words that are compared letter by letter with an unknown one."""
+"""Words that are compared letter by letter with a misspelled one."""
 
 
 @dataclass(frozen=True)
 class EmbeddingEntry:
-    """A token or n-gram, and which labels its vector speaks for."""
+    """A token or n-gram, and the labels that its vector supports."""
 
     name: str
     count: int | None
-    """How often it occurs in the training rows; None if the run does not record that."""
+    """Number of occurrences in the training rows; None if the run does not record it."""
     label_contributions: dict[str, float]
-    """What the vector alone adds to the logit of each label; see `Embeddings`."""
+    """Contribution of the vector, alone in a text, to the logit of each label."""
 
     @property
     def top_label(self) -> str:
@@ -83,7 +84,7 @@ class Embeddings:
     labels: Labels
     weights: Weights
     counts: Counts | None
-    """(rows,) how often each occurs in the training rows; None if the run does not record that."""
+    """(rows,) occurrences in the training rows; None if the run does not record them."""
 
     @classmethod
     def from_run(cls, run: Run) -> Embeddings:
@@ -93,16 +94,16 @@ class Embeddings:
         return cls(classifier.tokenizer, classifier.labels, classifier.weights, counts)
 
     def find_row(self, name: str) -> int:
-        """Find the row of a token, or of an n-gram: words with `<s>` and `</s>` as printed.
+        """Find the row of a token or an n-gram; `<s>` and `</s>` stand for the ends of a text.
 
         Raises:
-            RequestError: The run knows no such token or n-gram.
+            RequestError: The vocabulary has no such token or n-gram.
         """
         has_begin, has_end = name.startswith(f"{BEGIN} "), name.endswith(f" {END}")
         tokens = self._tokenize(name.removeprefix(f"{BEGIN} ").removesuffix(f" {END}"))
         (words,) = tokens.to_lists()
         if not words:
-            raise RequestError(f"{name!r}: holds no token")
+            raise RequestError(f"{name!r}: contains no token; pass a word")
         ids = np.array([self._token_row(word) for word in words], np.int32)
         length = len(ids) + has_begin + has_end
         if length == 1:
@@ -110,8 +111,8 @@ class Embeddings:
         # Position 0 is the padding before the text, where n-grams with `<s>` begin
         row = self._ngram_row(ids, length, 0 if has_begin else 1)
         if row == PADDING:
-            known = f"knows {len(self.tokenizer.ngrams):,} phrases, this is none of them"
-            raise RequestError(f"{name!r}: the run {known}; ask for a single word")
+            count = format_count(len(self.tokenizer.ngrams), "n-gram")
+            raise RequestError(f"{name!r}: not among the {count} of the run; try a single word")
         return row
 
     def select_rows(self, *, ngrams: bool) -> Int32s:
@@ -163,7 +164,7 @@ class Embeddings:
         return self.nearest(from_b - from_a + from_c, limit, exclude=[a, b, c], ngrams=ngrams)
 
     def embed_text(self, text: str) -> EmbeddedText:
-        """Return the ids of a text, and the vectors that the embedding layer gives for them.
+        """Return the ids of a text, and the vectors that the embedding layer returns for them.
 
         Raises:
             RequestError: The text is not Unicode.
@@ -171,7 +172,7 @@ class Embeddings:
         tokens = self._tokenize(text)
         ids = self.tokenizer.encode_tokens(tokens).ids[0]
         (words,) = tokens.to_lists()
-        # unknown tokens keep their spelling, which their id has lost
+        # All OOV tokens have the same id, so names are taken from the text
         kept = words[: self.tokenizer.sequence_length]
         names = (*kept, *self.tokenizer.decode(ids[len(kept) :]))
         return EmbeddedText(text, names, ids, self.weights.embedding[ids])
@@ -191,9 +192,9 @@ class Embeddings:
         ]
 
     def label_contributions(self, vectors: Floats) -> Floats:
-        """Compute what each of the vectors (n, embedding_dim), alone in a text, adds to the logits.
+        """Compute what vectors (n, embedding_dim) contribute to the logits, each alone in a text.
 
-        With flatten pooling this is the mean over all positions.
+        With flatten pooling, this is the mean over all positions.
 
         Returns:
             (n, labels). The two labels of a binary task have opposite contributions. In a
@@ -207,7 +208,7 @@ class Embeddings:
         logits = np.zeros((len(vectors), len(self.weights.dense[-1][1])), np.float32)
         for at_position in kernels:
             logits += self.weights.logits_from_units(vectors @ at_position + bias) / len(kernels)
-        # Minus the logits of a text without tokens, which are not due to the vector
+        # Minus the logits of a text without tokens: the vector does not cause them
         logits -= self.weights.logits_from_units(bias[None])
         if self.labels.task == "binary":
             return np.concatenate([-logits, logits], axis=1)
@@ -216,7 +217,7 @@ class Embeddings:
         return logits
 
     def _end(self, *, ngrams: bool) -> int:
-        """Return the row after the last token, or after the last n-gram."""
+        """Return the row after the last token or, with `ngrams`, after the last n-gram."""
         return self.tokenizer.vocabulary_rows if ngrams else self.tokenizer.first_ngram_id
 
     def _tokenize(self, text: str) -> Tokens:
@@ -234,7 +235,7 @@ class Embeddings:
         """Find the row of a token by a linear search: hashing the vocabulary for one is slower.
 
         Raises:
-            RequestError: There is none.
+            RequestError: It is not in the vocabulary.
         """
         try:
             return len(RESERVED) + self.tokenizer.tokens.index(word)
@@ -251,16 +252,15 @@ class Embeddings:
 
     def _unknown_word(self, word: str) -> str:
         similar = similar_spellings(text_column(self.tokenizer.tokens), word)
-        verb = "is" if len(similar) == 1 else "are"
-        hint = f"; near it {verb} {', '.join(map(repr, similar))}" if similar else ""
-        return f"{word!r}: the run knows no such word{hint}"
+        hint = f"; did you mean {' or '.join(map(repr, similar))}?" if similar else ""
+        return f"{word!r}: not in the run's vocabulary{hint}"
 
 
 def similar_spellings(words: pa.StringArray, word: str, limit: int = 3) -> list[str]:
     """Return the words (n,) whose spelling is most similar to a word.
 
-    Comparing all words letter by letter would be slow: it is done for those only that have the
-    largest fraction of letter pairs in common.
+    Comparing all words letter by letter would be slow. Only the words with the largest fraction of
+    common letter pairs are compared.
     """
     # A word of a single letter is its own pair
     pairs = {word[start : start + 2] for start in range(max(1, len(word) - 1))}

@@ -1,6 +1,6 @@
-"""What each token contributed to the logit.
+"""The contribution of each token to the logit.
 
-Contributions are exact without hidden layers, else they are integrated gradients.
+Contributions are exact without hidden layers; with them, they are integrated gradients.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from embedclf.inference.explanation import Explanation, NgramContribution, Token
 from embedclf.inference.inputs import open_text_source
 from embedclf.inference.integrated_gradients import mean_gradient
 from embedclf.system.arrow import text_column
+from embedclf.text.spans import find_token_spans
 from embedclf.text.vocabulary import PADDING, UNKNOWN
 
 if TYPE_CHECKING:
@@ -62,10 +63,10 @@ def explain_run(
 def explain(
     classifier: Classifier, texts: Iterable[str], label: str | None = None
 ) -> Iterator[Explanation]:
-    """Explain texts one by one: the predicted labels, or the label that is asked for.
+    """Explain texts one by one: their predicted labels, or one label.
 
-    A multilabel text has an explanation for each predicted label; if none is predicted, one for the
-    most probable.
+    In a multilabel task, there is an explanation for each predicted label; if none is predicted,
+    there is one for the most probable label.
 
     Raises:
         RequestError: There is no such label, or a text is not Unicode.
@@ -73,8 +74,8 @@ def explain(
     names = classifier.labels.names
     if label is not None and label not in names:
         match = closest_match(label, names)
-        hint = f"did you mean {match!r}?" if match else f"there are {', '.join(map(repr, names))}"
-        raise RequestError(f"label {label!r}: the run knows no such label; {hint}")
+        hint = f"did you mean {match!r}?" if match else f"labels: {', '.join(map(repr, names))}"
+        raise RequestError(f"--label {label}: the run has no such label; {hint}")
     # not a generator function: a wrong label has to raise before the first text is read
     return (
         explanation
@@ -115,7 +116,7 @@ def _score(classifier: Classifier, texts: list[str], first: int) -> Iterator[_Sc
         column = text_column(texts)
     except UnicodeEncodeError as error:
         raise RequestError(
-            "a text is not UTF-8; pass it by --file and name its encoding"
+            "a text is not UTF-8; pass it in a file with --file and --encoding"
         ) from error
     tokens = classifier.tokenizer.tokenize(column)
     ids = classifier.tokenizer.encode_tokens(tokens).ids
@@ -144,6 +145,9 @@ def _explain(
     known = scored.ids[:kept] != UNKNOWN
     to_units = weights.unit_contributions(scored.ids)  # (input_length, units)
     explained = scored.predicted if label is None else [labels.names.index(label)]
+    names = tuple(labels.names[index] for index in scored.predicted)
+    words = scored.tokens[:kept]
+    spans = find_token_spans(scored.text, words, lowercase=classifier.tokenizer.lowercase)
     for index in explained or [int(scored.probabilities.argmax())]:
         # a binary network has the logit of the second label; the first has its opposite
         output, sign = (0, 2 * index - 1) if labels.task == "binary" else (index, 1)
@@ -153,6 +157,7 @@ def _explain(
         yield Explanation(
             row=scored.row,
             text=scored.text,
+            prediction=names if labels.task == "multilabel" else names[0],
             predicted=index in scored.predicted,
             label=labels.names[index],
             probability=float(scored.probabilities[index]),
@@ -160,12 +165,7 @@ def _explain(
             bias=sign * float(bias),
             padding=float(to_logit[kept:length].sum()),
             tokens=tuple(
-                map(
-                    TokenContribution,
-                    scored.tokens[:kept],
-                    known.tolist(),
-                    to_logit[:kept].tolist(),
-                )
+                map(TokenContribution, words, known.tolist(), to_logit[:kept].tolist(), spans)
             ),
             truncated=len(scored.tokens) - kept,
             pieces=pieces,
@@ -177,7 +177,7 @@ def _explain(
 def _explain_ngrams(
     tokenizer: Tokenizer, scored: _ScoredText, to_logit: Doubles
 ) -> Iterator[NgramContribution]:
-    """Yield the known n-grams of a text; `to_logit` (input_length,) is what each id added.
+    """Yield the known n-grams of a text; `to_logit` (input_length,) has each id's contribution.
 
     After the ids of tokens come `sequence_length` + 1 ids of bigrams, as many of trigrams, and so
     on. The first of each begins before the first token, so `padded` has one more token in front.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedclf.data.jsonlines import existing_column_fault
-from embedclf.data.tables import Table, open_table
+from embedclf.data.tables import MissingColumnError, Table, open_table, suggest_columns
 from embedclf.errors import DataError, RequestError
 from embedclf.inference.streams import line_batch, open_stream, read_available, read_line_batches
 from embedclf.system.arrow import Batch, text_column
@@ -18,12 +18,12 @@ from embedclf.system.formats import FORMATS, FileFormat, InputFormat, output_for
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from embedclf.config.schema import DataConfig
+    from embedclf.config.sections import DataConfig
 
 
 @dataclass(frozen=True)
 class TableFormat:
-    """How to read rows; what is None is detected, or taken from the config."""
+    """How to read rows; None is detected, or taken from the config."""
 
     format: InputFormat | None = None
     delimiter: str | None = None
@@ -32,14 +32,14 @@ class TableFormat:
 
 @dataclass(frozen=True)
 class OutputSpec:
-    """What becomes of the rows, besides their texts being scored."""
+    """Where and how scored rows are written."""
 
     path: Path | None
-    """Where they are written; None is standard output."""
+    """File to write; None is standard output."""
     as_json: bool
-    """Whether they become JSON objects, whatever the path."""
+    """Whether rows are written as JSON objects, whatever the path."""
     added_columns: tuple[str, ...]
-    """Columns that will be added; the source must not have them."""
+    """Columns to add; the source must not have them."""
 
     def format_for(self, source: FileFormat) -> FileFormat:
         """Return the format to write the rows of a source in."""
@@ -56,7 +56,7 @@ class TextSource:
     """Format that they are written in."""
     batches: Iterator[Batch]
     description: str = ""
-    """How a table is read, in words."""
+    """How a table is read, for people."""
 
 
 def source_from_texts(texts: Sequence[str], spec: OutputSpec) -> TextSource:
@@ -68,7 +68,7 @@ def source_from_texts(texts: Sequence[str], spec: OutputSpec) -> TextSource:
     try:
         column = text_column(texts)
     except UnicodeEncodeError as error:
-        raise DataError("a text is not UTF-8; pass it in a file and name its encoding") from error
+        raise DataError("a text is not UTF-8; pass it in a file, with --encoding") from error
     return TextSource(("text",), spec.format_for("delimited"), iter([line_batch(column)]))
 
 
@@ -83,7 +83,7 @@ def open_text_source(
         config: Names the text columns, and says how to read a table where `table_format` does not.
         table_format: How to read it. Without a format, the extension decides; standard input is
             lines.
-        spec: What becomes of the rows; None if only their texts are needed.
+        spec: How rows are written; None if only their texts are needed.
 
     Raises:
         DataError: It cannot be read, lacks a text column, or has a column that will be added.
@@ -93,7 +93,9 @@ def open_text_source(
     name = "standard input" if standard_input else str(path)
     if table_format.format == "lines" or (standard_input and table_format.format is None):
         if table_format.delimiter is not None:
-            raise RequestError("lines have no --delimiter; name a table by --input-format")
+            raise RequestError(
+                "--delimiter: lines have no columns; name the format: --input-format csv"
+            )
         with open_stream(path, standard_input=standard_input) as stream:
             target = spec.format_for("delimited") if spec else "delimited"
             batches = read_line_batches(stream, name, table_format.encoding)
@@ -111,15 +113,15 @@ def _check_table_path(path: Path, table_format: TableFormat, *, is_prediction: b
 
     Raises:
         DataError: It does not exist.
-        RequestError: Neither its extension nor `table_format` says what it is.
+        RequestError: Neither its extension nor `table_format` is a known format.
     """
     if not path.exists():
-        hint = "a text to classify goes behind -t" if is_prediction else "name a table"
+        hint = "to classify a text: -t TEXT" if is_prediction else "pass an existing table"
         raise DataError(f"{path}: no such file; {hint}")
     if table_format.format is None and table_suffix(path) not in FORMATS and not path.is_dir():
         raise RequestError(
-            f"{path}: its ending tells no kind of table, as {', '.join(FORMATS)} do; "
-            "name one by --input-format, lines perhaps"
+            f"{path}: unknown extension; name the format, as in --input-format lines, or use one "
+            f"of {', '.join(FORMATS)}"
         )
 
 
@@ -127,11 +129,11 @@ def _check_table_path(path: Path, table_format: TableFormat, *, is_prediction: b
 def _seekable(
     path: Path, name: str, table_format: TableFormat, *, standard_input: bool
 ) -> Iterator[Path]:
-    """Yield a file that can be read more than once, as tables are; a pipe is copied into one."""
+    """Yield a file that can be read twice, as tables need; a pipe is copied into one."""
     if not standard_input and (path.is_file() or path.is_dir()):
         yield path
         return
-    # The format is read off the ending of the copy, too
+    # The extension of the copy also says its format
     suffix = f".{table_format.format}" if table_format.format else table_suffix(path)
     with tempfile.NamedTemporaryFile(suffix=suffix) as file:
         with open_stream(path, standard_input=standard_input) as stream:
@@ -142,8 +144,8 @@ def _seekable(
                     file.flush()
                 except OSError as error:
                     raise DataError(
-                        f"{tempfile.gettempdir()}: cannot hold a copy of {name}: "
-                        f"{error.strerror}; name another folder in TMPDIR"
+                        f"{tempfile.gettempdir()}: no room for a copy of {name}: "
+                        f"{error.strerror}; set TMPDIR to another folder"
                     ) from error
         yield Path(file.name)
 
@@ -152,20 +154,27 @@ def _open_table(file: Path, name: str, config: DataConfig, table_format: TableFo
     delimiter = table_format.delimiter
     if delimiter is None:
         delimiter = "\t" if table_format.format == "tsv" else config.delimiter
-    return open_table(
-        file,
-        config.text_columns,
-        delimiter=delimiter,
-        encoding=config.encoding if table_format.encoding is None else table_format.encoding,
-        suffix=f".{table_format.format}" if table_format.format else None,
-        name=name,
-    )
+    try:
+        return open_table(
+            file,
+            config.text_columns,
+            delimiter=delimiter,
+            encoding=config.encoding if table_format.encoding is None else table_format.encoding,
+            suffix=f".{table_format.format}" if table_format.format else None,
+            name=name,
+        )
+    except MissingColumnError as error:
+        hint = suggest_columns(error.column, error.table.columns)
+        raise DataError(
+            f"{name}:1: no column {error.column!r}, which the run reads as text; {hint}; rename "
+            f"the text column of the table to {error.column!r}"
+        ) from error
 
 
 def _table_source(table: Table, text_columns: list[str], spec: OutputSpec | None) -> TextSource:
     description = f"{table.name}: read as {table.description}"
     if spec is None:
-        # as if for JSON lines, whose records may differ in their keys: only texts are needed
+        # Read as for JSON Lines, whose records may differ in their keys: only texts are needed
         batches = table.iter_scoring_batches(text_columns, target="jsonl", reserved=())
         return TextSource((), "jsonl", batches, description)
     for column in spec.added_columns:

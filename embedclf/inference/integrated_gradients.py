@@ -4,7 +4,7 @@ Sundararajan, Taly and Yan, Axiomatic Attribution for Deep Networks, 2017, secti
 averaged along the straight line from a baseline, here vectors of zeros, to the text. Pooling and
 the first dense layer map this line to a straight line. The layers above it are linear, except where
 a ReLU changes between 0 and its input. Between these points the gradient is constant, so its mean
-is a finite sum and no approximation.
+is a finite sum, not an approximation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def mean_gradient(weights: Weights, contributions: Floats, output: int) -> tuple[Doubles, int]:
     """Average the gradient of a logit on the line from no tokens to the text.
 
-    Computed in float64, as breakpoints may lie closer together than float32 can tell apart.
+    Computed in float64, since breakpoints can be closer together than float32 resolves.
 
     Args:
         weights: Of the network.
@@ -30,7 +30,7 @@ def mean_gradient(weights: Weights, contributions: Floats, output: int) -> tuple
 
     Returns:
         (units,) the mean derivative of the logit by each unit of the first dense layer, and the
-        number of linear pieces of the line; 0 without hidden layers, where all is linear.
+        number of linear pieces of the line; 0 without hidden layers.
     """
     start = weights.dense[0][1].astype(np.float64)  # (units,) without tokens: the bias
     change = contributions.sum(axis=0, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Where scored rows go: CSV, TSV, JSON lines, Parquet.
+"""Scored rows as CSV, TSV, JSON Lines and Parquet.
 
 Rows are rendered in the thread that scored them, and written in one thread, in order.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MEMORY_BYTES = 1 << 24
-"""Output that is held back beyond this size goes to disk."""
+"""Buffered output beyond this size goes to disk."""
 
 _GROUP_BYTES = 1 << 23
 """Size of a Parquet row group in memory."""
@@ -36,7 +36,7 @@ class Output(Protocol):
     """Takes scored rows, batch by batch."""
 
     def render(self, rows: pa.RecordBatch, records: pa.Array | None) -> Any:
-        """Turn rows into what `write` takes; several threads may call this at once.
+        """Render rows for `write`; several threads may call this at once.
 
         Args:
             rows: (n,) columns that are kept and added.
@@ -56,6 +56,7 @@ def open_output(
     file_format: FileFormat,
     columns: Sequence[str],
     *,
+    list_separator: str = "|",
     escape_formulas: bool = False,
 ) -> Iterator[Output]:
     """Open a table to write scored rows to.
@@ -65,15 +66,21 @@ def open_output(
             block succeeds. None is standard output.
         file_format: Of the table.
         columns: Names of the columns.
+        list_separator: Joins the items of a list in CSV and TSV; other formats keep lists.
         escape_formulas: Whether to neutralize cells that a spreadsheet would run as formulas.
 
     Raises:
-        DataError: The file cannot be written, or the format cannot hold the columns.
+        DataError: The file cannot be written, or the format does not support the columns.
     """
     if file_format != "delimited":
         _refuse_duplicates(columns, path)
+    lines: CsvLines | JsonLines = JsonLines()
+    if file_format == "delimited":
+        delimiter = "\t" if path is not None and table_suffix(path) == ".tsv" else ","
+        lines = CsvLines(
+            delimiter, columns, list_separator=list_separator, escape_formulas=escape_formulas
+        )
     if path is None:
-        lines = _line_format(file_format, ",", columns, escape_formulas=escape_formulas)
         yield _LineWriter(sys.stdout.buffer, lines)
         return
     try:
@@ -82,10 +89,6 @@ def open_output(
                 with _ParquetWriter(file) as writer:
                     yield writer
             else:
-                delimiter = "\t" if table_suffix(path) == ".tsv" else ","
-                lines = _line_format(
-                    file_format, delimiter, columns, escape_formulas=escape_formulas
-                )
                 yield _LineWriter(file, lines, compressed=is_compressed(path))
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror}") from error
@@ -115,9 +118,9 @@ def open_json_object(name: str, run: str, columns: Sequence[str] = ()) -> Iterat
 
 @contextmanager
 def buffered_stdout() -> Iterator[IO[bytes]]:
-    """Hold back what is written, on disk if it is long, and print it when the block succeeds.
+    """Buffer output, on disk if it is long, and print it when the block succeeds.
 
-    After an error nothing is printed, so that programs never read half an object.
+    After an error nothing is printed, so programs never read half an object.
     """
     with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as file:
         yield file
@@ -172,7 +175,7 @@ class _LineWriter:
         self._file.flush()
 
     def _compress(self, content: bytes | memoryview) -> bytes | memoryview:
-        """Compress content as a gzip member of its own, so that threads can do so in parallel.
+        """Compress content as a separate gzip member, which threads can do in parallel.
 
         The members of a file are read as one stream. Without a time stamp, the same rows give the
         same file.
@@ -211,7 +214,7 @@ class _ParquetWriter:
         return self
 
     def __exit__(self, error_type: type[BaseException] | None, *error: object) -> None:
-        # A table without rows is written, too, for its columns
+        # A table without rows is also written, for its columns
         if error_type is None and (self._held or self._writer is None):
             self._write_group()
         if self._writer is not None:
@@ -242,7 +245,7 @@ class _ParquetWriter:
 
 
 def _refuse_duplicates(columns: Sequence[str], path: Path | None) -> None:
-    """Check that columns can be keys.
+    """Check that column names are unique, as keys must be.
 
     Raises:
         DataError: Two have the same name.
@@ -253,11 +256,3 @@ def _refuse_duplicates(columns: Sequence[str], path: Path | None) -> None:
                 f"{path or 'standard output'}: two columns would be named {column!r}; rename one, "
                 "or write CSV"
             )
-
-
-def _line_format(
-    file_format: FileFormat, delimiter: str, columns: Sequence[str], *, escape_formulas: bool
-) -> CsvLines | JsonLines:
-    if file_format == "jsonl":
-        return JsonLines()
-    return CsvLines(delimiter, columns, escape_formulas=escape_formulas)

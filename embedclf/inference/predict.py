@@ -1,4 +1,4 @@
-"""Rows in, rows with predictions out, in order."""
+"""Predict: rows in, rows with predictions out, in the same order."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import itertools
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from embedclf.errors import RequestError
 from embedclf.inference.inputs import (
@@ -22,7 +21,8 @@ from embedclf.inference.inputs import (
 )
 from embedclf.inference.outputs import RowBuffer, open_json_object, open_output
 from embedclf.inference.serialization import DECIMALS
-from embedclf.system.arrow import format_decimals, mask_column, number_column, text_column
+from embedclf.system.arrow import mask_column, number_column, text_column
+from embedclf.system.progress import activity
 from embedclf.system.threads import parallel_map
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from embedclf.inference.outputs import Output
     from embedclf.model.classifier import Classifier
     from embedclf.runs.run import Run
-    from embedclf.system.arrays import Int32s
     from embedclf.system.arrow import Batch
 
     LabelIndices = npt.NDArray[np.integer]  # (n,)
@@ -53,9 +52,9 @@ class PredictionRequest:
     as_json: bool = False
     """Whether to print one JSON object instead."""
     in_memory: bool = False
-    """Whether to keep the rows in memory instead."""
+    """Whether to return the rows instead."""
     escape_formulas: bool = False
-    """Whether to neutralize cells that a spreadsheet would run as formulas."""
+    """Whether to escape cells that a spreadsheet would run as formulas."""
     all_probabilities: bool = False
     """Whether to add the probability of each label."""
     top_k: int = 0
@@ -63,20 +62,12 @@ class PredictionRequest:
 
 
 @dataclass(frozen=True)
-class PredictionProgress:
-    """Event: rows were scored and written."""
-
-    rows: int
-    """So far."""
-    fraction_read: float | None
-    """Of the source, 0 to 1; None if its size is unknown."""
-
-
-@dataclass(frozen=True)
 class PredictionSummary:
     """What a prediction wrote."""
 
     row_count: int
+    without_known_token: int
+    """Rows of whose texts the network read no known token."""
     rows: list[dict[str, Any]]
     """The rows themselves if they were kept in memory, else none."""
 
@@ -85,7 +76,7 @@ def predict(
     run: Run,
     source: Path | Sequence[str],
     request: PredictionRequest,
-    on_event: Callable[[TextSource | PredictionProgress], None] = lambda _event: None,
+    on_event: Callable[[TextSource], None] = lambda _source: None,
 ) -> PredictionSummary:
     """Predict the labels of a table, or of texts, and write the rows in order.
 
@@ -93,12 +84,12 @@ def predict(
         run: Whose classifier to use.
         source: A table, `-` for standard input, or the texts themselves.
         request: How to read the rows, what to add to them, and where to write them.
-        on_event: Called with the opened source, and after each batch that was written.
+        on_event: Called with the opened source.
 
     Raises:
         DataError: The rows cannot be read or written, or have a column that would be added.
-        RequestError: `top_k` exceeds the number of labels, or the format of the output lacks what
-            is requested.
+        RequestError: `top_k` exceeds the number of labels, or the output format does not support
+            a requested option.
     """
     predictor = _make_predictor(run, request)
     as_json = request.as_json or request.in_memory
@@ -117,8 +108,8 @@ def predict(
             output = stack.enter_context(
                 _open_output(run, request, text_source, predictor.added_columns)
             )
-        row_count = _write_predictions(predictor, text_source, output, on_event)
-        return PredictionSummary(row_count, buffer.rows)
+        counts = _write_predictions(predictor, text_source, output)
+        return PredictionSummary(*counts, buffer.rows)
 
 
 @dataclass(frozen=True)
@@ -126,8 +117,6 @@ class Predictor:
     """Adds predictions to batches of rows."""
 
     classifier: Classifier
-    label_separator: str = "|"
-    """Between several labels of a row."""
     all_probabilities: bool = False
     """Whether to add the probability of each label."""
     top_k: int = 0
@@ -144,14 +133,18 @@ class Predictor:
             *(name for rank in range(1, self.top_k + 1) for name in _rank_columns(rank)),
             "truncated",
             "unknown_share",
+            "no_known_token",
         )
 
     def predict(self, batch: Batch) -> pa.RecordBatch:
         """Return the rows of a batch with the added columns.
 
-        In a multilabel task, `prediction` joins all labels whose probability reaches their
-        threshold (the empty text if none does) and `probability` joins theirs, as text. Otherwise
-        they are one label and a number.
+        In a multilabel task, `prediction` is a list of all labels whose probability reaches their
+        threshold, and `probability` a list of their probabilities. Otherwise they are one label and
+        a number.
+
+        The prediction for a text with `no_known_token` says nothing about the text. An empty text
+        has an `unknown_share` of 1.
         """
         tokenizer, labels = self.classifier.tokenizer, self.classifier.labels
         encoding = tokenizer.encode(batch.texts)
@@ -164,8 +157,14 @@ class Predictor:
             for indices in labels.rank(probabilities)[:, : self.top_k].T:  # (n,) of one rank
                 columns += [_label_names(labels, indices), _rounded(_select(by_label, indices))]
         truncated = encoding.lengths > tokenizer.sequence_length
-        unknown = encoding.unknown / np.maximum(encoding.lengths, 1)
-        columns += [mask_column(truncated), _rounded(unknown)]
+        unknown = np.where(
+            encoding.lengths == 0, 1.0, encoding.unknown / np.maximum(encoding.lengths, 1)
+        )
+        columns += [
+            mask_column(truncated),
+            _rounded(unknown),
+            mask_column(~encoding.has_known_token),
+        ]
         fields = [
             pa.field(name, column.type)
             for name, column in zip(self.added_columns, columns, strict=True)
@@ -182,11 +181,10 @@ class Predictor:
             return [_label_names(labels, decisions), _rounded(_select(by_label, decisions))]
         rows, indices = np.nonzero(decisions)
         # `rows` ascends, as nonzero goes row by row; (n + 1,) where the labels of each row begin
-        offsets = np.searchsorted(rows, np.arange(len(decisions) + 1)).astype(np.int32)
-        values = format_decimals(by_label[rows, indices], DECIMALS)
+        offsets = number_column(np.searchsorted(rows, np.arange(len(decisions) + 1)).astype("i4"))
         return [
-            _join(offsets, _label_names(labels, indices), self.label_separator),
-            _join(offsets, values, self.label_separator),
+            pa.ListArray.from_arrays(offsets, _label_names(labels, indices)),
+            pa.ListArray.from_arrays(offsets, _rounded(by_label[rows, indices])),
         ]
 
 
@@ -202,62 +200,76 @@ def ranked_labels(row: dict[str, Any]) -> list[tuple[str, float]]:
     return top or [(name.removeprefix(_PROBABILITY_PREFIX), row[name]) for name in columns]
 
 
+class _ScoredBatch(NamedTuple):
+    """A batch on its way from the thread that scored it to the one that writes."""
+
+    rendered: Any
+    rows: int
+    without_known_token: int
+    fraction_read: float | None
+    flush: bool
+
+
 def _make_predictor(run: Run, request: PredictionRequest) -> Predictor:
     classifier = run.classifier()
     label_count = len(classifier.labels.names)
     if request.top_k > label_count:
         raise RequestError(
-            f"-k {request.top_k}: {run.path} knows {label_count} labels; ask for fewer"
+            f"-k {request.top_k}: {run.path} has only {label_count} labels; ask for fewer"
         )
-    multilabel = classifier.labels.task == "multilabel"
-    # The config has no separator if each label has a column of its own
-    separator = (multilabel and run.config().data.label_separator) or "|"
-    return Predictor(classifier, separator, request.all_probabilities, request.top_k)
+    return Predictor(classifier, request.all_probabilities, request.top_k)
 
 
 def _open_output(
     run: Run, request: PredictionRequest, source: TextSource, added_columns: tuple[str, ...]
 ) -> AbstractContextManager[Output]:
     if request.escape_formulas and source.output_format != "delimited":
-        raise RequestError("--safe-csv goes with CSV and TSV; other tables run no formulas")
+        raise RequestError("--safe-csv applies only to CSV and TSV; other formats run no formulas")
     columns = (*source.columns, *added_columns)
     if request.as_json:
         return open_json_object("predictions", str(run.path), columns)
     return open_output(
-        request.output, source.output_format, columns, escape_formulas=request.escape_formulas
+        request.output,
+        source.output_format,
+        columns,
+        # A run with one column per label has no separator
+        list_separator=run.config().data.label_separator or "|",
+        escape_formulas=request.escape_formulas,
     )
 
 
-def _write_predictions(
-    predictor: Predictor,
-    source: TextSource,
-    output: Output,
-    on_event: Callable[[PredictionProgress], None],
-) -> int:
+def _write_predictions(predictor: Predictor, source: TextSource, output: Output) -> tuple[int, int]:
     """Score and render batches on all cores while others are read and written.
 
     Returns:
-        The number of rows.
+        The number of rows, and of those without a known token.
     """
 
-    def work(batch: Batch) -> tuple[Any, PredictionProgress, bool]:
+    def work(batch: Batch) -> _ScoredBatch:
         rows = predictor.predict(batch)
-        rendered = output.render(rows, batch.records)
-        # Rows of this batch only; they are added up below, in order
-        return rendered, PredictionProgress(rows.num_rows, batch.fraction_read), batch.flush
+        no_known_token = rows.column(rows.num_columns - 1)
+        return _ScoredBatch(
+            output.render(rows, batch.records),
+            rows.num_rows,
+            no_known_token.true_count,
+            batch.fraction_read,
+            batch.flush,
+        )
 
-    row_count = 0
+    row_count = without_known_token = 0
     batches = parallel_map(work, source.batches, flush_after=lambda batch: batch.flush)
     # Closing ends the worker threads, also if writing fails
-    with closing(batches) as results:
-        for rendered, progress, flush in results:
-            output.write(rendered)
-            row_count += progress.rows
-            on_event(PredictionProgress(row_count, progress.fraction_read))
-            if flush:
+    with closing(batches) as results, activity("predicting", unit="rows") as predicting:
+        for scored in results:
+            output.write(scored.rendered)
+            row_count += scored.rows
+            without_known_token += scored.without_known_token
+            predicting.advance(scored.rows)
+            predicting.fraction = scored.fraction_read
+            if scored.flush:
                 output.flush()
     output.flush()
-    return row_count
+    return row_count, without_known_token
 
 
 def _rank_columns(rank: int) -> tuple[str, str]:
@@ -277,9 +289,3 @@ def _label_names(labels: Labels, indices: LabelIndices) -> pa.Array:
 def _rounded(numbers: npt.NDArray[np.floating]) -> pa.Array:
     """Make a float64 column: a float32 rounded to 6 decimals would be printed with more."""
     return number_column(numbers.astype(np.float64).round(DECIMALS))
-
-
-def _join(offsets: Int32s, texts: pa.Array, separator: str) -> pa.Array:
-    """Join the texts of each row (n,), which start at offsets (n + 1,)."""
-    lists = pa.ListArray.from_arrays(number_column(offsets), texts)
-    return pc.binary_join(lists, text_column([separator])[0])

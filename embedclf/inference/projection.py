@@ -9,6 +9,7 @@ import numpy as np
 from rich.cells import cell_len
 
 from embedclf.errors import RequestError
+from embedclf.system.progress import activity
 from embedclf.system.terminal import shorten_name
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ def build_word_map(
     """
     rows = _select_rows(embeddings, limit, by, ngrams=ngrams)
     if len(rows) < _MIN_POINTS:
-        raise RequestError(f"a map needs {_MIN_POINTS} tokens, the run knows {len(rows)}")
+        raise RequestError(
+            f"a map needs {_MIN_POINTS} tokens, but the run has {len(rows)}; train on more rows"
+        )
     vectors = embeddings.weights.embedding[rows].astype(np.float64)
     entries = embeddings.entries(rows)
     plane, ratios = _project_pca(vectors) if method == "pca" else _project_tsne(vectors, seed)
@@ -121,11 +124,14 @@ def _select_rows(embeddings: Embeddings, limit: int, by: RankBy, *, ngrams: bool
         rows = rows[np.argsort(-contributions.max(axis=1), kind="stable")]
     elif ngrams:  # without n-grams, rows are in the order of counts
         if embeddings.counts is None:
-            raise RequestError("the run does not know how often phrases were read; train again")
+            raise RequestError(
+                "--by count: the run does not record how frequent n-grams are; train again"
+            )
         rows = rows[np.argsort(-embeddings.counts[rows], kind="stable")]
     return rows[:limit]
 
 
+@activity("computing principal components")
 def _project_pca(vectors: Doubles) -> tuple[Doubles, tuple[float, ...]]:
     """Project vectors (n, embedding_dim) on their first two principal components.
 
@@ -141,6 +147,7 @@ def _project_pca(vectors: Doubles) -> tuple[Doubles, tuple[float, ...]]:
     return plane, tuple((variances[:2] / total).tolist())
 
 
+@activity("projecting vectors with t-SNE")
 def _project_tsne(vectors: Doubles, seed: int) -> tuple[Doubles, tuple[float, ...]]:
     from sklearn.manifold import TSNE
 
@@ -160,6 +167,7 @@ def _scale_to_map(plane: Doubles) -> Doubles:
     return positions
 
 
+@activity("placing names")
 def _place_names(points: Doubles, names: list[str]) -> list[NamePosition | None]:
     """Place each name next to its point where it covers no point and no name placed before it.
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embedclf.errors import DataError
-from embedclf.system.arrow import format_decimals, text_column, to_numpy
+from embedclf.system.arrow import format_decimals, number_column, text_column, to_numpy
 from embedclf.system.text_files import one_line
 
 if TYPE_CHECKING:
@@ -20,18 +20,18 @@ DECIMALS = 6
 """Of every probability and fraction that is written."""
 
 _FORMULA = r"^[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
-"""How a cell begins that a spreadsheet runs as a formula; the last four are full-width =+-@."""
+"""Beginning of a cell that spreadsheets run as a formula; the last four are full-width =+-@."""
 
 _NUMBER = r"^[+-]?[0-9]+([.,][0-9]+)*([eE][+-]?[0-9]+)?$"
 
 
 class JsonLines:
-    """JSON lines."""
+    """JSON Lines."""
 
     header = b""
 
     def render(self, rows: pa.RecordBatch, records: pa.Array | None) -> bytes:
-        """Render rows, each added to its record if there are records."""
+        """Render rows as lines, each appended to its record if there are records."""
         return "".join(f"{line}\n" for line in json_objects(rows, records)).encode()
 
 
@@ -45,14 +45,16 @@ def json_objects(rows: pa.RecordBatch, records: pa.Array | None) -> Iterator[str
         records: (n,) JSON objects that the columns are appended to; None writes the columns alone.
 
     Raises:
-        DataError: A value has no form in JSON.
+        DataError: A value cannot be written as JSON.
     """
     try:
         plain = pa.RecordBatch.from_arrays(
             list(map(_to_json_types, rows.schema.names, rows.columns)), rows.schema.names
         ).to_pylist()
     except (ValueError, OverflowError, pa.ArrowException) as error:
-        raise DataError(f"a cell cannot be JSON: {one_line(error)}; write Parquet") from error
+        raise DataError(
+            f"a cell cannot be written as JSON: {one_line(error)}; write Parquet"
+        ) from error
     kept = [None] * len(plain) if records is None else records.to_pylist()
     for row, record in zip(plain, kept, strict=True):
         added = _dump(row)
@@ -64,14 +66,14 @@ def json_objects(rows: pa.RecordBatch, records: pa.Array | None) -> Iterator[str
 
 
 def _to_json_types(name: str, column: pa.Array) -> pa.Array:
-    """Cast times and decimals to text: Python's own types hold a smaller range than Arrow's.
+    """Cast times and decimals to text: Python's types have a smaller range than Arrow's.
 
     Raises:
         DataError: The column holds bytes.
     """
     dtype, types = column.type, pa.types
     if types.is_binary(dtype) or types.is_large_binary(dtype) or types.is_fixed_size_binary(dtype):
-        raise DataError(f"column {name!r} holds bytes, which JSON cannot; write Parquet")
+        raise DataError(f"column {name!r} holds bytes, which JSON has no type for; write Parquet")
     if types.is_temporal(dtype) or types.is_decimal(dtype):
         return column.cast(pa.string())
     return column
@@ -95,21 +97,30 @@ def _replace_nan(value: Any) -> Any:
 
 
 class CsvLines:
-    """CSV as in RFC 4180, but with line feeds; cells are quoted only where necessary.
+    """CSV by RFC 4180, but with line feeds; cells are quoted only where necessary.
 
-    With formulas escaped, all text is quoted. Everything is done column by column in Arrow, which
-    releases the global interpreter lock and makes no Python string per cell.
+    If formulas are escaped, all text is quoted. Arrow formats column by column, which releases the
+    global interpreter lock and creates no Python string per cell.
     """
 
-    def __init__(self, delimiter: str, columns: Sequence[str], *, escape_formulas: bool) -> None:
+    def __init__(
+        self,
+        delimiter: str,
+        columns: Sequence[str],
+        *,
+        list_separator: str,
+        escape_formulas: bool,
+    ) -> None:
         """Create the header.
 
         Args:
             delimiter: Between two cells.
             columns: Names for the header.
+            list_separator: Joins the items of a cell that holds a list.
             escape_formulas: Whether to neutralize cells that a spreadsheet would run as formulas.
         """
         self._escape_formulas = escape_formulas
+        self._list_separator = text_column([list_separator])[0]
         self._delimiter, self._line_feed, self._quote, self._empty, self._apostrophe = text_column(
             [delimiter, "\n", '"', "", "'"]
         )
@@ -127,7 +138,7 @@ class CsvLines:
         Taking the buffer avoids a copy. It may be longer than the text, which the last offset ends.
         """
         *cells, last = map(self._format, columns)
-        # Part of the last cell, so that no delimiter comes before the line feed
+        # Part of the last cell, so no delimiter comes before the line feed
         with_line_feed = pc.binary_join_element_wise(last, self._line_feed, self._empty)
         lines = pc.binary_join_element_wise(*cells, with_line_feed, self._delimiter)
         _, offsets, content = lines.buffers()
@@ -135,7 +146,9 @@ class CsvLines:
         return memoryview(content)[: memoryview(offsets).cast("i")[len(lines)]]
 
     def _format(self, column: pa.Array) -> pa.Array:
-        # Only added columns are numbers: those of a source come as text for CSV
+        # Only added columns are lists or numbers: those of a source come as text for CSV
+        if pa.types.is_list(column.type):
+            column = self._join_lists(column)
         if column.type == pa.float64():
             return format_decimals(to_numpy(column), DECIMALS)
         if column.type == pa.bool_() or pa.types.is_integer(column.type):
@@ -145,6 +158,15 @@ class CsvLines:
         special = pc.match_substring_regex(column, self._special)
         # Without such a cell, the column is passed on uncopied
         return pc.if_else(special, self._quoted(column), column) if special.true_count else column
+
+    def _join_lists(self, column: pa.ListArray) -> pa.Array:
+        items = column.flatten()
+        if items.type == pa.float64():
+            items = format_decimals(to_numpy(items), DECIMALS)
+        # (n + 1,) where the items of each row begin; a slice begins after 0
+        offsets = to_numpy(column.offsets)
+        lists = pa.ListArray.from_arrays(number_column(offsets - offsets[0]), items)
+        return pc.binary_join(lists, self._list_separator)
 
     def _quoted(self, column: pa.Array) -> pa.Array:
         doubled = pc.replace_substring(column, '"', '""')

@@ -1,4 +1,4 @@
-"""Files and standard input as byte streams; their lines in batches, as they arrive."""
+"""Files and standard input as byte streams, read in batches of lines as they arrive."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SILENCE_SECONDS = 0.02
-"""Lines are scored when nothing has arrived for this long."""
+"""Lines are scored if nothing has arrived for this long."""
 
 _MAX_WAIT_SECONDS = 0.2
-"""Lines are scored when the first of them has waited this long, even if more keep arriving."""
+"""Lines are scored if the first of them has waited this long, even if more keep arriving."""
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def open_stream(path: Path, *, standard_input: bool) -> Iterator[Any]:
     """
     if standard_input:
         if sys.stdin is None:  # a process without a console or with a closed descriptor 0
-            raise DataError("standard input is closed; name a table, or a text with -t")
+            raise DataError("standard input is closed; pass a table, or a text with -t")
         yield sys.stdin.buffer
         return
     try:
@@ -76,7 +76,9 @@ def read_line_batches(stream: Any, name: str, encoding: str | None) -> Iterator[
     try:
         codec_name(encoding)
     except LookupError as error:
-        raise RequestError(f"--encoding {encoding}: unknown; see Python's codecs") from error
+        raise RequestError(
+            f"--encoding {encoding}: unknown; use a name of Python's codecs, such as cp1252"
+        ) from error
     # Incremental, as a chunk may end within a character
     decoder = codecs.getincrementaldecoder(encoding)()
     number, unfinished = 1, [""]  # pieces of a line; joined once, as a line may be long
@@ -105,7 +107,7 @@ def line_batch(texts: pa.Array, *, flush: bool = False) -> Batch:
 def _decode(
     decoder: codecs.IncrementalDecoder, chunk: bytes, encoding: str, name: str, number: int
 ) -> str:
-    """Decode a chunk; an empty one is the end.
+    """Decode a chunk; an empty chunk ends the text.
 
     Raises:
         DataError: It cannot be decoded; the message has the number of the line.
@@ -115,7 +117,9 @@ def _decode(
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode(encoding, errors="replace")
         number += before.count("\n")
-        raise DataError(f"{name}:{number}: not {encoding}; name its --encoding") from error
+        raise DataError(
+            f"{name}:{number}: not {encoding}; name the encoding, such as --encoding cp1252"
+        ) from error
     except UnicodeError as error:  # from UTF-16 without a byte-order mark, and others
         raise DataError(f"{name}:{number}: not {encoding}: {error}") from error
 
@@ -135,8 +139,8 @@ def _batches(lines: list[str], *, is_first: bool, flush: bool) -> Iterator[Batch
 def _chunks(stream: Any, name: str) -> Iterator[tuple[bytes, bool]]:
     """Yield bytes, about `BLOCK_BYTES` at once, and whether their lines must not wait for more.
 
-    The last chunk is empty. Larger chunks are faster, but who types lines or sends them one by one
-    wants each answered at once.
+    The last chunk is empty. Larger chunks are faster, but lines that are typed or sent one by one
+    need an immediate answer.
     """
     held: list[bytes] = []
     size, oldest = 0, 0.0

@@ -13,6 +13,7 @@ from pyarrow import parquet
 from embedclf.errors import DataError, RequestError
 from embedclf.system.arrow import number_column, text_column
 from embedclf.system.files import draft_directory, draft_file, publish_directory
+from embedclf.system.progress import activity
 from embedclf.system.terminal import escape_controls
 
 if TYPE_CHECKING:
@@ -39,12 +40,13 @@ embeddings {
 """
 
 
+@activity("writing vectors")
 def export_vectors(
     embeddings: Embeddings, target: Path, export_format: ExportFormat, *, ngrams: bool = False
 ) -> int:
     """Write the vectors of a run, in the order of its vocabulary.
 
-    The words of an n-gram are joined by `_`, as a blank separates columns.
+    The words of an n-gram are joined by `_`, since a space separates columns.
 
     Args:
         embeddings: Of the run.
@@ -75,7 +77,7 @@ def export_vectors(
 
 @dataclass(frozen=True)
 class _NamedVectors:
-    """Tokens and n-grams in the order of the vocabulary, and what is known about them."""
+    """Tokens and n-grams in the order of the vocabulary, with counts and vectors."""
 
     names: list[str]
     counts: Counts | None
@@ -101,7 +103,7 @@ class _NamedVectors:
     def lines(self, separator: str, *, names: bool) -> Iterator[bytes]:
         """Yield vectors as lines; numbers have the fewest digits that restore them exactly."""
         for start in range(0, len(self.names), _BLOCK_ROWS):
-            # (embedding_dim, rows), contiguous, as `number_column` takes the buffer as it is
+            # (embedding_dim, rows), contiguous, since `number_column` does not copy the buffer
             block = np.ascontiguousarray(self.vectors[start : start + _BLOCK_ROWS].T)
             columns = [number_column(column).cast(pa.string()) for column in block]
             if names:
@@ -119,7 +121,9 @@ def _write_word2vec(file: IO[bytes], vectors: _NamedVectors) -> None:
 def _write_npz(file: IO[bytes], vectors: _NamedVectors) -> None:
     longest = max(map(len, vectors.names), default=1)
     if longest * len(vectors.names) > _MAX_NPZ_CHARACTERS:
-        raise RequestError(f"a token has {longest:,} letters, too many for npz; write parquet")
+        raise RequestError(
+            f"a token has {longest:,} characters, too many for npz; use --format parquet"
+        )
     arrays: dict[str, Any] = {
         "tokens": np.array(vectors.names, np.str_),
         "vectors": vectors.vectors,
@@ -152,7 +156,7 @@ def _count_column(vectors: _NamedVectors) -> pa.Array:
 def _write_directory(target: Path, vectors: _NamedVectors) -> None:
     """Write the files of TensorBoard's Projector; the directory appears as a whole."""
     if target.exists() or target.is_symlink():
-        raise RequestError(f"{target}: is there already; name another folder, or move it")
+        raise RequestError(f"{target}: already exists; name another folder, or move it")
     best = vectors.label_contributions.argmax(axis=1)
     largest = vectors.label_contributions.max(axis=1)
     counts = [""] * len(best) if vectors.counts is None else vectors.counts.tolist()
@@ -169,7 +173,7 @@ def _write_directory(target: Path, vectors: _NamedVectors) -> None:
             )
         (folder / "projector_config.pbtxt").write_text(_PROJECTOR_CONFIG, encoding="utf-8")
         if not publish_directory(folder, target):
-            raise RequestError(f"{target}: exists by now; nothing was written")
+            raise RequestError(f"{target}: was created meanwhile; choose another -o")
 
 
 _WRITERS = {"word2vec": _write_word2vec, "npz": _write_npz, "parquet": _write_parquet}

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @contextmanager
 def _keras_on_tensorflow() -> Iterator[None]:
-    """Let Keras read in the environment, when it is imported first, to run on TensorFlow."""
+    """Set the environment variable that makes Keras run on TensorFlow when it is imported."""
     before = os.environ.get("KERAS_BACKEND")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
         yield
     finally:
-        # Keras reads the variable only when it is imported, so the caller's value can return
+        # Keras reads the variable only on import, so the caller's value can be restored
         if before is None:
             del os.environ["KERAS_BACKEND"]
         else:
@@ -39,8 +39,8 @@ with _keras_on_tensorflow():
 # The environment has no effect if Keras was imported before this module
 if keras.backend.backend() != "tensorflow":
     raise TrainingError(
-        f"Keras runs on {keras.backend.backend()} in this process; "
-        "embedclf needs TensorFlow: set KERAS_BACKEND=tensorflow before Keras is imported"
+        f"Keras runs on {keras.backend.backend()} in this process, but embedclf needs TensorFlow; "
+        "set KERAS_BACKEND=tensorflow before Keras is imported"
     )
 
 OutOfMemory = tf.errors.ResourceExhaustedError
@@ -50,7 +50,7 @@ __all__ = ["Device", "OutOfMemory", "keras", "seeded", "small_steps", "start", "
 
 @dataclass(frozen=True)
 class Device:
-    """What a training runs on."""
+    """The device that a training runs on."""
 
     kind: str
     """cpu or gpu."""
@@ -63,16 +63,15 @@ def start(device: str) -> Device:
     """Choose the device, and make every operation of this process deterministic.
 
     Args:
-        device: auto (a GPU where there is one), cpu or gpu.
+        device: auto (a GPU if TensorFlow finds one), cpu or gpu.
 
     Raises:
-        TrainingError: A GPU was asked for and there is none, or the process runs on another
-            device already.
+        TrainingError: TensorFlow finds no GPU, or the process already runs on another device.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
         raise TrainingError(
-            "training.device: gpu, but TensorFlow sees none; install a driver and "
+            "training.device: gpu, but TensorFlow finds no GPU; install a driver and "
             "'embedclf[gpu]', or set training.device: cpu"
         )
     # A seed is not enough: some parallel operations add in varying order
@@ -86,8 +85,8 @@ def start(device: str) -> Device:
 def seeded(seed: int) -> Iterator[None]:
     """Build a network whose random numbers come from a seed.
 
-    Keras draws the seeds of its layers from Python's generator. That one and NumPy's are left as
-    they were; TensorFlow's keeps the seed.
+    Keras draws the seeds of its layers from Python's generator. The states of that generator and of
+    NumPy's are restored; TensorFlow's keeps the seed.
     """
     python, numpy = random.getstate(), np.random.get_state()
     keras.utils.set_random_seed(seed)
@@ -135,5 +134,5 @@ def _cpu() -> Device:
 
 
 def _cores() -> int:
-    """Cores that the process may use, which in a container can be fewer than the machine has."""
+    """Cores that the process may use; in a container, these can be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

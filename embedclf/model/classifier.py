@@ -1,4 +1,4 @@
-"""Text -> probability in NumPy, calibrated."""
+"""Text -> calibrated probability, in NumPy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MAX_FACTOR = 20.0
 
 @dataclass(frozen=True)
 class Classifier:
-    """Gives the probabilities of the Keras network without TensorFlow, then calibrates them."""
+    """Computes the probabilities of the Keras network without TensorFlow, and calibrates them."""
 
     tokenizer: Tokenizer
     labels: Labels
@@ -150,7 +150,7 @@ def fit_inverse_temperature(labels: Labels, targets: Targets, logits: Floats) ->
     """Find the factors for the logits that minimize log loss: one over the temperature.
 
     Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks, 2017, section 4.2.
-    A softmax has a single factor, so that no prediction changes; each sigmoid has its own. Since n
+    A softmax has a single factor, so no prediction changes; each sigmoid has its own. Since n
     rows cannot prove that a network is never wrong, targets are smoothed by 1/(n+2) (after Platt,
     Probabilistic Outputs for Support Vector Machines, 1999, section 2.2).
 
@@ -165,7 +165,7 @@ def fit_inverse_temperature(labels: Labels, targets: Targets, logits: Floats) ->
     y_true, doubles = labels.binarize(targets), logits.astype(np.float64)
     smoothing = 1.0 / (len(targets) + 2)
     if labels.task == "multiclass":
-        # Divided among the other labels, so that the targets of a row still sum to 1
+        # Divided among the other labels: the targets of a row still sum to 1
         smoothed = np.where(y_true, 1.0 - smoothing, smoothing / (labels.outputs - 1))
         return np.repeat(np.float32(_minimize_log_loss(doubles, smoothed)), labels.outputs)
     smoothed = np.where(y_true, 1.0 - smoothing, smoothing)
@@ -195,6 +195,6 @@ def _minimize_log_loss(logits: Doubles, targets: Doubles) -> float:
     with np.errstate(all="ignore"):  # the epoch itself reports logits that are not finite
         # Targets of a row sum to 1, so a shift of its logits does not change its loss
         shifted = logits - logits.max(axis=1, keepdims=True)
-        # Linear in the factor, so one sum serves all factors that are tried
+        # Linear in the factor, so one sum is enough for all factors
         slope = (targets * shifted).sum(axis=1).mean()
         return float(minimize_scalar(loss, bounds=bounds).x)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from embedclf.model.backend import OutOfMemory, keras
 from embedclf.model.weights import Weights
+from embedclf.system.terminal import terminal_width
 from embedclf.text.vocabulary import PADDING
 
 if TYPE_CHECKING:
-    from embedclf.config.schema import ModelConfig
+    from embedclf.config.sections import ModelConfig
     from embedclf.data.labels import Labels
     from embedclf.system.arrays import Floats
 
@@ -27,11 +28,11 @@ def build(
 ) -> Any:
     """Build the network: token ids (batch, input_length) → probabilities (batch, outputs).
 
-    It uses built-in Keras layers and operations only, so Keras loads it without embedclf.
+    It uses only built-in Keras layers and operations, so Keras loads it without embedclf.
 
     Args:
         config: Width, pooling, hidden layers, dropout.
-        labels: Give the number of outputs, and sigmoid or softmax.
+        labels: They decide the number of outputs, and sigmoid or softmax.
         vocabulary_rows: Rows of the embedding; ids must be below it.
         input_length: Number of ids of a text.
         biases: (outputs,) initial biases of the output layer; Keras's default if None.
@@ -51,7 +52,7 @@ def build(
         if vectors is not None:
             network.get_layer("embedding").set_weights([vectors])
     except OutOfMemory as error:
-        raise MemoryError("the network's weights do not fit") from error
+        raise MemoryError("the network's weights do not fit into memory") from error
     return network
 
 
@@ -70,7 +71,8 @@ class LayerSummary:
 def summary_table(network: Any) -> str:
     """Return Keras's own table of the layers, their shapes and parameters."""
     lines: list[str] = []
-    network.summary(line_length=80, print_fn=lambda text, **_: lines.append(text))
+    width = min(80, terminal_width())
+    network.summary(line_length=width, print_fn=lambda text, **_: lines.append(text))
     return "\n".join(line.rstrip() for line in "\n".join(lines).strip("\n").splitlines())
 
 
@@ -133,7 +135,7 @@ def _pool(pooling: str, vectors: Any, ids: Any) -> Any:
 
 
 def _masked_pooling(pooling: str, shape: tuple[int, int]) -> Any:
-    """Pool the vectors of real tokens in a model of its own; a text without tokens gives zeros.
+    """Pool the vectors of real tokens in a model of its own; a text without tokens becomes zeros.
 
     Keras's GlobalAveragePooling1D divides 0 by 0 where all tokens are masked, and its
     GlobalMaxPooling1D ignores masks.

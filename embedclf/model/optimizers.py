@@ -1,7 +1,7 @@
 """SGD, Adagrad, RMSprop, Adam on sparse rows.
 
-These are Keras's rules with Keras's constants. A step neither reads nor writes the rows of the
-embedding that it does not use, so its cost does not depend on the vocabulary size. For SGD and
+These are Keras's rules with Keras's constants. A step reads and writes only the rows of the
+embedding that it uses. Its cost does not depend on the vocabulary size. For SGD and
 Adagrad, this equals a gradient of zeros for the other rows. For Adam and RMSprop it is lazy: the
 moving averages of a row do not decay while the row is not used (as in LazyAdam of TensorFlow
 Addons).
@@ -26,12 +26,12 @@ _EPSILON = 1e-7
 
 
 class OptimizerRule(NamedTuple):
-    """How an optimizer turns gradients into updates."""
+    """The rule by which an optimizer turns gradients into updates."""
 
     initial_state: tuple[float, ...]
     """First value of each of its accumulators (sums or moving averages)."""
     compute_update: Callable[[Any, list[Any]], tuple[Any, list[Any]]]
-    """(gradient, accumulators) → what to subtract times the learning rate, the new accumulators."""
+    """(gradient, accumulators) → update to subtract times the learning rate, new accumulators."""
     rate_factors: Callable[[RealNumbers], RealNumbers]
     """Step numbers, from 1 → factors for their learning rates."""
 

@@ -45,7 +45,7 @@ class Weights:
     fused: Floats | None
     """(positions, vocabulary_rows, units): embedding times first kernel, that is, what each token
     adds to each unit of the first dense layer. One position per id with flatten pooling, else a
-    single one. None where gathering vectors costs no more."""
+    single one. None if gathering vectors is not slower."""
 
     @classmethod
     def from_layers(cls, pooling: str, embedding: Floats, dense: tuple[DenseLayer, ...]) -> Weights:
@@ -76,7 +76,7 @@ class Weights:
         return units
 
     def unit_contributions(self, ids: TokenIds) -> Floats:
-        """Compute what each id of one text (input_length,) adds to the first dense layer's units.
+        """Compute what ids (input_length,) of a text contribute to the first dense layer's units.
 
         The contributions sum to the output of the layer without its bias. With max pooling, a token
         contributes the features in which its vector is the largest; in a tie, the first token does.
@@ -130,8 +130,8 @@ class Weights:
         if self.fused is None:
             return self._pool(ids) @ kernel + bias
         positions, vocabulary_rows, units = self.fused.shape
-        # the rows of all positions are one table, so that a single take gathers them
-        # int32 widens ids that a split stores as uint16, and holds any row of a table of this size
+        # The rows of all positions are one table, which a single take gathers from.
+        # int32 widens ids that a split stores as uint16, and is enough for a table of this size.
         rows = ids + np.arange(positions, dtype=np.int32) * vocabulary_rows  # (n, input_length)
         sums = _sum_tokens(self.fused.reshape(-1, units).take(rows, axis=0))  # (n, units)
         if self.pooling in AVERAGING_POOLINGS:
@@ -154,7 +154,7 @@ class Weights:
         return np.where(real.any(axis=1)[:, None], vectors.max(axis=1), np.float32(0.0))
 
     def _divisors(self, ids: TokenIds) -> Floats:
-        """Compute what the sum of each text's vectors is divided by, (n, 1)."""
+        """Compute the divisors (n, 1) of the sums of each text's vectors."""
         # PADDING is 0; int64 counts would turn the quotients into float64
         counts = np.count_nonzero(ids, axis=1)[:, None].astype(np.float32)
         lengths: Floats = np.maximum(counts, np.float32(1.0))

@@ -1,4 +1,4 @@
-"""Findings and suspects -> text."""
+"""Findings and likely label errors -> text."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from embedclf.audit.findings import summarize_severities
 from embedclf.reports.training import coverage_entries, dataset_text
 from embedclf.system.terminal import (
     NO_VALUE,
-    WIDTH,
     display_path,
     escape_controls,
+    format_count,
     format_definitions,
+    format_duration,
     format_score,
+    join_shortened,
     new_table,
+    quote_number,
     render,
     shorten,
+    terminal_width,
     to_json,
+    wrap_result,
 )
 
 if TYPE_CHECKING:
@@ -29,22 +34,22 @@ if TYPE_CHECKING:
     from embedclf.training.cross_fitting import FoldFitted, Folds
 
 _MARGIN = 16
-"""Columns left of the text in a listing."""
+"""Columns to the left of the text in a listing."""
 
 _MIN_TEXT_CHARACTERS = 24
-"""Shown of an example's text, however long its location is."""
+"""Minimum shown of an example's text, however long its location is."""
 
 _MAX_LABEL_CHARACTERS = 24
 
 _MAX_LABEL_PAIRS = 8
-"""Pairs of labels that are listed; one line sums up the others."""
+"""Pairs of labels listed; one line sums up the others."""
 
 _COLUMN_GAP = 3
-"""Blanks between two columns of a table."""
+"""Spaces between two columns of a table."""
 
 
 def audit_text(audit: Audit, config: Config) -> str:
-    """Describe the data that training is about to read, and everything that is wrong with it."""
+    """Describe the data of a config, then list all findings."""
     lines = [dataset_text(audit.facts, config)] if audit.facts else []
     if coverage := coverage_entries(audit.facts or {}):
         lines.append(format_definitions(coverage))
@@ -52,7 +57,7 @@ def audit_text(audit: Audit, config: Config) -> str:
     for finding in audit.findings:
         lines += [_finding_text(finding), ""]
     if not audit.facts:
-        lines += ["nothing else can be examined until these rows can be read"]
+        lines += ["the other checks need readable rows: fix these first"]
     return "\n".join([*lines, summarize_severities(audit.findings)])
 
 
@@ -62,10 +67,10 @@ def audit_json(audit: Audit) -> str:
 
 
 def example_location(example: Example) -> str:
-    """Where a row is, and its label; of a pair both locations, and both labels if they differ."""
+    """A row's location and label; for a pair, both locations, and both labels if they differ."""
     location, label = example.location, example.label
     if example.twin is not None:
-        # From the right, since paths may contain colons; in Parquet ` row 5` follows the last one.
+        # From the right, as paths may contain colons; in Parquet, ` row 5` follows the last one.
         file, colon, line = example.twin.location.rpartition(":")
         same_file = location.startswith(file + colon)
         location = f"{location} = {line.strip() if same_file else example.twin.location}"
@@ -75,17 +80,17 @@ def example_location(example: Example) -> str:
 
 
 def folds_text(folds: Folds) -> str:
-    """Describe the rows that are about to be cross-validated."""
+    """Describe the rows to cross-validate."""
     rows = folds.tokenized.rows
-    skipped = f" · {rows.skipped:,} skipped: no valid label" if rows.skipped else ""
+    skipped = f" · {rows.skipped:,} skipped without a valid label" if rows.skipped else ""
     names, counts = folds.labels.names, folds.labels.counts
-    labels = ", ".join(f"{name} {count:,}" for name, count in zip(names, counts, strict=True))
+    labels = [f"{quote_number(name)} {count:,}" for name, count in zip(names, counts, strict=True)]
     return format_definitions(
         [
             ("data", str(display_path(rows.table.path))),
-            ("read as", rows.table.description),
-            ("rows", f"{len(rows):,} in {folds.count} folds{skipped}"),
-            ("labels", shorten(f"{len(names)} ({folds.labels.task}): {labels}")),
+            ("format", rows.table.description),
+            ("rows", f"{len(rows):,} in {format_count(folds.count, 'fold')}{skipped}"),
+            ("labels", f"{len(names)} ({folds.labels.task}): {join_shortened(labels)}"),
         ]
     )
 
@@ -95,20 +100,20 @@ def fold_text(event: FoldFitted) -> str:
     history = event.history
     best = history.epochs[history.best_epoch - 1]  # counts from 1
     return (
-        f"fold {event.fold.number}/{event.fold.count}  {event.seconds:.1f} s  "
-        f"epoch {best.epoch} of {len(history.epochs)} kept  val_loss {best.val_loss:.4f}  "
+        f"fold {event.fold.number}/{event.fold.count}  {format_duration(event.seconds)}  "
+        f"best epoch {best.epoch} of {len(history.epochs)}  val_loss {best.val_loss:.4f}  "
         f"val_{history.score_name} {best.val_score:.4f}"
     )
 
 
 def suspects_text(label_errors: LabelErrors) -> str:
-    """List the most suspect rows, and estimate how many labels are wrong."""
+    """List the most likely label errors, and estimate how many there are."""
     table = [_suspects_table(label_errors)] if label_errors.first else []
     return "\n".join([*table, *_label_error_lines(label_errors)])
 
 
 def suspects_json(label_errors: LabelErrors) -> str:
-    """The most suspect rows and the estimates as JSON."""
+    """The most likely label errors and the estimates as JSON."""
     return to_json(label_errors.to_json())
 
 
@@ -118,27 +123,29 @@ def _finding_text(finding: Finding) -> str:
             (finding.severity, f"{finding.message} [{finding.kind}]"),
             *(("", _example_text(example)) for example in finding.examples),
             ("why", finding.reason),
-            ("mend", finding.fix),
+            ("fix", finding.fix),
         ]
     )
 
 
 def _example_text(example: Example) -> str:
-    """The location of a row and the beginning of its text, on one line if there is room."""
+    """A row's location and the beginning of its text, on one line if there is room."""
     location = example_location(example)
     text = " ".join(example.text.split())
-    room = max(WIDTH - _MARGIN - len(location) - 2, _MIN_TEXT_CHARACTERS)
+    if not example.row:  # the text is a fault, which is shown in full
+        return f"{location}: {text}" if text else location
+    room = max(terminal_width() - _MARGIN - len(location) - 2, _MIN_TEXT_CHARACTERS)
     return f"{location}: {shorten(text, room)}" if text else location
 
 
 def _suspects_table(label_errors: LabelErrors) -> str:
-    """A table whose last column takes the remaining width, so that each row is one line."""
+    """A table with one line per row: the last column takes the remaining width."""
     from rich.cells import cell_len
 
-    titles = ("rank", "line", "given", "likely", "P(given)", "P(likely)", "text")
+    titles = ("rank", "line", "label", "predicted", "P(label)", "P(predicted)", "text")
     rows = [_suspect_cells(rank, row) for rank, row in enumerate(label_errors.first, start=1)]
     widths = [max(map(cell_len, column)) for column in zip(titles, *rows, strict=True)]
-    room = WIDTH - sum(widths[:-1]) - _COLUMN_GAP * len(widths[:-1])
+    room = terminal_width() - sum(widths[:-1]) - _COLUMN_GAP * len(widths[:-1])
     table = new_table(*titles, numbers=(0, 1, 4, 5))
     for *cells, text in rows:
         table.add_row(*cells, _shorten_to_columns(text, room))
@@ -151,32 +158,38 @@ def _shorten_to_columns(text: str, width: int) -> str:
 
     if cell_len(text) <= width:
         return text
-    # `set_cell_size` puts a blank where it would halve a wide character.
+    # `set_cell_size` puts a space where it would halve a wide character.
     return set_cell_size(text, width - 1).rstrip() + "…"
 
 
 def _suspect_cells(rank: int, row: dict[str, Any]) -> list[str]:
     labels = (
-        escape_controls(shorten(row[key], _MAX_LABEL_CHARACTERS)) or NO_VALUE
+        escape_controls(shorten(_labels_text(row[key]), _MAX_LABEL_CHARACTERS)) or NO_VALUE
         for key in ("given", "likely")
     )
     probabilities = (format_score(row[f"probability_{key}"]) for key in ("given", "likely"))
-    text = escape_controls(shorten(row["text"], WIDTH))
+    text = escape_controls(shorten(row["text"], terminal_width()))
     return [f"{rank:,}", f"{row['line']:,}", *labels, *probabilities, text]
 
 
+def _labels_text(labels: str | list[str]) -> str:
+    return labels if isinstance(labels, str) else ", ".join(labels)
+
+
 def _label_error_lines(label_errors: LabelErrors) -> Iterator[str]:
-    unit = "labels" if label_errors.task == "multilabel" else "rows"
-    yield (
-        f"{label_errors.suspects:,} of {label_errors.rows:,} rows have a likelier label than their "
-        f"own; about {label_errors.mislabeled:,} {unit} are estimated to be mislabelled"
+    unit = "label" if label_errors.task == "multilabel" else "row"
+    rows = f"{label_errors.suspects:,} of {format_count(label_errors.rows, 'row')}"
+    yield wrap_result(
+        f"likely label errors: {rows} (another label is more probable than their own)"
     )
+    yield f"estimated wrong labels: about {format_count(label_errors.mislabeled, unit)}"
     for pair in label_errors.noise[:_MAX_LABEL_PAIRS]:
-        yield f"  {_label_pair(pair)}: {pair.rows:,}"
+        yield wrap_result(f"  {_label_pair(pair)}: {pair.rows:,}")
     others = label_errors.noise[_MAX_LABEL_PAIRS:]
     if others:
-        yield f"  {len(others):,} more pairs: {sum(pair.rows for pair in others):,}"
+        hidden = sum(pair.rows for pair in others)
+        yield f"  {format_count(len(others), 'other pair')}: {hidden:,}"
 
 
 def _label_pair(pair: LabelNoise) -> str:
-    return f"{escape_controls(pair.predicted)} given as {escape_controls(pair.label)}"
+    return f"labeled {escape_controls(pair.label)}, probably {escape_controls(pair.predicted)}"

@@ -9,12 +9,14 @@ from embedclf.reports.evaluation import format_interval
 from embedclf.system.terminal import (
     NO_VALUE,
     escape_controls,
+    format_count,
     format_definitions,
     format_score,
     new_table,
     render,
     shorten,
     to_json,
+    wrap_result,
 )
 
 if TYPE_CHECKING:
@@ -26,23 +28,32 @@ if TYPE_CHECKING:
 _MAX_TEXT_CHARACTERS = 200
 
 _SIGNIFICANCE_LEVEL = 0.05
-"""The p-value below which a difference is called clear."""
+"""The p-value below which a difference is significant."""
 
 
 def comparison_text(first: Path, second: Path, comparison: Comparison) -> str:
-    """Show what the second run does better or worse than the first."""
-    titles = ("", "first", "second", "difference", "95 % interval", "")
+    """Show the scores of both runs, and what changed from the first to the second."""
+    titles = ("", "first", "second", "difference", "95% interval", "better")
     table = new_table(*titles, numbers=(1, 2, 3, 4))
     for name, difference in comparison.differences.items():
         scores = [format_score(values[name]) for values in comparison.metrics]
         table.add_row(name, *scores, *_difference_cells(name, difference))
-    draws = f"paired bootstrap, {comparison.draws:,} draws"
     lines = [
-        f"first: {first}; second: {second}",
-        f"{comparison.source}: {comparison.rows:,} rows; {draws}",
+        format_definitions(
+            [
+                ("first", str(first)),
+                ("second", str(second)),
+                ("rows", f"{comparison.rows:,} {comparison.source}"),
+            ]
+        ),
         render(table),
-        *_cautions(comparison),
-        _mcnemar_text(comparison),
+        format_definitions(
+            [
+                *_cautions(comparison),
+                ("intervals", f"95% confidence, {comparison.draws:,} paired bootstrap draws"),
+                ("changes", _mcnemar_text(comparison)),
+            ]
+        ),
         *map(_changed_row_text, comparison.changed),
     ]
     return "\n".join(lines)
@@ -63,7 +74,7 @@ def comparison_json(first: Path, second: Path, comparison: Comparison) -> str:
                 for name, difference in comparison.differences.items()
             },
             "draws": comparison.draws,
-            "mended": comparison.fixed,
+            "fixed": comparison.fixed,
             "broken": comparison.broken,
             "p_value": comparison.p_value,
             "changed": [_changed_row_values(row) for row in comparison.changed],
@@ -71,17 +82,17 @@ def comparison_json(first: Path, second: Path, comparison: Comparison) -> str:
     )
 
 
-def _cautions(comparison: Comparison) -> list[str]:
+def _cautions(comparison: Comparison) -> list[tuple[str, str]]:
     """Why the scores are optimistic; once if the reason is the same for both runs."""
     first, second = comparison.cautions
     if first == second:
-        return [f"of these rows: {first}"] if first else []
+        return [("caution", first)] if first else []
     pairs = (("first", first), ("second", second))
-    return [f"of these rows and the {run}: {caution}" for run, caution in pairs if caution]
+    return [("caution", f"{run} run: {caution}") for run, caution in pairs if caution]
 
 
 def _difference_cells(name: str, difference: tuple[float, Interval] | None) -> tuple[str, str, str]:
-    """The difference, its interval, and the run whose score is significantly better."""
+    """Format a difference, its interval, and the run that is significantly better."""
     if difference is None:
         return NO_VALUE, NO_VALUE, ""
     gain, interval = difference
@@ -97,24 +108,29 @@ def _mcnemar_text(comparison: Comparison) -> str:
     if comparison.p_value >= _SIGNIFICANCE_LEVEL:
         verdict = "no clear difference"
     elif comparison.fixed > comparison.broken:
-        verdict = "the second is right more often"
+        verdict = "the second is right significantly more often"
     else:
-        verdict = "the first is right more often"
+        verdict = "the first is right significantly more often"
     return (
-        f"the second mends {comparison.fixed:,} rows and breaks {comparison.broken:,}; McNemar's "
-        f"exact test: p = {comparison.p_value:.2g}, {verdict}"
+        f"the second run fixes {format_count(comparison.fixed, 'row')} and breaks "
+        f"{comparison.broken:,}: {verdict} (McNemar's exact test, p = {comparison.p_value:.2g})"
     )
 
 
 def _changed_row_text(row: ChangedRow) -> str:
     labels = (row.actual, *row.predicted)
     actual, first, second = (", ".join(names) or "no label" for names in labels)
-    # Exactly one run is right about a changed row, so the second decides which change it is.
-    change = "mended" if second == actual else "broken"
-    head = f"{row.location}  {change}; true: {actual}, first: {first}, second: {second}"
+    # Exactly one run is right about a changed row, so looking at the second is enough.
+    change = "fixed" if second == actual else "broken"
+    head = f"{row.location}  {change}: actual {actual}, first {first}, second {second}"
     text = shorten(" ".join(row.text.split()), _MAX_TEXT_CHARACTERS)
-    return f"{escape_controls(head)}\n{format_definitions([('', text)])}"
+    return f"{wrap_result(escape_controls(head))}\n{format_definitions([('', text)])}"
 
 
 def _changed_row_values(row: ChangedRow) -> dict[str, Any]:
-    return {"place": row.location, "text": row.text, "true": row.actual, "given": row.predicted}
+    return {
+        "place": row.location,
+        "text": row.text,
+        "actual": row.actual,
+        "predicted": row.predicted,
+    }

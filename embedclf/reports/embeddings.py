@@ -10,11 +10,12 @@ from rich.cells import cell_len
 
 from embedclf.system.terminal import (
     NO_VALUE,
-    WIDTH,
     escape_controls,
+    format_count,
     new_table,
     render,
     shorten,
+    terminal_width,
     to_json,
 )
 from embedclf.text.vocabulary import PADDING, UNKNOWN
@@ -30,7 +31,7 @@ _MAX_HEAT_CELLS = 48
 """Numbers of a vector shown in the heat map."""
 
 _HEAT_WIDTH = 52
-"""Columns for a token and the heat map beside it."""
+"""Width of a token and the heat map beside it, in columns."""
 
 _MAX_TOKEN_CHARACTERS = 24
 
@@ -45,11 +46,11 @@ _HEAT_CHARACTERS = "=-\u2219\u2219\u2219+#"
 
 
 def neighbors_text(neighbors: Sequence[Neighbor], entry: EmbeddingEntry | None = None) -> str:
-    """List neighbors, the nearest first, below the word that they are the neighbors of.
+    """List the neighbors of a word, the nearest first.
 
     Args:
         neighbors: The nearest first.
-        entry: The word; None if they are near a direction that has no name.
+        entry: The word, printed above; None for the neighbors of a direction without a name.
     """
     table = new_table("word", "cosine", "count", "push", "towards", numbers=(1, 2, 3))
     for neighbor in neighbors:
@@ -63,7 +64,7 @@ def neighbors_text(neighbors: Sequence[Neighbor], entry: EmbeddingEntry | None =
 def neighbors_values(
     word: str, neighbors: Sequence[Neighbor], entry: EmbeddingEntry | None = None
 ) -> dict[str, Any]:
-    """The neighbors as plain values, by their published keys; arguments as `neighbors_text`."""
+    """The neighbors as plain values under their published keys; arguments as `neighbors_text`."""
     values: dict[str, Any] = {"word": word}
     if entry is not None:
         values |= {"count": entry.count, "pushes": entry.label_contributions}
@@ -72,7 +73,7 @@ def neighbors_values(
 
 
 def movement_text(movement: Movement) -> str:
-    """List the vectors that moved most, before and after training."""
+    """List the vectors that moved most in training, before and after it."""
     table = new_table(
         *("word", "count", "moved", "length before", "after", "cosine", "push before", "after"),
         "towards",
@@ -81,11 +82,11 @@ def movement_text(movement: Movement) -> str:
     for token in movement.moved:
         table.add_row(*_movement_cells(token))
     note = (
-        f"Half of all {movement.rows:,} vectors began no longer than {movement.length_before:.3f} "
-        f"and moved no farther than {movement.median:.3f}. A push before is what the layers, as "
-        "they are now, make of the vector as it was."
+        f"Median of all {movement.rows:,} vectors: length {movement.length_before:.3f} before "
+        f"training, moved by {movement.median:.3f}. For the push before training, the vector "
+        "before training is passed through the trained layers."
     )
-    return f"{render(table)}\n\n{fill(note, WIDTH)}"
+    return f"{render(table)}\n\n{fill(note, terminal_width())}"
 
 
 def movement_json(run: Path, movement: Movement) -> str:
@@ -118,7 +119,7 @@ def token_vectors_text(embedded: EmbeddedText) -> str:
     # One row stands for all padding.
     positions = [*np.flatnonzero(embedded.ids != PADDING).tolist(), *padding[:1]]
     tokens = [_token_cell(embedded.names[at], embedded.ids[at]) for at in positions]
-    # In columns of the terminal (`cell_len`), since wide characters take two.
+    # In columns of the terminal (`cell_len`): wide characters take two.
     shown = max(1, min(width, _MAX_HEAT_CELLS, _HEAT_WIDTH - max(map(cell_len, tokens))))
     largest = float(np.abs(embedded.vectors[positions, :shown]).max()) or 1.0  # all may be 0
     titles = ["", "id", "token", f"first {min(_MAX_NUMBERS, width)} of {width} numbers"]
@@ -128,14 +129,15 @@ def token_vectors_text(embedded: EmbeddedText) -> str:
         numbers = " ".join(f"{number:+.3f}" for number in vector[:_MAX_NUMBERS])
         heat = _heat_map(number / largest for number in vector[:shown])
         table.add_row(f"{position:,}", f"{embedded.ids[position]:,}", token, numbers, heat)
-    more = f"\nand {len(padding) - 1:,} more rows of padding" if len(padding) > 1 else ""
+    rest = len(padding) - 1
+    more = f"\nand {format_count(rest, 'more row')} of padding" if rest > 0 else ""
     note = (
-        f"A block of {length:,} x {width:,} numbers; for a batch of texts the layer's output is "
-        f"(batch, {length}, {width}). Blue is above 0, orange below; of those shown none is "
-        f"farther from 0 than {largest:.3f}."
+        f"The embedding layer returns {length:,} x {width:,} numbers per text: for a batch of "
+        f"texts, an array of shape (batch, {length}, {width}). Blue is positive, orange is "
+        f"negative. The largest absolute value shown is {largest:.3f}."
     )
     lines = "\n".join(map(str.rstrip, render(table, colors=True).split("\n")))
-    return f"{lines}{more}\n\n{fill(note, WIDTH)}"
+    return f"{lines}{more}\n\n{fill(note, terminal_width())}"
 
 
 def token_vectors_json(run: Path, embedded: EmbeddedText) -> str:
@@ -159,7 +161,7 @@ def _entry_text(entry: EmbeddingEntry) -> str:
 
 
 def _entry_cells(entry: EmbeddingEntry) -> tuple[str, str, str]:
-    """Count, push, and the label that it pushes towards."""
+    """Count, largest push, and the label that it pushes towards."""
     count = NO_VALUE if entry.count is None else f"{entry.count:,}"
     return (
         count,
@@ -186,7 +188,7 @@ def _token_cell(name: str, token_id: int) -> str:
     if token_id == PADDING:
         return "(padding)"
     shown = shorten(escape_controls(name), _MAX_TOKEN_CHARACTERS)
-    return f"{shown} (unknown)" if token_id == UNKNOWN else shown
+    return f"{shown} (OOV)" if token_id == UNKNOWN else shown
 
 
 def _heat_map(values: Iterable[float]) -> Any:

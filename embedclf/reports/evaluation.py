@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from embedclf.evaluation.metrics import LABEL_METRICS
+from embedclf.evaluation.metrics import LABEL_METRICS, LOWER_IS_BETTER
 from embedclf.reports.thresholds import format_thresholds
+from embedclf.reports.verdict import verdict_text
 from embedclf.system.terminal import (
     NO_VALUE,
-    WIDTH,
     escape_controls,
+    format_count,
     format_definitions,
     format_score,
+    join_shortened,
     new_table,
     render,
     shorten,
+    terminal_width,
     to_json,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from embedclf.evaluation.bootstrap import Interval
@@ -29,29 +33,48 @@ if TYPE_CHECKING:
 _MAX_TEXT_CHARACTERS = 300
 
 _MAX_TOKENS = 5
-"""Tokens shown for a mistake: those that contributed most."""
+"""Tokens to show for a mistake: those with the largest contributions."""
+
+_MAX_LABELS = 20
+"""Labels to show."""
+
+_MAX_CONFUSIONS = 10
+"""Pairs of labels to list if the confusion matrix is too wide."""
+
+_HIDDEN_METRICS = {
+    "binary": {f"{mean}_{name}" for mean in ("macro", "weighted") for name in LABEL_METRICS}
+    - {"macro_f1"},
+    "multiclass": {"weighted_precision", "weighted_recall"},
+    "multilabel": {"weighted_precision", "weighted_recall"},
+}
+"""Metrics that only the JSON has, since the others nearly determine them."""
 
 
 def evaluation_text(evaluation: RunEvaluation) -> str:
-    """Show scores, baselines, labels, confusion, slices and the worst mistakes of a run."""
-    scored, scores = evaluation.scored, evaluation.scores
-    skipped = scored.labeled.skipped
-    note = f", {skipped:,} more skipped: no valid label" if skipped else ""
-    lines = [f"{scored.source.name}: {scores.rows:,} rows{note}"]
-    if scores.unknown_labels:
-        lines.append(unknown_labels_text(scored.source.name, scores))
-    lines += [_score_table(evaluation), format_definitions(evaluation_notes(evaluation))]
-    lines += ["", _label_table(evaluation)]
-    if confusion := _confusion_text(scores):
-        lines += ["", confusion]
-    lines += ["", _slice_table(evaluation)]
+    """Show the verdict, then scores, labels, confusions, slices and the worst mistakes."""
+    skipped = evaluation.scored.labeled.skipped
+    entries = [("verdict", verdict_text(evaluation))]
+    if skipped:
+        entries.append(("skipped", f"{format_count(skipped, 'row')} without a valid label"))
+    if evaluation.scores.unknown_labels:
+        unknown = unknown_labels_text(evaluation.scored.source.name, evaluation.scores)
+        entries.append(("unknown labels", unknown))
+    sections = [
+        format_definitions(entries),
+        _score_table(evaluation),
+        format_definitions(evaluation_notes(evaluation)),
+        _label_table(evaluation),
+        _confusion_text(evaluation.scores),
+        _slice_table(evaluation),
+    ]
     if evaluation.mistakes:
-        lines += ["", "the worst mistakes", *map(_mistake_text, evaluation.mistakes)]
-    return "\n".join(lines)
+        mistakes = map(_mistake_text, evaluation.mistakes)
+        sections.append("\n".join(["most confident mistakes", *mistakes]))
+    return "\n\n".join(filter(None, sections))
 
 
 def evaluation_json(run: Path, evaluation: RunEvaluation) -> str:
-    """The evaluation as JSON; `rows` is their number."""
+    """The evaluation as JSON."""
     scored = evaluation.scored
     values = {
         "run": str(run),
@@ -62,14 +85,19 @@ def evaluation_json(run: Path, evaluation: RunEvaluation) -> str:
         **evaluation.scores.to_json(),
         "intervals": evaluation.intervals,
         "draws": evaluation.draws,
-        "baselines": {each.name: _baseline_values(each) for each in evaluation.baselines},
+        "baselines": baselines_json(evaluation),
         "slices": [_slice_values(each) for each in evaluation.slices],
         "mistakes": [_mistake_values(mistake) for mistake in evaluation.mistakes],
     }
-    # `to_json` made copies, so this leaves the evaluation unchanged.
+    # `to_json` makes copies, so the evaluation stays unchanged.
     for label, intervals in zip(values["labels"], evaluation.label_intervals, strict=True):
         label["intervals"] = dict(zip(LABEL_METRICS, intervals, strict=True))
     return to_json(values)
+
+
+def baselines_json(evaluation: RunEvaluation) -> dict[str, Any]:
+    """Return the baselines by name, as plain values."""
+    return {each.name: _baseline_values(each) for each in evaluation.baselines}
 
 
 def format_interval(interval: Interval | None) -> str:
@@ -83,25 +111,30 @@ def format_short_interval(interval: Interval | None) -> str:
 
 
 def evaluation_notes(evaluation: RunEvaluation) -> list[tuple[str, str]]:
-    """What the scores need beside them: baselines, thresholds, cautions, verdicts."""
+    """Explain the scores: cautions, baselines, thresholds, intervals."""
     labels = evaluation.scored.classifier.labels
-    entries = [(baseline.name, baseline.description) for baseline in evaluation.baselines]
+    entries = []
+    if evaluation.scored.source.caution:
+        entries.append(("caution", evaluation.scored.source.caution))
+    first = next(iter(evaluation.scores.metrics))  # the main one of the task
+    for baseline in evaluation.baselines:
+        verdict = _baseline_verdict(baseline, first)
+        entries.append((baseline.name, f"{baseline.description}; {verdict}"))
     if evaluation.baseline_missing:
         entries.append(("tf-idf", f"not fitted: {evaluation.baseline_missing}"))
     if labels.thresholds and set(labels.thresholds) != {0.5}:
         entries.append(("threshold", format_thresholds(labels.names, labels.thresholds)))
-    draws = f"bootstrap over rows, {evaluation.draws:,} draws; a mean over labels is 'macro'"
-    entries.append(("intervals", draws))
-    if evaluation.scored.source.caution:
-        entries.append(("rows", evaluation.scored.source.caution))
-    first = next(iter(evaluation.scores.metrics))  # the main one of the task
-    verdicts = (_baseline_verdict(baseline, first) for baseline in evaluation.baselines)
-    return [*entries, *(("verdict", verdict) for verdict in verdicts)]
+    entries.append(("intervals", f"95% confidence, {evaluation.draws:,} bootstrap draws over rows"))
+    losses = [name for name in evaluation.scores.metrics if name in LOWER_IS_BETTER]
+    metrics = f"lower is better for {', '.join(losses)}"
+    if labels.task == "binary":
+        metrics = f"precision, recall and f1 are those of {labels.names[1]!r}; {metrics}"
+    return [*entries, ("metrics", metrics)]
 
 
 def slice_note(row_slice: Slice, overall: float | None) -> str:
     """Mark a slice whose score is significantly below that of all rows."""
-    return "below all" if overall is not None and row_slice.interval[1] < overall else ""
+    return "below overall" if overall is not None and row_slice.interval[1] < overall else ""
 
 
 def mistake_labels(mistake: Mistake) -> str:
@@ -109,28 +142,31 @@ def mistake_labels(mistake: Mistake) -> str:
     actual, predicted = (
         ", ".join(labels) or "no label" for labels in (mistake.actual, mistake.predicted)
     )
-    return f"true: {actual}, given: {predicted}"
+    return f"actual: {actual}, predicted: {predicted}"
 
 
 def unknown_labels_text(rows: str, scores: Scores) -> str:
-    """Count the labels that training never saw.
+    """List the labels that do not occur in training.
 
     Args:
-        rows: Names the rows that were scored.
-        scores: Theirs.
+        rows: The scored rows, for people.
+        scores: Their scores.
     """
-    labels = ", ".join(f"{name!r} {count:,}" for name, count in scores.unknown_labels.items())
-    total = sum(scores.unknown_labels.values())
-    return shorten(
-        f"{rows}: {total:,} times a label that training never saw, which is always wrong: {labels}"
-    )
+    labels = [
+        f"{name!r} ({format_count(count, 'row')})" for name, count in scores.unknown_labels.items()
+    ]
+    fault = "labels that do not occur in training count as errors"
+    return f"{rows}: {fault}: {join_shortened(labels)}"
 
 
 def _score_table(evaluation: RunEvaluation) -> str:
+    hidden = _HIDDEN_METRICS[evaluation.scored.classifier.labels.task]
     names = [baseline.name for baseline in evaluation.baselines]
     numbers = tuple(range(1, 3 + len(names)))
-    table = new_table("", "score", "95 % interval", *names, numbers=numbers)
+    table = new_table("", "score", "95% interval", *names, numbers=numbers)
     for name, value in evaluation.scores.metrics.items():
+        if name in hidden:
+            continue
         interval = format_interval(evaluation.intervals[name])
         baselines = (format_score(baseline.metrics[name]) for baseline in evaluation.baselines)
         table.add_row(name, format_score(value), interval, *baselines)
@@ -138,60 +174,77 @@ def _score_table(evaluation: RunEvaluation) -> str:
 
 
 def _baseline_verdict(baseline: BaselineComparison, score_name: str) -> str:
-    """Say whether the run is better than a baseline; the interval is of the difference."""
-    # The sentence names the winner, so the bounds lose their sign, and with it their order.
-    low, high = sorted(abs(edge) for edge in baseline.interval)
-    if baseline.verdict == "unclear":
-        return (
-            f"no clear difference from {baseline.name}: {score_name} {baseline.lead:+.4f} "
-            f"({baseline.interval[0]:+.3f} to {baseline.interval[1]:+.3f})"
-        )
-    better = baseline.verdict == "run"
-    than = f"better than {baseline.name}" if better else f"{baseline.name} IS BETTER than this run"
-    return f"{than}: {score_name} by {abs(baseline.lead):.4f} ({low:.3f} to {high:.3f})"
+    """Compare the run with a baseline, with the interval of the difference."""
+    low, high = baseline.interval
+    difference = f"{score_name} {baseline.lead:+.4f} ({low:+.3f} to {high:+.3f})"
+    verdicts = {"run": "this run is better", "baseline": "this run is worse"}
+    return f"{verdicts.get(baseline.verdict, 'no clear difference')}: {difference}"
 
 
 def _label_table(evaluation: RunEvaluation) -> str:
-    columns = ("precision", "(95 %)", "recall", "(95 %)", "f1", "(95 %)")
-    table = new_table("label", "rows", *columns, numbers=range(1, 8))
-    for label, intervals in zip(evaluation.scores.labels, evaluation.label_intervals, strict=True):
+    """A table of all labels, or if there are many, of those with the lowest F1."""
+    table = new_table("label", "rows", *LABEL_METRICS, numbers=range(1, 5))
+    pairs = list(zip(evaluation.scores.labels, evaluation.label_intervals, strict=True))
+    title = ""
+    if len(pairs) > _MAX_LABELS:
+        title = f"{_MAX_LABELS} of {len(pairs)} labels, lowest f1 first\n"
+        pairs = sorted(pairs, key=lambda pair: pair[0].f1)[:_MAX_LABELS]
+    for label, intervals in pairs:
         scores = (label.precision, label.recall, label.f1)
         cells = [
-            cell
+            _format_score_interval(score, interval)
             for score, interval in zip(scores, intervals, strict=True)
-            for cell in (format_score(score), format_short_interval(interval))
         ]
         table.add_row(label.label, f"{label.rows:,}", *cells)
-    return render(table)
+    return title + render(table)
 
 
-def _confusion_text(scores: Scores) -> str | None:
-    """The confusion matrix; None if rows have several labels or it is too wide."""
+def _format_score_interval(score: float, interval: Interval | None) -> str:
+    return f"{score:.3f} ({format_short_interval(interval)})"
+
+
+def _confusion_text(scores: Scores) -> str:
+    """The confusion matrix, or if it is too wide, a list; empty if rows can have several labels."""
     if scores.confusion is None:
-        return None
+        return ""
     names = [label.label for label in scores.labels]
     rows = [[f"{count:,}" for count in counts] for counts in scores.confusion]
-    corner = "true \\ given"
+    corner = "actual \\ predicted"
     first = max(len(corner), *map(len, names))
     columns = zip(names, *rows, strict=True)  # transposed: each title with its cells
-    # 3 blanks separate columns; a matrix with wrapped rows would be unreadable.
-    if first + sum(3 + max(map(len, column)) for column in columns) > WIDTH:
-        return None
+    # 3 spaces separate columns; a matrix with wrapped rows would be unreadable.
+    if first + sum(3 + max(map(len, column)) for column in columns) > terminal_width():
+        return _frequent_confusions(names, scores.confusion)
     table = new_table(corner, *names, numbers=tuple(range(1, len(names) + 1)))
     for name, cells in zip(names, rows, strict=True):
         table.add_row(name, *cells)
     return render(table)
 
 
+def _frequent_confusions(names: Sequence[str], confusion: Sequence[Sequence[int]]) -> str:
+    """A table of the most frequent confusions; empty if no row is wrong."""
+    pairs = [
+        (count, actual, predicted)
+        for actual, counts in zip(names, confusion, strict=True)
+        for predicted, count in zip(names, counts, strict=True)
+        if count and predicted != actual
+    ]
+    pairs.sort(key=lambda pair: -pair[0])
+    table = new_table("actual", "predicted", "rows", numbers=(2,))
+    for count, actual, predicted in pairs[:_MAX_CONFUSIONS]:
+        table.add_row(actual, predicted, f"{count:,}")
+    title = f"most frequent confusions (first {min(len(pairs), _MAX_CONFUSIONS)} of {len(pairs):,})"
+    return f"{title}\n{render(table)}" if pairs else ""
+
+
 def _slice_table(evaluation: RunEvaluation) -> str:
     name, overall = next(iter(evaluation.scores.metrics.items()))
-    table = new_table("rows by", "", "rows", name, "95 % interval", "", numbers=(2, 3, 4))
+    table = new_table("slice by", "", "rows", name, "", numbers=(2, 3))
     before = ""
     for each in evaluation.slices:
         by = each.by if each.by != before else ""
-        score, interval = format_score(each.score), format_interval(each.interval)
-        note = slice_note(each, overall)
-        table.add_row(by, each.name, f"{each.rows:,}", score, interval, note)
+        score = _format_score_interval(each.score, each.interval)
+        table.add_row(by, each.name, f"{each.rows:,}", score, slice_note(each, overall))
         before = each.by
     return render(table)
 
@@ -199,18 +252,23 @@ def _slice_table(evaluation: RunEvaluation) -> str:
 def _mistake_text(mistake: Mistake) -> str:
     explanation = mistake.explanation
     contributions = [
-        f"{name} {total:+.2f}"
+        # No-break spaces keep a token and its contribution on one line.
+        f"{name} {total:+.2f}".replace(" ", "\xa0")
         for name, times, total in explanation.terms(_MAX_TOKENS)
         # Bias and padding have no number of occurrences; only tokens explain a mistake.
         if times is not None and name != "other tokens"
     ]
-    label = f"{explanation.label} {format_score(explanation.probability)}"
+    label = f"{explanation.label} ({format_score(explanation.probability)})"
     entries = [
         ("", shorten(" ".join(explanation.text.split()), _MAX_TEXT_CHARACTERS)),
         ("", f"{label}: {', '.join(contributions)}"),
     ]
     head = escape_controls(f"{mistake.location}  {mistake_labels(mistake)}")
-    return f"{shorten(head, WIDTH)}\n{format_definitions(entries)}"
+    if len(head) > terminal_width():
+        head = escape_controls(mistake.location)
+        entries.insert(0, ("", mistake_labels(mistake)))
+    details = format_definitions(entries).replace("\xa0", " ")
+    return f"{head}\n{details}"
 
 
 def _baseline_values(baseline: BaselineComparison) -> dict[str, Any]:
@@ -219,7 +277,7 @@ def _baseline_values(baseline: BaselineComparison) -> dict[str, Any]:
         "scores": baseline.metrics,
         "lead": baseline.lead,
         "interval": baseline.interval,
-        "told": baseline.description,
+        "description": baseline.description,
         "verdict": baseline.verdict,
     }
 
@@ -239,10 +297,9 @@ def _mistake_values(mistake: Mistake) -> dict[str, Any]:
     tokens = [[token.token, token.contribution] for token in explanation.tokens]
     ngrams = [[ngram.ngram, ngram.contribution] for ngram in explanation.ngrams]
     return {
-        # Published keys; they keep their names whatever the attributes are called.
         "place": mistake.location,
-        "true": mistake.actual,
-        "given": mistake.predicted,
+        "actual": mistake.actual,
+        "predicted": mistake.predicted,
         "label": explanation.label,
         "probability": explanation.probability,
         "text": explanation.text,

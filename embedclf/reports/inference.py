@@ -9,10 +9,13 @@ from embedclf.inference.predict import ranked_labels
 from embedclf.system.terminal import (
     NO_VALUE,
     escape_controls,
+    format_count,
     format_percent,
     format_score,
     new_table,
     render,
+    shorten,
+    terminal_width,
 )
 
 if TYPE_CHECKING:
@@ -20,14 +23,22 @@ if TYPE_CHECKING:
 
     from embedclf.inference.explanation import Explanation
 
+CONTRIBUTION_STEPS = (0.1, 0.3, 1.0, 3.0)
+"""Logits from which a contribution has the next stronger color, the same in every text. They
+multiply the odds of a label by about 1.1, 1.3, 2.7 and 20."""
+
 _MAX_TOKENS = 12
 """Tokens listed in an explanation; one line sums up the others."""
 
 _BAR_WIDTH = 24
+"""Columns of the longest bar, if the terminal has room for it."""
+
+_NUMBERS_WIDTH = 26
+"""Columns of the counts and the contributions, with the gaps around them."""
 
 _FOR_COLORS, _AGAINST_COLORS = (195, 153, 117, 75), (230, 223, 216, 209)
 """Of the terminal's 256 colors, weak to strong: blues and oranges, which color-blind readers can
-tell apart."""
+distinguish."""
 
 
 def predictions_text(rows: Sequence[dict[str, Any]]) -> str:
@@ -36,29 +47,49 @@ def predictions_text(rows: Sequence[dict[str, Any]]) -> str:
     Args:
         rows: As `predict` returns them for texts.
     """
-    has_ranking = any(ranked_labels(row) for row in rows)
-    titles = ["prediction", "probability", *(["labels"] if has_ranking else []), "unknown", "text"]
-    # Right-aligned: the probability, and `unknown`, second to last with or without a ranking.
-    table = new_table(*titles, numbers=(1, len(titles) - 2))
-    for row in rows:
-        cells = [escape_controls(row["prediction"]) or NO_VALUE]
-        cells.append(_probability_cell(row["probability"]))
-        if has_ranking:
-            labels = (
-                f"{escape_controls(name)} {format_score(probability)}"
-                for name, probability in ranked_labels(row)
-            )
-            cells.append(", ".join(labels))
-        note = " (cut)" if row["truncated"] else ""
-        text = f"{escape_controls(row['text'])}{note}"
-        table.add_row(*cells, format_percent(row["unknown_share"]), text)
+    columns = {
+        "prediction": [
+            _list_cell(map(escape_controls, _as_list(row["prediction"]))) for row in rows
+        ],
+        "probability": [
+            _list_cell(map(format_score, _as_list(row["probability"]))) for row in rows
+        ],
+        "labels": list(map(_ranking_cell, rows)),
+        "OOV": [format_percent(row["unknown_share"]) for row in rows],
+        "note": [", ".join(_text_notes(row)) for row in rows],
+        "text": [escape_controls(row["text"]) for row in rows],
+    }
+    for optional in ("labels", "note"):
+        if not any(columns[optional]):
+            del columns[optional]
+    titles = list(columns)
+    table = new_table(*titles, numbers=[titles.index(title) for title in ("probability", "OOV")])
+    for cells in zip(*columns.values(), strict=True):
+        table.add_row(*cells)
     return render(table)
 
 
-def explanations_text(explanations: Iterable[Explanation]) -> Iterator[str]:
-    """Show texts in colors and the contributions of their tokens, one explanation at a time."""
+def no_known_token_text(count: int) -> str:
+    """Warn about rows whose texts had no influence on their predictions."""
+    rows = format_count(count, "row")
+    if count == 1:
+        return f"{rows} has no known token: its prediction is the model's default"
+    return f"{rows} have no known token: their prediction is the model's default"
+
+
+def explanations_text(
+    explanations: Iterable[Explanation], *, legend: bool = False
+) -> Iterator[str]:
+    """Show texts in colors and the contributions of their tokens, one explanation at a time.
+
+    Args:
+        explanations: Consumed one by one.
+        legend: Whether to explain the colors at the end.
+    """
     for number, explanation in enumerate(explanations):
         yield ("\n\n" if number else "") + _explanation_text(explanation) + "\n"
+    if legend:
+        yield f"\n{_color_legend()}\n"
 
 
 def explanation_json(explanation: Explanation) -> str:
@@ -66,17 +97,41 @@ def explanation_json(explanation: Explanation) -> str:
     return json.dumps(explanation.to_json(), ensure_ascii=False)
 
 
-def _probability_cell(value: Any) -> str:
-    """A probability; of several labels they come as text already."""
-    return format_score(value) if isinstance(value, float) else value or NO_VALUE
+def contribution_level(contribution: float) -> int:
+    """Return the strength of a contribution's color, from 0 (no color) to 4."""
+    return sum(abs(contribution) >= step for step in CONTRIBUTION_STEPS)
+
+
+def _as_list(value: Any) -> list[Any]:
+    """A multilabel row holds lists, others a single value."""
+    return value if isinstance(value, list) else [value]
+
+
+def _list_cell(items: Iterable[str]) -> str:
+    return ", ".join(items) or NO_VALUE
+
+
+def _ranking_cell(row: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{escape_controls(name)} {format_score(probability)}"
+        for name, probability in ranked_labels(row)
+    )
+
+
+def _text_notes(row: dict[str, Any]) -> Iterator[str]:
+    if row["truncated"]:
+        yield "truncated"
+    if row["no_known_token"]:
+        yield "no known token"
 
 
 def _explanation_text(explanation: Explanation) -> str:
-    label = f"{escape_controls(explanation.label)}  {format_score(explanation.probability)}"
+    label = f"{escape_controls(explanation.label)} ({format_score(explanation.probability)})"
+    head = f"prediction {label}" if explanation.predicted else f"label {label}, not predicted"
     lines = [
-        f"{label}  ({explanation.status}, text {explanation.row:,})",
+        f"{head}, text {explanation.row:,}",
         "",
-        _colored_tokens(explanation),
+        _colored_text(explanation),
         "",
         _contribution_table(explanation),
         *_notes(explanation),
@@ -84,46 +139,69 @@ def _explanation_text(explanation: Explanation) -> str:
     return "\n".join(lines)
 
 
-def _colored_tokens(explanation: Explanation) -> str:
-    """The text, its strongest tokens in the strongest colors."""
+def _colored_text(explanation: Explanation) -> str:
+    """The text as it was written, its tokens colored by their contributions."""
     from rich.text import Text
 
     # Text objects, not markup, in which a token such as `[red]` would be an instruction.
-    text = Text(explanation.separator).join(
-        Text(escape_controls(token.token), _token_style(strength))
-        for token, strength in zip(
-            explanation.tokens, explanation.relative_contributions, strict=True
-        )
-    )
+    text = Text()
+    for segment in explanation.segments():
+        style = "" if segment.contribution is None else _token_style(segment.contribution)
+        text.append(_escape_line_by_line(segment.text), style)
+    text.append(_escape_line_by_line(shorten(explanation.unread_text)), "dim")
     return render(text, colors=True)
 
 
-def _token_style(strength: float) -> str:
-    # Slightly below 5, so that a strength of 1 has the strongest of four colors and 0.2 none.
-    level = int(4.999 * abs(strength))
-    colors = _FOR_COLORS if strength > 0 else _AGAINST_COLORS
+def _color_legend() -> str:
+    from rich.text import Text
+
+    text = Text("color: contribution to the logit, ")
+    for sign, name in ((1.0, "for"), (-1.0, ", against")):
+        text.append(name)
+        for step in CONTRIBUTION_STEPS:
+            text.append(" ").append(f"{sign * step:+g}", _token_style(sign * step))
+    return render(text, colors=True)
+
+
+def _escape_line_by_line(text: str) -> str:
+    return "\n".join(map(escape_controls, text.replace("\r\n", "\n").split("\n")))
+
+
+def _token_style(contribution: float) -> str:
+    level = contribution_level(contribution)
+    colors = _FOR_COLORS if contribution > 0 else _AGAINST_COLORS
     return f"black on color({colors[level - 1]})" if level else ""
 
 
 def _contribution_table(explanation: Explanation) -> str:
+    from rich.cells import cell_len
+
     rows = explanation.terms(_MAX_TOKENS)
     largest = max(abs(total) for _, _, total in rows) or 1.0  # all may be 0
-    table = new_table("token", "times", "adds", "", numbers=(1, 2))
+    names_width = max(cell_len(escape_controls(name)) for name, _, _ in rows)
+    bar_width = min(_BAR_WIDTH, max(1, terminal_width() - names_width - _NUMBERS_WIDTH))
+    table = new_table("token", "count", "contribution", "", numbers=(1, 2))
     for name, times, total in rows:
-        bar = ("+" if total > 0 else "-") * round(_BAR_WIDTH * abs(total) / largest)
+        bar = ("+" if total > 0 else "-") * round(bar_width * abs(total) / largest)
         count = "" if times is None else f"{times:,}"
         table.add_row(escape_controls(name), count, f"{total:+.4f}", bar)
-    table.add_row("logit", "", f"{explanation.logit:+.4f}", "the sum")
+    table.add_row("logit", "", f"{explanation.logit:+.4f}", "(sum)")
     return render(table)
 
 
 def _notes(explanation: Explanation) -> Iterator[str]:
-    """Unknown and truncated tokens, and how exact the contributions are."""
+    """Out-of-vocabulary and truncated tokens, and how contributions were computed."""
     count = len(explanation.tokens)
     unknown = sum(not token.known for token in explanation.tokens)
-    if unknown:
+    if explanation.no_known_token:
+        yield "no known token: the probability is the model's default"
+    elif unknown:
         contribution = f"{explanation.unknown_contribution:+.4f}"
-        yield f"{unknown:,} of {count:,} tokens unknown, together {contribution}"
+        yield (
+            f"{unknown:,} of {format_count(count, 'token')} out of vocabulary (OOV), "
+            f"contribution {contribution}"
+        )
     if explanation.truncated:
-        yield f"{explanation.truncated:,} more tokens were cut: the network reads {count:,}"
+        total = format_count(count + explanation.truncated, "token")
+        yield f"truncated: the model reads only the first {count:,} of {total}"
     yield explanation.method

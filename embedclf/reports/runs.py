@@ -2,78 +2,100 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedclf.reports.training import coverage_entries
-from embedclf.runs.history import STOP_REASONS, describe_training, format_epochs
+from embedclf.runs.history import STOP_REASONS, describe_training
 from embedclf.system.terminal import (
     display_path,
+    format_count,
     format_definitions,
+    format_duration,
     format_score,
+    join_shortened,
     new_table,
     render,
-    shorten,
     to_json,
+    wrap_result,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from embedclf.evaluation.scores import Scores
+    from embedclf.evaluation.evaluate import RunEvaluation
     from embedclf.runs.run import Run
     from embedclf.runs.summary import NetworkSummary
 
 
-def run_text(run: Run) -> str:
-    """Show why a training ended, its scores next to the majority baseline, and the run's path."""
+def trained_text(run: Run, evaluation: RunEvaluation) -> str:
+    """Show why a training ended, its scores next to baselines, the verdict, and the run's path."""
     from embedclf.evaluation.scores import read_scores
     from embedclf.reports.evaluation import unknown_labels_text
+    from embedclf.reports.verdict import verdict_text
 
-    record, splits = run.record, read_scores(run)
-    first = next(iter(splits.values()))
+    splits = read_scores(run)
     columns: dict[str, Any] = {name: split.metrics for name, split in splits.items()}
-    columns |= {f"majority ({name})": split.majority for name, split in splits.items()}
-    lines = [
-        describe_training(record),
-        *(f"refit {note}" for note in _refit_notes(record)),
-        _score_table(columns),
-        _majority_line(first),
-        *(f"{name}: {note}" for name, note in _threshold_entries(run)),
-        *(
-            unknown_labels_text(name, split)
-            for name, split in splits.items()
-            if split.unknown_labels
-        ),
-        f"run: {run.path}",
+    columns |= {baseline.name: baseline.metrics for baseline in evaluation.baselines}
+    unknown = (unknown_labels_text(*each) for each in splits.items() if each[1].unknown_labels)
+    training = [
+        describe_training(run.record),
+        *(f"refit {note}" for note in _refit_notes(run.record)),
     ]
+    notes = [
+        verdict_text(evaluation),
+        *(f"{name}: {note}" for name, note in _threshold_entries(run)),
+        *unknown,
+    ]
+    if evaluation.baseline_missing:
+        notes.append(f"no TF-IDF baseline: {evaluation.baseline_missing}")
+    notes.append(f"run: {run.path}")
+    lines = [*map(wrap_result, training), _score_table(columns), "", *map(wrap_result, notes)]
     return "\n".join(lines)
 
 
-def run_json(run: Run) -> str:
-    """A run's record and metrics as JSON."""
-    return to_json(_run_values(run))
+def trained_json(run: Run, evaluation: RunEvaluation | None) -> str:
+    """A run's record and metrics as JSON, with the verdict and baselines if it was evaluated."""
+    if evaluation is None:
+        return to_json(_run_values(run))
+    from embedclf.reports.evaluation import baselines_json
+    from embedclf.reports.verdict import verdict_text
+
+    return to_json(
+        _run_values(run)
+        | {"verdict": verdict_text(evaluation), "baselines": baselines_json(evaluation)}
+    )
+
+
+def next_steps(run: Run, config_file: Path | None) -> str:
+    """The commands to run after a training, and the config of a table if it was written."""
+    name = shlex.quote(str(run.path))
+    entries = [] if config_file is None else [("config", str(config_file))]
+    entries.append(("next", f"embedclf predict NEW.csv --run {name}"))
+    return format_definitions([*entries, ("", f"embedclf report {name}")])
 
 
 def run_details(record: dict[str, Any]) -> list[tuple[str, str]]:
-    """What a run was made with, and where the time went, for a listing."""
+    """List what a run was made with, and how long each phase took."""
     packages = ", ".join(f"{name} {version}" for name, version in record["packages"].items())
-    seconds = ", ".join(f"{phase} {spent:.1f}" for phase, spent in record["seconds"].items())
+    phases = record["seconds"].items()
+    durations = ", ".join(f"{phase} {format_duration(seconds)}" for phase, seconds in phases)
     parity = f"NumPy and Keras differ by at most {record['parity']:.1e} in a probability"
     return [
         ("versions", packages),
         *(("refit", note) for note in _refit_notes(record)),
-        ("seconds", seconds),
+        ("time", durations),
         ("seed", str(record["seed"])),
         ("parity", parity),
     ]
 
 
 def runs_text(runs: Sequence[Run]) -> str:
-    """A table of the runs with their first score."""
+    """Return a table of the runs with their first score."""
     if not runs:
-        return "no runs here; `embedclf train CONFIG` makes one"
-    titles = ("run", "created (UTC)", "rows", "score", "validation", "test", "ended")
+        return "no runs yet; train one with: embedclf train TABLE"
+    titles = ("run", "created (UTC)", "rows", "score", "validation", "test", "")
     table = new_table(*titles, numbers=(2, 4, 5))
     for run in runs:
         record = run.record
@@ -81,28 +103,29 @@ def runs_text(runs: Sequence[Run]) -> str:
         rows = f"{record['data']['train']['rows']:,}"
         name, values = _first_score(run)
         scores = [format_score(values.get(split)) for split in ("validation", "test")]
-        table.add_row(str(run.path), created, rows, name, *scores, record["ended"])
+        note = "interrupted" if run.interrupted else ""
+        table.add_row(str(run.path), created, rows, name, *scores, note)
     return render(table)
 
 
 def runs_json(runs: Sequence[Run]) -> str:
-    """The records and metrics of the runs as JSON."""
+    """Return the records and metrics of the runs as JSON."""
     return to_json({"runs": [_run_values(run) for run in runs]})
 
 
 def summary_text(summary: NetworkSummary) -> str:
-    """Keras's table and what each layer means; of a run also what it learned."""
+    """Return Keras's table and what each layer means; for a run, also how it was trained."""
     names = [layer.name for layer in summary.layers]
     meanings = [*zip(names, summary.descriptions, strict=True), ("memory", summary.memory)]
     meanings.append(("scoring", summary.scoring))
-    lines = [summary.table, "", "What the lines mean", format_definitions(meanings)]
+    lines = [summary.table, "", "What the layers do", format_definitions(meanings)]
     if summary.run is not None:
-        lines += ["", "What was learned", _learned(summary.run)]
+        lines += ["", "Training", _training_text(summary.run)]
     return "\n".join(lines)
 
 
 def summary_json(summary: NetworkSummary) -> str:
-    """The layers as JSON; of a run also its record and metrics."""
+    """Return the layers as JSON; for a run, also its record and metrics."""
     layers = [
         {
             "name": layer.name,
@@ -128,48 +151,50 @@ def _run_values(run: Run) -> dict[str, Any]:
 
 
 def _refit_notes(record: dict[str, Any]) -> Iterator[str]:
-    """Whether the run was refit on all rows, or why not; nothing if the config didn't ask."""
+    """Describe the refit on all rows, or why there is none; nothing if the config wants none."""
     refit = record.get("refit")
     if refit is None:
         return
     if refit["rows"] is None:
         missing = STOP_REASONS.get(refit["missing"], refit["missing"])
-        yield f"not made: {missing}; the run is what was learned before"
+        yield f"not done: {missing}; kept the network that was validated"
         return
-    yield (
-        f"in {record['seconds']['refit']:.1f} s: {format_epochs(record['best_epoch'])} anew on all "
-        f"{refit['rows']:,} rows; validation scores are those from before"
-    )
+    epochs, rows = format_count(record["best_epoch"], "epoch"), format_count(refit["rows"], "row")
+    duration = format_duration(record["seconds"]["refit"])
+    yield f"on all {rows} for {epochs} in {duration}; validation scores are from before the refit"
 
 
 def _first_score(run: Run) -> tuple[str, dict[str, float | None]]:
-    """The name of the first score, and its value by split."""
+    """Return the name of the first score, and its value by split."""
     metrics = run.metrics()
     # JSON objects keep their order, and the main metric is written first.
     name = next(iter(metrics["validation"]["scores"]))
     return name, {split: values["scores"][name] for split, values in metrics.items()}
 
 
-def _learned(run: Run) -> str:
+def _training_text(run: Run) -> str:
     record = run.record
     train = record["data"]["train"]
     phases = record["seconds"].items()
     seconds = sum(spent for phase, spent in phases if phase != "checkpoints")  # within others
-    stopped, ngrams = STOP_REASONS[record["ended"]], record.get("phrases")
+    ngrams = record.get("phrases")
     return format_definitions(
         [
             ("run", str(run.path)),
-            ("trained", f"{record['created']} in {seconds:.1f} s on {record['device']['kind']}"),
-            ("epochs", f"{record['epochs']}, {stopped}; epoch {record['best_epoch']} kept"),
+            (
+                "trained",
+                f"{record['created']} in {format_duration(seconds)} on {record['device']['kind']}",
+            ),
+            ("epochs", describe_training(record)),
             ("rows", f"{train['rows']:,} of {display_path(Path(train['path']))}"),
             *(("refit", note) for note in _refit_notes(record)),
             (
                 "vocabulary",
-                f"{record['vocabulary']:,} rows, padding and unknown included"
-                + (f"; {ngrams:,} phrases" if ngrams else ""),
+                f"{record['vocabulary']:,} entries with padding and OOV"
+                + (f"; {format_count(ngrams, 'n-gram')}" if ngrams else ""),
             ),
             *coverage_entries(record),
-            ("labels", shorten(f"{len(record['labels'])}: {', '.join(record['labels'])}")),
+            ("labels", f"{len(record['labels'])}: {join_shortened(record['labels'])}"),
             _score_entry(run),
             *_threshold_entries(run),
         ]
@@ -190,22 +215,18 @@ def _score_table(columns: dict[str, dict[str, float | None]]) -> str:
     return render(table)
 
 
-def _majority_line(scores: Scores) -> str:
-    return f"majority: always {scores.majority_label!r}, the commonest label in training"
-
-
 def _threshold_entries(run: Run) -> list[tuple[str, str]]:
-    """The thresholds of a run, for a listing; empty while all are the usual 0.5."""
+    """List the thresholds of a run; empty if all are 0.5, the default."""
     from embedclf.evaluation.thresholds import describe_rule, rule_from_json
     from embedclf.reports.thresholds import format_thresholds
 
     settings = run.threshold_settings()
     rule = rule_from_json(settings["rule"])
-    # Also without any threshold, as with a softmax.
+    # Also if there is no threshold, as with a softmax.
     if isinstance(rule, float) and not set(settings["thresholds"]) - {0.5}:
         return []
     thresholds = format_thresholds(run.record["labels"], settings["thresholds"])
     if isinstance(rule, float):
         return [("threshold", thresholds)]
-    caution = "chosen on validation rows, whose scores are therefore a little too good"
+    caution = "slightly optimistic: the validation rows chose the threshold"
     return [("threshold", f"{thresholds} ({describe_rule(rule)}), {caution}")]

@@ -1,4 +1,4 @@
-"""Thresholds and what they come to -> text."""
+"""Thresholds with their precision and recall -> text."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from embedclf.evaluation.thresholds import describe_rule
 from embedclf.system.terminal import (
     format_percent,
     format_score,
+    join_shortened,
     new_table,
     render,
-    shorten,
     to_json,
+    wrap_result,
 )
 
 if TYPE_CHECKING:
@@ -21,19 +22,23 @@ if TYPE_CHECKING:
 
     from embedclf.evaluation.run_thresholds import ThresholdOption, ThresholdTable
 
-THRESHOLD_COLUMNS = ("rule", "threshold", "precision", "recall", "f1", "given", "rows", "")
-"""The columns that `threshold_cells` fills."""
+THRESHOLD_COLUMNS = ("rule", "threshold", "precision", "recall", "f1", "predicted", "rows", "")
+"""The columns of `threshold_cells`."""
 
 
 def threshold_text(thresholds: ThresholdTable) -> str:
-    """Show precision and recall at several thresholds, the current one marked."""
+    """Show precision and recall at several thresholds; the current one is marked."""
     several = len(thresholds.thresholds) > 1
     head = ("label", "rule") if several else ("rule",)
     numbers = range(len(head), len(head) + 6)
-    table = new_table(*head, *THRESHOLD_COLUMNS[1:], numbers=numbers)
+    table = new_table(*head, *THRESHOLD_COLUMNS[1:-1], numbers=numbers)
     for option in thresholds.options:
-        table.add_row(*([option.label] if several else []), *threshold_cells(option))
-    return "\n".join([threshold_heading(thresholds), render(table), threshold_caution(thresholds)])
+        rule, *scores, mark = threshold_cells(option)
+        # Next to the rule: as a column, it is too far away, and too wide for 80 characters.
+        marked = f"{rule} ({mark})" if mark else rule
+        table.add_row(*([option.label] if several else []), marked, *scores)
+    caution = wrap_result(threshold_caution(thresholds))
+    return "\n".join([threshold_heading(thresholds), render(table), caution])
 
 
 def threshold_json(run: Path, thresholds: ThresholdTable) -> str:
@@ -52,18 +57,15 @@ def threshold_json(run: Path, thresholds: ThresholdTable) -> str:
 
 
 def threshold_heading(thresholds: ThresholdTable) -> str:
-    """Name the rows, and the label if there is only one to decide on."""
-    label = "" if len(thresholds.thresholds) > 1 else f" of {thresholds.options[0].label!r}"
-    return f"{thresholds.source}: {thresholds.rows:,} rows; what thresholds{label} come to"
+    """Name the rows, and the label if only one has a threshold."""
+    label = "" if len(thresholds.thresholds) > 1 else f" for {thresholds.options[0].label!r}"
+    return f"thresholds{label} on {thresholds.rows:,} {thresholds.source}"
 
 
 def threshold_caution(thresholds: ThresholdTable) -> str:
-    """Warn that the scores are optimistic: the same rows chose the thresholds."""
+    """Warn that the scores are optimistic."""
     before = f"; {REFIT_CAUTION}" if thresholds.refitted else ""
-    return (
-        "measured on the rows that they are chosen on, so a little too good; `embedclf evaluate` "
-        f"scores others{before}"
-    )
+    return f"slightly optimistic: the same rows chose the threshold{before}"
 
 
 def threshold_cells(option: ThresholdOption) -> list[str]:
@@ -77,22 +79,22 @@ def threshold_cells(option: ThresholdOption) -> list[str]:
         format_percent(float(point.predicted_fraction[0])),
         # Rounding recovers the exact count from the fraction.
         f"{round(float(point.predicted_fraction[0]) * point.rows):,}",
-        "the run's" if option.is_current else "",
+        "current" if option.is_current else "",
     ]
 
 
 def format_thresholds(labels: Sequence[str], thresholds: Sequence[float]) -> str:
-    """The probability from which each label is predicted.
+    """Format the probability from which each label is predicted: `'pos' ≥ 0.4200`.
 
     Args:
         labels: All labels of a run.
-        thresholds: One for each label, or with two labels only that of the second.
+        thresholds: One for each label, or in a binary task only that of the second.
     """
     if len(thresholds) > 1 and len(set(thresholds)) == 1:
-        return f"each label from {thresholds[0]:.4f} on"
+        return f"every label ≥ {thresholds[0]:.4f}"
     # A single threshold belongs to the last label, the positive one.
     pairs = zip(labels[-len(thresholds) :], thresholds, strict=True)
-    return shorten(", ".join(f"{label!r} from {threshold:.4f} on" for label, threshold in pairs))
+    return join_shortened([f"{label!r} ≥ {threshold:.4f}" for label, threshold in pairs])
 
 
 def _option_values(option: ThresholdOption) -> dict[str, Any]:
@@ -105,5 +107,5 @@ def _option_values(option: ThresholdOption) -> dict[str, Any]:
         "precision": float(point.precision[0]),
         "recall": float(point.recall[0]),
         "f1": float(point.f1[0]),
-        "share_given": float(point.predicted_fraction[0]),
+        "predicted_fraction": float(point.predicted_fraction[0]),
     }

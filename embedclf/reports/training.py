@@ -1,4 +1,4 @@
-"""What training is about to read and how it goes."""
+"""The data and the epochs of a training -> text."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedclf.runs.history import format_epochs
-from embedclf.system.terminal import display_path, format_definitions, format_percent, shorten
+from embedclf.system.terminal import (
+    display_path,
+    format_count,
+    format_definitions,
+    format_duration,
+    format_percent,
+    join_shortened,
+    quote_number,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def dataset_text(facts: dict[str, Any], config: Config) -> str:
-    """Describe the rows, labels and vocabulary, and how much of the texts is lost.
+    """Describe the rows, labels and vocabulary, and how much of the texts is not used.
 
     Args:
         facts: Those of `Dataset.facts`.
@@ -26,54 +33,58 @@ def dataset_text(facts: dict[str, Any], config: Config) -> str:
     """
     splits = facts["data"]
     train = splits["train"]
-    labels = ", ".join(f"{name} {count:,}" for name, count in train["labels"].items())
+    counts = [f"{quote_number(name)} {count:,}" for name, count in train["labels"].items()]
     # Keys of `facts` are stored in runs, so they don't follow the names in the code.
-    truncated = _percentages(splits, "share_of_texts_cut")
     return format_definitions(
         [
             ("data", str(display_path(Path(train["path"])))),
-            ("read as", train["form"]),
+            ("format", train["form"]),
             ("rows", _row_counts(splits)),
-            ("labels", shorten(f"{len(train['labels'])} ({facts['task']}): {labels}")),
+            ("labels", f"{len(counts)} ({facts['task']}): {join_shortened(counts)}"),
             (
                 "vocabulary",
-                f"{facts['vocabulary']:,} of at most {config.text.vocabulary_size:,} rows, padding "
-                f"and unknown included; unit: {config.text.unit}",
+                f"{facts['vocabulary']:,} entries (limit {config.text.vocabulary_size:,}) with "
+                f"padding and OOV; unit: {config.text.unit}",
             ),
             *_ngram_entries(facts, config),
-            ("texts cut", f"{truncated} have more than {config.text.sequence_length} tokens"),
-            ("tokens unknown", _percentages(splits, "share_of_tokens_unknown")),
+            (
+                "truncated",
+                f"{_percentages(splits, 'share_of_texts_cut')} "
+                f"(over {format_count(config.text.sequence_length, 'token')})",
+            ),
+            ("OOV", f"{_percentages(splits, 'share_of_tokens_unknown')} of tokens"),
         ]
     )
 
 
 def device_text(device: Device) -> str:
     """Describe what the training runs on."""
-    return format_definitions([("device", f"{device.kind} {device.name}, {device.cores} cores")])
+    cores = format_count(device.cores, "core")
+    return format_definitions([("device", f"{device.kind} {device.name}, {cores}")])
 
 
 def resumed_text(event: Resumed) -> str:
-    """Say after which epoch a training resumes."""
-    nothing = "nothing to resume: from the beginning"
-    after = f"after epoch {event.epochs}" if event.epochs else nothing
-    return format_definitions([("goes on", after)])
+    """Describe where a training resumes."""
+    if not event.epochs:
+        return format_definitions([("resume", "no checkpoint found; starting from epoch 1")])
+    return format_definitions([("resume", f"after epoch {event.epochs}")])
 
 
 def refit_text(event: RefitStarted) -> str:
-    """Say for how many epochs and on how many rows the network is refit."""
-    refit = f"{format_epochs(event.epochs)} anew on all {event.rows:,} rows"
-    return format_definitions([("refit", refit)])
+    """Describe for how many epochs and on how many rows the network is refit."""
+    epochs = format_count(event.epochs, "epoch")
+    return format_definitions([("refit", f"{epochs} on all {format_count(event.rows, 'row')}")])
 
 
 def loss_text(step: Step) -> str:
-    """The loss within an epoch, or nothing while it is unknown."""
-    return "" if math.isnan(step.loss) else f"  loss {step.loss:.4f}"
+    """Return the loss within an epoch, or nothing while it is unknown."""
+    return "" if math.isnan(step.loss) else f"loss {step.loss:.4f}"
 
 
 def epoch_text(epoch: Epoch, max_epochs: int, score_name: str) -> str:
-    """The line of a finished epoch; a refit has no validation scores."""
+    """Return the line of a finished epoch; a refit has no validation scores."""
     line = (
-        f"epoch {epoch.epoch}/{max_epochs}  {epoch.seconds:.1f} s  "
+        f"epoch {epoch.epoch}/{max_epochs}  {format_duration(epoch.seconds)}  "
         f"{epoch.rows_per_second:,.0f} rows/s  loss {epoch.loss:.4f}"
     )
     if math.isnan(epoch.val_loss):
@@ -82,7 +93,7 @@ def epoch_text(epoch: Epoch, max_epochs: int, score_name: str) -> str:
 
 
 def coverage_text(facts: Mapping[str, Any]) -> str:
-    """Describe how much of the vocabulary starts from word vectors.
+    """Describe how many tokens start from word vectors.
 
     Args:
         facts: Those of `Coverage.facts`.
@@ -91,7 +102,7 @@ def coverage_text(facts: Mapping[str, Any]) -> str:
 
 
 def coverage_entries(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The word vectors that a run started from, for a listing; empty if it started at random.
+    """List the word vectors that a run started from; empty if its vectors started at random.
 
     Args:
         record: That of a run, or the facts of its dataset.
@@ -102,17 +113,17 @@ def coverage_entries(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     coverage = (
         f"{facts['source']}: {facts['tokens_covered']:,} of {facts['tokens']:,} tokens "
         f"({format_percent(facts['share_of_tokens'])}), "
-        f"{format_percent(facts['share_of_texts_tokens'])} of all that is read of training texts"
+        f"{format_percent(facts['share_of_texts_tokens'])} of the tokens in training texts"
     )
     if facts["unreadable"]:
-        coverage += f"; words of it passed over, as they are not UTF-8: {facts['unreadable']:,}"
+        coverage += f"; ignored as not UTF-8: {format_count(facts['unreadable'], 'word')}"
     return [("vectors", coverage)]
 
 
 def _row_counts(splits: Mapping[str, Any]) -> str:
     counts = " · ".join(f"{split['rows']:,} {name}" for name, split in splits.items())
     skipped = sum(split["rows_skipped"] for split in splits.values())
-    return counts + (f" · {skipped:,} skipped: no valid label" if skipped else "")
+    return counts + (f" · {skipped:,} skipped without a valid label" if skipped else "")
 
 
 def _percentages(splits: Mapping[str, Any], key: str) -> str:
@@ -120,8 +131,9 @@ def _percentages(splits: Mapping[str, Any], key: str) -> str:
 
 
 def _ngram_entries(facts: dict[str, Any], config: Config) -> Iterator[tuple[str, str]]:
-    """How many n-grams the vocabulary has, if the config asks for any."""
+    """Yield the number of n-grams in the vocabulary, if the config asks for any."""
     text = config.text
     if text.ngrams > 1:
         count = f"{facts['phrases']:,} of at most {text.ngram_vocabulary_size:,}"
-        yield "phrases", f"{count}, of 2 to {text.ngrams} tokens" if text.ngrams > 2 else count
+        name = "bigrams" if text.ngrams == 2 else f"2- to {text.ngrams}-grams"
+        yield "n-grams", f"{count} {name}"

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from embedclf.system.terminal import (
     NO_VALUE,
-    WIDTH,
     escape_controls,
+    format_count,
     format_definitions,
+    format_duration,
     format_percent,
     format_score,
     new_table,
     render,
+    terminal_width,
     to_json,
 )
 from embedclf.tuning.space import changed_settings, config_value, format_settings, format_value
@@ -30,25 +32,29 @@ if TYPE_CHECKING:
 _STATES = ("complete", "pruned", "failed")
 """Of finished trials, in the order in which they are counted."""
 
-OPTIMISTIC = "the best of several trials is a little too good on the validation rows that chose it"
+OPTIMISTIC = "validation scores are optimistic: the same rows chose the best trial"
 """The caution that every score of a search needs."""
 
-_TEST_SCORE = "; the score of the test rows is the one to trust"
+_TEST_SCORE = "; trust the test score"
 
-_NO_TEST_SCORE = "; `data.test` names a table whose score would be the one to trust"
+_NO_TEST_SCORE = "; for an unbiased score, name a table in data.test"
 
 
 def study_text(study: StudyOpened, max_trials: int | None) -> str:
     """Name the study's directory and count its trials."""
-    limit = "" if max_trials is None else f" of {max_trials:,}"
     finished = study.finished_trials
-    trials = f"{finished:,}{limit} trials are there" if finished else "begins"
-    return format_definitions([("study", f"{study.folder}: {trials}")])
+    if not finished:
+        state = "new"
+    elif max_trials is None:
+        state = f"resuming after {format_count(finished, 'trial')}"
+    else:
+        state = f"resuming after {finished:,} of {format_count(max_trials, 'trial')}"
+    return format_definitions([("study", f"{study.directory}: {state}")])
 
 
 def trial_header(metric: str) -> str:
     """The line above those of `trial_text`."""
-    return f"trial  {metric:>{_score_width(metric)}}    seconds  differs from the config by"
+    return f"trial  {metric:>{_score_width(metric)}}       time  changes to the config"
 
 
 def trial_text(progress: SearchProgress, trial: Trial) -> str:
@@ -60,12 +66,13 @@ def trial_text(progress: SearchProgress, trial: Trial) -> str:
     own = progress.baseline
     settings = {key: value for key, value in trial.settings.items() if value != own[key]}
     pruned = f"after epoch {trial.epochs}" if trial.state == "pruned" and trial.epochs else ""
-    notes = [format_settings(settings) or "nothing", trial.reason or pruned]
+    notes = [format_settings(settings) or "none", trial.reason or pruned]
     line = (
         f"{trial.number:>5}  {outcome:>{_score_width(progress.metric)}} {'*' if is_best else ' '}  "
-        f"{trial.seconds:>7.1f}  "
+        f"{format_duration(trial.seconds):>7}  "
     )
-    lines = wrap("; ".join(filter(None, notes)), WIDTH - len(line), break_on_hyphens=False)
+    room = terminal_width() - len(line)
+    lines = wrap("; ".join(filter(None, notes)), room, break_on_hyphens=False)
     return line + ("\n" + " " * len(line)).join(map(escape_controls, lines))
 
 
@@ -79,7 +86,7 @@ def tuning_json(search: TuningResult) -> str:
     counts = _count_states(search)
     own = search.baseline_trial
     values: dict[str, Any] = {
-        "study": str(search.folder),
+        "study": str(search.directory),
         "metric": search.metric,
         "trials": {"all": sum(counts.values()), **counts},
         "own": own and {"settings": own.settings, "scores": own.scores},
@@ -88,6 +95,7 @@ def tuning_json(search: TuningResult) -> str:
             "settings": search.best.settings,
             "scores": search.best.scores,
         },
+        "improved": None if search.gain is None else search.gain > 0,
         "importance": search.importance,
         "config": str(search.config_file),
         "report": str(search.report_file),
@@ -99,7 +107,7 @@ def tuning_json(search: TuningResult) -> str:
 
 
 def trials_csv(search: TuningResult) -> str:
-    """A CSV table with a row for each trial, in the order in which they began."""
+    """Return a CSV table with a row for each trial, in the order in which they started."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")  # csv's default is CRLF
     keys = list(search.space)
@@ -115,18 +123,18 @@ def trials_csv(search: TuningResult) -> str:
 
 
 def trial_counts(search: TuningResult) -> str:
-    """How many trials there were, and how they ended: `30: 21 complete, 9 pruned`."""
+    """Count the trials, and how they ended: `30: 21 complete, 9 pruned`."""
     counts = _count_states(search)
     states = ", ".join(f"{count:,} {state}" for state, count in counts.items() if count)
     return f"{sum(counts.values()):,}: {states}"
 
 
 def score_caution(search: TuningResult) -> str:
-    """Say which scores are optimistic, and which one is not."""
+    """Explain which scores are optimistic, and which one is not."""
     if search.source.config.data.test is None:
         return OPTIMISTIC + _NO_TEST_SCORE
     runs = search.test_runs
-    seen = f", which {runs} runs of this study have seen" if runs > 1 else ""
+    seen = f", although {runs} runs of this study were scored on it" if runs > 1 else ""
     return OPTIMISTIC + _TEST_SCORE + seen
 
 
@@ -134,12 +142,12 @@ def importance_note(search: TuningResult) -> str:
     """Explain the importance of a setting, or why it is unknown."""
     complete = _count_states(search)["complete"]
     if search.importance is None:
-        return f"not told: {complete:,} complete trials are too few, or all scored alike"
-    return f"share of the variance of the score over {complete:,} complete trials (fANOVA)"
+        return f"unknown: too few complete trials ({complete:,}), or all with the same score"
+    return f"fraction of the score's variance over {complete:,} complete trials (fANOVA)"
 
 
 def setting_rows(search: TuningResult) -> Iterator[tuple[str, str, str, str]]:
-    """Each setting, its value in the config and in the best trial, and its importance.
+    """Yield each setting, its value in the config and in the best trial, and its importance.
 
     The most important comes first.
     """
@@ -152,7 +160,7 @@ def setting_rows(search: TuningResult) -> Iterator[tuple[str, str, str, str]]:
 
 
 def score_columns(search: TuningResult) -> dict[str, dict[str, Any]]:
-    """Validation scores of the config and of the best trial, and test scores if the run has any."""
+    """Return validation scores of the config and the best trial, and the run's test scores."""
     own = search.baseline_trial
     # The trial of the config itself may have failed, and then has no scores.
     columns: dict[str, dict[str, Any]] = {"config (validation)": (own and own.scores) or {}}
@@ -185,10 +193,10 @@ def _notes(search: TuningResult) -> Iterator[str]:
         ("scores", score_caution(search)),
     ]
     if search.run is None:
-        others = "other processes are at work; the last of them trains the best config"
+        others = "not trained yet: the last process that works on this study trains it"
         entries.append(("run", others))
     elif not search.reproduced:
-        differs = "scores otherwise than its trial: other versions, or another machine"
+        differs = "its scores differ from those of its trial (other versions or another machine)"
         entries.append(("run", differs))
     yield format_definitions(entries)
     yield f"config: {search.config_file}"
@@ -198,11 +206,10 @@ def _notes(search: TuningResult) -> Iterator[str]:
 
 
 def _best_note(search: TuningResult) -> str:
+    if search.gain is not None and search.gain <= 0:
+        return "no better settings found: no trial beats the config's own settings"
     changes = len(changed_settings(search.source.config, search.best.settings))
-    if not changes:
-        return "nothing better than the config as it is"
-    settings = "1 setting" if changes == 1 else f"{changes} settings"
-    return f"trial {search.best.number}, {settings} changed"
+    return f"trial {search.best.number}, {format_count(changes, 'setting')} changed"
 
 
 def _count_states(search: TuningResult) -> dict[str, int]:

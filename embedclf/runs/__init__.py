@@ -1,1 +1,1 @@
-"""The run directory that training creates: written, opened, checked, summarized."""
+"""The run directory that training creates: written, found, opened, checked, summarized."""

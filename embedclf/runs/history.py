@@ -6,6 +6,8 @@ import io
 from dataclasses import asdict, astuple, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from embedclf.system.terminal import format_count, format_duration
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -15,11 +17,11 @@ INTERRUPTED = "interrupted"
 """Stop reason of a training that was interrupted by Ctrl-C."""
 
 STOP_REASONS = {
-    "all_epochs": "all epochs done",
-    "early_stopping": "the validation loss got no better",
+    "all_epochs": "finished all epochs",
+    "early_stopping": "stopped early",
     INTERRUPTED: "interrupted by Ctrl-C",
 }
-"""Why a training stopped, and how to say it."""
+"""Why a training ended, by the value in run.json."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,14 @@ class Step:
 
     epoch: int
     epochs: int
-    """Most epochs of this training."""
+    """Maximum epochs of this training."""
     rows: int
     """Rows done in this epoch."""
     total_rows: int
     """Rows of an epoch."""
     loss: float
-    """Mean over the rows of this epoch whose loss has arrived, which is a block behind. Until the
-    first block, the loss of the previous epoch, or NaN if there is none."""
+    """Mean over the rows of this epoch so far, one block late. Before the first block, the loss of
+    the previous epoch, or NaN if there is none."""
     seconds: float
     """Since this epoch started."""
 
@@ -115,31 +117,27 @@ def read_epochs(table: str) -> tuple[Epoch, ...]:
 
 
 def describe_training(record: dict[str, Any]) -> str:
-    """Describe how many epochs a run took, why it stopped and which epoch was kept."""
-    return (
-        f"{format_epochs(record['epochs'])} in {record['seconds']['fit']:.1f} s: "
-        f"{STOP_REASONS[record['ended']]}; epoch {record['best_epoch']} kept"
-    )
-
-
-def format_epochs(count: int) -> str:
-    """Format a number of epochs: `1 epoch`, `2 epochs`."""
-    return f"{count} epoch" if count == 1 else f"{count} epochs"
+    """Describe how many epochs a run took, why it ended, and its best epoch."""
+    epochs, best = record["epochs"], record["best_epoch"]
+    reason = STOP_REASONS[record["ended"]]
+    if record["ended"] == "early_stopping":
+        reason += f": no improvement for {format_count(epochs - best, 'epoch')}"
+    duration = format_duration(record["seconds"]["fit"])
+    return f"{format_count(epochs, 'epoch')} in {duration}; {reason}; best epoch: {best}"
 
 
 @dataclass(frozen=True)
 class RowStatistics:
-    """What training knew about each row of the embedding."""
+    """What training measured about each row of the embedding."""
 
     counts: Counts
     """(vocabulary_rows,) how often training reads each id; 0 for padding."""
     row_learning_rates: Floats | None
-    """(vocabulary_rows,) factors of each row's random initial vector and of its updates; None is 1
-    for all."""
+    """(vocabulary_rows,) factors of each row's initial vector and of its updates; None: all 1."""
 
     def to_npz(self) -> bytes:
         """Return the content of `rows.npz`."""
-        import numpy as np  # here, so that commands that only list runs start without NumPy
+        import numpy as np  # here: commands that list runs do without NumPy
 
         arrays: dict[str, Any] = {"counts": self.counts}
         if self.row_learning_rates is not None:
@@ -154,5 +152,5 @@ class RowStatistics:
         import numpy as np
 
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            # Within the block: an npz file reads an array only when it is asked for
+            # Within the block, because an npz file is read lazily.
             return cls(arrays["counts"], arrays.get("paces"))

@@ -1,4 +1,4 @@
-"""The run directory: opened, checked, listed."""
+"""The run directory: opened and checked."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from embedclf.config.messages import closest_match
 from embedclf.errors import RunError
 from embedclf.runs.history import INTERRUPTED, RowStatistics
-from embedclf.system.files import DRAFT_PREFIX, draft_file
+from embedclf.system.files import draft_file
+from embedclf.system.formats import CONFIG_SUFFIXES, FORMATS, table_suffix
+from embedclf.system.progress import activity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,14 +22,13 @@ if TYPE_CHECKING:
     from embedclf.model.classifier import Classifier
 
 FORMAT = 5
-"""Version of the run directory; newer ones are refused. What older versions lack:
+"""Version of the run directory; newer ones are refused. Older versions lack:
 
 - 4: no refit.
-- 3: no n-grams with the beginning or end of a text, so `model.keras` has one input id less for each
+- 3: no n-grams at the beginning and end of a text, so `model.keras` has one input id less for each
   n-gram length; no row statistics.
 - 2: no n-grams at all.
-- 1: no thresholds other than 0.5, no calibration; `metrics.json` is not sealed by a checksum of its
-  own but listed in `run.json`.
+- 1: no thresholds other than 0.5, no calibration; the checksum of `metrics.json` is in `run.json`.
 """
 
 RUNS_DIRECTORY = Path("runs")
@@ -42,16 +44,16 @@ METRICS_FILE = "metrics.json"
 RECORD_FILE = "run.json"
 
 VALIDATED_DIRECTORY = "validated"
-"""In a run that was refitted on all rows: the classifier before the refit, which has not seen the
+"""In a run that was refit on all rows: the classifier before the refit, which has not seen the
 validation rows. Its files have the same names."""
 
 REPORT_FILE = "report.html"
-"""A page made from the other files on demand. Nothing reads it; it may be deleted."""
+"""A page that `embedclf report` makes from the other files. Nothing reads it."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run. Each file is compared with its recorded SHA-256 when it is read."""
+    """A finished run. Reading a file compares it with its recorded SHA-256."""
 
     path: Path
     record: dict[str, Any]
@@ -62,12 +64,12 @@ class Run:
         """Open a run and check all of its files.
 
         Raises:
-            RunError: There is no run, or it is damaged, not embedclf's, or of a newer format.
+            RunError: There is no run, or it is damaged, not one of embedclf, or of a newer format.
         """
         run = cls.read_record(path)
         for name in run.record["files"]:
             run.read(name)
-        run.metrics()  # not listed in `files`, except by format 1
+        run.metrics()  # only format 1 lists it in `files`
         return run
 
     @classmethod
@@ -83,16 +85,16 @@ class Run:
             record = json.loads(file.read_text(encoding="utf-8"))
             run_format = record["format"]
         except (ValueError, KeyError, TypeError, OSError) as error:  # TypeError: not an object
-            raise RunError(f"{file}: damaged, or not embedclf's; train again") from error
-        # before the checksum, which a newer version may compute in another way
+            raise RunError(f"{file}: damaged, or not a run of embedclf; train again") from error
+        # Before the checksum, which a newer version may compute in another way.
         if run_format not in range(1, FORMAT + 1):
             raise RunError(
-                f"{path}: a run of format {run_format}, this embedclf reads 1 to {FORMAT}; "
-                "use the version that wrote it, or train again"
+                f"{path}: run format {run_format} is not supported (only 1 to {FORMAT}); upgrade "
+                "embedclf, or train again"
             )
-        # The left side is evaluated first, so the checksum is of the record without itself
+        # The left side is evaluated first, so the checksum is that of the record without it.
         if record.pop("checksum", None) != compute_checksum(record):
-            raise RunError(f"{file}: damaged: its checksum does not fit; restore it or train again")
+            raise RunError(f"{file}: damaged: wrong checksum; restore it or train again")
         return cls(path, record)
 
     def read(self, name: str) -> bytes:
@@ -104,14 +106,14 @@ class Run:
         file = self.path / name
         content = self._read_bytes(file)
         if hashlib.sha256(content).hexdigest() != self.record["files"][name]:
-            raise RunError(f"{file}: damaged: its SHA-256 is not the recorded one; train again")
+            raise RunError(f"{file}: damaged: wrong SHA-256; restore it or train again")
         return content
 
     def config(self) -> Config:
         """Load the config, with all defaults and absolute paths."""
         from embedclf.config.loading import load_config
 
-        self.read(CONFIG_FILE)  # checks it
+        self.read(CONFIG_FILE)  # checks its SHA-256
         return load_config(self.path / CONFIG_FILE)
 
     def metrics(self) -> dict[str, Any]:
@@ -120,17 +122,17 @@ class Run:
         return {split: sealed[split] for split in ("validation", "test") if split in sealed}
 
     def threshold_settings(self) -> dict[str, Any]:
-        """Read the current `rule` for thresholds, and the `thresholds` that it led to."""
-        # Format 1 stores none: 0.5 for each output
+        """Read the current `rule` for thresholds, and the resulting `thresholds`."""
+        # Format 1 stores none; they are 0.5.
         settings: dict[str, Any] = self._read_metrics().get(
             "decision", {"rule": 0.5, "thresholds": []}
         )
         return settings
 
     def update_thresholds(self, settings: dict[str, Any], metrics: dict[str, Any]) -> None:
-        """Replace the thresholds, and the scores that depend on them.
+        """Replace the thresholds and the scores that depend on them.
 
-        Both are in one file, which is replaced by a rename: a reader sees the old or the new ones.
+        Both are in one file that is replaced by a rename, so readers see all old or all new values.
 
         Args:
             settings: As `threshold_settings` returns them.
@@ -140,8 +142,8 @@ class Run:
             RunError: The run is of format 1, or cannot be written to.
         """
         if METRICS_FILE in self.record["files"]:
-            # The checksum of the file is in run.json, which is never rewritten
-            raise RunError(f"{self.path}: a run of format 1 keeps its threshold; train again")
+            # The checksum of the file is in run.json, which is never rewritten.
+            raise RunError(f"{self.path}: format 1 has a fixed threshold; train again to set one")
         try:
             with draft_file(self.path / METRICS_FILE, "w", encoding="utf-8", newline="\n") as file:
                 file.write(seal_json({"decision": settings, **metrics}))
@@ -149,7 +151,7 @@ class Run:
             raise RunError(f"{self.path}: cannot be written: {error.strerror}") from error
 
     def row_statistics(self) -> RowStatistics | None:
-        """Read what training knew about each row of the embedding; None before format 4."""
+        """Read what training measured about each row of the embedding; None before format 4."""
         if ROW_STATISTICS_FILE not in self.record["files"]:
             return None
         return RowStatistics.from_npz(self.read(ROW_STATISTICS_FILE))
@@ -162,7 +164,7 @@ class Run:
 
     @property
     def refitted(self) -> bool:
-        """Whether the classifier was trained on the validation rows, too."""
+        """Whether the classifier was trained on the validation rows as well."""
         return self.record.get("refit", {}).get("rows") is not None
 
     def classifier(self) -> Classifier:
@@ -170,11 +172,12 @@ class Run:
         return self._load_classifier()
 
     def validation_classifier(self) -> Classifier:
-        """Load the classifier that has not seen the validation rows: the one to score them with."""
+        """Load the classifier that has not seen the validation rows, to score them."""
         return self._load_classifier(VALIDATED_DIRECTORY if self.refitted else "")
 
+    @activity("loading the classifier")
     def _load_classifier(self, directory: str = "") -> Classifier:
-        # The record has forward slashes on any system; an empty parent adds nothing to a name
+        # The record has forward slashes on all systems; an empty parent adds nothing.
         parent = Path(directory)
         classifier = read_classifier(
             self.record["pooling"],
@@ -186,8 +189,7 @@ class Run:
     def _read_metrics(self) -> dict[str, Any]:
         """Read `metrics.json`.
 
-        It is the one file that may change after training, so it has a checksum of its own in place
-        of one in `run.json`.
+        Only this file may change after training, so it contains its own checksum.
         """
         if METRICS_FILE in self.record["files"]:  # format 1
             content: dict[str, Any] = json.loads(self.read(METRICS_FILE))
@@ -196,10 +198,10 @@ class Run:
         try:
             content = json.loads(self._read_bytes(file))
             checksum = content.pop("checksum", None)
-        except (ValueError, AttributeError, TypeError) as error:  # no JSON, or no object
+        except (ValueError, AttributeError, TypeError) as error:  # not JSON, or not an object
             raise RunError(f"{file}: damaged; restore it or train again") from error
         if checksum != compute_checksum(content):
-            raise RunError(f"{file}: damaged: its checksum does not fit; restore it or train again")
+            raise RunError(f"{file}: damaged: wrong checksum; restore it or train again")
         return content
 
     def _read_bytes(self, file: Path) -> bytes:
@@ -209,15 +211,20 @@ class Run:
             raise RunError(f"{file}: {error.strerror}; restore it or train again") from error
 
 
+def is_run_config(path: Path) -> bool:
+    """Whether a file is the config in a run, of any format."""
+    return path.name == CONFIG_FILE and (path.parent / RECORD_FILE).is_file()
+
+
 def read_classifier(pooling: str, read: Callable[[str], bytes], *, calibrated: bool) -> Classifier:
-    """Load the classifier from the files of a run, or of one that is being written.
+    """Load the classifier from the files of a run, finished or not.
 
     Args:
         pooling: Pooling of the network.
         read: Reads a file by its name.
         calibrated: Whether there is a calibration file.
     """
-    # Here, so that listing runs imports neither NumPy nor Arrow
+    # Here: listing runs imports neither NumPy nor Arrow.
     from embedclf.data.labels import Labels
     from embedclf.model.classifier import Calibration, Classifier
     from embedclf.model.weights import read_weights
@@ -231,52 +238,15 @@ def read_classifier(pooling: str, read: Callable[[str], bytes], *, calibrated: b
     )
 
 
-def find_runs(root: Path = RUNS_DIRECTORY) -> tuple[list[Run], list[RunError]]:
-    """Find the runs in a directory, oldest first, and the errors of those that cannot be read."""
-    runs, errors = [], []
-    for file in sorted(root.glob(f"*/{RECORD_FILE}")):
-        if file.parent.name.startswith(DRAFT_PREFIX):
-            continue  # another process is writing it
-        try:
-            run = Run.read_record(file.parent)
-            run.metrics()
-        except RunError as error:
-            errors.append(error)
-        else:
-            runs.append(run)
-    # ISO 8601 in UTC, so that strings sort by time
-    return sorted(runs, key=lambda run: str(run.record["created"])), errors
-
-
-def open_newest() -> tuple[Run, list[RunError]]:
-    """Open the newest run in `./runs` that is intact, and return the errors of others there.
-
-    Raises:
-        RunError: There is none.
-    """
-    runs, errors = find_runs()
-    # `find_runs` has read only some files, so the newest run may still turn out damaged
-    for run in reversed(runs):
-        try:
-            return Run.open(run.path), errors
-        except RunError as error:
-            errors.append(error)
-    if errors:
-        raise errors[-1]
-    raise RunError(
-        f"{RUNS_DIRECTORY}: no runs here; `embedclf train` makes one, --run names another"
-    )
-
-
 def seal_json(values: dict[str, Any]) -> str:
-    """Return values as JSON that includes their own checksum."""
-    plain = json.loads(json.dumps(values))  # as a reader will see them: lists for tuples
+    """Return values as JSON with their checksum."""
+    plain = json.loads(json.dumps(values))  # as readers see them: tuples become lists
     sealed = {**plain, "checksum": compute_checksum(plain)}
     return json.dumps(sealed, ensure_ascii=False, indent=1) + "\n"
 
 
 def compute_checksum(values: dict[str, Any]) -> str:
-    """Compute the SHA-256 of values as canonical JSON, whatever the layout of their file."""
+    """Compute the SHA-256 of values, independent of the layout of their file."""
     canonical = json.dumps(values, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -287,13 +257,26 @@ def _require_run(path: Path) -> None:
     Raises:
         RunError: It is not.
     """
+    if path.is_file():
+        raise RunError(_describe_file(path))
     if not path.is_dir():
-        candidate = RUNS_DIRECTORY / path.name
-        hint = (
-            f"did you mean {candidate}?"
-            if candidate.is_dir()
-            else "`embedclf runs` lists those here"
-        )
-        raise RunError(f"{path}: no such run; {hint}")
+        names = [file.parent.name for file in RUNS_DIRECTORY.glob(f"*/{RECORD_FILE}")]
+        close = closest_match(path.name, names)
+        hint = f"did you mean {close}? " if close else ""
+        raise RunError(f"{path}: no such run; {hint}`embedclf runs` lists them")
     if not (path / RECORD_FILE).is_file():
+        runs = sorted(path.glob(f"*/{RECORD_FILE}"))
+        if runs:
+            raise RunError(f"{path}: a folder of runs; name one of them: {runs[-1].parent}")
         raise RunError(f"{path}: not a run: it has no {RECORD_FILE}")
+
+
+def _describe_file(path: Path) -> str:
+    """Return the message for a file where a run is expected."""
+    if (path.parent / RECORD_FILE).is_file():
+        return f"{path}: a file of a run; name its folder: {path.parent}"
+    if table_suffix(path) in FORMATS:
+        return f"{path}: a table, not a run; to score a run on it, write --data {path}"
+    if path.suffix.lower() in CONFIG_SUFFIXES:
+        return f"{path}: a config, not a run; train it with `embedclf train {path}`"
+    return f"{path}: a file, not a run; `embedclf runs` lists the runs"

@@ -6,51 +6,49 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embedclf.config.loading import load_config
 from embedclf.data.labeled import read_labels
 from embedclf.data.labels import Labels
 from embedclf.model.weights import should_fuse
-from embedclf.system.terminal import display_path
+from embedclf.system.progress import activity
+from embedclf.system.terminal import display_path, format_count
 from embedclf.text.ngrams import input_length
 from embedclf.text.pretrained import open_vector_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from embedclf.config.schema import Config, ModelConfig
+    from embedclf.config.schema import Config
+    from embedclf.config.sections import ModelConfig
     from embedclf.model.network import LayerSummary
     from embedclf.runs.run import Run
 
 
 @dataclass(frozen=True)
 class NetworkSummary:
-    """A network as Keras shows it, and in plain words."""
+    """A network: Keras's own table, and what it means."""
 
     table: str
-    """Keras's own."""
+    """As Keras prints it."""
     layers: tuple[LayerSummary, ...]
     descriptions: tuple[str, ...]
     """A sentence or two per layer."""
     parameters: int
     trainable_parameters: int
-    """Those that training changes."""
+    """Those that training updates."""
     memory: str
-    """What the parameters take, in a sentence."""
+    """Size of the parameters, in a sentence."""
     scoring: str
-    """What a token costs in a prediction, in a sentence."""
+    """Cost of a token in a prediction, in a sentence."""
     run: Run | None
-    """None for a config. Its embedding then has the most rows that it can have."""
+    """None for a config; the embedding then has its maximum number of rows."""
 
 
-def summarize_config(path: Path, overrides: Iterable[str] = ()) -> NetworkSummary:
-    """Summarize the network of a config. Of its data, only the labels are read.
+def summarize_config(config: Config) -> NetworkSummary:
+    """Summarize the network of a config; only the labels of its data are read.
 
     Raises:
         ConfigError: The config cannot be used.
         DataError: The training table cannot be read.
     """
-    config = load_config(path, overrides)
-    open_vector_source(config.model)  # raises if they cannot be used
+    open_vector_source(config.model)  # raises if the vectors cannot be used
     labels = Labels.fit(read_labels(config.data.train, config.data), config.data)
     text = config.text
     ngrams = text.ngram_vocabulary_size if text.ngrams > 1 else 0
@@ -64,12 +62,13 @@ def summarize_run(run: Run) -> NetworkSummary:
 
 
 def _summarize(config: Config, labels: Labels, rows: int, run: Run | None) -> NetworkSummary:
-    from embedclf.model import backend, network
-    from embedclf.model.optimizers import OPTIMIZERS
+    with activity("importing TensorFlow"):
+        from embedclf.model import backend, network
+        from embedclf.model.optimizers import OPTIMIZERS
 
-    backend.start("cpu")  # nothing is trained here
+        backend.start("cpu")  # nothing is trained here
     length = input_length(config.text.sequence_length, config.text.ngrams)
-    with backend.seeded(config.seed):
+    with activity("building the network"), backend.seeded(config.seed):
         net = network.build(config.model, labels, vocabulary_rows=rows, input_length=length)
     layers = network.list_layers(net)
     descriptions = [
@@ -96,27 +95,27 @@ def _describe_scoring(config: Config, labels: Labels, rows: int) -> str:
     name, units = "output", labels.outputs
     if config.model.hidden_units:
         name, units = "hidden_1", config.model.hidden_units[0]
-    # Not input_length: flatten pooling goes without n-grams
+    # Not input_length: flatten pooling has no n-grams
     positions = config.text.sequence_length if pooling == "flatten" else 1
     if not should_fuse(pooling, (positions, rows, units), width):
-        return f"A token costs {width:,} numbers where texts are scored: its vector."
+        return f"A prediction reads {width:,} numbers per token: its vector."
     size = _format_size(4 * positions * rows * units)
     return (
-        f"A token costs {units:,} and not {width:,} numbers where texts are scored: embedding "
-        f"times {name}, {positions:,} x {rows:,} x {units:,} numbers ({size}), is multiplied out "
-        "when a run is loaded."
+        f"A prediction reads {format_count(units, 'number')} per token instead of {width:,}: "
+        f"loading a run multiplies embedding and {name} into one table of {positions:,} x "
+        f"{rows:,} x {units:,} numbers ({size})."
     )
 
 
 def _describe_memory(parameters: int, trainable: int, optimizer: str, accumulators: int) -> str:
     size = _format_size(4 * parameters)
-    # Twice, as the weights of the best epoch are kept besides the current ones
+    # Twice, because the weights of the best epoch are kept next to the current ones.
     in_training = _format_size(4 * (2 * parameters + accumulators * trainable))
-    each = "each" if trainable == parameters else f"each of the {trainable:,} that training changes"
+    each = "parameter" if trainable == parameters else f"of {trainable:,} trainable parameters"
     return (
-        f"{parameters:,} parameters of 4 bytes are {size} (Keras counts 1,048,576 bytes as a "
-        f"MB); in training, with those of the best epoch and {optimizer}'s {accumulators} numbers "
-        f"for {each}, {in_training}."
+        f"{parameters:,} parameters of 4 bytes: {size} (Keras counts 1,048,576 bytes as 1 MB). "
+        f"Training needs {in_training}: it also keeps the best epoch's parameters, and {optimizer} "
+        f"keeps {format_count(accumulators, 'number')} per {each}."
     )
 
 
@@ -133,78 +132,77 @@ def _describe_layer(
         layer: One of the network.
         config: Of the network.
         labels: Of the network.
-        upper_bound: Whether training may find fewer tokens than the embedding has rows.
+        upper_bound: Whether the embedding may end up with fewer rows.
     """
     features = layer.output_shape[-1]
     length = config.text.sequence_length
-    what = "tokens" if config.text.ngrams == 1 else "tokens and phrases"
+    what = "tokens" if config.text.ngrams == 1 else "tokens and n-grams"
+    no_order = f"padding and the order of {what} don't matter."
     if layer.name == "embedding":
-        fewer = " It will have fewer rows where training finds fewer tokens." if upper_bound else ""
+        fewer = " It has fewer rows if the training data has fewer tokens." if upper_bound else ""
         return _describe_embedding(layer, config) + fewer
     if layer.name == "output":
         return _describe_output(layer, labels)
     if layer.name.startswith("hidden_"):
-        return f"{features:,} weighted sums, those below 0 set to 0 (ReLU)."
+        return f"{features:,} weighted sums; negative ones become 0 (ReLU)."
     if layer.class_name == "Dropout":
-        return f"In training only, {config.model.dropout:.0%} of the numbers are set to 0."
+        return f"In training only, {config.model.dropout:.0%} of the numbers become 0, at random."
     descriptions = {
         "token_ids": f"A text is {length:,} token ids{_describe_ngram_ids(config)}; a batch of "
         f"{config.training.batch_size} texts has shape ({config.training.batch_size}, "
-        f"{layer.output_shape[0]}). 0 pads, 1 is an unknown token.",
-        "flatten": f"The {length:,} vectors of a text one behind the other, {features:,} numbers: "
-        "the position of a token counts.",
-        "average": f"The mean of the vectors of a text's tokens, {features:,} numbers: padding and "
-        f"the order of {what} do not count.",
-        "sqrt": f"The sum of the vectors of a text's tokens over the square root of their number, "
-        f"{features:,} numbers: padding and the order of {what} do not count.",
-        "max": f"The largest of each of the {features:,} numbers over a text's tokens: padding and "
-        f"the order of {what} do not count.",
+        f"{layer.output_shape[0]}). 0 is padding, 1 an out-of-vocabulary token.",
+        "flatten": f"Joins the {length:,} vectors of a text into {features:,} numbers; the "
+        "position of a token matters.",
+        "average": f"The mean of the token vectors, {features:,} numbers; {no_order}",
+        "sqrt": "The sum of the token vectors divided by the square root of their number, "
+        f"{features:,} numbers; {no_order}",
+        "max": f"The maximum of each of the {features:,} numbers over the tokens; {no_order}",
     }
     return descriptions[layer.name]
 
 
 def _describe_ngram_ids(config: Config) -> str:
-    """Describe the ids of a text that follow those of its tokens, if any."""
+    """Describe the n-gram ids of a text, which follow those of its tokens."""
     longest, length = config.text.ngrams, config.text.sequence_length
     if longest == 1:
         return ""
-    ngrams = " and ".join(f"{length + 1:,} of phrases of {size}" for size in range(2, longest + 1))
-    return f" and {ngrams}, one that begins before the first token and one at each"
+    ngrams = ", ".join(f"{length + 1:,} ids of {size}-grams" for size in range(2, longest + 1))
+    return f" and {ngrams} (one starts before the first token, one at each token)"
 
 
 def _describe_embedding(layer: LayerSummary, config: Config) -> str:
     batch, (length, dim) = config.training.batch_size, layer.output_shape
     rows = layer.parameters // dim
     ratio = rows / dim
-    # A smaller ratio would be rounded to `1 times`
-    narrower = f"{ratio:,.0f} times narrower" if ratio >= 1.5 else "no narrower"
+    # A smaller ratio would be rounded to `1 times`.
+    narrower = f"{ratio:,.0f} times smaller" if ratio >= 1.5 else "no smaller"
     return (
-        f"Each id becomes {dim:,} numbers, its row in a table of {rows:,} rows: the output for a "
-        f"batch of {batch} is ({batch}, {length}, {dim}). A one-hot row would have {rows:,} "
-        f"numbers, so the embedding is {narrower}.{_describe_initialization(config.model)}"
+        f"Each id selects a row of {dim:,} numbers in a table of {rows:,} rows. The output for a "
+        f"batch of {batch} texts has shape ({batch}, {length}, {dim}). A one-hot vector has "
+        f"{rows:,} numbers; the embedding is {narrower}.{_describe_initialization(config.model)}"
     )
 
 
 def _describe_initialization(model: ModelConfig) -> str:
-    """Describe the embedding before training, unless it is random."""
+    """Describe the initial embedding, unless it is random."""
     if model.initialization == "random":
         return ""
     if model.initialization == "naive_bayes":
-        return " A row begins and moves in the measure of what its token tells of a label."
+        return " Tokens that indicate a label more strongly start further from 0 and learn faster."
     source = model.initialization
     name = display_path(source) if isinstance(source, Path) else source
-    frozen = "" if model.trainable_embedding else ", and stay as they are"
-    return f" The rows begin with the vectors of {name}{frozen}."
+    frozen = "" if model.trainable_embedding else " and are not trained"
+    return f" Rows start with the vectors of {name}{frozen}."
 
 
 def _describe_output(layer: LayerSummary, labels: Labels) -> str:
     if labels.task == "binary":
         negative, positive = labels.names
         return (
-            f"One weighted sum through a sigmoid: the probability of {positive!r}, not "
+            f"One weighted sum and a sigmoid: the probability of {positive!r} rather than "
             f"{negative!r}."
         )
-    how = "through a softmax: probabilities that add up to 1"
+    how = "a softmax: probabilities that add up to 1"
     if labels.task == "multilabel":
-        how = "each through a sigmoid: probabilities of their own"
-    return f"{layer.output_shape[-1]} weighted sums, one a label, {how}."
+        how = "a sigmoid for each: independent probabilities"
+    return f"{layer.output_shape[-1]} weighted sums, one per label, and {how}."

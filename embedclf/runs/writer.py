@@ -1,4 +1,4 @@
-"""A run being written: draft, then published whole."""
+"""Writing a run: a draft first, published as a whole."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class RunDraft:
     path: Path
 
     def make_directory(self, name: str) -> RunDraft:
-        """Create a directory within the draft, to be written in the same way."""
+        """Create a directory in the draft."""
         (self.path / name).mkdir()
         return RunDraft(self.path / name)
 
     def write(self, name: str, content: str) -> None:
-        """Write a file of the run as UTF-8, with line feeds on any system: it will be hashed."""
+        """Write a file of the run as UTF-8, with line feeds on all systems: it will be hashed."""
         (self.path / name).write_text(content, encoding="utf-8", newline="\n")
 
     def write_json(self, name: str, values: Any, *, indent: int | None = 1) -> None:
@@ -46,55 +46,58 @@ class RunDraft:
         self.write(name, json.dumps(values, ensure_ascii=False, indent=indent) + "\n")
 
     def write_metrics(self, settings: dict[str, Any], metrics: dict[str, Any]) -> None:
-        """Write the thresholds and the scores, in the forms that `Run` returns them in."""
+        """Write the thresholds and the scores, as `Run` returns them."""
         self.write(METRICS_FILE, seal_json({"decision": settings, **metrics}))
 
     def publish(self, record: dict[str, Any], name: str, output: Path | None) -> Run:
-        """Record every file's SHA-256 and move the run to its final place, by one rename.
+        """Record the SHA-256 of every file, and rename the draft to its final name.
 
         Args:
             record: Content of `run.json`.
-            name: Name of the config: the run becomes `<name>-<number>` next to the draft.
-            output: Where to move the run instead.
+            name: The run becomes `<name>-<number>`, next to the draft.
+            output: Path of the run instead.
 
         Raises:
-            RunError: `output` was created in the meantime.
+            RunError: `output` was created meanwhile.
         """
         hashes = {
             file.relative_to(self.path).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
             for file in sorted(self.path.rglob("*"))
-            if file.is_file() and file.name != METRICS_FILE  # sealed itself, as it may change
+            if file.is_file() and file.name != METRICS_FILE  # has its own checksum
         }
         record = {"format": FORMAT, **record, "files": hashes}
-        # Last, as it lists all other files
+        # Last, because it lists all other files.
         self.write_json(RECORD_FILE, {**record, "checksum": compute_checksum(record)})
         if output is not None:
             if not publish_directory(self.path, output):
-                raise RunError(f"{output}: exists by now; the run was not written")
+                raise RunError(
+                    f"{output}: was created during training, so the run was not saved; "
+                    "train again with another -o"
+                )
             return Run(output, record)
         runs = self.path.parent
-        # another training may take a number first; then the next one is tried
+        # Another training may take the number first; then the next one is tried.
         while not publish_directory(self.path, target := runs / _next_name(runs, name)):
             pass
         return Run(target, record)
 
 
 def require_new_path(output: Path | None) -> None:
-    """Check that nothing exists where a run is to be written.
+    """Check that the path of a new run is free.
 
     Raises:
-        RunError: Something does, even if it is a broken symbolic link.
+        RunError: Something exists there, even if only a broken symbolic link.
     """
     if output is not None and (output.exists() or output.is_symlink()):
-        raise RunError(f"{output}: exists; a run never overwrites, choose another place")
+        raise RunError(f"{output}: already exists; choose another path with -o")
 
 
 @contextmanager
 def draft_run(output: Path | None) -> Iterator[RunDraft]:
-    """Start a run, next to `output` or in `./runs`. It is removed unless it gets published.
+    """Start a run, next to `output` or in `./runs`; unless it is published, it is removed.
 
     Raises:
-        RunError: `output` exists, or its directory cannot be written to, at the start or later.
+        RunError: `output` already exists, or its directory cannot be written to.
     """
     require_new_path(output)
     parent = RUNS_DIRECTORY if output is None else output.parent
@@ -109,5 +112,5 @@ def draft_run(output: Path | None) -> Iterator[RunDraft]:
 def _next_name(parent: Path, name: str) -> str:
     pattern = re.compile(rf"{re.escape(name)}-(\d+)")
     numbers = [int(m[1]) for entry in parent.iterdir() if (m := pattern.fullmatch(entry.name))]
-    # One after the highest, so that numbers stay in the order of creation
+    # One after the highest: numbers are in the order of creation.
     return f"{name}-{max(numbers, default=0) + 1}"

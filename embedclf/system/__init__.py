@@ -1,1 +1,1 @@
-"""Files, Arrow columns, threads, signals and the terminal."""
+"""Files, Arrow columns, threads, signals, progress and the terminal."""

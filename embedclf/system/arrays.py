@@ -1,4 +1,4 @@
-"""Array types by element; types with a shape of their own are named where they are made."""
+"""Array types by element; types with a shape are defined next to the code that makes them."""
 
 from __future__ import annotations
 

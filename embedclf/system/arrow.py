@@ -1,8 +1,8 @@
 """Arrow columns and batches from Python and NumPy, and back.
 
-`pyarrow.array`, `pyarrow.scalar` and `to_numpy` import pandas wherever it is installed, to find
-out whether their argument comes from it. That takes 0.3 s before a first sentence is scored.
-Arrays built from buffers or exchanged by DLPack avoid the import.
+`pyarrow.array`, `pyarrow.scalar` and `to_numpy` import pandas if it is installed, to check whether
+their argument comes from it. That takes 0.3 s before the first text is scored. Arrays built from
+buffers, or exchanged by DLPack, avoid the import.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from embedclf.system.arrays import Int32s, Mask, Offsets
 
 BLOCK_BYTES = 1 << 21
-"""Bytes read at once, and the approximate size of a batch."""
+"""Bytes to read at once, and the approximate size of a batch."""
 
 BATCH_ROWS = 1 << 13
 """Maximum rows of a batch."""
@@ -48,9 +48,9 @@ class Batch:
     records: pa.Array | None = None
     """(n,) the original JSON records, instead of columns."""
     fraction_read: float | None = None
-    """Fraction of the source read so far, from 0 to 1, where it is known."""
+    """Fraction of the source read so far, from 0 to 1; None if unknown."""
     flush: bool = False
-    """Whether the source has no more rows for now, so results must not wait for the next batch."""
+    """Whether results must not wait for the next batch, because the source has no more rows yet."""
 
 
 def text_column(texts: Sequence[str | None], *, max_bytes: int = _MAX_BYTES) -> pa.StringArray:
@@ -67,7 +67,7 @@ def text_column(texts: Sequence[str | None], *, max_bytes: int = _MAX_BYTES) -> 
     except TypeError as error:
         wrong = next(text for text in texts if not isinstance(text, str | None))
         raise TypeError(f"a text must be a str or None, not {type(wrong).__name__}") from error
-    # int64, so texts of more than 2 GiB are refused instead of overflowing.
+    # int64: texts of more than 2 GiB are refused instead of overflowing.
     offsets = np.fromiter(accumulate(map(len, encoded), initial=0), np.int64, len(encoded) + 1)
     return _string_array(offsets, b"".join(encoded), max_bytes)
 
@@ -102,13 +102,13 @@ def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
 
 
 def to_numpy(column: pa.Array) -> npt.NDArray[Any]:
-    """Return the numbers of a column without nulls, uncopied; Booleans become 0 and 1."""
+    """Return the numbers of a column without nulls, not copied; Booleans become 0 and 1."""
     # DLPack does not support Booleans packed into bits.
     return np.from_dlpack(column.cast(pa.uint8()) if column.type == pa.bool_() else column)
 
 
 def index_in(values: pa.Array, value_set: pa.Array, *, default: int) -> Int32s:
-    """Return the index of each value (n,) in `value_set`, or a default if it is not there."""
+    """Return the index of each value (n,) in `value_set`, or a default if it is missing."""
     missing = number_column(np.array([default], np.int32))[0]
     # index_in returns null for a missing value, and DLPack takes no nulls.
     indices: Int32s = to_numpy(pc.coalesce(pc.index_in(values, value_set=value_set), missing))
@@ -136,7 +136,7 @@ def _string_array(
     offsets: Offsets, content: bytes | npt.NDArray[np.uint8], max_bytes: int = _MAX_BYTES
 ) -> pa.StringArray:
     if offsets[-1] > max_bytes:
-        raise OverflowError("more than 2 GiB of text in one column; pass it in parts")
+        raise OverflowError("more than 2 GiB of text in one column; pass it in several calls")
     return pa.StringArray.from_buffers(
         len(offsets) - 1, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(content)
     )

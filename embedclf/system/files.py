@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from embedclf.errors import DataError
+from embedclf.system.progress import activity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,21 +23,21 @@ DRAFT_PREFIX = ".draft-"
 
 @contextmanager
 def draft_directory(parent: Path) -> Iterator[Path]:
-    """Make a hidden directory in `parent`; it is removed at the end unless it was renamed.
+    """Create a hidden directory in `parent`, which is removed at the end unless it was renamed.
 
     Raises:
         OSError: The parent cannot be created or written to.
     """
     # Innermost first, the order in which they can be removed.
     created = [directory for directory in (parent, *parent.parents) if not directory.exists()]
-    # Named before it exists: a Ctrl-C right after mkdir must still find what to remove.
+    # Named before it exists: Ctrl-C right after mkdir must still remove it.
     draft = parent / f"{DRAFT_PREFIX}{_random_suffix()}"
     try:
         parent.mkdir(parents=True, exist_ok=True)
         draft.mkdir()
         yield draft
     finally:
-        shutil.rmtree(draft, ignore_errors=True)  # does nothing once renamed
+        shutil.rmtree(draft, ignore_errors=True)  # no effect once renamed
         with suppress(OSError):  # directories that are not empty stay
             for directory in created:
                 directory.rmdir()
@@ -48,7 +49,7 @@ def publish_directory(draft: Path, target: Path) -> bool:
     Returns:
         False if `target` already exists; the draft is then unchanged.
     """
-    # Contents before the name: a power failure must not leave a final name without them.
+    # Contents first: a power failure must not leave a final name without contents.
     for file in draft.rglob("*"):
         _sync(file)
     _sync(draft)
@@ -77,8 +78,7 @@ def draft_file(
     Args:
         target: The file to write.
         mode: As for `open`.
-        durable: Whether the file must survive a power failure; it survives the end of the process
-            either way.
+        durable: Whether the file must survive a power failure, not only the end of the process.
         **options: For `open`.
 
     Raises:
@@ -89,7 +89,7 @@ def draft_file(
         with target.open(mode, **options) as file:
             yield file
         return
-    # Replacing needs no permission for the file itself, so a read-only one is refused here.
+    # Replacing needs no permission for the file itself, so read-only files are refused here.
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
     draft = target.with_name(f".{target.name}.{_random_suffix()}")
@@ -118,7 +118,7 @@ def write_text(target: Path, chunks: Iterable[str]) -> None:
 
 
 def write_bytes(target: Path, chunks: Iterable[bytes]) -> None:
-    """Write chunks of bytes; otherwise like `write_text`."""
+    """Write chunks of bytes, like `write_text`."""
     try:
         with draft_file(target) as file:
             file.writelines(chunks)
@@ -129,8 +129,8 @@ def write_bytes(target: Path, chunks: Iterable[bytes]) -> None:
 def create_text(target: Path, text: str) -> None:
     """Write a text as UTF-8 to a file that must not exist yet.
 
-    An empty file reserves the name first. The system creates it atomically, so one of two
-    simultaneous writers is refused.
+    An empty file reserves the name first. It is created atomically: of two simultaneous writers,
+    one is refused.
 
     Raises:
         DataError: The file already exists or cannot be written.
@@ -141,12 +141,12 @@ def create_text(target: Path, text: str) -> None:
     try:
         target.open("x").close()
     except FileExistsError as error:
-        raise DataError(f"{target}: is there already; name another file, or move it") from error
+        raise DataError(f"{target}: already exists; name another file, or move it") from error
     except OSError as error:
         raise DataError(f"{target}: cannot be written: {error.strerror}") from error
     try:
         write_text(target, [text])
-    except BaseException:  # Ctrl-C must not leave the reserved name behind, either
+    except BaseException:  # Ctrl-C must not leave the empty file behind
         target.unlink()
         raise
 
@@ -155,14 +155,14 @@ def sha256(*paths: Path) -> str:
     """Return the SHA-256 of a file, or of several files concatenated, in hexadecimal."""
     digest = hashlib.sha256()
     for path in paths:
-        with path.open("rb") as file:
-            # It calls its argument for a new hash; returning the same one chains the files.
+        with activity(f"hashing {path.name}"), path.open("rb") as file:
+            # It asks for a new hash for each file; the same one chains them.
             hashlib.file_digest(file, lambda: digest)
     return digest.hexdigest()
 
 
 def _random_suffix() -> str:
-    """Return a suffix that no other process chooses."""
+    """Return a suffix that no other process has."""
     return os.urandom(8).hex()
 
 

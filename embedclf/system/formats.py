@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 FileFormat = Literal["delimited", "jsonl", "parquet"]
 
 InputFormat = Literal["lines", "csv", "tsv", "jsonl", "parquet"]
-"""Formats that a user can name where the extension says nothing: lines of text, or a table."""
+"""Input formats that a user can name: lines of text, or a table."""
 
 FORMATS: dict[str, FileFormat] = {
     ".csv": "delimited",
@@ -23,9 +23,12 @@ FORMATS: dict[str, FileFormat] = {
 }
 """Table formats by extension."""
 
+CONFIG_SUFFIXES = (".yaml", ".yml")
+"""Extensions of configs."""
+
 
 def format_of(path: Path) -> FileFormat:
-    """Return the table format that a file name stands for.
+    """Return the table format of a file name.
 
     Raises:
         DataError: The extension is unknown.
@@ -33,15 +36,16 @@ def format_of(path: Path) -> FileFormat:
     file_format = FORMATS.get(table_suffix(path))
     # Parquet needs random access, which a gzip stream does not offer.
     if file_format is None or (file_format == "parquet" and is_compressed(path)):
+        text_formats = [suffix for suffix in FORMATS if suffix != ".parquet"]
         raise DataError(
-            f"{path}: unknown kind of table; known are {', '.join(FORMATS)}, all but the last in "
-            ".gz too"
+            f"{path}: unknown file extension; a table ends in {', '.join(text_formats)} (each also "
+            "with .gz) or .parquet"
         )
     return file_format
 
 
 def output_format(path: Path | None, source: FileFormat) -> FileFormat:
-    """Return the format to write rows in; standard output (None) keeps the source's JSON lines.
+    """Return the format to write rows in; on standard output (None), JSON Lines stay JSON Lines.
 
     Raises:
         DataError: The extension of the path is unknown.

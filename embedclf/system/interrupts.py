@@ -1,8 +1,8 @@
 """Ctrl-C and termination signals: handled, deferred, ignored.
 
-Signal handlers belong to the process, so only the command line installs them, by `handled`.
-Inside it, `deferred` and `ignored` control when a request to end takes effect. In a program that
-uses embedclf as a library, and in any thread but the main one, both do nothing.
+Signal handlers belong to the process, so only the command line installs them, with `handled`.
+Inside it, `deferred` and `ignored` control when a request to end takes effect. Both do nothing in
+programs that use embedclf as a library, and in threads other than the main one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def handled() -> Iterator[None]:
     """Turn signals that ask to end into exceptions, so that unfinished drafts are cleaned up.
 
     Ctrl-C raises `KeyboardInterrupt`; others raise `SystemExit` with 128 plus the signal's number.
-    Signals that the process was started to ignore, as by nohup, stay ignored.
+    Signals that the process ignores from its start, as under nohup, stay ignored.
     """
     if _REQUESTS.handled or threading.current_thread() is not threading.main_thread():
         yield  # Python refuses `signal.signal` outside the main thread
@@ -37,7 +37,10 @@ def handled() -> Iterator[None]:
     before: dict[signal.Signals, Any] = {}
     try:
         for number in _SIGNALS:
-            if signal.getsignal(number) not in {signal.SIG_IGN, None}:  # None: not set by Python
+            if signal.getsignal(number) not in {
+                signal.SIG_IGN,
+                None,
+            }:  # None: not set by Python
                 before[number] = signal.signal(number, _REQUESTS.receive)
         _REQUESTS.handled = True
         yield
@@ -49,16 +52,16 @@ def handled() -> Iterator[None]:
 
 @contextmanager
 def deferred() -> Iterator[Callable[[], None]]:
-    """Hold back requests to end until the caller asks, or until the outermost block ends.
+    """Defer requests to end until the caller asks for them, or until the outermost block ends.
 
-    Python raises a signal's exception wherever it happens to be. Inside TensorFlow the exception
-    is sometimes lost or becomes a `TypeError`: both occurred within some hundreds of trainings
-    that were interrupted at random moments.
-    A second request is not held back. At the end of the block a pending request takes precedence
-    over an exception: a user who wants to stop need not read about the exception.
+    Python raises the exception of a signal at any point. Inside TensorFlow, the exception is
+    sometimes lost or becomes a `TypeError`; both happened in a few hundred trainings that were
+    interrupted at random moments.
+    A second request takes effect at once. At the end of the block, a pending request takes
+    precedence over an exception: a user who wants to stop doesn't need to read about it.
 
     Yields:
-        A function that raises what a pending request stands for; call it where nothing is half
+        A function that raises the exception of a pending request; call it where nothing is half
         done.
     """
     if not _REQUESTS.active:
@@ -75,7 +78,7 @@ def deferred() -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def ignored() -> Iterator[None]:
-    """Ignore Ctrl-C while results are being saved."""
+    """Ignore Ctrl-C while results are saved."""
     if not _REQUESTS.active:
         yield
         return
@@ -87,7 +90,7 @@ def ignored() -> Iterator[None]:
 
 
 class _Requests:
-    """Requests to end that this process has received, and what to do with the next."""
+    """Requests to end that this process has received, and how to handle the next one."""
 
     def __init__(self) -> None:
         self.handled = False
@@ -95,7 +98,7 @@ class _Requests:
         self._pending: list[int] = []
 
     def receive(self, number: int, _frame: object) -> None:
-        """Handle a signal. A second request takes effect even where requests are deferred."""
+        """Handle a signal; a second request takes effect even where requests are deferred."""
         if number == signal.SIGINT and self.ignoring:
             return
         self._pending.append(number)
@@ -107,7 +110,7 @@ class _Requests:
         if not self._pending:
             return
         latest = self._pending[-1]
-        # First, or the end of the deferring block would raise the same request again.
+        # First: otherwise the end of the deferring block would raise the same request again.
         self._pending.clear()
         if latest == signal.SIGINT:
             raise KeyboardInterrupt
@@ -115,7 +118,7 @@ class _Requests:
 
     @property
     def active(self) -> bool:
-        """Whether signals are handled here, in the thread that Python runs the handlers in."""
+        """Whether signals are handled, and this is the thread in which Python handles them."""
         return self.handled and threading.current_thread() is threading.main_thread()
 
 

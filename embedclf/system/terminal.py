@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 import io
+import itertools
+import os
+import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TextIO
 
-WIDTH = 100
+    from rich.table import Column, Table
+
+_MIN_WIDTH, _MAX_WIDTH = 60, 100
+"""Minimum and maximum width of output, in columns."""
 
 NO_VALUE = "–"  # noqa: RUF001 - an en dash marks a cell without a value
 
 _NAME_WIDTH = 22
 """Maximum columns of a name next to a plot; tables show the whole name."""
 
+_WIDE_GAP, _NARROW_GAP = 3, 2
+"""Spaces between the columns of a table: usually, and where there is little room."""
+
+_LONGEST_WORD = 20
+"""Columns of a word in a table; longer words are shortened where there is no room for them."""
+
+_NUMBER = re.compile(r"[+-]?\d[\d.,]*")
+
 # Unicode has pictures for ASCII controls only; the others become U+FFFD.
 _CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
 _CONTROL_PICTURES |= dict.fromkeys([*range(0x80, 0xA0), 0xFFFE, 0xFFFF], 0xFFFD)
 
 
-def new_table(*columns: str, numbers: Sequence[int] = ()) -> Any:
+def new_table(*columns: str, numbers: Sequence[int] = ()) -> Table:
     """Make an empty rich table; the columns at the positions in `numbers` are right-aligned."""
     from rich import box
     from rich.table import Table
@@ -33,36 +49,53 @@ def new_table(*columns: str, numbers: Sequence[int] = ()) -> Any:
     return table
 
 
-def render(renderable: Any, *, colors: bool = False) -> str:
-    """Render a rich table or text in at most `WIDTH` columns, optionally in color."""
-    from rich.console import Console
+def terminal_width() -> int:
+    """Return the columns to print in: those of the terminal, from 60 to 100; 100 in a pipe."""
+    return max(_MIN_WIDTH, min(_terminal_columns() or _MAX_WIDTH, _MAX_WIDTH))
 
-    stream = io.StringIO()
-    Console(
-        file=stream,
-        width=WIDTH,
-        color_system="256" if colors else None,
-        force_terminal=colors,
-        markup=False,
-        emoji=False,
-        highlight=False,
-    ).print(renderable)
-    lines = [line.rstrip() for line in stream.getvalue().rstrip("\n").split("\n")]
-    # Color codes begin with a control character.
-    return "\n".join(lines if colors else map(escape_controls, lines))
+
+def render(renderable: Any, *, colors: bool = False) -> str:
+    """Render a rich table or text in the width of the terminal, optionally in color.
+
+    A table that is too wide is printed in several pieces, each of which begins with the first
+    column.
+    """
+    from rich.table import Table
+
+    is_table = isinstance(renderable, Table)
+    pieces = _split_table(renderable, terminal_width()) if is_table else [renderable]
+    return "\n\n".join(_render(piece, colors=colors) for piece in pieces)
 
 
 def format_definitions(entries: Sequence[tuple[str, str]]) -> str:
-    """Format names with a text next to each, wrapped at `WIDTH`."""
+    """Format names with a text next to each, wrapped at words."""
     from textwrap import wrap
 
-    width = max(14, *(len(name) for name, _ in entries)) + 2
+    indent = max(14, *(len(name) for name, _ in entries)) + 2
+    room = terminal_width() - indent
     lines = []
     for name, text in entries:
-        wrapped = wrap(text, WIDTH - width, break_on_hyphens=False, break_long_words=False)
+        fitting = text if _terminal_columns() is None else _shorten_words(text, room)
+        wrapped = wrap(fitting, room, break_on_hyphens=False, break_long_words=False)
         first, *others = map(escape_controls, wrapped or [""])
-        lines += [f"{name:<{width}}{first}", *(" " * width + other for other in others)]
+        lines += [f"{name:<{indent}}{first}", *(" " * indent + other for other in others)]
     return "\n".join(lines)
+
+
+def wrap_message(text: str) -> str:
+    """Wrap a message for standard error at words, if that is a terminal."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return text
+    width = _terminal_columns(sys.stderr) or _MAX_WIDTH
+    # Indented lines are laid out already, or are commands to copy.
+    return "\n".join(
+        line if line.startswith(" ") else _wrap_lines(line, width) for line in text.split("\n")
+    )
+
+
+def wrap_result(text: str) -> str:
+    """Wrap sentences for standard output at words, if its width is known; pipes get whole lines."""
+    return text if _terminal_columns() is None else _wrap_lines(text, terminal_width())
 
 
 def format_score(score: float | None) -> str:
@@ -70,14 +103,39 @@ def format_score(score: float | None) -> str:
     return NO_VALUE if score is None else f"{score:.4f}"
 
 
-def format_percent(fraction: float) -> str:
-    """Format a fraction from 0 to 1 as a percentage."""
-    return f"{100 * fraction:.1f} %"
+def format_percent(fraction: float, *, places: int = 1) -> str:
+    """Format a fraction from 0 to 1 as a percentage: `12.3%`."""
+    return f"{100 * fraction:.{places}f}%"
+
+
+def format_count(count: int, noun: str, plural: str = "") -> str:
+    """Format a number of things: `1 row`, `1,234 rows`; the default plural ends in -s."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def format_duration(seconds: float) -> str:
+    """Format a duration: `0.8s`, `12s`, `1m 12s`, `2h 5m`."""
+    if seconds < 9.95:  # 9.95 would be rounded to 10.0
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest}s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes}m" if hours else f"{minutes}m {rest}s"
 
 
 def shorten(text: str, max_length: int = 400) -> str:
     """Truncate a text to a number of characters; an ellipsis marks the truncation."""
     return text if len(text) <= max_length else text[: max_length - 1] + "…"
+
+
+def join_shortened(items: Sequence[str], max_length: int = 400) -> str:
+    """Join items with commas, as many as fit but at least one; the number of the others follows."""
+    lengths = itertools.accumulate(len(item) + len(", ") for item in items)
+    fitting = sum(1 for _ in itertools.takewhile(lambda length: length <= max_length, lengths))
+    shown = [shorten(item, max_length) for item in items[: max(1, fitting)]]
+    more = len(items) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
 def shorten_name(name: str) -> str:
@@ -89,6 +147,11 @@ def shorten_name(name: str) -> str:
         return shown
     # Half of a wide character becomes a space, hence rstrip.
     return set_cell_size(shown, _NAME_WIDTH - 1).rstrip() + "…"
+
+
+def quote_number(name: str) -> str:
+    """Quote a label that is a number, which would read as one of the numbers around it."""
+    return repr(name) if _NUMBER.fullmatch(name) else name
 
 
 def escape_controls(text: str) -> str:
@@ -107,3 +170,117 @@ def to_json(values: Any) -> str:
     import json
 
     return json.dumps(values, ensure_ascii=False, indent=2, default=str)
+
+
+def _terminal_columns(stream: TextIO | None = None) -> int | None:
+    """Return the columns of a stream's terminal, or of COLUMNS; None if there is neither."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) > 0:
+        return int(columns)
+    try:
+        return os.get_terminal_size((stream or sys.__stdout__ or sys.stdout).fileno()).columns
+    except (AttributeError, OSError, ValueError):  # closed, no terminal, or no file at all
+        return None
+
+
+def _wrap_lines(text: str, width: int) -> str:
+    """Wrap lines at words, with an indentation of the lines that continue one."""
+    from textwrap import TextWrapper
+
+    wrapper = TextWrapper(
+        max(width, _MIN_WIDTH),
+        subsequent_indent="    ",
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+    return "\n".join(map(wrapper.fill, text.split("\n")))
+
+
+def _render(renderable: Any, *, colors: bool) -> str:
+    from rich.console import Console
+
+    stream = io.StringIO()
+    Console(
+        file=stream,
+        width=terminal_width(),
+        height=25,  # of no effect, but without it rich ignores the width where TERM is dumb
+        color_system="256" if colors else None,
+        force_terminal=colors,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    ).print(renderable)
+    lines = [line.rstrip() for line in stream.getvalue().rstrip("\n").split("\n")]
+    # Color codes begin with a control character.
+    return "\n".join(lines if colors else map(escape_controls, lines))
+
+
+def _split_table(table: Table, width: int) -> list[Table]:
+    """Return tables of at most a width; all of them have the first column."""
+    gap = _WIDE_GAP
+    if _table_width(table.columns, gap) > width:
+        gap = _NARROW_GAP
+        for column in table.columns:
+            column.header = str(column.header).replace(" ", "\n")
+    groups = [[*table.columns[:1]]]
+    for column in table.columns[1:]:
+        if len(groups[-1]) > 1 and _table_width([*groups[-1], column], gap) > width:
+            groups.append([*table.columns[:1]])
+        groups[-1].append(column)
+    return [_table_of(group, width, gap) for group in groups]
+
+
+def _table_of(columns: Sequence[Column], width: int, gap: int) -> Table:
+    """Return a table that has some columns of another, wide enough for their numbers and words."""
+    numbers = [index for index, column in enumerate(columns) if column.no_wrap]
+    table = new_table(*(str(column.header) for column in columns), numbers=numbers)
+    table.padding = (0, 1, 0, gap - 2)  # the divider takes a column, too
+    for row in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*row)
+    # Set here, because rich shrinks columns without regard to the length of their words.
+    spare = width - _table_width(columns, gap)
+    wanted = [_line_width(column) - _word_width(column) for column in columns]
+    for left, index in enumerate(sorted(range(len(columns)), key=wanted.__getitem__)):
+        extra = max(0, min(wanted[index], spare // (len(columns) - left)))
+        table.columns[index].width = _word_width(columns[index]) + extra
+        spare -= extra
+    return table
+
+
+def _table_width(columns: Sequence[Column], gap: int) -> int:
+    """Return the minimum width of a table."""
+    return sum(map(_word_width, columns)) + gap * (len(columns) - 1)
+
+
+def _word_width(column: Column) -> int:
+    """Return the minimum width of a column: that of its numbers, or of its longest word."""
+    from rich.cells import cell_len
+
+    if column.no_wrap:
+        return _line_width(column)
+    words = [word for cell in (column.header, *column.cells) for word in str(cell).split()]
+    return min(max(map(cell_len, words), default=0), _LONGEST_WORD)
+
+
+def _line_width(column: Column) -> int:
+    """Return the width of a column whose lines are not wrapped."""
+    from rich.cells import cell_len
+
+    cells = (column.header, *column.cells)
+    return max(cell_len(line) for cell in cells for line in str(cell).split("\n"))
+
+
+def _shorten_words(text: str, max_length: int) -> str:
+    """Shorten the words that are too long for a line: paths at their beginning, others at the end.
+
+    Only words that need it are touched, so spaces stay as they are.
+    """
+    words = text.split(" ")
+    return " ".join(
+        word
+        if len(word) <= max_length
+        else "…" + word[1 - max_length :]
+        if "/" in word
+        else shorten(word, max_length)
+        for word in words
+    )

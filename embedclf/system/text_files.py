@@ -1,4 +1,4 @@
-"""Text files as UTF-8 bytes, whatever their compression and encoding."""
+"""Text files of any encoding, compressed or not, read as UTF-8 bytes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Utf8Stream:
     """Arrow file of the bytes on disk."""
 
     def read(self, size: int | None = None) -> bytes:
-        """Return the next bytes as UTF-8; without a size, all that are left."""
+        """Return the next bytes as UTF-8; without a size, all remaining bytes."""
         content: bytes = self.decoded.read(size)
         return content
 
@@ -58,22 +58,22 @@ class TextFile:
 
     @contextmanager
     def open(self) -> Iterator[Utf8Stream]:
-        """Open the file as a stream of UTF-8 bytes; a name in `.gz` is decompressed.
+        """Open the file as a stream of UTF-8 bytes; files in `.gz` are decompressed.
 
         Raises:
-            DataError: The encoding is unknown, or, also from within the block, the file cannot be
-                read or is not in that encoding; the message begins with the line.
+            DataError: The encoding is unknown, or the file cannot be read or decoded (also inside
+                the block); the message begins with the line.
         """
         try:
             codec = codec_name(self.encoding)
         except LookupError as error:
             raise DataError(
-                f"{self.name}: unknown encoding {self.encoding!r}; see Python's codecs"
+                f"{self.name}: unknown encoding {self.encoding!r}; try utf-8, cp1252 or latin-1"
             ) from error
         try:
             with pa.OSFile(str(self.path)) as stored:
                 stream = _decompressed(stored, self.path)
-                # UTF-8 passes through unchecked; whoever parses the bytes reports invalid ones.
+                # UTF-8 passes through unchecked; the parser reports invalid bytes.
                 if codec != "utf-8":
                     stream = pa.transcoding_input_stream(stream, self.encoding, "utf-8")
                 yield Utf8Stream(stream, stored)
@@ -93,25 +93,25 @@ class TextFile:
             while more:
                 more = bool(chunk := stream.read(BLOCK_BYTES))
                 try:
-                    # The last, empty chunk makes an incomplete character an error.
+                    # The last chunk is empty; it makes an incomplete character an error.
                     line += decoder.decode(chunk, final=not more).count("\n")
                 except UnicodeDecodeError as error:
                     before = error.object[: error.start].decode(self.encoding, errors="replace")
                     return self._decode_error(error, line + before.count("\n"))
-                except UnicodeError as error:  # UTF-16 and UTF-32 can lack their byte-order mark
+                except UnicodeError as error:  # for example no byte-order mark in UTF-16
                     return DataError(f"{self.name}: not {self.encoding}: {one_line(error)}")
         return None
 
     def _decode_error(self, error: UnicodeDecodeError, line: int) -> DataError:
-        guess = ", cp1252 perhaps" if self.encoding == "utf-8" else ""
+        guess = "cp1252" if self.encoding == "utf-8" else "NAME"
         return DataError(
             f"{self.name}:{line}: byte 0x{error.object[error.start]:02x} is not {self.encoding}; "
-            f"name its encoding (data.encoding or --encoding){guess}"
+            f"name the encoding: --encoding {guess}, or data.encoding in a config"
         )
 
 
 def open_text(path: Path, name: str, encoding: str | None) -> TextFile:
-    """Return a text file; without an encoding, its byte-order mark decides, or else it is UTF-8.
+    """Return a text file; without an encoding, that of its byte-order mark, or UTF-8.
 
     Raises:
         DataError: The file cannot be read.
@@ -137,13 +137,13 @@ def codec_name(encoding: str) -> str:
     """Return the canonical name of a text encoding.
 
     Raises:
-        LookupError: There is no such encoding, or it decodes bytes to bytes, as `hex` does.
+        LookupError: There is no such encoding, or it decodes to bytes, like `hex`.
     """
     try:
         codec = codecs.lookup(encoding)
     except ValueError as error:  # for example a null character in the name
         raise LookupError(encoding) from error
-    # A private attribute, but nothing else marks codecs such as hex.
+    # A private attribute, but nothing else distinguishes codecs such as hex.
     if not getattr(codec, "_is_text_encoding", True) or codec.name in _NOT_FILE_ENCODINGS:
         raise LookupError(encoding)
     return codec.name

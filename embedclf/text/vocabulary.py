@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from embedclf.text.tokens import TokenCounts
 
 Items = TypeVar("Items", pa.StringArray, Int64s)
-"""(distinct,) what is counted: tokens, or numbers that stand for n-grams."""
+"""(distinct,) the counted items: tokens, or numbers that stand for n-grams."""
 
 MergeCounts = Callable[[list[tuple[Items, Int64s]]], tuple[Items, Int64s]]
 

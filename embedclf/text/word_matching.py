@@ -1,4 +1,4 @@
-"""Vocabulary words matched with those of a vector source, case-insensitively."""
+"""Words of the vocabulary, matched with those of a vector source regardless of case."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class WordVectors:
     rows: Floats
     """(words, embedding_dim); zeros for words without a vector."""
     unreadable: int = 0
-    """Words of the source that are not UTF-8, and so cannot be in a text."""
+    """Words of the source that are not UTF-8, so no text can contain them."""
 
 
 @dataclass(frozen=True)
 class WordMatches:
-    """Which requested words the words of a source match; -1 is none."""
+    """The requested words that the words of a source match; -1 is none."""
 
     exact: Int32s
     """(n,) index of the requested word with the same spelling."""
@@ -102,7 +102,7 @@ class VectorCollector:
         self._size += len(kept)
 
     def vectors(self, unreadable: int = 0) -> WordVectors:
-        """Return what was found, once all words of the source have been added."""
+        """Return the collected vectors, after all words of the source have been added."""
         by_form = self._folded[self._words.form_of]
         source_rows = np.where(self._exact != _NO_MATCH, self._exact, by_form)  # (words,)
         found = source_rows != _NO_MATCH

@@ -1,4 +1,4 @@
-"""Word vectors in text form (GloVe, word2vec, fastText)."""
+"""Word vectors in text format (GloVe, word2vec, fastText)."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ _LINE_FEED = b"\n"
 
 _BOM = b"\xef\xbb\xbf"
 
-_EXPECTED_FORM = "word vectors in text form are a word a line, then its numbers, parted by blanks"
+_EXPECTED_FORM = "each line must have a word and its numbers, separated by spaces"
 
 _OTHER_FORMATS = {
-    b"PK\x03\x04": "a zip archive; unpack it",
-    b"\x1f\x8b": "packed by gzip; let its name end in .gz",
+    b"PK\x03\x04": "a zip archive; unzip it",
+    b"\x1f\x8b": "compressed by gzip; add .gz to its name",
 }
 
 
 # Not pyarrow.csv, which parses every line: for 10,000 of 400,000 words (50 numbers each, 171 MB) it
 # took 1.3 s of CPU time instead of 0.4 s. It also refuses a file for a fault in a line that is not
-# needed, does not name that line, and cannot read lines that end in a space, as fastText writes
+# needed, and does not name that line. It cannot read lines that end in a space, as fastText writes
 # them.
 @dataclass(frozen=True)
 class VectorsFile:
@@ -55,7 +55,7 @@ class VectorsFile:
     embedding_dim: int
     """Length of a vector."""
     expected_words: int | None
-    """Number of words by the header of word2vec and fastText; None without one, as in GloVe."""
+    """Number of words in the header of word2vec and fastText; None without one, as in GloVe."""
     start: int
     """Offset of the first vector in bytes."""
 
@@ -67,16 +67,16 @@ class VectorsFile:
     def read(self, words: pa.StringArray, *, block_bytes: int = _BLOCK_BYTES) -> WordVectors:
         """Read the vectors of some words in memory that does not grow with the file.
 
-        Numbers are parsed only in the lines of requested words. A line with more numbers than a
-        vector has is that of a word with spaces, as some in GloVe 840B, and matches no word.
+        Numbers are parsed only in the lines of requested words. A line with too many fields has a
+        word with spaces, as some in GloVe 840B, and matches no word.
 
         Args:
             words: (words,) all distinct, as a tokenizer returns them.
             block_bytes: Bytes to read at once.
 
         Raises:
-            DataError: The file cannot be read or ends too early, or the line of a requested word
-                has too few numbers or one that is not finite.
+            DataError: The file cannot be read or ends too early, or the line of a requested word is
+                malformed: too few numbers, or one that is not finite.
         """
         forms, unreadable = WordForms(words), 0
         collector = VectorCollector(forms, self.embedding_dim)
@@ -97,7 +97,7 @@ class VectorsFile:
             end = content.rfind(_LINE_FEED) + 1
             rest = content[end:]
             if len(rest) > _MAX_LINE_BYTES:
-                raise DataError(f"{self.name}:{line}: a line without an end; {_EXPECTED_FORM}")
+                raise DataError(f"{self.name}:{line}: line too long; {_EXPECTED_FORM}")
             if end:
                 yield _Block(line, content[:end])
                 line += content.count(_LINE_FEED, 0, end)
@@ -106,8 +106,8 @@ class VectorsFile:
             line += 1
         if self.expected_words is not None and line - first < self.expected_words:
             raise DataError(
-                f"{self.name}:1: promises {self.expected_words:,} words, and there are "
-                f"{line - first:,}; fetch the file again, or mend its first line"
+                f"{self.name}:1: the header says {self.expected_words:,} words, but the file has "
+                f"{line - first:,}; download it again, or fix the header"
             )
 
     def _search(self, block: _Block, forms: WordForms) -> _BlockVectors:
@@ -130,7 +130,7 @@ class VectorsFile:
         """Parse the numbers of some lines.
 
         Args:
-            numbers: (n,) what follows the word in each line.
+            numbers: (n,) the rest of each line, after the word.
             lines: (n,) line numbers.
 
         Returns:
@@ -144,18 +144,18 @@ class VectorsFile:
         short = np.flatnonzero(counts < self.embedding_dim)
         if len(short):
             line, count = lines[short[0]], counts[short[0]]
-            raise self._line_fault(line, f"{count} of {self.embedding_dim} numbers")
+            raise self._line_fault(line, f"has {count} of {self.embedding_dim} numbers")
         kept = np.flatnonzero(counts == self.embedding_dim)
         vectors = fields.take(number_column(kept))
         rows = _to_finite(vectors)
         if rows is None:
-            # Only that there is one is known so far; look for it line by line.
+            # Some number is not finite; find its line.
             wrong = next(at for at in range(len(kept)) if _to_finite(vectors[at : at + 1]) is None)
             raise self._line_fault(lines[kept[wrong]], "not all are finite numbers")
         return kept, rows.reshape(-1, self.embedding_dim)
 
     def _line_fault(self, line: int, fault: str) -> DataError:
-        return DataError(f"{self.name}:{line}: {fault}; mend the line, or take it out")
+        return DataError(f"{self.name}:{line}: {fault}; fix the line, or remove it")
 
 
 def open_vectors_file(path: Path) -> VectorsFile:
@@ -165,7 +165,7 @@ def open_vectors_file(path: Path) -> VectorsFile:
     word is the length of a vector.
 
     Raises:
-        DataError: The file cannot be read, is empty, or holds no word vectors in text form.
+        DataError: The file cannot be read, is empty, or contains no word vectors in text format.
     """
     name = str(display_path(path))
     with TextFile(path, name).open() as stream:
@@ -184,7 +184,7 @@ def open_vectors_file(path: Path) -> VectorsFile:
             raise _not_vectors(f"{name}:2: not a word and {dim} numbers")
         return VectorsFile(path, name, dim, expected_words, bom_bytes + len(first + feed))
     if len(fields) < 2 or not _are_finite(fields[1:]):
-        raise _not_vectors(f"{name}:1: not a word and its numbers" if fields else f"{name}: empty")
+        raise _not_vectors(f"{name}:1: not a word vector" if fields else f"{name}: empty")
     return VectorsFile(path, name, len(fields) - 1, None, bom_bytes)
 
 
@@ -205,9 +205,7 @@ class _BlockVectors(NamedTuple):
 
 
 def _not_vectors(fault: str) -> DataError:
-    return DataError(
-        f"{fault}; {_EXPECTED_FORM}, and binary files have to be converted to that first"
-    )
+    return DataError(f"{fault}; {_EXPECTED_FORM} (convert binary files to text first)")
 
 
 def _are_finite(fields: list[bytes]) -> bool:

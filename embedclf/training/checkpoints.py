@@ -37,38 +37,38 @@ _BYTES_PER_SECOND = 5e8
 class Checkpoint:
     """The file that holds the state of a training.
 
-    It is written when an epoch is finished, if writing takes less than 2% of the time since it was
-    last written. A kill then costs an epoch or, where epochs are very short, some seconds.
+    It is written at the end of an epoch if writing takes less than 2% of the time since the last
+    write. A kill then costs one epoch, or some seconds if epochs are very short.
     """
 
-    def __init__(self, folder: Path, training_id: Callable[[], str], *, resumes: bool) -> None:
-        """Begin without looking at the file.
+    def __init__(self, directory: Path, training_id: Callable[[], str], *, resumes: bool) -> None:
+        """Begin without reading the file.
 
         Args:
-            folder: Where the file is, or will be.
-            training_id: Returns the id of the training; called when it is needed first, since the
+            directory: Where the file is, or will be.
+            training_id: Returns the id of the training. It is called as late as possible, since the
                 hashes of large tables take a while.
             resumes: Whether the training resumes from the file.
         """
         self.resumes = resumes
-        self._folder, self._training_id = folder, training_id
+        self._directory, self._training_id = directory, training_id
         self._last_saved = time.perf_counter()
         self._speed = _BYTES_PER_SECOND
         self.seconds = 0.0
-        """Spent on writing."""
+        """Time spent on writing."""
         self.seconds_before = 0.0
-        """Of the epochs that were read from the file."""
+        """Training time of the epochs that were read from the file."""
 
     @cached_property
     def path(self) -> Path:
         """The file."""
-        return self._folder / f".unfinished-{self._training_id()}"
+        return self._directory / f".unfinished-{self._training_id()}"
 
     @cached_property
     def refit(self) -> Checkpoint:
         """The checkpoint of the refit on all rows that follows."""
         return Checkpoint(
-            self._folder, lambda: f"{self._training_id()}-refit", resumes=self.resumes
+            self._directory, lambda: f"{self._training_id()}-refit", resumes=self.resumes
         )
 
     def save(self, epochs: Sequence[Epoch], variables: Sequence[Any], best: Arrays) -> None:
@@ -84,7 +84,7 @@ class Checkpoint:
         if size / self._speed > _MAX_FRACTION * (began - self._last_saved):
             return
         header = {"epochs": [astuple(epoch) for epoch in epochs], "variables": len(variables)}
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._directory.mkdir(parents=True, exist_ok=True)
         # Not flushed to the disk: a process that is killed loses nothing that it has written
         with draft_file(self.path, durable=False) as file:
             # JSON as an array of bytes, since np.load refuses pickled objects by default
@@ -113,7 +113,7 @@ class Checkpoint:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, EOFError) as error:
-            raise RunError(f"{self.path}: damaged; delete it and train anew") from error
+            raise RunError(f"{self.path}: damaged; delete it and train again") from error
         variables = header["variables"]
         epochs = [Epoch(*values) for values in header["epochs"]]
         self.seconds_before = sum(epoch.seconds for epoch in epochs)

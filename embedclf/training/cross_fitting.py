@@ -13,12 +13,12 @@ from embedclf.data.dataset import (
     Dataset,
     check_files,
     check_validation_labels,
-    choose_validation_rows,
     encode_splits,
 )
 from embedclf.data.labels import Labels, Targets
 from embedclf.data.splits import TokenizedTable, read_tokenized
 from embedclf.data.stratified import stratified_folds
+from embedclf.data.validation_rows import choose_validation_rows
 from embedclf.model.classifier import Classifier
 from embedclf.text.pretrained import open_vector_source
 from embedclf.training.fitting import fit_network
@@ -42,7 +42,7 @@ _TRAIN, _VALIDATION, _LEFT_OUT = range(3)
 
 @dataclass(frozen=True)
 class Fold:
-    """A training on most rows, and the rows that are left out of it."""
+    """The rows of one training, and the rows that it leaves out."""
 
     number: int
     """From 1."""
@@ -87,7 +87,7 @@ class Folds:
 
         The rows of a fold's training are split and encoded as `prepare_dataset` does it: the
         config's fraction of them is held out to choose the epoch, and the vocabulary is learned
-        from the others. The rows left out take part in nothing.
+        from the others. The rows left out are not used at all.
 
         Raises:
             DataError: A fold leaves nothing to train or to validate on.
@@ -147,8 +147,8 @@ def read_folds(config: Config, count: int) -> Iterator[Folds]:
 def predict_out_of_fold(folds: Folds, on_event: Callable[[FoldEvent], None]) -> Probabilities:
     """Train a network for each fold, and score the rows left out of its training.
 
-    Each network is trained as `train` would: by the config, from the same seed, its epoch chosen on
-    validation rows that are none of those it scores.
+    Each network is trained as `train` would do it, from the same seed. Its epoch is chosen on
+    validation rows, and these are never among the rows that it scores.
 
     Args:
         folds: The table.
@@ -161,7 +161,7 @@ def predict_out_of_fold(folds: Folds, on_event: Callable[[FoldEvent], None]) -> 
     Raises:
         TrainingError: The device is missing, or a loss is not finite.
         DataError: A fold leaves nothing to train or to validate on.
-        KeyboardInterrupt: Ctrl-C; probabilities of some rows are of no use.
+        KeyboardInterrupt: Ctrl-C; the probabilities of only some rows would be useless.
     """
     on_event(folds)
     probabilities = np.zeros((len(folds), folds.labels.outputs), np.float32)

@@ -13,6 +13,7 @@ from embedclf.evaluation.thresholds import choose_thresholds, rule_to_json
 from embedclf.model.classifier import Classifier, fit_inverse_temperature, fit_isotonic
 from embedclf.runs import run
 from embedclf.runs.history import RowStatistics
+from embedclf.system.progress import activity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from embedclf.training.fitting import FittedNetwork
 
 PARITY = 1e-5
-"""Most that NumPy and Keras may differ in a probability."""
+"""Maximum difference between NumPy and Keras in a probability."""
 
 _CALL_ROWS = 2048
 """Rows that Keras scores per call."""
@@ -34,7 +35,7 @@ _CALL_ROWS = 2048
 
 @dataclass(frozen=True)
 class FinishedNetworks:
-    """What was measured on the networks of a run."""
+    """Measurements of the networks of a run."""
 
     parity: float
     """The largest difference between NumPy and Keras in a probability."""
@@ -62,7 +63,8 @@ def finish(
     last = refitted or validated
     others = [] if refitted is None else [refitted.network]
     # First, as a temperature changes the networks that are written below
-    calibration = calibrate(validated.network, validated.dataset, others)
+    with activity("calibrating probabilities"):
+        calibration = calibrate(validated.network, validated.dataset, others)
     classifier = judge = _write_classifier(draft, last, calibration)
     row_statistics = RowStatistics(last.dataset.counts, last.initial.row_learning_rates)
     (draft.path / run.ROW_STATISTICS_FILE).write_bytes(row_statistics.to_npz())
@@ -112,22 +114,22 @@ def calibrate(network: Any, dataset: Dataset, others: Sequence[Any] = ()) -> Cal
     return fit_isotonic(labels, validation.targets, classifier.probabilities(logits))
 
 
+@activity("scoring validation rows")
 def score_validation(
     dataset: Dataset,
     classifier: Classifier,
     probabilities: Probabilities,
     metrics: Sequence[str] = (),
 ) -> tuple[Classifier, Scores]:
-    """Choose the thresholds that the config asks for, and score the validation rows by them.
+    """Choose the thresholds as the config says, and score the validation rows with them.
 
-    A training and a trial of a search both call this, so that their scores are equal to the last
-    digit.
+    A training and a trial of a search both call this, and get the same scores to the last digit.
 
     Args:
         dataset: The rows, and the config.
         classifier: Of the network that was fitted to them.
         probabilities: (n, outputs) of the network for the validation rows, not yet calibrated.
-        metrics: What to compute; empty for what a training shows.
+        metrics: What to compute; empty for the metrics that a training shows.
 
     Returns:
         The classifier with its thresholds, and its scores.
@@ -143,13 +145,15 @@ def score_validation(
     )
 
 
+@activity("scoring test rows")
 def _score_test(dataset: Dataset, classifier: Classifier) -> dict[str, Any]:
-    assert dataset.test is not None  # noqa: S101 - the caller has looked
+    assert dataset.test is not None  # noqa: S101 - the caller has checked
     probabilities = classifier.predict_proba_ids(dataset.test.ids)
     targets, unknown = dataset.test.targets, dataset.test.unknown_labels
     return compute_scores(classifier.labels, targets, probabilities, unknown).to_json()
 
 
+@activity("writing the network")
 def _write_classifier(
     draft: RunDraft, fitted: FittedNetwork, calibration: Calibration | None
 ) -> Classifier:
@@ -167,6 +171,7 @@ def _write_classifier(
     )
 
 
+@activity("comparing NumPy with Keras")
 def _verify_parity(
     fitted: FittedNetwork, classifier: Classifier, ids: TokenIds
 ) -> tuple[float, Probabilities]:
@@ -182,8 +187,8 @@ def _verify_parity(
     difference = _largest_difference(fitted.network, ids, probabilities)
     if not difference <= PARITY:  # written so that NaN fails
         raise TrainingError(
-            f"NumPy and Keras differ by {difference:.1e} in a probability, more than {PARITY:.0e}; "
-            "the run was not kept; please report it with the config"
+            f"NumPy and Keras differ by {difference:.1e} in a probability, more than {PARITY:.0e}, "
+            "so the run was not saved; please report this bug with your config"
         )
     return difference, probabilities
 

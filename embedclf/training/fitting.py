@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from embedclf.system import interrupts
+from embedclf.system.progress import activity
 from embedclf.training.checkpoints import removed_on_failure
 from embedclf.training.initialization import Coverage, InitialWeights, initialize
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FittedNetwork:
-    """A network that was fitted, what it was made from, and how its training went."""
+    """A fitted network, what it was made from, and the history of its fit."""
 
     dataset: Dataset
     initial: InitialWeights
@@ -50,7 +51,7 @@ def fit_network(
 
     Args:
         dataset: The rows, and the config.
-        epochs: Train for so many epochs without validation; None stops early, by the config.
+        epochs: Train for this many epochs without validation; None stops early as the config says.
         on_start: Called with the coverage of word vectors, if there are some, and with the device.
         on_event: Called every few steps and at the end of each epoch.
         tensorboard: Folder for TensorBoard's log.
@@ -69,21 +70,25 @@ def fit_network(
         KeyboardInterrupt: Ctrl-C before the first epoch was finished, or any with `epochs`.
     """
     began = time.perf_counter()
-    initial = initialize(dataset)
+    with activity("initializing the embedding"):
+        initial = initialize(dataset)
     if initial.coverage is not None:
         on_start(initial.coverage)
     initialized = time.perf_counter()
 
-    from embedclf.model import backend
-    from embedclf.training.loop import fit
-    from embedclf.training.tensorboard import logged
+    with activity("importing TensorFlow"):
+        from embedclf.model import backend
+        from embedclf.training.loop import fit
+        from embedclf.training.tensorboard import logged
 
-    device = backend.start(dataset.config.training.device)
+        device = backend.start(dataset.config.training.device)
     on_start(device)
     started = time.perf_counter()
 
-    network = build_network(dataset, initial)
+    with activity("building the network"):
+        network = build_network(dataset, initial)
     with (
+        activity("training"),
         removed_on_failure(checkpoint),
         logged(network, dataset.config.training, tensorboard, on_event) as on_logged_event,
     ):

@@ -25,8 +25,8 @@ LIMIT = 0.05
 """Random rows are uniform between -LIMIT and LIMIT, as in Keras's Embedding."""
 
 _SMOOTHING = 0.5
-"""Occurrences added to each token, distributed over labels like all tokens, so that a token seen
-once says little about a label."""
+"""Occurrences added to each token, distributed over labels like all tokens. A token seen once then
+says little about a label."""
 
 _LEAST_MEAN = 1e-6
 """The least mean divergence to divide by: if no token says anything, all get equal rates."""
@@ -70,10 +70,10 @@ class Coverage:
     """Its name."""
     embedding_dim: int
     tokens: int
-    """Of the vocabulary, without padding and unknown."""
+    """Of the vocabulary, without padding and OOV."""
     tokens_covered: int
     texts_tokens: int
-    """All tokens that training reads of its texts, unknown ones included."""
+    """All tokens of training texts after truncation, OOV tokens included."""
     texts_tokens_covered: int
     missing: tuple[str, ...]
     """The most frequent tokens without a vector, a few of them."""
@@ -151,11 +151,11 @@ def naive_bayes_rows(dataset: Dataset) -> tuple[Floats, Floats]:
 def label_divergence(dataset: Dataset) -> Floats:
     """Measure how far the labels of texts with an id are from the labels of all texts.
 
-    This is the root of the divergence (Kullback and Leibler, On Information and Sufficiency, 1951)
-    between the fraction of an id's occurrences that a label has and the label's fraction of all
-    occurrences, summed over labels. Where the fractions differ little, the root grows like the
-    logarithm of their ratio, which is Wang and Manning's measure for two labels. With many labels
-    that measure takes the largest of many ratios, and rare tokens have a large one at random.
+    This is the root of a divergence (Kullback and Leibler, On Information and Sufficiency, 1951),
+    summed over labels. It compares the fraction of an id's occurrences in texts with a label to the
+    fraction of all occurrences. Where the two differ little, the root grows like the logarithm of
+    their ratio, which is Wang and Manning's measure for two labels. With many labels that measure
+    takes the largest of many ratios, and rare tokens have a large one at random.
 
     Returns:
         (vocabulary_rows,) from 0, for an id that says nothing.
@@ -177,14 +177,14 @@ def pretrained_rows(dataset: Dataset, source: VectorSource) -> tuple[Floats, Cov
     """Make the rows of the embedding from word vectors, and measure how much these cover.
 
     A token gets the vector of its word. A contraction (`don't`, `film's`) without a vector of its
-    own gets the mean of its two words' vectors, split as in the Penn Treebank (Marcus, Santorini
-    and Marcinkiewicz, 1993), by which GloVe's texts were split: `do n't`. Padding starts as zeros,
-    the unknown token as the mean of all vectors found. All other rows are random and uniform as in
-    Keras's Embedding, but with the standard deviation of the vectors found: at Keras's own, they
-    would be close to zero in comparison.
+    own gets the mean of its two words' vectors. It is split like the texts of GloVe: `do n't`, as
+    in the Penn Treebank (Marcus, Santorini and Marcinkiewicz, 1993). Padding starts as zeros, the
+    out-of-vocabulary token as the mean of all vectors found. All other rows are random and uniform
+    as in Keras's Embedding, but with the standard deviation of the vectors found. Keras's own
+    standard deviation would make them close to zero in comparison.
 
-    If the embedding is trained, one factor scales all rows to one standard deviation (`_SPREAD`),
-    so that angles and ratios stay. If it is not trained, the rows keep the scale of the source,
+    If the embedding is trained, one factor scales all rows to one standard deviation (`_SPREAD`).
+    Angles and ratios do not change. If it is not trained, the rows keep the scale of the source,
     since only the layers behind them learn.
 
     Args:

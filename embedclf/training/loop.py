@@ -31,7 +31,7 @@ _FIRST_IDS, _MOST_IDS = 1 << 17, 1 << 20
 """About how many ids TensorFlow trains on per call: at first, and at most."""
 
 _CALL_SECONDS = 0.1
-"""A call that takes less gets twice the rows next time: Python costs a few milliseconds a call."""
+"""A call that takes less gets twice the rows next time: each call costs some milliseconds."""
 
 
 def fit(
@@ -52,8 +52,8 @@ def fit(
         dataset: The rows. The training loss is weighted by class. The validation loss is not; it is
             taken at the best temperature if the config asks for that calibration.
         row_learning_rates: (vocabulary_rows,) factors for the steps of each row of the embedding.
-        epochs: Train for so many epochs without validation. The learning rate still falls as if all
-            epochs of the config were to come. None validates and stops early, by the config.
+        epochs: Train for this many epochs without validation. The learning rate still decays over
+            all epochs of the config. None: validate, and stop early as the config says.
         on_event: Called every few steps and at the end of each epoch.
         checkpoint: Where to keep the state of the training, and to resume it from.
 
@@ -76,7 +76,7 @@ def fit(
         if epochs is not None:
             raise
         if not loop.finished:
-            raise KeyboardInterrupt("no epoch was finished, so nothing is kept") from None
+            raise KeyboardInterrupt("no epoch was finished, so nothing was saved") from None
         stop_reason = INTERRUPTED
     else:
         if len(loop.finished) < loop.max_epochs:
@@ -93,7 +93,7 @@ def fit(
 
 
 class TrainingLoop:
-    """A training under way."""
+    """A training in progress."""
 
     def __init__(
         self,
@@ -186,7 +186,7 @@ class TrainingLoop:
         val_loss, val_score = self._validate() if self._validates else (np.nan, np.nan)
         if not np.isfinite(trained.loss + (val_loss if self._validates else 0.0)):
             raise TrainingError(
-                f"epoch {number}: the loss is no longer a number (training {trained.loss}"
+                f"epoch {number}: the loss is not finite (training {trained.loss}"
                 f"{f', validation {val_loss}' if self._validates else ''}); "
                 "lower training.learning_rate"
             )
@@ -208,9 +208,9 @@ class TrainingLoop:
     def _validate(self) -> tuple[float, float]:
         """Compute loss and score of the validation rows, at the best temperature if calibrated.
 
-        An overconfident network has a high loss although it may separate the labels as well as
-        ever. Where calibration will correct that, an epoch is judged by the loss that remains after
-        it (Berta, Holzmüller, Jordan and Bach, Rethinking Early Stopping: Refine, Then Calibrate,
+        An overconfident network has a high loss even if it separates the labels well. If the config
+        calibrates the network, an epoch is judged by the loss that remains after calibration
+        (Berta, Holzmüller, Jordan and Bach, Rethinking Early Stopping: Refine, Then Calibrate,
         2025).
         """
         total, split = RunningLoss(self._labels.task), self._validation
@@ -263,7 +263,7 @@ class TrainingLoop:
         return logits
 
     def _rows_for(self, ids: int) -> int:
-        """Return how many rows, in whole batches and at least one batch, have about so many ids."""
+        """Return how many rows have about this many ids, in whole batches (at least one)."""
         batch_size, length = self._config.training.batch_size, self._train.ids.shape[1]
         batches: int = ids // (length * batch_size)
         return batch_size * max(1, batches)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from embedclf.data.splits import Split
 
 LossTargets = Int32s | Floats
-"""What the loss compares logits (n, outputs) with: (n,) class ids, or (n, outputs) of 0 and 1."""
+"""Targets of the loss, for logits (n, outputs): (n,) class ids, or (n, outputs) of 0 and 1."""
 
 
 def loss_targets(split: Split, labels: Labels) -> LossTargets:
@@ -67,7 +67,7 @@ class RunningLoss:
         return self.loss
 
     def _count_hits(self, logits: Floats, targets: LossTargets) -> tuple[float, float]:
-        """Count hits and how many there could be; their ratio is accuracy or micro F1."""
+        """Count the hits and their maximum; the ratio is accuracy or micro F1."""
         if self.task == "multiclass":
             return float(np.count_nonzero(logits.argmax(axis=1) == targets)), len(targets)
         # A logit of 0 is a probability of 0.5

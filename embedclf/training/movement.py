@@ -11,6 +11,7 @@ from embedclf.data.dataset import VECTORS
 from embedclf.errors import RequestError, RunError
 from embedclf.inference.embeddings import EmbeddingEntry, Embeddings
 from embedclf.system.files import sha256
+from embedclf.system.progress import activity
 from embedclf.text.pretrained import open_vector_source
 from embedclf.training.initialization import random_rows, vector_rows
 
@@ -49,10 +50,12 @@ class Movement:
     """Median norm of a vector before training."""
 
 
+@activity("comparing vectors")
 def measure_movement(run: Run, limit: int, *, ngrams: bool = False) -> Movement:
     """Compare the vectors of a run with its initial ones.
 
-    Those are not stored: they are drawn from the seed again, or read from their source again.
+    The initial vectors are not stored. They are drawn again from the seed, or read again from their
+    source.
 
     Args:
         run: Of format 4 or later.
@@ -101,11 +104,17 @@ def initial_vectors(run: Run, embeddings: Embeddings) -> Floats:
     statistics, config = run.row_statistics(), run.config()
     if statistics is None:
         form = run.record["format"]
-        raise RunError(f"{run.path}: format {form} does not tell how vectors began; train again")
+        raise RunError(
+            f"{run.path}: runs of format {form} do not store how vectors were initialized; "
+            "train again"
+        )
     source = open_vector_source(config.model)
     if source is not None:
         if sha256(*source.files) != run.record[VECTORS]["sha256"]:
-            raise RequestError(f"{source.name}: not the word vectors that the run began with")
+            raise RequestError(
+                f"{source.name}: not the word vectors that the run started from; "
+                "restore the file, or train again"
+            )
         return vector_rows(embeddings.tokenizer, config, source)[1]
     rows = random_rows(embeddings.weights.embedding.shape, config.seed)
     # naive_bayes scales a row's start and its updates by the same factor

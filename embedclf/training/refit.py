@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def refit(
     validated: FittedNetwork,
     *,
-    folder: Path,
+    directory: Path,
     hashes: dict[str, str],
     on_event: Callable[[RefitStarted | Resumed | Step | Epoch], None],
     checkpoint: Checkpoint,
@@ -28,17 +28,17 @@ def refit(
     """Train a new network on all rows; its vocabulary is learned from all of them, too.
 
     Args:
-        validated: The network whose best epoch says how long to train; its own training was not
+        validated: The network whose best epoch is the number of epochs. Its training was not
             interrupted.
-        folder: For scratch files.
+        directory: For scratch files.
         hashes: SHA-256 of the tables that `validated` was trained on.
         on_event: Called when the refit starts, with each step, and at the end of each epoch.
         checkpoint: Where to keep the state of the training, and to resume it from.
 
     Returns:
-        The new network, or the reason why there is none: Ctrl-C, a table that has changed, a loss
-        that is not finite, too little memory or disk space. None of these harms the validated
-        network, so it can still be saved.
+        The new network, or the reason why there is none: Ctrl-C, a changed table, a loss that is
+        not finite, too little memory or disk space. The validated network can be saved all the
+        same.
 
     Raises:
         RunError: The checkpoint is damaged.
@@ -46,7 +46,7 @@ def refit(
     epochs = validated.history.best_epoch
     try:
         dataset = prepare_dataset(
-            validated.dataset.config, folder, hold_out=False, vectors=validated.dataset.vectors
+            validated.dataset.config, directory, hold_out=False, vectors=validated.dataset.vectors
         )
         # The tables are read a second time; another program may have written to them since
         if dataset.hashes() != hashes:

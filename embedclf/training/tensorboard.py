@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from embedclf.config.schema import TrainingConfig
+    from embedclf.config.sections import TrainingConfig
     from embedclf.runs.history import Resumed, Step
 
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 def logged(
     network: Any,
     config: TrainingConfig,
-    folder: Path | None,
+    directory: Path | None,
     on_event: Callable[[Resumed | Step | Epoch], None],
 ) -> Iterator[Callable[[Resumed | Step | Epoch], None]]:
-    """Pass events on, and write epochs to TensorBoard's log if there is a folder for it.
+    """Forward events, and write epochs to TensorBoard's log if a directory is named.
 
-    The callback wants a compiled model to read the learning rate from. The network itself stays
-    uncompiled, so the callback gets another model over the same layers.
+    The callback reads the learning rate from a compiled model. The network itself stays uncompiled,
+    so the callback gets another model with the same layers.
     """
-    if folder is None:
+    if directory is None:
         yield on_event
         return
     with interrupts.deferred():
         model = keras.Model(network.inputs, network.outputs)
         model.compile(config.optimizer)
         model.optimizer.learning_rate = config.learning_rate
-        callback = keras.callbacks.TensorBoard(str(folder), write_graph=False)
+        callback = keras.callbacks.TensorBoard(str(directory), write_graph=False)
         log = keras.callbacks.CallbackList([callback], model=model)
         log.on_train_begin()
 

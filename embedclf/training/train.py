@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
     from embedclf.config.schema import Config
     from embedclf.model.backend import Device
-    from embedclf.runs.history import Epoch, RefitStarted, Resumed, Step
+    from embedclf.runs.history import Epoch, History, RefitStarted, Resumed, Step
     from embedclf.training.initialization import Coverage
 
-    TrainEvent = Dataset | Coverage | Device | Resumed | Step | Epoch | RefitStarted
+    TrainEvent = Dataset | Coverage | Device | Resumed | Step | Epoch | History | RefitStarted
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "pyarrow", "scikit-learn")
 """Their versions are recorded in the run."""
@@ -57,29 +57,29 @@ def train(
         config: What to train on and how.
         name: The run becomes `runs/<name>-<number>`.
         output: The run's path instead; it must not exist.
-        on_event: Called with the dataset, the coverage of word vectors, the device, each step,
-            each epoch, and the start of a refit.
+        on_event: Called with the dataset, the coverage of word vectors, the device, each step and
+            epoch, the history, and the start of a refit.
         tensorboard: Folder for TensorBoard's log.
         resume: Whether to resume a killed training of the same config, tables and versions from its
             last checkpoint. The weights become those of an uninterrupted training.
 
     Returns:
-        The finished run; its `record["ended"]` says what ended the training.
+        The finished run; `record["ended"]` is why its training ended.
 
     Raises:
         ConfigError: A file that the config names is missing, or its settings do not fit the data.
         DataError: A table cannot be used.
         RunError: The run cannot be written.
-        TrainingError: TensorBoard or the device is missing, the loss is not finite, or NumPy does
-            not give the probabilities of Keras.
+        TrainingError: TensorBoard or the device is missing, the loss is not finite, or NumPy and
+            Keras disagree on a probability.
         MemoryError: The network does not fit into memory.
         KeyboardInterrupt: Ctrl-C before the first epoch was finished; nothing is saved.
     """
     writer.require_new_path(output)
-    _require_log_folder(tensorboard)
+    _require_log_directory(tensorboard)
     clock = _Clock()
     with helper_thread() as helper, writer.draft_run(output) as draft:
-        # TensorFlow is slow to import, so that goes on while the tables are read
+        # TensorFlow is slow to import, so a thread does it while the tables are read
         helper.submit(import_module, "embedclf.training.loop")
         dataset = prepare_dataset(config, draft.path)
         hashes = helper.submit(dataset.hashes)
@@ -98,9 +98,10 @@ def train(
             tensorboard=tensorboard,
             checkpoint=checkpoint,
         )
+        on_event(validated.history)
         clock.add(validated.seconds)
         refitted = _refit(validated, draft.path, hashes.result(), on_event, checkpoint, clock)
-        # The networks are trained: a Ctrl-C from here on would only throw them away
+        # The networks are trained, and a Ctrl-C from here on would only discard them
         with removed_on_failure(checkpoint), interrupts.ignored():
             record = _write_run(draft, validated, refitted, hashes.result(), output)
             clock.end("finish")
@@ -113,10 +114,10 @@ def train(
 
 @contextmanager
 def helper_thread() -> Iterator[ThreadPoolExecutor]:
-    """Open a thread for what can be done meanwhile: imports, above all.
+    """Open a thread for work in the background, mostly imports.
 
-    Nobody waits at the end for what it has not done. An import that fails there is tried again, and
-    its error raised, where it is needed.
+    Unfinished work is dropped at the end. An import that fails in the thread is tried again where
+    it is needed, and raises its error there.
     """
     pool = ThreadPoolExecutor(1)
     try:
@@ -133,7 +134,7 @@ class _Clock:
         self._last = time.perf_counter()
 
     def end(self, phase: str, *, earlier: float = 0.0) -> None:
-        """End a phase, which took some seconds already in an earlier process."""
+        """End a phase; `earlier` is what it took in a process that was killed."""
         self.add({phase: earlier + time.perf_counter() - self._last})
 
     def add(self, seconds: dict[str, float]) -> None:
@@ -145,7 +146,7 @@ class _Clock:
 
 def _refit(
     validated: FittedNetwork,
-    folder: Path,
+    directory: Path,
     hashes: dict[str, str],
     on_event: Callable[[TrainEvent], None],
     checkpoint: Checkpoint,
@@ -157,23 +158,27 @@ def _refit(
     if validated.history.interrupted:
         return INTERRUPTED
     refitted = refit(
-        validated, folder=folder, hashes=hashes, on_event=on_event, checkpoint=checkpoint.refit
+        validated,
+        directory=directory,
+        hashes=hashes,
+        on_event=on_event,
+        checkpoint=checkpoint.refit,
     )
     clock.end("refit", earlier=checkpoint.refit.seconds_before)
     return refitted
 
 
-def _require_log_folder(folder: Path | None) -> None:
-    if folder is None:
+def _require_log_directory(directory: Path | None) -> None:
+    if directory is None:
         return
     if find_spec("tensorboard") is None:
-        raise TrainingError(
-            "--tensorboard: the package is not installed; pip install 'embedclf[tensorboard]'"
-        )
+        raise TrainingError("--tensorboard needs TensorBoard: pip install 'embedclf[tensorboard]'")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise TrainingError(f"{folder}: cannot hold a log: {error.strerror}") from error
+        raise TrainingError(
+            f"--tensorboard {directory}: {error.strerror}; name a writable folder"
+        ) from error
 
 
 def _write_run(
@@ -183,7 +188,7 @@ def _write_run(
     hashes: dict[str, str],
     output: Path | None,
 ) -> dict[str, Any]:
-    """Write the files of a run, and return what its record holds, all but the seconds."""
+    """Write the files of a run, and return its record without the durations."""
     from embedclf.model.network import count_trainable_parameters
 
     second = refitted if isinstance(refitted, FittedNetwork) else None
@@ -212,7 +217,7 @@ def _run_directory(output: Path | None) -> Path:
 def _details(
     validated: FittedNetwork, last: FittedNetwork, hashes: dict[str, str]
 ) -> dict[str, Any]:
-    """Return what a run was made from, on and with; its tokens are those of the last network."""
+    """Describe how a run was trained; the vocabulary is that of the last network."""
     dataset, history, test = validated.dataset, validated.history, last.dataset.test
     config = dataset.config
     facts = dataset.facts | last.dataset.vocabulary_sizes
@@ -233,7 +238,7 @@ def _details(
 
 
 def _refit_details(refitted: FittedNetwork | str) -> dict[str, Any]:
-    """Return how many rows the last network was trained on, or why it was not all of them."""
+    """Return how many rows the network was refit on, or why it was not refit."""
     if isinstance(refitted, str):
         return {"rows": None, "missing": refitted}
     return {"rows": len(refitted.dataset.train)}

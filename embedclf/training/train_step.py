@@ -9,9 +9,9 @@ There are three forward passes; `forward_pass` chooses by the shapes:
 
 * `pooled`: average pooling sums rows by segments, so that padding costs nothing and no array of
   (batch, input_length, embedding_dim) is made.
-* `projected_...`: if the network is linear and a token has fewer outputs than numbers in its vector
-  (with flatten: outputs at each position), each row is multiplied by the output's weights first,
-  and the products are summed. That is exact, and so is its gradient.
+* `projected_...`: each row is multiplied by the output's weights first, and the products are
+  summed. That is exact, and so is its gradient. It is chosen if the network is linear and a token
+  has fewer outputs than numbers in its vector (with flatten: outputs at each position).
 * `gathered`: vectors side by side through the network's own layers, for everything else.
 """
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
-from embedclf.config.loading import dump_config, load_config, named_files
+from embedclf.config.loading import dump_config, load_config, named_files, relative_path
 from embedclf.config.yaml_file import dump_document, parse_value, round_trip_yaml
 from embedclf.errors import ConfigError
 from embedclf.runs.run import Run
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _RUNS_ATTRIBUTE = "best runs"
 
-_NOT_TRAINED = "all trials are kept; the same command trains the best config"
+_NOT_TRAINED = "all trials are saved; run the same command to train the best config"
 
 
 def find_or_train_best(
@@ -37,7 +37,7 @@ def find_or_train_best(
     """Return the run of a trial that is scored on the test table, trained if it does not exist.
 
     Args:
-        study: Stores which runs there are.
+        study: Stores the runs that were trained.
         best: The trial.
         config: Its config.
         name: Of the run, if one is trained.
@@ -60,7 +60,7 @@ def find_or_train_best(
     test = run.record["data"].get("test", {}).get("sha256")
     study.set_attribute(_RUNS_ATTRIBUTE, [*runs, (number, test, str(run.path.absolute()))])
     if run.interrupted:
-        raise KeyboardInterrupt(f"{run.path} holds the epochs until then; {_NOT_TRAINED}")
+        raise KeyboardInterrupt(f"{run.path} has the finished epochs; {_NOT_TRAINED}")
     return run
 
 
@@ -74,7 +74,7 @@ def write_config(
     target: Path,
     config: Config,
     *,
-    source: Path,
+    source: Path | None,
     overrides: Sequence[str],
     settings: Settings,
     comment: Sequence[str],
@@ -87,14 +87,14 @@ def write_config(
     Args:
         target: The file to write; an existing one is replaced.
         config: What the file must load as, apart from `tune:`.
-        source: The config file that was read.
+        source: The config file to edit; None writes the whole config.
         overrides: What was overridden in it, `key=value` each.
         settings: What to change in it, by key.
         comment: Lines for the top of the file.
     """
     head = "".join(f"# {line}\n" for line in comment)
     try:
-        text = _edit(source, overrides, settings, config, target.parent)
+        text = "" if source is None else _edit(source, overrides, settings, config, target.parent)
     except (YAMLError, TypeError, AttributeError):
         text = ""
     if not _loads_as(config, head + text, target):
@@ -113,7 +113,7 @@ def _hash_test_table(config: Config) -> str | None:
 
 def _loads_as(config: Config, text: str, target: Path) -> bool:
     """Whether a text in place of a file would load as a config."""
-    # In the target's own folder, because the paths in a config are relative to its file.
+    # In the target's own directory, because the paths in a config are relative to its file.
     draft = target.with_name(f".{os.urandom(4).hex()}-{target.name}")
     try:
         write_text(draft, [text])
@@ -126,7 +126,7 @@ def _loads_as(config: Config, text: str, target: Path) -> bool:
 
 
 def _edit(
-    source: Path, overrides: Sequence[str], settings: Settings, config: Config, folder: Path
+    source: Path, overrides: Sequence[str], settings: Settings, config: Config, directory: Path
 ) -> str:
     # utf-8-sig drops the byte order mark that some Windows editors write.
     document = round_trip_yaml().load(source.read_text(encoding="utf-8-sig"))
@@ -134,9 +134,9 @@ def _edit(
     values = {key.strip(): parse_value(value) for key, value in overridden.items()} | settings
     for key, value in values.items():
         _set(document, key.split("."), value)
-    # Relative to the folder of the copy, which may not be that of the source.
+    # Relative to the directory of the copy, which may not be that of the source.
     for keys, file in named_files(config).items():
-        _set(document, keys, Path(os.path.relpath(file, folder.absolute())).as_posix())
+        _set(document, keys, relative_path(file, directory))
     return dump_document(document)
 
 

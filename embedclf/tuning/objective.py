@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 _TOKENIZATION_KEYS = {"unit", "lowercase"}
-"""Keys of `text` that decide how texts become tokens; the others matter only for encoding them."""
+"""Keys of `text` that matter for tokenization; the others matter only for encoding."""
 
 _MAX_TABLES, _MAX_DATASETS = 2, 6  # both are on disk
 

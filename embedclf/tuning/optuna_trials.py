@@ -39,11 +39,11 @@ class RunningTrial:
     """A trial in progress; every method but `should_prune` ends it."""
 
     def __init__(
-        self, folder: Path, study: optuna.Study, trial: optuna.Trial, settings: Settings
+        self, directory: Path, study: optuna.Study, trial: optuna.Trial, settings: Settings
     ) -> None:
         self.settings = settings
         self.number = trial.number + 1
-        self._folder, self._study, self._trial = folder, study, trial
+        self._directory, self._study, self._trial = directory, study, trial
 
     def should_prune(self, epoch: int, loss: float) -> bool:
         """Whether three of four other trials had a lower loss by then.
@@ -54,7 +54,7 @@ class RunningTrial:
         """
         # Optuna compares in the direction of the metric; of losses, the lower one is always better.
         lower_is_better = self._study.direction == optuna.study.StudyDirection.MINIMIZE
-        with storage_errors(self._folder):
+        with storage_errors(self._directory):
             self._trial.report(loss if lower_is_better else -loss, epoch)
             return self._trial.should_prune()
 
@@ -76,11 +76,11 @@ class RunningTrial:
 
     def abandon(self) -> None:
         """End the trial without a result; its settings will be tried again."""
-        with locked(self._folder):
+        with locked(self._directory):
             abandon_trial(self._study, self._trial.number, self._trial.params)
 
     def _end(self, state: TrialState, score: float | None, attributes: dict[str, Any]) -> Trial:
-        with storage_errors(self._folder):
+        with storage_errors(self._directory):
             for name, value in attributes.items():
                 self._trial.set_user_attr(name, value)
             return to_trial(self._study.tell(self._trial, score, state))
@@ -147,19 +147,19 @@ def decode_settings(space: Space, params: dict[str, Any]) -> Settings:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(directory: Path) -> Iterator[None]:
     """Hold the lock of a study; errors are those of `storage_errors`."""
     # In this order, because creating the lock file can fail, too.
-    with storage_errors(folder), FileLock(folder / LOCK):
+    with storage_errors(directory), FileLock(directory / LOCK):
         yield
 
 
 @contextmanager
-def storage_errors(folder: Path) -> Iterator[None]:
-    """Turn errors of a study's database or folder into one line.
+def storage_errors(directory: Path) -> Iterator[None]:
+    """Turn errors of a study's database or directory into one line.
 
     Raises:
-        TuningError: The database or the folder cannot be used.
+        TuningError: The database or the directory cannot be used.
     """
     try:
         yield
@@ -167,14 +167,12 @@ def storage_errors(folder: Path) -> Iterator[None]:
         # SQLAlchemy's own text adds the SQL and a link; `orig` is the error of the driver.
         cause = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
         raise TuningError(
-            f"{folder / DATABASE}: {' '.join(str(cause).split())}; free the disk, mend the file, "
-            "or name another folder with -o"
+            f"{directory / DATABASE}: {' '.join(str(cause).split())}; free disk space, repair the "
+            "file, or name another folder with -o"
         ) from error
     except OSError as error:
-        place = error.filename or folder
-        raise TuningError(
-            f"{place}: {error.strerror}; name a folder that can be written to with -o"
-        ) from error
+        place = error.filename or directory
+        raise TuningError(f"{place}: {error.strerror}; name a writable folder with -o") from error
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from embedclf.errors import ConfigError, DataError, RequestError, TrainingError
 from embedclf.evaluation.metrics import DEFAULT_METRICS
 from embedclf.runs.history import Epoch
 from embedclf.system import interrupts
+from embedclf.system.terminal import format_count
 from embedclf.tuning.objective import score_trial
 from embedclf.tuning.space import apply_settings, baseline_settings, round_settings
 
@@ -26,21 +27,21 @@ if TYPE_CHECKING:
     from embedclf.tuning.study import Study
 
 _CALIBRATION = "training.calibration"
-"""If this is searched, nothing is pruned. With temperature scaling, the loss that an epoch is
-judged by is taken at the best temperature, which is lower; trials would not be comparable."""
+"""If this is searched, nothing is pruned. With temperature scaling, the loss of an epoch is the one
+at the best temperature, which is lower, so trials would not be comparable."""
 
 
 @dataclass(frozen=True)
 class StudyOpened:
-    """A study was opened."""
+    """Event: a study was opened."""
 
-    folder: Path
+    directory: Path
     finished_trials: int
 
 
 @dataclass(frozen=True)
 class SearchProgress:
-    """State of a study when a trial starts or has ended."""
+    """Event: a trial has started or ended."""
 
     metric: str
     max_trials: int | None
@@ -53,15 +54,14 @@ class SearchProgress:
 
 @dataclass(frozen=True)
 class StudyInterrupted:
-    """A signal ended the search."""
+    """Event: a signal ended the search."""
 
-    folder: Path
+    directory: Path
     finished_trials: int
 
     def __str__(self) -> str:
-        trials = self.finished_trials
-        kept = "1 trial is" if trials == 1 else f"{trials:,} trials are"
-        return f"{kept} kept in {self.folder}; the same command goes on from there"
+        trials = format_count(self.finished_trials, "trial")
+        return f"{trials} saved in {self.directory}; run the same command to resume"
 
 
 class Search:
@@ -84,7 +84,7 @@ class Search:
         Args:
             max_trials: Trials of the study; None for no limit.
             deadline: When the time is up, in seconds of `time.monotonic`.
-            on_event: Called with `SearchProgress` and with the events of each training.
+            on_event: Called with `SearchProgress` and the events of each training.
 
         Raises:
             RequestError: The metric is undefined on the validation rows.
@@ -141,7 +141,7 @@ class Search:
         score = scores.metrics[metric]
         if score is None:
             raise RequestError(
-                f"--metric {metric}: the validation rows do not define it; name another"
+                f"--metric {metric}: undefined on the validation rows; choose another"
             )
         return score
 
@@ -167,7 +167,7 @@ class _Pruned(Exception):  # noqa: N818 - not an error
 
 
 class _TrialMonitor:
-    """Passes on the events of a trial, and ends it if it is not promising or the time is up."""
+    """Forwards the events of a trial, and ends it if it is not promising or the time is up."""
 
     def __init__(
         self,
@@ -193,7 +193,7 @@ class _TrialMonitor:
             raise _Pruned
 
     def attributes(self) -> dict[str, Any]:
-        """Return what to store of the trial so far."""
+        """Return the trial's results so far, to be stored."""
         return {
             "seconds": round(time.perf_counter() - self._started, 3),
             "epochs": len(self._losses),

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from embedclf.config.fields import Range, Section
 from embedclf.config.messages import describe_errors
-from embedclf.config.schema import Config, ModelConfig, TextConfig, TrainingConfig
+from embedclf.config.schema import Config
+from embedclf.config.sections import ModelConfig, TextConfig, TrainingConfig
 from embedclf.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ Settings: TypeAlias = dict[str, Any]
 """One value by config key, written with its section."""
 
 _SIGNIFICANT_DIGITS = 4
-"""Of sampled numbers: further digits do not affect the score and are hard to read."""
+"""Digits of sampled numbers; more would not affect the score, and are hard to read."""
 
 _SECTIONS: dict[str, type[Section]] = {
     "text": TextConfig,
@@ -84,8 +85,8 @@ _DEFAULT_SPACE: dict[str, Callable[[Any], Choices]] = {
         low=_round_significant(value / 10), high=_round_significant(value * 10), log=True
     ),
 }
-"""Choices if the config has no `tune` section. They surround the config's own values, because
-somebody chose those; what the schema rejects is left out."""
+"""Choices if the config has no `tune` section. They surround the config's own values. Values that
+the schema rejects are left out."""
 
 
 def make_space(config: Config) -> Space:

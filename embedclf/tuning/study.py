@@ -20,6 +20,7 @@ from optuna.trial import TrialState
 from sqlalchemy.pool import NullPool
 
 from embedclf.errors import TuningError
+from embedclf.system.progress import activity
 from embedclf.tuning.optuna_trials import (
     DATABASE,
     LOCK,
@@ -70,8 +71,8 @@ _MIN_IMPORTANCE_TRIALS = 10
 class Study:
     """An open study; until it is closed, this process counts as working on it."""
 
-    def __init__(self, folder: Path, study: optuna.Study, *, space: Space, seed: int) -> None:
-        self._folder, self._study = folder, study
+    def __init__(self, directory: Path, study: optuna.Study, *, space: Space, seed: int) -> None:
+        self._directory, self._study = directory, study
         self.space, self._seed = space, seed
         self._distributions = {key: to_distribution(choices) for key, choices in space.items()}
         self._process = os.urandom(4).hex()  # not the process id, which can be reused
@@ -90,7 +91,7 @@ class Study:
 
     def trials(self) -> list[Trial]:
         """Return all trials that have started, in order."""
-        with storage_errors(self._folder):
+        with storage_errors(self._directory):
             trials = self._study.get_trials(deepcopy=False)
         # Waiting trials are no trials yet, only settings in the queue.
         return [to_trial(trial) for trial in trials if trial.state != TrialState.WAITING]
@@ -128,7 +129,7 @@ class Study:
         Returns:
             The trial, or None if there are enough, or if all combinations have been tried.
         """
-        with locked(self._folder):
+        with locked(self._directory):
             self._abandon_dead()
             started = [trial for trial in self.trials() if trial.state != "given up"]
             if max_trials is not None and len(started) >= max_trials:
@@ -149,7 +150,7 @@ class Study:
             # Optuna's own parameters stay as sampled, so the adjusted settings are stored too.
             trial.set_user_attr("settings", settings)
             trial.set_user_attr("process", self._process)
-            return RunningTrial(self._folder, self._study, trial, settings)
+            return RunningTrial(self._directory, self._study, trial, settings)
 
     def importance(self) -> dict[str, float] | None:
         """Return the fraction of the scores' variance that each setting explains, by fANOVA.
@@ -166,23 +167,23 @@ class Study:
         if len(scores) < _MIN_IMPORTANCE_TRIALS or len(set(scores)) == 1:
             return None
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=self._seed)
-        with storage_errors(self._folder):
+        with activity("computing the importance of settings"), storage_errors(self._directory):
             return optuna.importance.get_param_importances(self._study, evaluator=evaluator)
 
     def set_attribute(self, name: str, value: Any) -> None:
         """Store a plain value in the study."""
-        with storage_errors(self._folder):
+        with storage_errors(self._directory):
             self._study.set_user_attr(name, value)
 
     def attribute(self, name: str) -> Any:
         """Return a stored value, or None."""
-        with storage_errors(self._folder):
+        with storage_errors(self._directory):
             return self._study.user_attrs.get(name)
 
     def leave(self) -> bool:
         """Stop counting as working on the study; return whether no other process works on it."""
         # Under the lock, so of processes that leave at once exactly one is the last.
-        with locked(self._folder):
+        with locked(self._directory):
             self.close()
             return not self._live_processes()
 
@@ -190,7 +191,7 @@ class Study:
     def finishing(self) -> Iterator[None]:
         """Let one process at a time finish the study."""
         # A lock of its own: holding the study's for a whole training would block every trial.
-        with FileLock(self._folder / _FINISH_LOCK):
+        with FileLock(self._directory / _FINISH_LOCK):
             yield
 
     def close(self) -> None:
@@ -199,11 +200,11 @@ class Study:
         self._process_file(self._process).unlink(missing_ok=True)
 
     def _process_file(self, process: str) -> Path:
-        return self._folder / f"{_PROCESS_PREFIX}{process}{LOCK}"
+        return self._directory / f"{_PROCESS_PREFIX}{process}{LOCK}"
 
     def _live_processes(self) -> set[Path]:
         """Return the lock files of live processes; those of dead ones are removed."""
-        files = set(self._folder.glob(f"{_PROCESS_PREFIX}*{LOCK}"))
+        files = set(self._directory.glob(f"{_PROCESS_PREFIX}*{LOCK}"))
         live = {file for file in files if _is_locked(file)}
         for dead in files - live:
             dead.unlink(missing_ok=True)
@@ -220,24 +221,24 @@ class Study:
 
 @contextmanager
 def open_study(
-    folder: Path, identity: dict[str, Any], *, space: Space, lower_is_better: bool, seed: int
+    directory: Path, identity: dict[str, Any], *, space: Space, lower_is_better: bool, seed: int
 ) -> Iterator[Study]:
-    """Open the study in a folder, or create one.
+    """Open the study in a directory, or create one.
 
     Args:
-        folder: Created if missing.
+        directory: Created if missing.
         identity: What is searched, as plain values; an existing study must have the same.
         space: The search space.
         lower_is_better: Whether the lowest score is the best.
         seed: Of everything that is sampled.
 
     Raises:
-        TuningError: The folder cannot be used, or holds the study of something else.
+        TuningError: The directory cannot be used, or holds the study of something else.
     """
-    with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder):
-        stored = _load(folder, lower_is_better=lower_is_better)
+    with storage_errors(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+    with locked(directory):
+        stored = _load(directory, lower_is_better=lower_is_better)
         known = stored.user_attrs.get(_IDENTITY)
         if known is None:
             stored.set_user_attr(_IDENTITY, identity)
@@ -246,29 +247,29 @@ def open_study(
         ]
         if differences:
             raise TuningError(
-                f"{folder}: holds a study of another {' and '.join(differences)}; name another "
-                "folder with -o, or remove this one"
+                f"{directory}: this study has another {' and '.join(differences)}; name another "
+                "folder with -o, or delete this one"
             )
-        study = Study(folder, stored, space=space, seed=seed)
+        study = Study(directory, stored, space=space, seed=seed)
     try:
         yield study
     finally:
         study.close()
 
 
-def stored_metric(folder: Path) -> str | None:
-    """Return the metric of the study in a folder, or None if there is no study."""
-    if not (folder / DATABASE).is_file():
+def stored_metric(directory: Path) -> str | None:
+    """Return the metric of the study in a directory, or None if there is no study."""
+    if not (directory / DATABASE).is_file():
         return None
-    with locked(folder):
-        identity = _load(folder, lower_is_better=False).user_attrs.get(_IDENTITY, {})
+    with locked(directory):
+        identity = _load(directory, lower_is_better=False).user_attrs.get(_IDENTITY, {})
     metric: str | None = identity.get("metric")
     return metric
 
 
-def _load(folder: Path, *, lower_is_better: bool) -> optuna.Study:
-    """Load the study in a folder, or create one; the direction matters only for a new one."""
-    file = folder / DATABASE
+def _load(directory: Path, *, lower_is_better: bool) -> optuna.Study:
+    """Load the study in a directory, or create one; the direction matters only for a new one."""
+    file = directory / DATABASE
     storage = optuna.storages.RDBStorage(
         "sqlite://",  # a path may contain characters that a URL would have to escape
         engine_kwargs={

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedclf.config.messages import closest_match
-from embedclf.config.schema import DATA_FILES
+from embedclf.config.sections import DATA_FILES
 from embedclf.data.dataset import check_files
 from embedclf.errors import RequestError, TuningError
 from embedclf.evaluation.metrics import ALL_METRICS, DEFAULT_METRICS, LOWER_IS_BETTER
 from embedclf.system import interrupts
+from embedclf.system.progress import activity
 from embedclf.text.pretrained import open_vector_source
 from embedclf.training import train
 from embedclf.tuning import best_trial
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from embedclf.tuning.space import Settings, Space, Trial
     from embedclf.tuning.study import Study
 
-STUDIES_FOLDER = Path("tunings")
-"""Where studies are stored, each in a folder named after its config."""
+STUDIES_DIRECTORY = Path("tunings")
+"""Where studies are stored, each in a directory named after its config."""
 
 DEFAULT_TRIALS = 30
 """Trials of a study if neither a number nor a time is given."""
@@ -46,6 +47,13 @@ class ConfigSource:
     config: Config
     path: Path
     overrides: tuple[str, ...] = ()
+    name: str = ""
+    """For the study and its run; that of the file if it is empty."""
+
+    @property
+    def title(self) -> str:
+        """The name of the study and its run."""
+        return self.name or self.path.stem
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ class Budget:
 class TuningResult:
     """The trials of a study, and the best of them."""
 
-    folder: Path
+    directory: Path
     source: ConfigSource
     metric: str
     lower_is_better: bool
@@ -93,12 +101,12 @@ class TuningResult:
     @property
     def config_file(self) -> Path:
         """The file of the best config."""
-        return self.folder / "best.yaml"
+        return self.directory / "best.yaml"
 
     @property
     def report_file(self) -> Path:
         """The file of the HTML report."""
-        return self.folder / "report.html"
+        return self.directory / "report.html"
 
     @property
     def reproduced(self) -> bool:
@@ -116,6 +124,14 @@ class TuningResult:
         same = (trial for trial in self.trials if trial.settings == baseline)
         return next((trial for trial in same if trial.score is not None), None)
 
+    @property
+    def gain(self) -> float | None:
+        """By how much the best trial is better than the config; None if the config has no score."""
+        own, best = self.baseline_trial, self.best.score
+        if own is None or own.score is None or best is None:
+            return None
+        return own.score - best if self.lower_is_better else best - own.score
+
 
 def tune(
     source: ConfigSource,
@@ -129,50 +145,51 @@ def tune(
     """Search for the settings of a config that score best on the validation rows.
 
     Each trial trains as `train` would, on the same rows and with the same seed, so the best config
-    reproduces its score. The study is stored in a folder: a search that ended or was killed
+    reproduces its score. The study is stored in a directory: a search that ended or was killed
     resumes, and several processes can work on one study. The last of them trains the best config
     as a run, which alone is scored on the test table.
 
     Args:
         source: The config; its own settings are the first trial.
-        output: The study's folder; `tunings/<config name>` if None.
+        output: The study's directory; `tunings/<config name>` if None.
         budget: When to end.
         metric: What to optimize; if None, the study's metric, or the first one that `train` shows.
         on_event: Called with the events of the search and of each training.
         on_result: Called with each result that is to be written.
 
     Raises:
-        TuningError: Optuna is not installed, the folder cannot be used or holds another study, or
-            no trial is complete.
+        TuningError: Optuna is not installed, the directory cannot be used or has another study,
+            or no trial is complete.
         DataError: A table cannot be used.
         ConfigError: A file or a label does not exist.
         RequestError: There is no such metric.
         KeyboardInterrupt: Ctrl-C; all finished trials are kept.
     """
-    deadline = budget.deadline()  # first, because reading the tables takes time too
+    deadline = budget.deadline()  # first, because reading the tables takes time, too
     _require_optuna()
     check_files(source.config)
     open_vector_source(source.config.model)  # raises if they do not fit
-    folder = output or STUDIES_FOLDER / source.path.stem
+    directory = output or STUDIES_DIRECTORY / source.title
     with ExitStack() as stack:
         datasets = DatasetCache(stack)
         dataset = _load_dataset(source.config, datasets, on_event)
-        study = stack.enter_context(_open_study(folder, source.config, dataset, metric))
-        on_event(StudyOpened(folder, study.finished_trials))
+        study = stack.enter_context(_open_study(directory, source.config, dataset, metric))
+        on_event(StudyOpened(directory, study.finished_trials))
         try:
             Search(source.config, datasets, study).run(budget.max_trials, deadline, on_event)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(_write_interrupted(study, source, folder, on_result)) from None
+            interrupted = _write_interrupted(study, source, directory, on_result)
+            raise KeyboardInterrupt(interrupted) from None
         except SystemExit:
             # As an event, because the exception itself carries the exit status.
-            on_event(_write_interrupted(study, source, folder, on_result))
+            on_event(_write_interrupted(study, source, directory, on_result))
             raise
-        return _finish(study, source, folder, on_event, on_result)
+        return _finish(study, source, directory, on_event, on_result)
 
 
 def _require_optuna() -> None:
     if find_spec("optuna") is None or find_spec("sqlalchemy") is None:
-        raise TuningError("tune: Optuna is not installed; pip install 'embedclf[tune]'")
+        raise TuningError("tune needs Optuna: pip install 'embedclf[tune]'")
 
 
 def _load_dataset(
@@ -184,23 +201,24 @@ def _load_dataset(
         helper.submit(import_module, "embedclf.tuning.study")
         dataset = datasets.dataset(config)
     on_event(dataset)
+    with activity("importing TensorFlow"):
+        from embedclf.model import backend
 
-    from embedclf.model import backend
-
-    on_event(backend.start(config.training.device))
+        on_event(backend.start(config.training.device))
     return dataset
 
 
 def _open_study(
-    folder: Path, config: Config, dataset: Dataset, metric: str | None
+    directory: Path, config: Config, dataset: Dataset, metric: str | None
 ) -> AbstractContextManager[Study]:
-    """Open the study in a folder, or create one."""
-    from embedclf.tuning import study
+    """Open the study in a directory, or create one."""
+    with activity("importing Optuna"):
+        from embedclf.tuning import study
 
-    metric = _choose_metric(metric or study.stored_metric(folder), dataset.labels.task)
+    metric = _choose_metric(metric or study.stored_metric(directory), dataset.labels.task)
     space = make_space(config)
     return study.open_study(
-        folder,
+        directory,
         _identity(config, dataset, space, metric),
         space=space,
         lower_is_better=metric in LOWER_IS_BETTER,
@@ -215,8 +233,8 @@ def _choose_metric(requested: str | None, task: str) -> str:
     if requested in ALL_METRICS[task]:
         return requested
     close = closest_match(requested, ALL_METRICS[task])
-    hint = f"did you mean {close}?" if close else f"there are {', '.join(ALL_METRICS[task])}"
-    raise RequestError(f"--metric {requested}: is no score of a {task} task; {hint}")
+    hint = f"did you mean {close}?" if close else f"choose one of {', '.join(ALL_METRICS[task])}"
+    raise RequestError(f"--metric {requested}: not a metric of {task} tasks; {hint}")
 
 
 def _identity(config: Config, dataset: Dataset, space: Space, metric: str) -> dict[str, Any]:
@@ -244,12 +262,12 @@ def _identity(config: Config, dataset: Dataset, space: Space, metric: str) -> di
 def _finish(
     study: Study,
     source: ConfigSource,
-    folder: Path,
+    directory: Path,
     on_event: Callable[[Any], None],
     on_result: Callable[[TuningResult], None],
 ) -> TuningResult:
     """Return the result; the last process at work trains the best config first."""
-    result = _result(study, source, folder)
+    result = _result(study, source, directory)
     on_result(result)  # before the training, which may be interrupted
     if not study.leave():
         return result
@@ -257,34 +275,34 @@ def _finish(
         best = study.best() or result.best  # another process may have found a better one by now
         config = apply_settings(source.config, best.settings)
         run = best_trial.find_or_train_best(
-            study, best, config, name=source.path.stem, on_event=on_event
+            study, best, config, name=source.title, on_event=on_event
         )
-        result = _result(study, source, folder, run)
+        result = _result(study, source, directory, run)
         on_result(result)
     return result
 
 
 def _write_interrupted(
-    study: Study, source: ConfigSource, folder: Path, on_result: Callable[[TuningResult], None]
+    study: Study, source: ConfigSource, directory: Path, on_result: Callable[[TuningResult], None]
 ) -> StudyInterrupted:
     """Write the result so far."""
     with interrupts.ignored():
         if study.best() is not None:
-            on_result(_result(study, source, folder))
-        return StudyInterrupted(folder, study.finished_trials)
+            on_result(_result(study, source, directory))
+        return StudyInterrupted(directory, study.finished_trials)
 
 
 def _result(
-    study: Study, source: ConfigSource, folder: Path, run: Run | None = None
+    study: Study, source: ConfigSource, directory: Path, run: Run | None = None
 ) -> TuningResult:
     """Collect the result of a study; raises TuningError if no trial is complete."""
     trials, best = tuple(study.trials()), study.best()
     if best is None:
         failed = next((trial.reason for trial in trials if trial.reason), "")
-        why = f": {failed}" if failed else "; give it more time with --minutes"
-        raise TuningError(f"{folder}: no trial has come to its end{why}")
+        why = f": {failed}" if failed else "; allow more time with --minutes"
+        raise TuningError(f"{directory}: no trial is complete{why}")
     return TuningResult(
-        folder,
+        directory,
         source,
         study.metric,
         study.lower_is_better,

@@ -22,6 +22,6 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def check(tables: Tables, directory: Path, invoke: Invoke, *flags: str, status: int = 0) -> Any:
-    """Run `check --json` on the tables of a tables."""
+    """Run `check --json` on some tables."""
     args = ("check", tables.write(directory), "--json", *tables.flags(), *flags)
     return json.loads(invoke(*args, status=status).stdout)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.audit.conftest import check
 from tests.conftest import Invoke, write_csv
-from tests.faults import LABELS, PLANTS, UNREADABLE, Tables
+from tests.faults import LABELS, PLANTS, UNREADABLE, Tables, config_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,8 @@ def test_clean_tables_have_no_findings(
         tables.options["data.text"] = "[source, text]"
     assert check(tables, directory, invoke, "--fail-on", "warning")["findings"] == []
     shown = invoke("check", directory / "config.yaml", *tables.flags())
-    assert shown.stdout.endswith("\n\nnothing found\n")
-    assert shown.stderr == f"{directory / 'config.yaml'}: config and data can be used\n"
+    assert shown.stdout.endswith("\n\nno problems found\n")
+    assert shown.stderr == f"{directory / 'config.yaml'}: ready to train\n"
 
 
 @pytest.mark.parametrize("name", PLANTS)
@@ -51,13 +51,13 @@ def test_planted_faults_are_found_at_their_rows(name: str, directory: Path, invo
     assert twins == list(map(tables.line, fault.twins))
     assert audit["usable"] is not refused
     for example in examples:
-        source, text, label = tables.splits[example["part"]][example["row"] - 1]
+        source, text, label = tables.splits[example["split"]][example["row"] - 1]
         whole = f"{source} {text}" if "data.text" in tables.options else text
         assert example["text"] == (whole if len(whole) <= 200 else f"{whole[:199]}…")
         assert example["label"] == label
     assert found[0]["why"]
-    assert found[0]["mend"]
-    assert 1 <= len(examples) <= 3
+    assert found[0]["fix"]
+    assert bool(fault.rows) <= len(examples) <= 3
 
 
 def test_flag_columns_are_checked_like_other_labels(directory: Path, invoke: Invoke) -> None:
@@ -69,9 +69,7 @@ def test_flag_columns_are_checked_like_other_labels(directory: Path, invoke: Inv
     rows[5] = (rows[4][0], *rows[5][1:])
     rows[9] = (rows[9][0], "yes", "0")
     write_csv(directory / "flags.csv", ["text", "calm", "rain"], rows)
-    (directory / "flags.yaml").write_text(
-        "data: {train: flags.csv, label: [calm, rain]}\ntext: {sequence_length: 20}\n"
-    )
+    (directory / "flags.yaml").write_text(config_text(train="flags.csv", label="[calm, rain]"))
     done = invoke("check", "flags.yaml", "--json", status=1)
     empty, conflict = json.loads(done.stdout)["findings"]
     assert (empty["kind"], empty["examples"][0]["place"]) == ("label-empty", "flags.csv:11")
@@ -96,9 +94,7 @@ def test_rows_without_a_label_are_reported_and_the_others_checked(
     assert [one["place"] for one in duplicate["examples"]] == [
         tables.line(("train", row)) for row in (60, 160, 260)
     ]
-    assert done.stderr.startswith(
-        f"embedclf: {directory / 'train.csv'}:4, 202, 203, 401: empty label"
-    )
+    assert done.stderr.startswith("embedclf: train.csv:4, 202, 203, 401: empty label")
     tables.options["data.skip_invalid"] = "true"
     audit = check(tables, directory, invoke)
     assert [one["severity"] for one in audit["findings"]] == ["note", "note"]
@@ -125,7 +121,7 @@ def test_fail_on_sets_the_exit_status(
     PLANTS[name](tables)
     flags = ["--fail-on", fail_on] if fail_on else []
     done = invoke("check", tables.write(directory), *flags, status=status)
-    assert ("can be used" in done.stderr) is (status == 0)
+    assert ("ready to train" in done.stderr) is (status == 0)
     assert done.stderr.count("\n") == 1
     assert done.stdout.splitlines()[-1][0].isdigit()
 
@@ -135,7 +131,7 @@ def test_check_ends_with_the_error_of_training(directory: Path, invoke: Invoke) 
     PLANTS["validation labels without training rows"](tables)
     config = tables.write(directory)
     error = invoke("check", config, status=1).stderr
-    assert "no training row has label 'hail' (rows here: " in error
+    assert "no training row has label 'hail' (1 row here)" in error
     assert error == invoke("train", config, "-q", status=1).stderr
 
 
@@ -147,7 +143,7 @@ def test_all_unreadable_rows_are_reported_with_their_lines(
     file, content, kind, places = UNREADABLE[name]
     file += ".gz" * packed
     (directory / file).write_bytes(gzip.compress(content) if packed else content)
-    (directory / "config.yaml").write_text(f"data: {{train: {file}}}\n")
+    (directory / "config.yaml").write_text(config_text(train=file))
     done = invoke("check", "config.yaml", "--json", status=1)
     audit = json.loads(done.stdout)
     assert audit["usable"] is False
@@ -156,16 +152,16 @@ def test_all_unreadable_rows_are_reported_with_their_lines(
     ]
     examples = audit["findings"][0]["examples"]
     assert [one["place"].replace(".gz:", ":") for one in examples] == places
-    assert done.stderr.startswith(f"embedclf: {directory / file}:")
+    assert done.stderr.startswith(f"embedclf: {file}:")
     shown = invoke("check", "config.yaml", status=1).stdout
-    assert "nothing else can be examined until these rows can be read\n1 error\n" in shown
+    assert "the other checks need readable rows: fix these first\n1 error\n" in shown
 
 
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (b"", "empty; it needs a header and rows"),
-        (b"text,label\n", "a header and no rows"),
+        (b"", "the file is empty; it needs a header and rows"),
+        (b"text,label\n", "no rows after the header"),
         (b"a,b\n1,2\n", "no column 'text'"),
         (b"text,label\na b,x\nc d,x\n", "the only label is 'x'"),
         (b"text,label\na b,x\nc d,\n", ":3: empty label"),
@@ -175,7 +171,7 @@ def test_unusable_tables_are_refused_in_one_line(
     content: bytes, fault: str, directory: Path, invoke: Invoke
 ) -> None:
     (directory / "t.csv").write_bytes(content)
-    (directory / "config.yaml").write_text("data: {train: t.csv}\n")
+    (directory / "config.yaml").write_text(config_text(train="t.csv"))
     done = invoke("check", "config.yaml", status=1)
     assert done.stdout == ""
     assert fault in done.stderr
@@ -202,8 +198,7 @@ def test_rows_of_other_formats_have_locations_too(
         (directory / "t.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     else:
         pq.write_table(pa.Table.from_pylist(rows), directory / "t.parquet")
-    config = f"data: {{train: t.{kind}}}\ntext: {{sequence_length: 20}}\n"
-    (directory / "config.yaml").write_text(config)
+    (directory / "config.yaml").write_text(config_text(train=f"t.{kind}"))
     shown = invoke("check", "config.yaml").stdout
     place = "t.jsonl:8 = 3" if kind == "jsonl" else "t.parquet: row 8 = row 3"
     assert f"{place} {rows[2]['label']}: {rows[2]['text'][:40]}" in shown

@@ -7,7 +7,7 @@ import pytest
 
 from tests.audit.conftest import check
 from tests.conftest import Invoke, write_csv
-from tests.faults import PLANTS, Tables
+from tests.faults import PLANTS, Tables, config_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ def test_texts_that_share_fewer_tokens_are_no_duplicates(directory: Path, invoke
         words = tables.splits["train"][row][1].split()
         tables.splits["test"][row][1] = " ".join([*words[2:], "otherwise", words[0] * 2])
     kinds = {one["kind"] for one in check(tables, directory, invoke)["findings"]}
-    assert kinds <= {"token-unknown"}
+    assert kinds <= {"token-oov"}
 
 
 def test_near_duplicates_across_a_random_split_are_found(directory: Path, invoke: Invoke) -> None:
@@ -66,7 +66,7 @@ def test_near_duplicates_across_a_random_split_are_found(directory: Path, invoke
             (example["row"] - 1) // 2 * 2,
             (example["row"] - 1) // 2 * 2 + 1,
         }
-    assert "data.validation: " in found["mend"]
+    assert "data.validation: " in found["fix"]
 
 
 def test_the_count_is_a_minimum_if_too_many_texts_are_similar(
@@ -78,9 +78,9 @@ def test_the_count_is_a_minimum_if_too_many_texts_are_similar(
     test = [(f"{opening} c{row} d{row}", "xy"[row % 2]) for row in range(20)]
     test.append((f"{opening} a7 and b7", "x"))
     write_csv(directory / "test.csv", ["text", "label"], test)
-    (directory / "config.yaml").write_text("data: {train: train.csv, test: test.csv}\n")
+    (directory / "config.yaml").write_text(config_text(train="train.csv", test="test.csv"))
     found = json.loads(invoke("check", "config.yaml", "--json").stdout)["findings"]
     near = next(one for one in found if one["kind"] == "leak-near" and one["of"] == 21)
     assert near["count"] == 1
-    assert near["what"].startswith("at least 1 of 21 (4.8 %) test texts")
+    assert near["what"].startswith("at least 1 of 21 (4.8%) test texts")
     assert near["examples"][0]["like"]["place"] == "train.csv:9"

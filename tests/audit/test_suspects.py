@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +62,10 @@ def test_flipped_rows_come_first(
         assert float(row["probability_given"]) < 0.5 < float(row["probability_likely"])
     title, line, *others = masked(done.stdout).splitlines()  # their order depends on the machine
     golden("suspects.txt", "\n".join([title, line, *sorted(others)]) + "\n")
-    assert [line.split()[0] for line in done.stderr.splitlines()] == [
-        *("data", "read", "rows", "labels", "device"),
+    facts = {"data", "format", "rows", "labels", "device", "fold", "out.csv:"}  # no activities
+    words = [line.split()[0] for line in done.stderr.splitlines()]
+    assert [word for word in words if word in facts] == [
+        *("data", "format", "rows", "labels", "device"),
         *["fold"] * 5,
         "out.csv:",
     ]
@@ -76,9 +79,9 @@ def test_json_output_is_one_object(planted: Path, invoke: Invoke) -> None:
     assert (errors["rows"], errors["folds"], errors["task"]) == (160, 5, "binary")
     assert {row["line"] - 2 for row in errors["first"]} == set(FLIPPED)
     assert errors["suspects"] >= 6
-    assert 3 <= errors["mislabelled"] <= 20
+    assert 3 <= errors["mislabeled"] <= 20
     assert sum(pair["rows"] for pair in errors["noise"]) == pytest.approx(
-        errors["mislabelled"], abs=1
+        errors["mislabeled"], abs=1
     )
     assert not list(planted.glob(".*"))
 
@@ -109,11 +112,11 @@ def test_the_suspect_label_of_several_is_shown(workplace: Path, invoke: Invoke) 
     done = invoke("suspects", "multilabel.yaml", "--json", "-n", 2)
     errors = json.loads(done.stdout)
     found = {row["line"] - 2: (row["given"], row["likely"]) for row in errors["first"]}
-    assert found == {3: ("a", "a|b"), 60: ("a|c", "a")}
+    assert found == {3: (["a"], ["a", "b"]), 60: (["a", "c"], ["a"])}
     assert {"given": "no b", "likely": "b", "rows": 1} in errors["noise"]
     shown = invoke("suspects", "multilabel.yaml", "-n", 1).stdout
-    assert "labels are estimated to be mislabelled" in shown
-    assert "b given as no b: 1" in shown
+    assert re.search(r"\nestimated wrong labels: about \d+ labels?\n", shown)
+    assert "\n  labeled no b, probably b: 1\n" in shown
 
 
 def test_lines_are_right_with_multi_line_cells_and_skipped_rows(
@@ -162,20 +165,20 @@ def test_equal_texts_with_another_label_are_evidence(workplace: Path, invoke: In
 def test_no_suspects_is_no_error(workplace: Path, invoke: Invoke) -> None:
     done = invoke("suspects", "binary.yaml", "-o", "out.csv", "-s", "training.epochs=20")
     assert (workplace / "out.csv").read_text(encoding="utf-8") == ",".join(COLUMNS) + "\n"
-    assert done.stdout.startswith("0 of 160 rows have a likelier label than their own; about 0 ")
+    assert done.stdout.startswith("likely label errors: 0 of 160 rows (another label is ")
 
 
 @pytest.mark.parametrize(
     ("flags", "status", "fault"),
     [
-        (["-o", "out.txt"], 1, "out.txt: unknown kind of table"),
+        (["-o", "out.txt"], 1, "out.txt: unknown file extension"),
         (["-o", "gone/out.csv"], 1, "gone/out.csv: cannot be written: No such file or directory"),
-        (["-o", "binary.csv"], 2, "-o binary.csv: is the training table itself; name another"),
+        (["-o", "binary.csv"], 2, "-o binary.csv: this is the training table; choose another"),
         (["--folds", 1], 2, "1 is not in the range"),
         (["-s", "data.train=gone.csv"], 2, "data.train: gone.csv: no such file"),
         (["-s", "data.train=/"], 2, "data.train: /: is a folder; name a table"),
         (["-s", "data.label=gone"], 1, "binary.csv:1: no column 'gone'"),
-        (["-s", "training.learning_rate=1e30"], 1, "the loss is no longer a number"),
+        (["-s", "training.learning_rate=1e30"], 1, "the loss is not finite"),
     ],
 )
 def test_errors_are_one_line_and_leave_no_file(
@@ -196,7 +199,7 @@ def test_folds_without_rows_are_skipped(workplace: Path, invoke: Invoke) -> None
     assert json.loads(done.stdout)["rows"] == 4
     write_csv(workplace / "binary.csv", ["text", "label"], reviews(2))
     done = invoke("suspects", "binary.yaml", "-q", status=1)
-    assert "leave none to validate on" in done.stderr
+    assert "too few texts to hold out validation rows" in done.stderr
 
 
 @pytest.mark.usefixtures("interruptible")
@@ -222,7 +225,7 @@ def test_a_table_that_changes_during_training_is_refused(planted: Path) -> None:
         if isinstance(event, Epoch):
             write_csv(planted / "binary.csv", ["text", "label"], reviews(100))
 
-    with pytest.raises(DataError, match=r"binary\.csv: has changed meanwhile"):
+    with pytest.raises(DataError, match=r"binary\.csv: the file changed during the run"):
         find_label_errors(
             load_config(planted / "binary.yaml"), folds=2, max_rows=1, on_event=on_event
         )

@@ -15,13 +15,13 @@ def test_suggested_config_lines_fix_their_findings(directory: Path, invoke: Invo
     tables = Tables()
     PLANTS["truncated texts"](tables)
     (truncated,) = check(tables, directory, invoke)["findings"]
-    key, value = truncated["mend"].split()[:2]
+    key, value = truncated["fix"].split()[:2]
     assert check(tables, directory, invoke, "-s", f"{key.rstrip(':')}={value}")["findings"] == []
     tables = Tables()
     small = ("-s", "text.vocabulary_size=48")
     unknown = check(tables, directory, invoke, *small)["findings"]
-    assert {one["kind"] for one in unknown} == {"token-unknown"}
-    key, value = unknown[0]["mend"].rstrip(",").split()[:2]
-    assert len(WORDS) < int(value.rstrip(","))
-    fix = ("-s", f"{key.rstrip(':')}={value.rstrip(',')}")
+    assert {one["kind"] for one in unknown} == {"token-oov"}
+    key, value = unknown[0]["fix"].split()[:2]
+    assert len(WORDS) < int(value)
+    fix = ("-s", f"{key.rstrip(':')}={value}")
     assert check(tables, directory, invoke, *fix)["findings"] == []

@@ -107,15 +107,15 @@ def test_columns_are_found(tmp_path: Path, invoke: Invoke, name: str) -> None:
 def test_the_summary_describes_the_columns(tmp_path: Path, invoke: Invoke) -> None:
     films = table(tmp_path, TABLES["films"][2])
     summary = " ".join(invoke("init", films, "-o", "-").stderr.split())
-    assert "'review': words, 100 % of them different, 3" in summary
-    assert "'sentiment': 2 different words in the 120 rows looked at; binary, 2 labels" in summary
+    assert "'review': words, 100% distinct, 3" in summary
+    assert "'sentiment': 2 distinct values in 120 rows; binary, 2 labels" in summary
     flags = table(tmp_path, TABLES["flags"][2])
     summary = " ".join(invoke("init", flags, "-o", "-").stderr.split())
     assert "2 columns of 0 and 1; multilabel, 2 labels: 'obscene' 80, 'toxic' 60" in summary
-    assert "always the same and left out: 'threat'" in summary
+    assert "left out, since it never changes: 'threat'" in summary
     stars = table(tmp_path, TABLES["stars"][2])
     summary = " ".join(invoke("init", stars, "-o", "-").stderr.split())
-    assert "for more of the texts: --text 'body' --text 'title'" in summary
+    assert "to use more columns: --text 'body' --text 'title'" in summary
 
 
 def test_requested_columns_are_used(tmp_path: Path, invoke: Invoke) -> None:
@@ -124,7 +124,7 @@ def test_requested_columns_are_used(tmp_path: Path, invoke: Invoke) -> None:
     output = invoke(*args, "--text", "review", "--text", "date", "--label", "sentiment").stdout
     settings = json.loads(output)["settings"]
     assert settings["data.text"]["value"] == ["review", "date"]
-    assert settings["data.text"]["reason"].endswith("(as asked for)")
+    assert settings["data.text"]["reason"].endswith("(as requested)")
     error = invoke(*args, "--text", "story", status=1).stderr
     assert "no column 'story'" in error
     flags = table(tmp_path, TABLES["flags"][2])
@@ -137,9 +137,15 @@ def test_requested_columns_are_used(tmp_path: Path, invoke: Invoke) -> None:
 @pytest.mark.parametrize(
     ("names", "fault"),
     [
-        (["--text", "v2", "--label", "v2"], "column 'v2' is named twice; name it once"),
-        (["--text", "v2", "--text", "v2"], "column 'v2' is named twice; name it once"),
-        (["--label", ""], "name a column; give it a name if it has none"),
+        (
+            ["--text", "v2", "--label", "v2"],
+            "--text and --label: column 'v2' is named twice; name it once",
+        ),
+        (
+            ["--text", "v2", "--text", "v2"],
+            "--text and --label: column 'v2' is named twice; name it once",
+        ),
+        (["--label", ""], "--text and --label need a column name; name the column in the file"),
     ],
 )
 def test_a_column_may_be_requested_only_once(
@@ -147,7 +153,7 @@ def test_a_column_may_be_requested_only_once(
 ) -> None:
     path = table(tmp_path, TABLES["nameless"][2])
     error = invoke("init", path, *names, status=2).stderr
-    assert error == f"embedclf: --text and --label: {fault}\n"
+    assert error == f"embedclf: {fault}\n"
 
 
 @pytest.mark.parametrize(
@@ -155,45 +161,101 @@ def test_a_column_may_be_requested_only_once(
     [
         (
             {"question1": TEXT_CELLS[:60], "question2": TEXT_CELLS[60:], "label": [0, 1] * 30},
-            "'question1' and 'question2' may both be the text; name one by --text, or both",
+            "both 'question1' and 'question2' could be the text; name it: --text COLUMN",
         ),
         (
             {"text": TEXT_CELLS[:60], "country": ["a", "b"] * 30, "device": ["x", "y", "z"] * 20},
-            "'country' and 'device' may be the label; name it by --label",
+            "'country' and 'device' could be the label; name it: --label COLUMN",
         ),
         (
             {"text": TEXT_CELLS[:60], **{f"c{n}": ["a", "b"] * 30 for n in range(4)}},
-            "several columns may be the label; name it by --label",
+            "several columns could be the label; name it: --label COLUMN",
         ),
-        ({"id": range(60), "label": [0, 1] * 30}, "no column holds texts; name one by --text"),
+        (
+            {"id": range(60), "label": [0, 1] * 30},
+            "no column looks like the text; name it: --text COLUMN",
+        ),
         (
             {"text": TEXT_CELLS[:60], "label": ["a"] * 60},
-            "no column holds labels; name it by --label",
+            "no column looks like the label; name it: --label COLUMN",
         ),
-        ({"text": TEXT_CELLS[:60], "n": range(60)}, "no column holds labels; name it by --label"),
+        (
+            {"text": TEXT_CELLS[:60], "n": range(60)},
+            "no column looks like the label; name it: --label COLUMN",
+        ),
     ],
     ids=["two texts", "two labels", "many labels", "no text", "one label", "no label"],
 )
-def test_an_ambiguous_choice_is_an_error_that_lists_all_columns(
+def test_an_ambiguous_choice_is_an_error_with_a_table_of_candidates(
     tmp_path: Path, invoke: Invoke, columns: dict[str, list[Any]], fault: str
 ) -> None:
     path = table(tmp_path, columns)
     error = invoke("init", path, "-o", tmp_path / "x.yaml", status=1).stderr
-    assert error.startswith(f"embedclf: {path}: {fault}")
-    assert error.count("\n") == 1
-    for column in columns:
-        assert f"{column!r}: " in error.partition("There are ")[2]
+    assert error.startswith(f"embedclf: {path}: {fault}\ncolumn")
     assert not (tmp_path / "x.yaml").exists()
+
+
+@pytest.mark.parametrize("command", ["init", "check", "train"])
+def test_the_command_of_the_best_candidate_can_be_copied(
+    tmp_path: Path, invoke: Invoke, command: str
+) -> None:
+    columns = {
+        "text": TEXT_CELLS,
+        "country": ["a", "b"] * 60,
+        "my group": LABEL_CELLS,
+        "id": [f"{number:016x}" for number in range(120)],
+    }
+    path = table(tmp_path, columns)
+    error = invoke(command, path, status=1).stderr
+    lines = error.splitlines()
+    assert [line.split()[0] for line in lines[3:5]] == ["country", "my"]
+    assert "2 distinct values in 120 rows" in error
+    assert lines[-1] == f"  embedclf {command} {path} --label country"
+    assert "0000000000000000" not in error
+
+
+def test_with_a_config_the_way_out_is_a_key(tmp_path: Path, invoke: Invoke) -> None:
+    columns = {"text": TEXT_CELLS, "a": ["x", "y"] * 60, "b": LABEL_CELLS}
+    table(tmp_path, columns)
+    config = tmp_path / "c.yaml"
+    config.write_text("data: {train: t.csv}")
+    error = invoke("check", config, "-s", "seed=3", status=1).stderr
+    assert error.endswith(f"\n  embedclf check {config} -s data.label=a -s seed=3\n")
 
 
 def test_an_error_lists_a_few_of_many_columns(tmp_path: Path, invoke: Invoke) -> None:
     path = table(tmp_path, {"text": TEXT_CELLS, **{f"c{n}": ["a", "b"] * 60 for n in range(400)}})
     error = invoke("init", path, status=1).stderr
-    assert "several columns may be the label" in error
-    assert error.endswith("'c18': 2 different words in the 120 rows looked at; 381 more\n")
+    assert "several columns could be the label" in error
+    assert error.count("2 distinct values") == 8
 
 
 def test_a_table_without_a_header_is_refused(tmp_path: Path, invoke: Invoke) -> None:
     path = write_csv(tmp_path / "t.csv", TEXTS[0], TEXTS[1:])
     error = invoke("init", path, status=1).stderr
-    assert error.startswith(f"embedclf: {path}:1: no header, it seems: 'neg' is a column's name")
+    assert error.startswith(f"embedclf: {path}:1: the first line looks like data, not a header")
+
+
+def test_default_names_are_enough(tmp_path: Path, invoke: Invoke) -> None:
+    columns = {"text": ["good", "bad"] * 60, "label": [f"{n % 60}.37" for n in range(120)]}
+    path = table(tmp_path, {"id": [*range(120)], **columns})
+    settings = json.loads(invoke("init", path, "-o", "-", "-q", "--json").stdout)["settings"]
+    assert settings["data.text"]["value"] == "text"
+    assert settings["data.label"]["value"] == "label"
+
+
+def test_lists_of_texts_are_labels(tmp_path: Path, invoke: Invoke) -> None:
+    lists = [["joy"], ["joy", "love"], [], ["anger"]]
+    records = [
+        {"id": n, "message": text, "topics": lists[n % 4]} for n, text in enumerate(TEXT_CELLS)
+    ]
+    path = tmp_path / "t.jsonl"
+    path.write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
+    assert "topics (separated by '|')" in invoke("check", path).stderr
+
+
+def test_a_column_that_cannot_be_the_label_is_no_example(tmp_path: Path, invoke: Invoke) -> None:
+    path = table(tmp_path, {"id": [*range(60)], "text": TEXT_CELLS[:60], "label": ["a"] * 60})
+    error = invoke("check", path, status=1).stderr
+    assert "always the same" in error
+    assert "for example" not in error

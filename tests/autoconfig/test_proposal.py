@@ -69,7 +69,7 @@ def test_a_config_is_named_after_its_table(workplace: Path, invoke: Invoke) -> N
 def test_existing_files_are_not_overwritten(workplace: Path, invoke: Invoke) -> None:
     before = (workplace / "binary.yaml").read_bytes()
     error = invoke("init", "binary.csv", status=1).stderr
-    assert error == "embedclf: binary.yaml: is there already; name another file, or move it\n"
+    assert error == "embedclf: binary.yaml: already exists; name another file, or move it\n"
     assert (workplace / "binary.yaml").read_bytes() == before
     error = invoke("init", "binary.csv", "-o", "nowhere/x.yaml", status=1).stderr
     assert error == "embedclf: nowhere/x.yaml: cannot be written: No such file or directory\n"
@@ -80,7 +80,7 @@ def test_json_output_has_each_setting_and_its_reason(workplace: Path, invoke: In
     assert proposal["config"] == "x.yaml"
     assert proposal["settings"]["data.label_separator"] == {
         "value": "|",
-        "reason": "3 labels make up all 6 different cells",
+        "reason": "separates several labels in a cell: 6 distinct cells, 3 labels",
     }
     config = load_config(workplace / "x.yaml")
     assert proposal["settings"]["text.sequence_length"]["value"] == config.text.sequence_length
@@ -133,7 +133,7 @@ def test_encoding_and_delimiter_are_written_to_the_config(tmp_path: Path, invoke
         .encode("latin-1")
     )
     error = invoke("init", path, status=1).stderr
-    assert "t.csv:2: byte 0xe9 is not utf-8; name its encoding" in error
+    assert "t.csv:2: byte 0xe9 is not utf-8; name the encoding: --encoding cp1252" in error
     args = ("init", path, "-o", tmp_path / "x.yaml", "-q")
     invoke(*args, "--encoding", "latin-1", "--delimiter", "~")
     config = load_config(tmp_path / "x.yaml")

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from embedclf.autoconfig.column_profiles import ColumnProfile
 from embedclf.autoconfig.column_roles import ColumnRoles
+from embedclf.autoconfig.evidence import Evidence
 from embedclf.autoconfig.rules import choose_settings
 from embedclf.autoconfig.sibling_tables import SiblingTables
 from embedclf.autoconfig.table_statistics import TableStatistics
-from embedclf.config.schema import Config, DataConfig
+from embedclf.config.schema import Config, auto_keys
 from embedclf.data.labels import Labels
 
 TEXT = ColumnProfile("text", "words", 100, 100, 100, 50.0, 1.0, contains_own_name=False)
@@ -46,10 +47,12 @@ def make_statistics(
     )
 
 
-def choose(statistics: TableStatistics) -> dict[str, Any]:
-    config = DataConfig(train=Path("t.csv"))
-    settings = choose_settings(config, ColumnRoles((TEXT,), (LABEL,)), statistics, SiblingTables())
-    return {setting.path: setting.value for setting in settings}
+def choose(statistics: TableStatistics, **sections: dict[str, Any]) -> dict[str, Any]:
+    """Choose settings for a config of some written keys, by section."""
+    config = Config.model_validate({"data": {"train": Path("t.csv")}, **sections})
+    roles = ColumnRoles((TEXT,), (LABEL,))
+    evidence = Evidence(config, config.written(), roles, statistics, SiblingTables())
+    return {setting.key: setting.value for setting in choose_settings(evidence)}
 
 
 @given(
@@ -89,7 +92,7 @@ def test_large_tables_get_few_epochs() -> None:
     small = choose(make_statistics(100_000, tokens=20))
     large = choose(make_statistics(100_000, tokens=21))
     assert small["training.epochs"] == 20
-    assert "training.schedule" not in small
+    assert small["training.schedule"] == "constant"
     assert (large["training.epochs"], large["training.schedule"]) == (3, "linear")
     many = choose(make_statistics(100_000, tokens=21, labels=(1_000,) * 21))
     assert (many["training.epochs"], many["training.schedule"]) == (5, "linear")
@@ -97,14 +100,14 @@ def test_large_tables_get_few_epochs() -> None:
 
 def test_large_single_label_tables_are_calibrated_by_a_temperature() -> None:
     small, large = make_statistics(100_000, tokens=20), make_statistics(100_000, tokens=21)
-    assert "training.calibration" not in choose(small)
+    assert choose(small)["training.calibration"] == "none"
     assert choose(large)["training.calibration"] == "temperature"
-    assert "training.calibration" not in choose(as_multilabel(large))
+    assert choose(as_multilabel(large))["training.calibration"] == "none"
 
 
-@pytest.mark.parametrize(("rows", "refit"), [(100, True), (22_000, True), (23_000, None)])
-def test_the_network_is_refit_where_much_is_held_out(rows: int, refit: bool | None) -> None:
-    assert choose(make_statistics(rows)).get("training.refit") is refit
+@pytest.mark.parametrize(("rows", "refit"), [(100, True), (22_000, True), (23_000, False)])
+def test_the_network_is_refit_where_much_is_held_out(rows: int, refit: bool) -> None:
+    assert choose(make_statistics(rows))["training.refit"] is refit
 
 
 def as_multilabel(statistics: TableStatistics) -> TableStatistics:
@@ -136,8 +139,8 @@ def test_the_network_depends_on_the_labels_and_tokens(
 def test_multilabel_tables_get_one_threshold() -> None:
     statistics = make_statistics()
     assert choose(as_multilabel(statistics))["training.threshold"] == "micro_f1"
-    assert "training.threshold" not in choose(statistics)
-    assert "training.class_weight" not in choose(as_multilabel(statistics))
+    assert choose(statistics)["training.threshold"] == 0.5
+    assert choose(as_multilabel(statistics))["training.class_weight"] == "none"
 
 
 def test_long_texts_get_trigrams() -> None:
@@ -179,3 +182,40 @@ def test_the_sequence_length_is_the_99th_percentile() -> None:
     assert choose(statistics)["text.sequence_length"] == 12
     length_counts[[12, 39]] = 48, 2
     assert choose(statistics)["text.sequence_length"] == 39
+
+
+def test_every_key_that_can_be_auto_is_chosen() -> None:
+    assert set(auto_keys()) <= set(choose(make_statistics()))
+
+
+def test_flatten_pooling_gets_no_ngrams_and_a_usual_rate() -> None:
+    values = choose(make_statistics(), model={"pooling": "flatten"}, text={"sequence_length": 10})
+    assert (values["text.ngrams"], values["training.learning_rate"]) == (1, 0.003)
+    tried = choose(make_statistics(), tune={"model": {"pooling": ["flatten", "sqrt"]}})
+    assert (tried["text.ngrams"], tried["model.pooling"]) == (1, "sqrt")
+
+
+def test_wide_vectors_leave_room_for_fewer_ngrams() -> None:
+    values = choose(make_statistics(), model={"embedding_dim": 320})
+    assert values["text.ngram_vocabulary_size"] == 100_000
+
+
+def test_a_written_min_count_decides_the_vocabulary() -> None:
+    statistics = replace(make_statistics(), frequencies=np.array([9, 4, 3, 2, 1]))
+    values = choose(statistics, text={"min_count": 3})
+    assert (values["text.vocabulary_size"], values["text.min_count"]) == (5, 3)
+
+
+def test_a_small_written_validation_fraction_gets_no_refit() -> None:
+    assert (
+        choose(make_statistics(), data={"train": "t.csv", "validation": 0.04})["training.refit"]
+        is False
+    )
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rate"), [("sgd", 0.3), ("adagrad", 0.5), ("rmsprop", 0.001)]
+)
+def test_each_optimizer_has_its_own_rate(optimizer: str, rate: float) -> None:
+    values = choose(make_statistics(), training={"optimizer": optimizer})
+    assert values["training.learning_rate"] == rate

@@ -1,9 +1,9 @@
-"""Ablations of the recipe of `init`: what each part of it brings, and what others would bring.
+"""Ablations of the settings that `init` chooses: what each adds, and what others would add.
 
 On each set in EMBEDCLF_DATASETS the config of `init` is trained three times, each time with another
-tenth of the training rows held out, and then with one part removed or added. A figure is the change
-of the score in points, followed by its standard error over the three folds. Test rows are not used.
-Some of the added parts are not an option of the program and are built here.
+tenth of the training rows held out. Then one setting is changed. A figure is the change of the
+score in points, followed by its standard error over the three folds. Test rows are not used. Some
+of the changes are not options of the program and are built here.
 
     EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.ablations [--ablation A]... [NAME ...]
 """
@@ -139,25 +139,25 @@ def halved(config: Config) -> tuple[str, ...]:
 
 
 ABLATIONS = {
-    "no phrases": changed("text.ngrams=1"),
-    "longer phrases": Ablation(longer),
-    "what is there once, too": changed("text.min_count=1", "text.vocabulary_size=200002"),
+    "no n-grams": changed("text.ngrams=1"),
+    "longer n-grams": Ablation(longer),
+    "keep tokens that occur once": changed("text.min_count=1", "text.vocabulary_size=200002"),
     "half the length": Ablation(halved),
-    "vectors begin by chance": changed("model.initialization=random"),
-    "biases begin at 0": Ablation(begin=unbiased),
-    "mean of vectors": changed("model.pooling=average"),
-    "largest of vectors": changed("model.pooling=max"),
-    "flatten, by chance": changed(*FLATTEN, "model.initialization=random"),
-    "flatten, naive Bayes": changed(*FLATTEN, "model.initialization=naive_bayes"),
-    "constant and linear changed over": other("training.schedule", "constant", "linear"),
+    "random initialization": changed("model.initialization=random"),
+    "biases start at 0": Ablation(begin=unbiased),
+    "pooling: average": changed("model.pooling=average"),
+    "pooling: max": changed("model.pooling=max"),
+    "pooling: flatten, random": changed(*FLATTEN, "model.initialization=random"),
+    "pooling: flatten, naive Bayes": changed(*FLATTEN, "model.initialization=naive_bayes"),
+    "the other schedule": other("training.schedule", "constant", "linear"),
     "hidden layer of 64": changed("model.hidden_units=[64]"),
-    "dropout and none changed over": other("model.dropout", 0.0, 0.5),
+    "the other dropout": other("model.dropout", 0.0, 0.5),
     "dropout of tokens, 0.2": Ablation(steps=TokenDropout),
     "label smoothing, 0.1": Ablation(steps=LabelSmoothing),
     "weight decay, 0.3": Ablation(steps=WeightDecay),
-    "mean of the weights of epochs": Ablation(averaged=True),
-    "labels given from 0.5 on": changed("training.threshold=0.5"),
-    "temperature and none changed over": other("training.calibration", "none", "temperature"),
+    "mean of the weights of all epochs": Ablation(averaged=True),
+    "threshold: 0.5": changed("training.threshold=0.5"),
+    "the other calibration": other("training.calibration", "none", "temperature"),
 }
 
 
@@ -174,7 +174,7 @@ def main() -> None:
     columns = {name: measure(name, ablations) for name in names}
     print(f"| | {' | '.join(names)} | mean |\n|---|{'---|' * (len(names) + 1)}")
     base = [f"{statistics.mean(column['']):.4f}" for column in columns.values()]
-    print(f"| `init` | {' | '.join(base)} | |")
+    print(f"| score with all settings | {' | '.join(base)} | |")
     for ablation in ablations:
         changes = [
             [100 * (one - was) for one, was in zip(column[ablation], column[""], strict=True)]

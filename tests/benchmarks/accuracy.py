@@ -1,21 +1,19 @@
-"""Score what `init` proposes beside peers and the classic on the test rows of public sets.
+"""Score the chosen settings beside peers and the classic on the test rows of public sets.
 
-The sets lie as `public_sets` tells, or as `debian_sets` makes them; SST-2 has no test labels, so
-that its dev rows stand in, which nothing is chosen on. A score is the mean over seeds, with their
-standard deviation where there is one; beside it the seconds of the whole training, tables read and
-run written, once. The classic is the same config with flatten, no pairs of tokens, and vectors by
-chance. fastText and scikit-learn get all training rows; of large tables we part some off to stop
-by. Nothing here was chosen by these scores, but rules for several labels a row by those of Debian's
-tags among others.
+The sets are those of `public_sets` and `debian_sets`. SST-2 has no test labels, so its dev rows
+stand in; nothing is chosen on them. A score is the mean over seeds, with their standard deviation
+if there is one. Next to it are the seconds of the whole training, measured once. The classic is the
+same config with flatten, no n-grams and random vectors. fastText and scikit-learn get all training
+rows; of large tables we hold some out. Nothing was chosen by these scores, except that rules for
+several labels per row were made with Debian's tags among others.
 
     EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.accuracy [--minutes M] [--kept FILE]
         [--held-out] [--only WAY] [NAME ...]
 
-`--minutes` adds the config that one search of so many minutes a set finds by its validation rows,
-trained with each seed as the others are. `--held-out` scores another tenth of the training rows
-with each seed and leaves the test rows alone: what to choose by. All sets take hours: `--kept`
-names a file of what is measured already, which is taken from there and added to, and `--only`
-measures one way and takes the others as they are kept.
+`--minutes` adds the best config of a search of that many minutes per set. `--held-out` scores
+another tenth of the training rows with each seed instead of the test rows: use it to choose
+settings. All sets take hours: `--kept` names a file for the results, which are not measured again.
+`--only` measures one way and takes the others from that file.
 """
 
 from __future__ import annotations
@@ -50,14 +48,14 @@ WAYS = ("classic", "init", "tune", *FASTTEXT, *TFIDF)
 
 @dataclass(frozen=True)
 class PublicSet:
-    """Where a set lies, and how peers are to cut its texts."""
+    """Where a set is, and how peers tokenize its texts."""
 
     folder: str
     test: str = "test.csv"
     unit: str = "word"
     separator: str = ""
     parted: Path | None = None
-    """Where its parts lie, if it is not the set itself."""
+    """Where its splits are, if not in the set itself."""
 
     @property
     def train(self) -> Path:
@@ -118,7 +116,7 @@ class Kept:
 
     @classmethod
     def read(cls, file: Path | None) -> Kept:
-        """What a file holds, if there is one."""
+        """The content of a file, if it exists."""
         if file is None or not file.is_file():
             return cls(file)
         stored = json.loads(file.read_text(encoding="utf-8"))
@@ -134,7 +132,7 @@ class Kept:
         )
 
     def add(self, folder: str, way: str, scored: Scored | None) -> None:
-        """Keep what a way came to."""
+        """Store the result of a way."""
         self.scored.setdefault(folder, {})[way] = scored
         if self.file is not None:
             stored = {
@@ -145,7 +143,7 @@ class Kept:
 
 
 def main() -> None:
-    """Measure the sets that are named, or all that are there."""
+    """Measure the named sets, or all that exist."""
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*", help="folders of sets")
     parser.add_argument("--minutes", type=float, help="how long tune may take a set")
@@ -184,7 +182,7 @@ def rank(found: dict[str, Scored | None]) -> int | None:
 def score(
     way: str, public: PublicSet, minutes: float | None, seeds: tuple[int, ...] = SEEDS
 ) -> Scored | None:
-    """A way to train on a set; None where it is not there or not asked for."""
+    """A way to train on a set; None where it is missing or was not requested."""
     with tempfile.TemporaryDirectory() as place:
         if way in FASTTEXT:
             return fasttext(public, Path(place), FASTTEXT[way], seeds)
@@ -273,7 +271,7 @@ def fasttext(
 
 
 def tfidf(public: PublicSet, ngrams: int) -> Scored:
-    """Scikit-learn, which has no chance in it."""
+    """Scikit-learn, which is deterministic."""
     done = peer("tfidf-score", public.train, public.tested, ngrams, public.unit, public.separator)
     return Scored((json.loads(done.stdout)["score"],), done.seconds)
 

@@ -1,10 +1,10 @@
-"""Make sets that no rule of `init` was made on: what a Debian release says of its packages.
+"""Make sets from the package descriptions of a Debian release.
 
-Both files lie beside each other in a Debian archive, as `main/binary-amd64/Packages` and
-`main/i18n/Translation-en`, compressed by gzip, bzip2 or LZ4. Descriptions, short or whole, are to
-tell the section of a package, or what it is for (its tags, several a row). A fifth of the sources
-is test rows: the packages of one source are described alike. Texts that differ in case and signs
-alone are there once.
+Both files are in a Debian archive, as `main/binary-amd64/Packages` and `main/i18n/Translation-en`,
+compressed by gzip, bzip2 or LZ4. The texts are descriptions, short or whole. The labels are the
+section of a package, or its tags (several per row). A fifth of the sources is test rows: packages
+of one source have similar descriptions. Texts that differ only in case and punctuation are kept
+once.
 
     python -m tests.benchmarks.debian_sets PACKAGES DESCRIPTIONS FOLDER
 """
@@ -61,7 +61,7 @@ def stanzas(path: Path) -> Iterator[dict[str, str]]:
 
 
 def often(rows: list[Row], least: int) -> list[Row]:
-    """Rows with those of their labels that are there so often; rows without any are left out."""
+    """Rows with their frequent labels; rows without any are left out."""
     counts = Counter(label for _, labels, _ in rows for label in labels.split("|"))
     kept = []
     for text, labels, source in rows:

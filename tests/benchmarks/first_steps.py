@@ -1,7 +1,7 @@
 """From a table to a verdict without an edit: init, check, train, evaluate on public sets.
 
-The sets lie as `public_sets` tells. Nothing but the name of the training table is given. Times are
-of whole processes, once each. A last table shows what a threshold is worth where one label is rare.
+The sets are those of `public_sets`. Only the training table is named. Times are
+of whole processes, once each. A last table shows the effect of a threshold where one label is rare.
 
     EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.first_steps [NAME ...]
 """
@@ -14,9 +14,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedclf.audit.findings import SEVERITIES, pluralize
+from embedclf.audit.findings import SEVERITIES
+from embedclf.system.terminal import format_count
 from tests.benchmarks.processes import datasets, embedclf
-from tests.benchmarks.public_sets import CONFIGS
 
 if TYPE_CHECKING:
     from tests.benchmarks.processes import Finished
@@ -33,13 +33,12 @@ SETS = {
     "NSMC": "nsmc_korean_binary",
     "Waimai": "waimai_10k_zh",
 }
-BY_HAND = CONFIGS / "sms-spam.yaml"
 HEAD = (
     "set",
     "rows scored",
     "score",
     "run",
-    "95 % interval",
+    "95% interval",
     "majority",
     "TF-IDF",
     "better",
@@ -52,7 +51,7 @@ HEAD = (
 
 
 def main(names: list[str]) -> None:
-    """Take the steps on the sets that are named, or on all that are there."""
+    """Take the steps on the named sets, or on all that exist."""
     print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}")
     for name, folder in SETS.items():
         table = datasets() / folder / "train.csv"
@@ -64,16 +63,14 @@ def main(names: list[str]) -> None:
             print(f"skipped: {name}: no {table}", file=sys.stderr)
     spam = datasets() / "sms_spam" / "train.csv"
     if spam.is_file() and (not names or "sms_spam" in names):
-        print("\n| SMS Spam | recall of spam | 95 % interval | precision | 95 % interval |")
+        print("\n| SMS Spam | recall of spam | 95% interval | precision | 95% interval |")
         print("|---|---|---|---|---|")
-        for by, config in (("`init`'s config", None), ("`configs/sms-spam.yaml`", BY_HAND)):
-            for rule in ("0.5", "f1"):
-                cells = [f"{by}, `training.threshold: {rule}`", *at_threshold(spam, config, rule)]
-                print(_row(cells), flush=True)
+        for rule in ("0.5", "f1"):
+            print(_row([f"`training.threshold: {rule}`", *at_threshold(spam, rule)]), flush=True)
 
 
 def steps(table: Path) -> list[str]:
-    """What the four commands come to, and their seconds."""
+    """The results of the four commands, and their seconds."""
     with tempfile.TemporaryDirectory() as place:
         config, run = Path(place) / "config.yaml", Path(place) / "run"
         done = [
@@ -99,16 +96,11 @@ def steps(table: Path) -> list[str]:
     ]
 
 
-def at_threshold(table: Path, by_hand: Path | None, rule: str) -> list[str]:
+def at_threshold(table: Path, rule: str) -> list[str]:
     """Recall and precision of the positive label on the test rows, with their intervals."""
     with tempfile.TemporaryDirectory() as place:
-        config, run = by_hand or Path(place) / "config.yaml", Path(place) / "run"
-        if by_hand is None:
-            embedclf("init", table, "-o", config)
-        overrides = [f"training.threshold={rule}", f"data.train={table}"]
-        overrides.append(f"data.test={table.with_name('test.csv')}")
-        flags = [flag for one in overrides for flag in ("-s", one)]
-        embedclf("train", config, "-o", run, "-q", *flags)
+        run = Path(place) / "run"
+        embedclf("train", table, "-o", run, "-q", "-s", f"training.threshold={rule}")
         evaluation = json.loads(
             embedclf("evaluate", "--run", run, "--json", "--no-baseline").stdout
         )
@@ -122,7 +114,7 @@ def at_threshold(table: Path, by_hand: Path | None, rule: str) -> list[str]:
 
 def _findings(checked: Finished) -> str:
     found = [finding["severity"] for finding in json.loads(checked.stdout)["findings"]]
-    return ", ".join(pluralize(found.count(one), one) for one in SEVERITIES if one in found)
+    return ", ".join(format_count(found.count(one), one) for one in SEVERITIES if one in found)
 
 
 def _interval(edges: list[float]) -> str:

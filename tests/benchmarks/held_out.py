@@ -1,4 +1,4 @@
-"""Tenths of labelled tables, held out to choose by while test rows stay unseen."""
+"""Tenths of labeled tables, held out to choose by while test rows stay unseen."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ _TENTHS = 10
 def hold_out(table: Path, number: int, place: Path) -> int:
     """Write nine tenths of a table as `train.csv` and one as `held-out.csv`.
 
-    Rows held out of a label stand together in the table: texts that hang together, as reviews of
-    one film do, would otherwise be on both sides, and a network that knows them by heart would look
-    good.
+    The held-out rows of a label are neighbors in the table. Related texts, such as reviews of one
+    movie, would otherwise be on both sides, and a network that memorized them would look good.
 
     Args:
         table: CSV of the columns `text` and `label`.
-        number: Tells which tenth.
+        number: Which tenth.
         place: Folder of the two.
 
     Returns:

@@ -1,8 +1,8 @@
 """Measure the memory of `embedclf train` for ten times the rows; print a table.
 
-Rows are sentences of IMDB's reviews, drawn at random, with the label of the review. Memory is what
-the process holds at most of its own (anonymous pages, as Linux counts them); mapped scratch files,
-whose pages the system may drop at any time, are not among it.
+Rows are sentences of IMDB's reviews, drawn at random, with the label of the review. Memory is
+the peak of the process's own (anonymous) pages, as Linux counts them. Mapped scratch files are left
+out, because the system may drop their pages at any time.
 
     EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.memory
 """
@@ -23,8 +23,8 @@ from tests.benchmarks.processes import datasets
 
 CONFIG = """
 data: {train: TABLE}
-text: {vocabulary_size: 50000, sequence_length: 50}
-model: {embedding_dim: 16, pooling: average}
+text: {vocabulary_size: 50000, sequence_length: 50, ngrams: 1}
+model: {embedding_dim: 16, pooling: average, initialization: random}
 training: {epochs: 2, batch_size: 256}
 """
 ROWS = (100_000, 1_000_000)

@@ -1,10 +1,10 @@
-"""Choose the default optimizer, learning rate and schedule: the way to the best validation loss.
+"""Choose the default optimizer, learning rate and schedule by the validation loss.
 
-Each candidate trains two networks (flatten and average) on each public set in EMBEDCLF_DATASETS;
-only validation rows are looked at. Two figures a candidate, over all sets: how far the lowest
-validation loss lies above the lowest that any candidate reaches there (mean), and how long it takes
-to come within 5 % of that lowest, beside the candidate that is quickest there (median; a set where
-it never does counts as infinitely long).
+Each candidate trains two networks (flatten and average) on each public set in EMBEDCLF_DATASETS.
+Only validation rows are used. A candidate has two figures over all sets. The first is how far its
+lowest validation loss is above the lowest of all candidates (mean). The second is how long it takes
+to come within 5% of that, relative to the quickest candidate (median). A set where it never does
+counts as infinitely long.
 
     EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.optimizers
 """
@@ -76,7 +76,7 @@ def main() -> None:
 
 def heading(network: str) -> str:
     """The columns of a network."""
-    return f"{network}: loss above the lowest | time to within 5 %"
+    return f"{network}: loss above the lowest | time to within 5%"
 
 
 def measure(network: str, name: str) -> dict[Candidate, tuple[Epoch, ...]]:

@@ -1,4 +1,4 @@
-"""What one would use instead: scripts that a benchmark times as whole processes.
+"""Tools to use instead: scripts that a benchmark times as whole processes.
 
 python tests/benchmarks/peers.py COMMAND FILE...
 """
@@ -58,9 +58,9 @@ def fasttext_f1(lines: str, answers: str) -> None:
 def tfidf_score(train: str, test: str, ngrams: str, unit: str, separator: str) -> None:
     """Fit TF-IDF of n-grams and logistic regression; print accuracy, or micro-averaged F1.
 
-    The settings are those that do well at large: logarithms of counts, no n-gram that is there
-    once, and C = 10. Where rows times labels are many the same loss is minimised by stochastic
-    gradient descent, which the solver would need hours for.
+    The settings do well in general: sublinear counts, no n-gram that occurs only once, and C = 10.
+    For many rows times labels, the solver would need hours; there the same loss is minimized by
+    stochastic gradient descent.
     """
     import pandas as pd
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -93,7 +93,7 @@ def tfidf_score(train: str, test: str, ngrams: str, unit: str, separator: str) -
 
 
 def tfidf_fit(table: str, model: str) -> None:
-    """Fit TF-IDF and logistic regression as scikit-learn's defaults have them."""
+    """Fit TF-IDF and logistic regression with scikit-learn's defaults."""
     import pandas as pd
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression

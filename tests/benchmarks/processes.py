@@ -37,7 +37,7 @@ def datasets() -> Path:
 
 
 def run(*command: Any, stdin: str = "") -> Finished:
-    """Run a command; a failure ends the benchmark with what the command said."""
+    """Run a command; a failure ends the benchmark with the command's message."""
     with (
         tempfile.TemporaryFile("w+") as given,
         tempfile.TemporaryFile("w+") as stdout,

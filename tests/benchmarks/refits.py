@@ -1,9 +1,8 @@
-"""What a refit brings: the config of `init` with and without it, on rows that neither has seen.
+"""What a refit adds: the config of `init` with and without it, on rows that neither has seen.
 
-On each set in EMBEDCLF_DATASETS that `init` proposes a refit for, a tenth of the training rows is
-put aside, three times another one, and the rest is trained on with three seeds. Behind a change, in
-points, stands the number of trainings out of nine in which it was for the better, and for the
-worse. No test row is looked at.
+On each set in EMBEDCLF_DATASETS that `init` chooses a refit for, three different tenths of the
+training rows are held out. The other rows are trained on with three seeds. The columns are the
+change in points, and how many of the nine trainings were better and worse. Test rows are not used.
 
     EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.refits [NAME ...]
 """
@@ -25,7 +24,7 @@ Pair = tuple[tuple[float, float], tuple[float, float]]
 
 
 def main() -> None:
-    """Measure the sets that are named, or all that are there."""
+    """Measure the named sets, or all that exist."""
     print("| set | training rows | without | with | points | better | worse | time |")
     print("|---|---|---|---|---|---|---|---|")
     for name, public in SETS.items():
@@ -49,7 +48,7 @@ def main() -> None:
 
 
 def measure(public: PublicSet) -> tuple[int, list[Pair]]:
-    """The rows of the table, and the trainings; none where `init` proposes no refit."""
+    """The rows of the table, and the trainings; none if `init` chooses no refit."""
     pairs: list[Pair] = []
     rows = 0
     for number in SEEDS:

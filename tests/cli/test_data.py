@@ -19,7 +19,7 @@ def test_check_describes_the_data_of_each_task(
     for task in ("binary", "multiclass", "multilabel"):
         done = invoke("check", f"{task}.yaml")
         shown += done.stdout.replace(str(workplace), "DATA")
-        assert done.stderr == f"{task}.yaml: config and data can be used\n"
+        assert done.stderr == f"{task}.yaml: ready to train\n"
         assert invoke("check", f"{task}.yaml", "-q").stderr == ""
     golden("check.txt", shown)
     facts = json.loads(invoke("check", "binary.yaml", "--json").stdout)
@@ -31,11 +31,11 @@ def test_check_describes_the_data_of_each_task(
 def test_skipped_rows_are_reported(workplace: Path, invoke: Invoke) -> None:
     write_csv(workplace / "gaps.csv", ["text", "label"], [*reviews(40), ("x", ""), ("y", " ")])
     stderr = invoke("check", "binary.yaml", "-s", "data.train=gaps.csv", status=1).stderr
-    assert "gaps.csv:42, 43: empty label; mend the rows" in stderr
+    assert "gaps.csv:42, 43: empty label; fix these rows" in stderr
     shown = invoke(
         "check", "binary.yaml", "-s", "data.train=gaps.csv", "-s", "data.skip_invalid=true"
     ).stdout
-    assert "2 skipped: no valid label" in shown
+    assert "2 skipped without a valid label" in shown
 
 
 def test_schema_has_all_sections(invoke: Invoke) -> None:

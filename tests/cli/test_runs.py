@@ -63,16 +63,16 @@ def test_summary_of_a_run(
     golden: Callable[[str, str], None],
 ) -> None:
     shown = invoke("summary", runs[task].path).stdout.replace(str(project), "DATA")
-    network, learned = shown.split("What was learned")
+    network, learned = shown.split("\nTraining\n")
     learned = re.sub("epochs .*", "epochs ...", masked(learned))
-    golden(f"summary-run-{task}.txt", f"{network}What was learned{learned}")
+    golden(f"summary-run-{task}.txt", f"{network}\nTraining\n{learned}")
     values = json.loads(invoke("summary", runs[task].path, "--json").stdout)
     assert values["parameters"] == runs[task].record["parameters"]
     assert values["metrics"] == runs[task].metrics()
 
 
 def test_summary_of_the_classic_config(invoke: Invoke, golden: Callable[[str, str], None]) -> None:
-    config = ROOT / "configs" / "reviews.yaml"
+    config = ROOT / "configs" / "classic.yaml"
     shown = invoke("summary", config).stdout
     golden("summary-config.txt", shown)
     for fact in (
@@ -83,7 +83,7 @@ def test_summary_of_the_classic_config(invoke: Invoke, golden: Callable[[str, st
         "1,281",
         "1,281,281",
         "(32, 10, 128)",
-        "78 times narrower",
+        "78 times smaller",
     ):
         assert fact in shown
     values = json.loads(invoke("summary", config, "--json", "-s", "model.embedding_dim=2").stdout)
@@ -93,13 +93,13 @@ def test_summary_of_the_classic_config(invoke: Invoke, golden: Callable[[str, st
 
 def test_summary_takes_overrides_only_with_a_config(runs: dict[str, Run], invoke: Invoke) -> None:
     stderr = invoke("summary", runs["binary"].path, "-s", "seed=1", status=2).stderr
-    assert "-s goes with a config" in stderr
+    assert "-s needs a config" in stderr
 
 
 def test_runs_are_listed_and_the_newest_is_the_default(
     workplace: Path, invoke: Invoke, golden: Callable[[str, str], None]
 ) -> None:
-    assert "no runs here" in invoke("runs").stdout
+    assert "no runs yet" in invoke("runs").stdout
     invoke("train", "binary.yaml", "-q", "-s", "training.epochs=1")
     invoke("train", "multilabel.yaml", "-q", "-s", "training.epochs=1")
     (workplace / "runs" / "foreign").mkdir()
@@ -109,11 +109,13 @@ def test_runs_are_listed_and_the_newest_is_the_default(
     assert done.stderr.startswith("embedclf: runs/foreign/run.json: damaged")
     values = json.loads(invoke("runs", "--json").stdout)
     assert [run["run"] for run in values["runs"]] == ["runs/binary-1", "runs/multilabel-1"]
-    assert invoke("predict", "-t", "a").stderr.endswith("run: runs/multilabel-1\n")
-    assert invoke("predict", "-t", "a", "-q").stderr == ""
+    assert "run: runs/multilabel-1 (newest; also here: binary-1" in (
+        invoke("predict", "-t", "a").stderr
+    )
+    assert invoke("predict", "-t", "a", "-q").stderr.startswith("run: runs/multilabel-1 ")
 
 
-def start_slow_training(workplace: Path) -> subprocess.Popen[str]:
+def start_slow_training(workplace: Path, *more: str) -> subprocess.Popen[str]:
     write_csv(workplace / "many.csv", ["text", "label"], reviews(4000))
     command = [sys.executable, "-m", "embedclf", "train", "binary.yaml", "--progress", "plain"]
     overrides = (
@@ -121,6 +123,7 @@ def start_slow_training(workplace: Path) -> subprocess.Popen[str]:
         "training.epochs=5000",
         "training.early_stopping=null",
         "training.learning_rate=1e-5",
+        *more,
     )
     return subprocess.Popen(
         [*command, *(arg for override in overrides for arg in ("-s", override))],
@@ -158,6 +161,23 @@ def test_ctrl_c_before_the_first_epoch_leaves_nothing(workplace: Path) -> None:
     assert not (workplace / "runs").exists()
 
 
+@pytest.mark.usefixtures("interruptible")
+def test_a_table_that_was_edited_meanwhile_does_not_hide_the_run(workplace: Path) -> None:
+    with start_slow_training(workplace, "data.test=null") as process:
+        assert process.stderr is not None
+        while "epoch 2/" not in process.stderr.readline():
+            assert process.poll() is None
+        write_csv(workplace / "many.csv", ["text", "label"], reviews(3000))
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert stdout.endswith("run: runs/binary-1\n")
+    assert (
+        "embedclf: runs/binary-1 is complete, but not scored: many.csv: the file has changed"
+    ) in stderr
+    assert json.loads((workplace / "runs" / "binary-1" / "run.json").read_text())
+
+
 def test_a_kill_leaves_no_partial_run(workplace: Path, invoke: Invoke) -> None:
     with start_slow_training(workplace) as process:
         assert process.stderr is not None
@@ -166,5 +186,5 @@ def test_a_kill_leaves_no_partial_run(workplace: Path, invoke: Invoke) -> None:
         process.kill()
     assert [path for path in (workplace / "runs").iterdir() if path.name[0] != "."] == []
     done = invoke("runs")
-    assert "no runs here" in done.stdout
+    assert "no runs yet" in done.stdout
     assert done.stderr == ""

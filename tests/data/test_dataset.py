@@ -62,5 +62,5 @@ def test_the_vectors_of_another_config_are_its_own(config_file: Path) -> None:
     random = load_config(config_file, ["model.initialization=random"])
     assert with_config(dataset, random).vectors is None
     wider = load_config(config_file, ["model.embedding_dim=3"])
-    with pytest.raises(ConfigError, match=r"model\.embedding_dim: 3, but a vector of"):
+    with pytest.raises(ConfigError, match=r"model\.embedding_dim: 3, but vectors of"):
         with_config(dataset, wider)

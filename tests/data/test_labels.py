@@ -36,7 +36,7 @@ def test_labels_stay_the_text_they_are() -> None:
 
 
 def test_one_label_is_refused() -> None:
-    with pytest.raises(DataError, match="the only label is 'a'; a classifier needs two"):
+    with pytest.raises(DataError, match="the only label is 'a'; a classifier needs at least two"):
         fit(["a", "a"])
 
 

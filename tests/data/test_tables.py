@@ -54,37 +54,37 @@ READ: dict[str, tuple[bytes, list[tuple[str, str]]]] = {
 }
 
 REFUSED: dict[str, tuple[bytes, str]] = {
-    "empty.csv": (b"", ": empty; it needs a header and rows"),
-    "blank.csv": (b"\n\n", ": empty"),
-    "unclosed.csv": (b'text,label\na,1\n"b\n\nc",2\n"d,1\n', ":6: a quote opened here is never"),
-    "unclosed-end.csv": (b'text,label\na,1\nb,"2\n', ":3: a quote opened here is never closed"),
-    "swallowed.csv": (b'text,label\n"a,1\n"b,2\n', ":2: a closed quote is followed by more"),
-    "follow.csv": (b'text,label\n5" x,1\n"a"b,3\n', ":3: a closed quote is followed by more"),
-    "too-many.csv": (b'text,label\n"a\nb",2\na,1,3\n', ":4: 3 columns where the header has 2"),
-    "too-few.csv": (b"text,label\na\nb,2\n", ":2: 1 columns where the header has 2"),
-    "latin.csv": (b"text,label\na,1\n\xe9,2\n", ":3: byte 0xe9 is not utf-8; name its encoding"),
+    "empty.csv": (b"", ": the file is empty; it needs a header and rows"),
+    "blank.csv": (b"\n\n", ": the file is empty"),
+    "unclosed.csv": (b'text,label\na,1\n"b\n\nc",2\n"d,1\n', ":6: a quote opens here and is never"),
+    "unclosed-end.csv": (b'text,label\na,1\nb,"2\n', ":3: a quote opens here and is never closed"),
+    "swallowed.csv": (b'text,label\n"a,1\n"b,2\n', ":2: text follows a closing quote"),
+    "follow.csv": (b'text,label\n5" x,1\n"a"b,3\n', ":3: text follows a closing quote"),
+    "too-many.csv": (b'text,label\n"a\nb",2\na,1,3\n', ":4: 3 cells, but the header has 2 columns"),
+    "too-few.csv": (b"text,label\na\nb,2\n", ":2: 1 cell, but the header has 2 columns"),
+    "latin.csv": (b"text,label\na,1\n\xe9,2\n", ":3: byte 0xe9 is not utf-8; name the encoding"),
     "latin-header.csv": (b"text,label,\xe9\n", ":1: byte 0xe9 is not utf-8"),
     "broken16.csv": ("text,label\na,1\n".encode("utf-16") + b"\x00", ":3: byte 0x00 is not utf-16"),
     "far-too-many.csv": (
         b"text,label\n" + b"aaaa,bb\n" * 600_000 + b"a,b,c\n",
-        ":600002: 3 columns",
+        ":600002: 3 cells",
     ),
-    "far-cut.csv": (b"text,label\n" + b"aaaa,bb\n" * 600_000 + b"trunc", ":600002: 1 columns"),
+    "far-cut.csv": (b"text,label\n" + b"aaaa,bb\n" * 600_000 + b"trunc", ":600002: 1 cell"),
     "workbook.csv": (
         b"PK\x03\x04\x14\x00\n\xee\x90",
-        ": a zip archive, such as",
+        ": this is a zip archive, such as",
     ),
     "no-column.csv": (
         b"txt,label\na,1\n",
-        "; there are 'txt', 'label'",
+        "; did you mean 'txt'? columns: 'txt', 'label'",
     ),
     "twice.csv": (b"text,text,label\na,b,1\n", ":1: two columns are named 'text'"),
     "cut.csv.gz": (gzip.compress(b"text,label\n" + b"a,b\n" * 99999)[:-99], ": cannot be read"),
     "no.csv.gz": (b"text,label\n", ": cannot be read"),
-    "unknown.txt": (b"text,label\n", ": unknown kind of table; known are .csv"),
-    "packed.parquet.gz": (b"", ": unknown kind of table"),
-    "no.parquet": (b"text", ": not Parquet"),
-    "empty.jsonl": (b"\n", ": empty; it needs a JSON object a line"),
+    "unknown.txt": (b"text,label\n", ": unknown file extension; a table ends in .csv"),
+    "packed.parquet.gz": (b"", ": unknown file extension"),
+    "no.parquet": (b"text", ": not a Parquet file"),
+    "empty.jsonl": (b"\n", ": the file is empty; it needs one JSON object per line"),
     "broken.jsonl": (b'{"text": "a", "label": 1}\n{"text"\n', ":2: not JSON"),
     "array.jsonl": (b"[1]\n", ":1: not a JSON object"),
     "no-key.jsonl": (b'{"text": "a", "label": 1}\n{"text": "b"}\n', ":2: no key 'label'"),
@@ -92,8 +92,11 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         b'{"text": "a", "label": 1}\n{"text": "b", "label": 1, "x": 1}\n',
         ":2: key 'x' is not in the first record",
     ),
-    "list.jsonl": (b'{"text": ["a"], "label": 1}\n', ":1: 'text' holds a list"),
-    "surrogate.jsonl": (b'{"text": "\\ud800", "label": 1}\n', ":1: half of a surrogate pair"),
+    "list.jsonl": (b'{"text": ["a"], "label": 1}\n', ":1: 'text' is a list"),
+    "surrogate.jsonl": (
+        b'{"text": "\\ud800", "label": 1}\n',
+        ":1: an escape is half of a surrogate pair",
+    ),
     "latin.jsonl": (b'{"text": "a", "label": 1}\n{"text": "\xe9"}', ":2: byte 0xe9 is not utf-8"),
 }
 
@@ -196,7 +199,7 @@ def test_parquet_cells_become_text_and_nulls_become_empty(tmp_path: Path) -> Non
     parquet.write_table(pa.table(columns), path)
     assert read(path) == [("a", "1"), ("", "2")]
     assert open_table(path, ["text"]).locate([1]) == [f"{path}: row 2"]
-    with pytest.raises(DataError, match="column 'list' cannot be text"):
+    with pytest.raises(DataError, match="column 'list' cannot be read as text"):
         open_table(path, ["list"]).read(["list"])
 
 

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from embedclf.evaluation.evaluate import EvaluationRequest, evaluate_run
 from embedclf.runs.run import Run
-from tests.conftest import BAD, GOOD, THINGS, reviews, write_csv
+from tests.conftest import BAD, GOOD, THINGS, reviews, unwrapped, write_csv
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ def test_the_baseline_is_scikit_learn_s(workplace: Path, invoke: Invoke) -> None
 
 
 def test_a_better_baseline_is_reported(workplace: Path, invoke: Invoke) -> None:
-    """The last word gives the label away, and the network reads the first two."""
+    """The last word reveals the label, but the network reads only the first two."""
     rows = []
     for number in range(300):
         words, label = ((BAD, "neg"), (GOOD, "pos"))[number % 2]
@@ -52,7 +52,8 @@ def test_a_better_baseline_is_reported(workplace: Path, invoke: Invoke) -> None:
     flags = ("-s", "data.train=last.csv", "-s", "data.test=null", "-s", "text.sequence_length=2")
     invoke("train", "binary.yaml", "-q", *flags, "-s", "data.validation=0.4")
     shown = invoke("evaluate").stdout
-    assert "tf-idf IS BETTER than this run: accuracy by" in shown
+    assert "; this run is worse: accuracy -" in unwrapped(shown)
+    assert ", worse than TF-IDF + logistic regression by " in unwrapped(shown)
     values = json.loads(invoke("evaluate", "--json").stdout)
     assert values["baselines"]["tf-idf"]["verdict"] == "baseline"
 
@@ -62,7 +63,7 @@ def test_without_the_training_table_there_is_no_baseline(workplace: Path, invoke
     (workplace / "binary.csv").unlink()
     shown = invoke("evaluate").stdout
     assert "not fitted" in shown
-    assert "binary.csv is not there as the run was trained on it" in " ".join(shown.split())
+    assert "binary.csv is missing, or has changed since training" in unwrapped(shown)
     assert "tf-idf" not in invoke("evaluate", "--no-baseline").stdout
 
 
@@ -71,8 +72,8 @@ def test_without_the_validation_table_there_is_no_baseline(workplace: Path, invo
     flags = ("-s", "data.validation=valid.csv", "-s", "training.threshold=f1")
     invoke("train", "binary.yaml", "-q", "-o", "run", "-s", "training.epochs=1", *flags)
     valid.unlink()
-    shown = " ".join(invoke("evaluate", "--run", "run").stdout.split())
-    assert "valid.csv is not there as the run was trained with it" in shown
+    shown = unwrapped(invoke("evaluate", "--run", "run").stdout)
+    assert "valid.csv is missing, or has changed since training" in shown
 
 
 def test_the_baseline_never_predicts_a_label_without_training_rows(

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import binom
 
 from embedclf.evaluation.compare import mcnemar
-from tests.conftest import masked, reviews, write_csv
+from tests.conftest import masked, reviews, unwrapped, write_csv
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,13 +42,14 @@ def test_a_better_run_is_significantly_better(
     first, second = (scores["accuracy"] for scores in comparison["scores"])
     assert accuracy["difference"] == pytest.approx(second - first)
     assert 0 < accuracy["interval"][0] < accuracy["difference"] < accuracy["interval"][1]
-    gained = comparison["mended"] - comparison["broken"]
+    gained = comparison["fixed"] - comparison["broken"]
     assert gained == pytest.approx(comparison["rows"] * (second - first))
     assert comparison["p_value"] < 0.05
     shown = invoke("compare", "runs/bad", "runs/good").stdout
-    assert "the second is right more often" in shown
-    assert "the first is right more often" in invoke("compare", "runs/good", "runs/bad").stdout
-    golden("compare.txt", masked("\n".join(shown.splitlines()[:12])))
+    assert "the second is right significantly more often" in unwrapped(shown)
+    swapped = invoke("compare", "runs/good", "runs/bad").stdout
+    assert "the first is right significantly more often" in unwrapped(swapped)
+    golden("compare.txt", masked("\n".join(shown.splitlines()[:17])))
 
 
 def test_changed_rows_are_shown_with_their_locations(pair: Path, invoke: Invoke) -> None:
@@ -57,17 +58,17 @@ def test_changed_rows_are_shown_with_their_locations(pair: Path, invoke: Invoke)
     for row in comparison["changed"]:
         number = int(row["place"].rpartition(":")[2])
         assert lines[number - 1].strip('"').startswith(row["text"][:5])
-        assert row["given"][0] != row["given"][1]
+        assert row["predicted"][0] != row["predicted"][1]
 
 
 def test_a_run_does_not_differ_from_itself(runs: dict[str, Run], invoke: Invoke) -> None:
     for run in runs.values():
         comparison = compare(invoke, run.path, run.path)
-        assert comparison["mended"] == comparison["broken"] == 0
+        assert comparison["fixed"] == comparison["broken"] == 0
         assert comparison["p_value"] == 1.0
         for difference in comparison["differences"].values():
             assert difference == {"difference": 0.0, "interval": [0.0, 0.0]}
-        assert "no clear difference" in invoke("compare", run.path, run.path).stdout
+        assert "no clear difference" in unwrapped(invoke("compare", run.path, run.path).stdout)
 
 
 def test_runs_are_compared_on_a_table_that_is_named(pair: Path, invoke: Invoke) -> None:
@@ -78,8 +79,8 @@ def test_runs_are_compared_on_a_table_that_is_named(pair: Path, invoke: Invoke) 
 @pytest.mark.parametrize(
     ("overrides", "fault"),
     [
-        (["-s", "data.test=null"], "were not tested on the same rows"),
-        (["-s", "data.train=other.csv"], "only runs of the same labels can be compared"),
+        (["-s", "data.test=null"], "do not have the same test rows"),
+        (["-s", "data.train=other.csv"], "cannot compare runs with different labels"),
     ],
 )
 def test_runs_of_other_rows_or_labels_are_refused(
@@ -99,7 +100,7 @@ def test_runs_that_read_other_labels_in_a_table_are_refused(pair: Path, invoke: 
     flags = ("-s", "data.train=two.csv", "-s", "data.test=null", "-s", "data.label=other")
     invoke("train", "binary.yaml", "-q", "-o", "runs/o", "-s", "training.epochs=1", *flags)
     message = invoke("compare", "runs/good", "runs/o", "--data", "two.csv", status=2).stderr
-    assert "read other rows or labels in two.csv" in message
+    assert "read different rows or labels from two.csv" in message
 
 
 def test_runs_with_other_validation_rows_are_refused(pair: Path, invoke: Invoke) -> None:
@@ -108,7 +109,7 @@ def test_runs_with_other_validation_rows_are_refused(pair: Path, invoke: Invoke)
         invoke("train", "binary.yaml", "-q", "-o", f"runs/{name}", *flags, "-s", f"seed={seed}")
     assert compare(invoke, "runs/one", "runs/same")["rows"] == 16
     message = invoke("compare", "runs/one", "runs/two", status=2).stderr
-    assert "not tested on the same rows" in message
+    assert "do not have the same test rows" in message
     shutil.rmtree(pair / "runs" / "two")
     assert "two: no such run" in invoke("compare", "runs/one", "runs/two", status=1).stderr
 

@@ -27,9 +27,9 @@ def test_rows_are_sliced_by_columns(workplace: Path, invoke: Invoke) -> None:
     notes = {each["name"]: each["rows"] for each in slices if each["by"] == "note"}
     assert notes == {"(empty)": 56, "x": 8}
     shown = invoke("evaluate", *flags).stdout
-    assert "below all" in next(line for line in shown.splitlines() if " odd " in line)
+    assert "below overall" in next(line for line in shown.splitlines() if " odd " in line)
     message = invoke("evaluate", "--data", "by.csv", "--by", "shp", status=1).stderr
-    assert "by.csv:1: not one column 'shp'; there are 'text', 'label', 'shop', 'note'" in message
+    assert "by.csv:1: no column 'shp'; did you mean 'shop'? columns: 'text', 'label'" in message
 
 
 def test_the_worst_mistakes_come_first_with_their_locations(
@@ -47,7 +47,8 @@ def test_the_worst_mistakes_come_first_with_their_locations(
     probabilities = [mistake["probability"] for mistake in mistakes]
     assert probabilities == sorted(probabilities, reverse=True)
     first = by_location["wrong.csv:9"]
-    assert (first["true"], first["given"], first["label"]) == (["neg"], ["pos"], "pos")
+    assert (first["actual"], first["predicted"]) == (["neg"], ["pos"])
+    assert first["label"] == "pos"
     assert {token for token, _ in first["tokens"]} >= {"great", "film"}
     only = json.loads(invoke("evaluate", *flags, "--mistakes", "1").stdout)["mistakes"]
     assert only == mistakes[:1]
@@ -60,7 +61,7 @@ def test_a_row_with_several_labels_can_be_a_mistake(workplace: Path, invoke: Inv
     invoke("evaluate", *flags, status=1)
     write_csv(workplace / "few.csv", ["text", "label"], [("a b 7", "c"), ("a 4", "a")])
     (worst, *_) = json.loads(invoke("evaluate", *flags).stdout)["mistakes"]
-    assert worst["true"] == ["c"]
+    assert worst["actual"] == ["c"]
     assert worst["label"] in {"a", "b", "c"}
 
 
@@ -73,4 +74,4 @@ def test_rows_of_unknown_labels_alone_are_scored(workplace: Path, invoke: Invoke
     assert values["intervals"]["log_loss"] is None
     assert values["mistakes"] == []
     shown = invoke("evaluate", "--data", "odd.csv").stdout
-    assert "2 times a label that training never saw" in shown
+    assert "labels that do not occur in training count as errors: " in shown

@@ -52,17 +52,17 @@ def test_a_run_is_compared_with_both_baselines(
     assert evaluation.baseline_missing == ""
 
 
-def test_slices_by_length_and_by_unknown_tokens_partition_the_rows(
+def test_slices_by_length_and_by_oov_tokens_partition_the_rows(
     evaluations: dict[str, RunEvaluation],
 ) -> None:
     for evaluation in evaluations.values():
         rows: dict[str, int] = {}
         for row_slice in evaluation.slices:
-            if not row_slice.name.startswith("cut"):
+            if not row_slice.name.startswith("truncated"):
                 rows[row_slice.by] = rows.get(row_slice.by, 0) + row_slice.rows
             assert row_slice.interval[0] <= row_slice.score <= row_slice.interval[1]
         size = len(evaluation.scored)
-        assert rows == {"length": size, "unknown tokens": size}
+        assert rows == {"length": size, "OOV tokens": size}
 
 
 def test_a_run_is_scored_on_its_test_table_by_default(runs: dict[str, Run]) -> None:

@@ -53,7 +53,7 @@ def test_all_commands_use_the_threshold(own: Path, invoke: Invoke) -> None:
     assert after["probability"] == pytest.approx(1 - before["probability"], abs=1e-6)
     explain = ("explain", "great film", "--run", "runs/binary")
     (explanation,) = invoke_json(invoke, *explain)["explanations"]
-    assert (explanation["label"], explanation["prediction"]) == ("neg", True)
+    assert (explanation["label"], explanation["prediction"]) == ("neg", "neg")
     table = write_csv(own.parent / "one.csv", ["text", "label"], [("great film", "pos")])
     evaluate = ("evaluate", "--run", "runs/binary", "--data", table, "--no-baseline")
     assert invoke_json(invoke, *evaluate)["scores"]["recall"] == 0.0
@@ -115,22 +115,22 @@ def test_a_threshold_shared_by_all_labels_is_shown_once(own: Path, invoke: Invok
     settings = Run.open(own / "multilabel").threshold_settings()
     assert settings["thresholds"] == values["thresholds"]
     shown = invoke("evaluate", "--run", "runs/multilabel", "--no-baseline").stdout
-    assert f"each label from {shared:.4f} on" in shown
+    assert f"every label ≥ {shared:.4f}" in shown
 
 
 @pytest.mark.parametrize(
     ("args", "status", "fault"),
     [
-        (["--run", "runs/multiclass"], 2, "the likeliest is given"),
+        (["--run", "runs/multiclass"], 2, "no threshold to choose: with 3 labels"),
         (
             ["--run", "runs/binary", "--metric", "f2"],
             2,
-            "--metric f2: must be f1, micro_f1, youden, a number",
+            "--metric f2: not a valid rule; use f1, micro_f1, youden, ",
         ),
-        (["--run", "runs/binary", "--metric", "1.5"], 2, "--metric 1.5: must be"),
-        (["--run", "runs/binary", "--metric", "precision=2"], 2, "must be"),
+        (["--run", "runs/binary", "--metric", "1.5"], 2, "--metric 1.5: not a valid rule"),
+        (["--run", "runs/binary", "--metric", "precision=2"], 2, "not a valid rule"),
         (["--run", "runs/binary", "--metric", "cost=1"], 2, "cost=1:10"),
-        (["--run", "runs/binary", "--metric", ""], 2, "must be"),
+        (["--run", "runs/binary", "--metric", ""], 2, "not a valid rule"),
         (["--run", "nowhere"], 1, "nowhere: no such run"),
     ],
 )
@@ -145,7 +145,9 @@ def test_a_new_threshold_makes_the_report_outdated(own: Path, invoke: Invoke) ->
     assert "report.html" not in invoke("threshold", "--run", "runs/binary", "--metric", "f1").stderr
     (own / "binary" / "report.html").write_text("old")
     message = invoke("threshold", "--run", "runs/binary", "--metric", "0.5").stderr
-    assert "report.html: tells of before; `embedclf report` makes it anew" in message
+    assert (
+        "report.html: shows the old threshold; update it: `embedclf report runs/binary`" in message
+    )
 
 
 def test_costs_are_typed_with_a_colon(own: Path, invoke: Invoke) -> None:
@@ -158,7 +160,7 @@ def test_metrics_edited_by_hand_are_refused(own: Path, invoke: Invoke) -> None:
     file = own / "binary" / "metrics.json"
     file.write_text(file.read_text().replace('"rule": 0.5', '"rule": 0.6'))
     message = invoke("predict", "-t", "a", "--run", "runs/binary", status=1).stderr
-    assert "metrics.json: damaged: its checksum does not fit" in message
+    assert "metrics.json: damaged: wrong checksum" in message
 
 
 def test_a_threshold_of_three_labels_is_refused_by_the_config(
@@ -166,6 +168,6 @@ def test_a_threshold_of_three_labels_is_refused_by_the_config(
 ) -> None:
     del workplace
     message = invoke("train", "multiclass.yaml", "-s", "training.threshold=f1", status=2).stderr
-    assert message.startswith("embedclf: training.threshold: of 3 labels the likeliest is given")
+    assert message.startswith("embedclf: training.threshold: with 3 labels, the most probable is")
     message = invoke("check", "binary.yaml", "-s", "training.threshold={cost: 3}", status=2).stderr
     assert "must be a number between 0 and 1, f1, micro_f1, youden, {precision: 0.9}" in message

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import reviews, write_csv
+from tests.conftest import reviews, unwrapped, write_csv
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,7 @@ def test_a_changed_training_table_has_no_validation_rows(workplace: Path, invoke
     with (workplace / "multilabel.csv").open("a") as file:
         file.write("more,a\n")
     message = invoke("evaluate", status=1).stderr
-    assert "multilabel.csv: has changed since runs/multilabel-1 was trained" in message
+    assert "multilabel.csv: the file has changed since runs/multilabel-1 was trained" in message
 
 
 def test_with_a_validation_table_the_training_table_may_change(
@@ -31,10 +32,10 @@ def test_with_a_validation_table_the_training_table_may_change(
     invoke("train", "binary.yaml", "-q", *flags)
     with (workplace / "binary.csv").open("a") as file:
         file.write("more,pos\n")
-    assert invoke("evaluate").stdout.startswith("validation rows of valid.csv: 30 rows")
+    assert " on 30 validation rows of valid.csv: " in unwrapped(invoke("evaluate").stdout)
     with valid.open("a") as file:
         file.write("more,pos\n")
-    assert "valid.csv: has changed since" in invoke("evaluate", status=1).stderr
+    assert "valid.csv: the file has changed since" in invoke("evaluate", status=1).stderr
 
 
 def test_scores_on_rows_that_the_run_has_seen_have_a_caution(
@@ -44,8 +45,8 @@ def test_scores_on_rows_that_the_run_has_seen_have_a_caution(
     flags = ("-s", "training.epochs=1", "-s", "data.validation=valid.csv")
     invoke("train", "binary.yaml", "-q", *flags)
     cautions = {
-        "binary.csv": "learned from this table",
-        "valid.csv": "the epoch was chosen on them",
+        "binary.csv": "the model saw them in training",
+        "valid.csv": "the same rows chose the epoch",
         "binary-test.csv": "",
     }
     for table, expected in cautions.items():
@@ -53,7 +54,7 @@ def test_scores_on_rows_that_the_run_has_seen_have_a_caution(
         assert (expected in caution) if expected else not caution
     with valid.open("a") as file:
         file.write("more,pos\n")
-    assert "chosen on them" not in invoke("evaluate", "--data", valid).stdout
+    assert "chose the epoch" not in unwrapped(invoke("evaluate", "--data", valid).stdout)
 
 
 def test_scores_on_a_changed_test_table_have_a_caution(workplace: Path, invoke: Invoke) -> None:
@@ -61,13 +62,13 @@ def test_scores_on_a_changed_test_table_have_a_caution(workplace: Path, invoke: 
     assert "has changed" not in invoke("evaluate").stdout
     with (workplace / "binary-test.csv").open("a") as file:
         file.write("more,pos\n")
-    assert "the table has changed since the run was trained" in invoke("evaluate").stdout
+    assert "the file has changed since training" in unwrapped(invoke("evaluate").stdout)
 
 
 @pytest.mark.parametrize("command", ["evaluate", "report"])
 def test_delimiter_and_encoding_need_a_table(command: str, invoke: Invoke) -> None:
     message = invoke(command, "--encoding", "utf-8", status=2).stderr
-    assert "--delimiter and --encoding tell how to read --data; name it too" in message
+    assert "--delimiter and --encoding need --data TABLE" in message
 
 
 def test_skipped_rows_are_counted(workplace: Path, invoke: Invoke) -> None:
@@ -75,6 +76,7 @@ def test_skipped_rows_are_counted(workplace: Path, invoke: Invoke) -> None:
     invoke("train", "binary.yaml", "-q", *flags)
     write_csv(workplace / "gaps.csv", ["text", "label"], [*reviews(10), ("x", ""), ("y", "")])
     shown = invoke("evaluate", "--data", "gaps.csv").stdout
-    assert shown.startswith("gaps.csv: 10 rows, 2 more skipped: no valid label")
+    assert " on 10 rows of gaps.csv: " in unwrapped(shown)
+    assert re.search(r"\nskipped +2 rows without a valid label\n", shown)
     values = json.loads(invoke("evaluate", "--data", "gaps.csv", "--json").stdout)
     assert values["rows_skipped"] == 2

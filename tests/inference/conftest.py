@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from embedclf.runs.run import Run
 
 
-ADDED = ("prediction", "probability", "truncated", "unknown_share")
+ADDED = ("prediction", "probability", "truncated", "unknown_share", "no_known_token")
 """Columns that `predict` adds."""
 
 ROWS = [

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import embedclf
-from embedclf.config.schema import TextConfig
+from embedclf.config.sections import TextConfig
 from embedclf.data.labels import Labels, Task
 from embedclf.errors import RequestError
 from embedclf.inference.embeddings import Embeddings, similar_spellings
@@ -153,16 +153,18 @@ def test_an_analogy_is_found_in_vectors_that_contain_it() -> None:
 def test_unknown_words_are_reported_with_similar_spellings() -> None:
     embeddings = make_embeddings(ngrams=2)
     with pytest.raises(
-        RequestError, match="'kings': the run knows no such word; near it is 'king'"
+        RequestError, match=r"'kings': not in the run's vocabulary; did you mean 'king'\?"
     ):
         embeddings.find_row("kings")
-    with pytest.raises(RequestError, match=r"'zzz': the run knows no such word$"):
+    with pytest.raises(RequestError, match=r"'zzz': not in the run's vocabulary$"):
         embeddings.find_row("zzz")
-    with pytest.raises(RequestError, match=r"the run knows .* phrases, this is none of them"):
+    with pytest.raises(
+        RequestError, match=r"not among the [\d,]+ n-grams of the run; try a single word"
+    ):
         embeddings.find_row("queen king")
     with pytest.raises(RequestError, match="not UTF-8"):
         embeddings.find_row("\udcff")
-    with pytest.raises(RequestError, match="holds no token"):
+    with pytest.raises(RequestError, match="contains no token"):
         embeddings.find_row("!")
     words = text_column(["terrible", "terribly", "horrible", "table", "x", "не", "нет"])
     assert similar_spellings(words, "terible", limit=2) == ["terrible", "terribly"]
@@ -174,7 +176,9 @@ def test_runs_of_old_formats_have_neighbors_but_no_movement(invoke: Invoke) -> N
     stdout = invoke("embeddings", "neighbors", "great", "--run", OLD).stdout
     assert stdout.startswith("great: ")
     stderr = invoke("embeddings", "movement", "--run", OLD, status=1).stderr
-    assert stderr.endswith("format 3 does not tell how vectors began; train again\n")
+    assert stderr.endswith(
+        "runs of format 3 do not store how vectors were initialized; train again\n"
+    )
 
 
 def test_neighbors_and_analogies_are_printed_as_text_or_json(
@@ -197,8 +201,8 @@ def test_neighbors_and_analogies_are_printed_as_text_or_json(
         invoke("embeddings", "analogy", *args[2:5], "--run", run, "--json", "-k", 3).stdout
     )["words"]
     assert (word["word"], len(word["neighbors"])) == ("lovely rude great", 3)
-    assert "Give three words" in invoke(*args[:4], "--run", run, status=2).stderr
-    assert "Name a word" in invoke("embeddings", "neighbors", "--run", run, status=2).stderr
+    assert "pass three words: A B C" in invoke(*args[:4], "--run", run, status=2).stderr
+    assert "pass a word; only" in invoke("embeddings", "neighbors", "--run", run, status=2).stderr
     assert invoke("embeddings", status=2).stderr.startswith("Usage: ")
 
 
@@ -218,9 +222,9 @@ def test_movement_and_embedded_texts_are_printed_as_text_or_json(
         classifier.weights.embedding[np.array(printed["ids"])].tolist()
     )
     shown = invoke(*args).stdout
-    assert "xyzzy (unknown)" in shown
-    assert "and 1 more rows of padding" in shown
-    assert "(batch, 6, 8)" in shown
+    assert "xyzzy (OOV)" in shown
+    assert "and 1 more row of padding" in shown
+    assert "(batch, 6, 8)" in " ".join(shown.split())
 
 
 def test_words_can_be_typed_at_a_terminal(runs: dict[str, Run]) -> None:
@@ -242,7 +246,7 @@ def test_words_can_be_typed_at_a_terminal(runs: dict[str, Run]) -> None:
         "lovely",
         "rude",
     ]
-    assert "'xyzzy': the run knows no such word" in stderr
+    assert "'xyzzy': not in the run's vocabulary" in stderr
     assert "not UTF-8" in stderr
     assert stderr.count("word> ") == 6
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,14 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedclf.config.schema import ModelConfig
+from embedclf.config.sections import ModelConfig
 from embedclf.data.labels import Labels, Task
 from embedclf.inference.explain import explain
 from embedclf.inference.explanation import Explanation, TokenContribution
 from embedclf.model.backend import keras
 from embedclf.model.classifier import Classifier
 from embedclf.model.weights import read_weights
-from embedclf.reports.inference import explanations_text
+from embedclf.reports.inference import contribution_level, explanations_text
 from embedclf.text.ngrams import Ngrams, input_length
 from embedclf.text.tokenizer import Tokenizer
 from tests.conftest import Invoke, write_csv
@@ -102,6 +106,11 @@ def test_contributions_add_up_to_the_logit(
         assert bool(explanation.pieces) == bool(hidden)
         assert explanation.probability == pytest.approx(float(probability), abs=1e-6)
         assert [token.token for token in explanation.tokens] == words[:LENGTH]
+        assert [text[slice(*token.span)] for token in explanation.tokens] == words[:LENGTH]
+        assert "".join(segment.text for segment in explanation.segments()) == (
+            " ".join(words[:LENGTH])
+        )
+        assert explanation.no_known_token == (not {*words[:LENGTH]} - {"other"})
         assert [token.known for token in explanation.tokens] == [
             w != "other" for w in words[:LENGTH]
         ]
@@ -167,7 +176,8 @@ def test_the_predicted_labels_are_explained_unless_one_is_named(runs: dict[str, 
 
 EXPLANATION = Explanation(
     row=1,
-    text="Good, zyx good & <b>bad</b>",
+    text="Good, ZYX Good & <b>bad</b>!\nSee the End",
+    prediction="a <b>",
     predicted=True,
     label="a <b>",
     probability=0.75,
@@ -175,12 +185,12 @@ EXPLANATION = Explanation(
     bias=0.5,
     padding=0.0986,
     tokens=(
-        TokenContribution("good", True, 0.8),
-        TokenContribution("zyx", False, -0.1),
-        TokenContribution("good", True, 0.4),
-        TokenContribution("b", True, 0.0),
-        TokenContribution("bad", True, -0.6),
-        TokenContribution("b", True, 0.0),
+        TokenContribution("good", True, 0.8, (0, 4)),
+        TokenContribution("zyx", False, -0.1, (6, 9)),
+        TokenContribution("good", True, 0.4, (10, 14)),
+        TokenContribution("b", True, 0.0, (18, 19)),
+        TokenContribution("bad", True, -0.6, (20, 23)),
+        TokenContribution("b", True, 0.0, (25, 26)),
     ),
     truncated=3,
     pieces=0,
@@ -189,16 +199,82 @@ EXPLANATION = Explanation(
 
 
 def test_explanations_are_printed_as_text(golden: Callable[[str, str], None]) -> None:
-    many = tuple(TokenContribution(f"t{number:02}", True, 0.01 * number) for number in range(20))
-    other = Explanation(2, "", False, "b", 0.5, 1.9, 0.0, 0.0, many, 0, 128, "")
-    shown = "".join(explanations_text([EXPLANATION, other]))
+    many = tuple(
+        TokenContribution(f"t{number:02}", True, 0.05 * number, (3 * number, 3 * number + 3))
+        for number in range(20)
+    )
+    text = "".join(token.token.upper() for token in many)
+    other = Explanation(2, text, (), False, "b", 0.5, 9.5, 0.0, 0.0, many, 0, 128, "")
+    unread = Explanation(3, "Zyx!", "b", True, "b", 0.5, 0.1, 0.1, 0.0, (), 0, 0, " ")
+    shown = "".join(explanations_text([EXPLANATION, other, unread], legend=True))
     golden("explain.txt", shown)
-    assert "\x1b[30;48;5;75mgood\x1b[0m" in shown
+    assert (
+        "".join(explanations_text([EXPLANATION, other, unread])) == (shown.rpartition("\ncolor")[0])
+    )
+
+
+def test_a_contribution_has_the_same_color_in_every_text() -> None:
+    levels = [contribution_level(value) for value in (0.0, -0.09, 0.1, -0.3, 0.99, -1.0, 3.0, 9.0)]
+    assert levels == [0, 0, 1, 2, 2, 3, 4, 4]
+    weak = replace(EXPLANATION.tokens[0], contribution=0.2)
+    for tokens in ((weak,), (weak, *EXPLANATION.tokens[1:])):
+        explanation = replace(EXPLANATION, tokens=tokens, truncated=0)
+        assert "\x1b[30;48;5;195mGood\x1b[0m" in "".join(explanations_text([explanation]))
+
+
+@pytest.mark.parametrize(
+    ("environment", "has_colors"),
+    [({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({"NO_COLOR": "1"}, False)],
+)
+def test_a_terminal_shows_colors_with_a_legend(
+    runs: dict[str, Run], environment: dict[str, str], has_colors: bool
+) -> None:
+    pty = pytest.importorskip("pty")
+    theirs, ours = pty.openpty()
+    command = [sys.executable, "-m", "embedclf", "explain", "Great!", "--run"]
+    subprocess.run(
+        [*command, str(runs["binary"].path)],
+        stdout=ours,
+        check=True,
+        env={"TERM": "xterm", **{k: v for k, v in os.environ.items() if k != "NO_COLOR"}}
+        | environment,
+    )
+    os.close(ours)
+    shown = os.read(theirs, 1 << 16).decode()
+    os.close(theirs)
+    assert ("color: contribution to the logit" in shown) == has_colors
+    assert ("\x1b[30;48;5;" in shown) == has_colors
+    assert "Great" in shown
+
+
+def test_a_text_without_a_known_token_says_so_in_every_form(
+    runs: dict[str, Run], tmp_path: Path, invoke: Invoke
+) -> None:
+    run, page = runs["binary"].path, tmp_path / "page.html"
+    for text, is_marked in (("qwx zzv", True), ("", True), ("great qwx", False)):
+        args = ("explain", "-t", text, "--run", run)
+        assert ("no known token: " in invoke(*args).stdout) == is_marked
+        (printed,) = json.loads(invoke(*args, "--json").stdout)["explanations"]
+        assert printed["no_known_token"] == is_marked
+        invoke(*args, "--html", page)
+        assert ("No known token: " in page.read_text(encoding="utf-8")) == is_marked
+
+
+def test_the_text_keeps_its_case_accents_and_line_breaks(
+    runs: dict[str, Run], invoke: Invoke
+) -> None:
+    text = "A GREAT Cafe\u0301,\n  it’s Lovely!"
+    shown = invoke("explain", text, "--run", runs["binary"].path).stdout
+    assert f"\n{text}\n" in shown
+    for word in ("great", "caf\u00e9 (OOV)", "it's", "lovely"):
+        assert f"\n{word} " in shown
 
 
 def test_explanations_are_printed_as_one_json_object(runs: dict[str, Run], invoke: Invoke) -> None:
     run = runs["binary"].path
-    printed = json.loads(invoke("explain", "great hotel", "awful", "--run", run, "--json").stdout)
+    printed = json.loads(
+        invoke("explain", "great hotel", "-t", "awful", "--run", run, "--json").stdout
+    )
     assert printed["run"] == str(run)
     first, second = printed["explanations"]
     assert [token["token"] for token in first["tokens"]] == ["great", "hotel"]
@@ -214,13 +290,26 @@ def test_json_has_the_published_names(tmp_path: Path) -> None:
     (explanation,) = explain(classifier, ["w0 w1"])
     values = explanation.to_json()
     assert [*values] == (
-        "row text prediction label probability logit bias padding tokens cut pieces "
-        "separator phrases unknown error"
+        "row text prediction predicted label probability logit bias padding tokens truncated "
+        "pieces separator ngrams no_known_token unknown error"
     ).split()
-    assert [[*token] for token in values["tokens"]] == [["token", "known", "contribution"]] * 2
-    (ngram,) = values["phrases"]
-    assert [*ngram] == ["phrase", "start", "tokens", "contribution"]
-    assert (ngram["phrase"], ngram["start"], ngram["tokens"]) == ("w0 w1", 0, 2)
+    keys = ["token", "known", "contribution", "span"]
+    assert [[*token] for token in values["tokens"]] == [keys] * 2
+    (ngram,) = values["ngrams"]
+    assert {*ngram} == {"ngram", "start", "tokens", "contribution"}
+    assert (ngram["ngram"], ngram["start"], ngram["tokens"]) == ("w0 w1", 0, 2)
+
+
+def test_the_prediction_is_a_label_or_a_list_of_labels(
+    runs: dict[str, Run], invoke: Invoke
+) -> None:
+    def predictions(task: str, text: str) -> list[Any]:
+        args = ("explain", "-t", text, "--run", runs[task].path, "--json")
+        return [each["prediction"] for each in json.loads(invoke(*args).stdout)["explanations"]]
+
+    assert predictions("binary", "great") == ["pos"]
+    assert predictions("multilabel", "b c 3") == [["b", "c"], ["b", "c"]]
+    assert predictions("multilabel", "7") == [[]]
 
 
 def test_a_table_of_texts_is_explained(
@@ -240,12 +329,12 @@ def test_a_table_of_texts_is_explained(
         page.read_text(encoding="utf-8")
     )
     hint = invoke("explain", table, "--run", run).stderr
-    assert hint == f"{table}: taken as a text; --file takes the file of that name\n"
+    assert hint == f"{table}: explained as a text; to explain the file, write --file {table}\n"
     plain = invoke("explain", "--file", table, "--run", run).stdout
     assert "\x1b" not in plain
-    assert plain.count("the sum misses the logit") == 2
+    assert plain.count("contributions add up to the logit") == 2
     text = invoke("explain", "--file", "-", "--run", run, text="heat and great\n").stdout
-    assert text.startswith("heat  ")
+    assert text.startswith("prediction heat (")
 
 
 def test_a_broken_row_prints_no_incomplete_object(
@@ -274,14 +363,14 @@ def test_contradicting_options_are_refused(
 ) -> None:
     run = runs["binary"].path
     stderr = invoke("explain", "a", "--run", run, "--html", "x.csv", status=2).stderr
-    assert "--html x.csv: a page has a name in .html; see" in stderr
+    assert "--html x.csv: must end in .html; see" in stderr
     for args in ([], ["a", "--file", "x.csv"]):
         stderr = invoke("explain", *args, "--run", run, status=2).stderr
-        assert stderr.startswith("embedclf: Give one of TEXT and --file;")
+        assert stderr.startswith("embedclf: pass a TEXT or --file;")
     stderr = invoke("explain", "a", "--json", "--html", "x.html", "--run", run, status=2).stderr
-    assert stderr.startswith("embedclf: Give --html or --json, not both;")
+    assert stderr.startswith("embedclf: pass --html or --json, not both;")
     stderr = invoke("explain", "a", "--label", "poss", "--run", run, status=2).stderr
-    assert stderr == "embedclf: label 'poss': the run knows no such label; did you mean 'pos'?\n"
+    assert stderr == "embedclf: --label poss: the run has no such label; did you mean 'pos'?\n"
     page = tmp_path / "no" / "x.html"
     stderr = invoke("explain", "a", "--run", run, "--html", page, status=1).stderr
     assert "cannot be written: No such file or directory" in stderr

@@ -28,7 +28,7 @@ def test_jsonl_and_parquet_are_read(run: Run, table: Path, tmp_path: Path, invok
     for name in ("in.parquet", "in.jsonl"):
         invoke("predict", tmp_path / name, "--run", run.path, "-o", tmp_path / f"{name}.csv")
     lines = (tmp_path / "in.jsonl.csv").read_text().splitlines()
-    assert lines[0] == "text,n,prediction,probability,truncated,unknown_share"
+    assert lines[0] == "text,n,prediction,probability,truncated,unknown_share,no_known_token"
     assert [line.split(",")[1] for line in lines[1:]] == ["1.50", "2"]
 
 
@@ -59,13 +59,13 @@ def test_a_table_is_read_from_standard_input(
 def test_errors_on_standard_input_name_the_line(run: Run, invoke: Invoke) -> None:
     args = ("predict", "-", "--run", run.path, "--input-format")
     for file_format, content, fault in (
-        ("csv", b"text,a\nx\n", "standard input:2: 1 columns where the header has 2"),
-        ("csv", b"", "standard input: empty; it needs a header and rows"),
+        ("csv", b"text,a\nx\n", "standard input:2: 1 cell, but the header has 2 columns"),
+        ("csv", b"", "standard input: the file is empty; it needs a header and rows"),
         ("csv", b"txt\nx\n", "standard input:1: no column 'text'"),
-        ("csv", b"text,prediction\nx,1\n", "standard input:1: column 'prediction' is there"),
+        ("csv", b"text,prediction\nx,1\n", "standard input:1: column 'prediction' already exists"),
         ("csv", b"text\n\xff\n", "standard input:2: byte 0xff is not utf-8"),
         ("jsonl", b'{"text": "a"}\n[]\n', "standard input:2: not a JSON object"),
-        ("parquet", b"text\na\n", "standard input: not Parquet"),
+        ("parquet", b"text\na\n", "standard input: not a Parquet file"),
     ):
         assert fault in invoke(*args, file_format, text=content, status=1).stderr
 
@@ -84,7 +84,7 @@ def test_a_table_is_read_from_a_pipe(run: Run) -> None:
 
     assert ask("--input-format", "csv").stdout.splitlines()[1].startswith("1,great,pos,")
     stderr = ask().stderr
-    assert stderr.startswith("embedclf: /dev/stdin: its ending tells no kind of table")
+    assert stderr.startswith("embedclf: /dev/stdin: unknown extension; name the format")
 
 
 def test_text_columns_come_from_the_config(
@@ -117,20 +117,26 @@ def test_reading_options_are_refused_for_texts_and_lines(run: Run, invoke: Invok
     for command in (("predict", "-t", "x"), ("explain", "x")):
         for option in (("--delimiter", ";"), ("--encoding", "utf-8"), ("--input-format", "csv")):
             stderr = invoke(*command, *option, "--run", run.path, status=2).stderr
-            assert "tell how a file is read; texts are none" in stderr
+            assert "are for files, not for texts" in stderr
     args = ("predict", "-", "--input-format", "csv", "--delimiter", "", "--run", run.path)
     assert "must be one ASCII character" in invoke(*args, text="text\n", status=1).stderr
     stderr = invoke(
         "predict", "-", "--delimiter", ";", "--run", run.path, text="a", status=2
     ).stderr
-    assert stderr == "embedclf: lines have no --delimiter; name a table by --input-format\n"
+    assert stderr == (
+        "embedclf: --delimiter: lines have no columns; name the format: --input-format csv\n"
+    )
 
 
 @pytest.mark.parametrize(
     ("header", "fault"),
     [
-        (["txt"], "in.csv:1: no column 'text' (data.text, data.label); there are 'txt'"),
-        (["text", "prediction"], "in.csv:1: column 'prediction' is there already; rename it"),
+        (
+            ["txt"],
+            "in.csv:1: no column 'text', which the run reads as text; did you mean 'txt'? columns: "
+            "'txt'; rename the text column of the table to 'text'\n",
+        ),
+        (["text", "prediction"], "in.csv:1: column 'prediction' already exists; rename it"),
         (["text", "a", "text"], "in.csv:1: two columns are named 'text'; rename one"),
     ],
 )
@@ -149,7 +155,7 @@ def test_a_json_record_with_an_added_column_is_refused(
     path = tmp_path / "in.jsonl"
     path.write_text('{"text": "a"}\n{"text": "b", "truncated": 1}\n', encoding="utf-8")
     stderr = invoke("predict", path, "--run", run.path, "-o", tmp_path / "o.jsonl", status=1).stderr
-    assert f"{path}:2: column 'truncated' is there already; rename it" in stderr
+    assert f"{path}:2: column 'truncated' already exists; rename it" in stderr
     assert not (tmp_path / "o.jsonl").exists()
 
 
@@ -162,8 +168,8 @@ def test_parquet_with_invalid_text_or_duplicate_columns_is_refused(
     )
     good = pa.array(["a"])
     for arrays, names, fault in (
-        ([bad], ["text"], "unreadable Parquet: In column 0: Invalid: Invalid UTF8 sequence"),
-        ([good, bad], ["text", "x"], "unreadable Parquet: In column 1: Invalid: Invalid UTF8"),
+        ([bad], ["text"], "damaged Parquet file: In column 0: Invalid: Invalid UTF8 sequence"),
+        ([good, bad], ["text", "x"], "damaged Parquet file: In column 1: Invalid: Invalid UTF8"),
         ([good, good, good], ["text", "x", "x"], "two columns are named 'x'; rename one"),
     ):
         parquet.write_table(pa.Table.from_arrays(arrays, names), path)
@@ -181,6 +187,6 @@ def test_a_broken_row_late_in_the_table_leaves_the_old_output(
     out = tmp_path / "out.csv"
     out.write_text("before")
     stderr = invoke("predict", path, "--run", run.path, "-o", out, status=1).stderr
-    assert "in.csv:20002: 1 columns where the header has 2" in stderr
+    assert "in.csv:20002: 1 cell, but the header has 2 columns" in stderr
     assert out.read_text() == "before"
     assert {file.name for file in tmp_path.iterdir()} == {"in.csv", "out.csv"}

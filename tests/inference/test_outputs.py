@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,10 +20,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from embedclf.data.labeled import read_labels
 from embedclf.data.tables import open_table
 from embedclf.inference.outputs import write_all
 from tests.conftest import Invoke, write_csv
-from tests.inference.conftest import ADDED, ROWS
+from tests.inference.conftest import ADDED, ROWS, read_csv
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +40,7 @@ def test_a_csv_keeps_its_rows_and_columns(run: Run, table: Path, invoke: Invoke)
     assert rows[1][3] == "pos"
     assert rows[3][3] == "neg"
     assert all(0.5 <= float(row[4]) <= 1 for row in rows[1:])
-    assert done.stderr == f"{table}: read as comma, utf-8 (detected)\n"
+    assert done.stderr.splitlines()[0] == f"{table}: read as comma, utf-8 (detected)"
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,7 @@ def test_every_table_format_is_written_and_read_back(
     run: Run, table: Path, tmp_path: Path, invoke: Invoke, name: str
 ) -> None:
     done = invoke("predict", table, "--run", run.path, "-o", tmp_path / name)
-    assert done.stderr.endswith(f"{name}: 5 rows written\n")
+    assert f"{name}: 5 rows written\n" in done.stderr
     written = open_table(tmp_path / name, ["text"])
     assert written.columns == ("id", "text", "note", *ADDED)
     restored = written.read(["id", "text", "note"]).to_pylist()
@@ -155,6 +157,41 @@ def test_probabilities_are_numbers_in_json_lines_and_parquet(
     assert parquet.read_table(tmp_path / "empty.parquet").num_rows == 0
 
 
+def test_several_labels_are_lists_except_in_text_tables(
+    runs: dict[str, Run], tmp_path: Path, invoke: Invoke
+) -> None:
+    texts = [("b c 3",), ("a 7",), ("7",)]
+    path, run = write_csv(tmp_path / "in.csv", ["text"], texts), runs["multilabel"]
+    for name in ("out.csv", "out.tsv", "out.jsonl", "out.parquet"):
+        invoke("predict", path, "--run", run.path, "-o", tmp_path / name, "--best", 1)
+    header, *rows = read_csv(tmp_path / "out.csv")
+    assert header[1:3] == ["prediction", "probability"]
+    joined = [row[1] for row in rows]
+    assert joined == ["b|c", "a", ""]
+    assert re.fullmatch(r"0\.\d{6}\|0\.\d{6}", rows[0][2])
+    lines = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
+    listed = [json.loads(line) for line in lines]
+    assert [row["prediction"] for row in listed] == [["b", "c"], ["a"], []]
+    assert [f"{number:.6f}" for number in listed[0]["probability"]] == rows[0][2].split("|")
+    table = parquet.read_table(tmp_path / "out.parquet")
+    assert table["prediction"].type == pa.list_(pa.string())
+    assert table["prediction"].to_pylist() == [row["prediction"] for row in listed]
+    assert table["probability"].to_pylist() == [row["probability"] for row in listed]
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.tsv", "out.jsonl", "out.parquet"])
+def test_predicted_labels_can_be_read_as_labels(
+    runs: dict[str, Run], tmp_path: Path, invoke: Invoke, name: str
+) -> None:
+    path, out = write_csv(tmp_path / "in.csv", ["text"], [("b c 3",), ("a 7",)]), tmp_path / name
+    run = runs["multilabel"]
+    invoke("predict", path, "--run", run.path, "-o", out)
+    config = run.config().data.model_copy(update={"label": "prediction"})
+    targets, unknown = run.classifier().labels.encode(read_labels(out, config), config)
+    assert targets.tolist() == [[0, 1, 1], [1, 0, 0]]
+    assert unknown == {}
+
+
 def test_compressed_output_is_reproducible(
     run: Run, table: Path, tmp_path: Path, invoke: Invoke
 ) -> None:
@@ -202,8 +239,8 @@ def test_a_signal_to_stop_leaves_no_draft(run: Run, tmp_path: Path, number: str)
 @pytest.mark.parametrize(
     ("out", "fault"),
     [
-        ("out.txt", "unknown kind of table"),
-        ("out.parquet.gz", "unknown kind of table"),
+        ("out.txt", "unknown file extension"),
+        ("out.parquet.gz", "unknown file extension"),
         ("no/out.csv", "cannot be written: No such file or directory"),
     ],
 )

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-import click
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from embedclf.cli.console import Display
-from embedclf.cli.predict_progress import PredictProgress
 from embedclf.data.labels import Labels
-from embedclf.inference.predict import PredictionProgress, Predictor
+from embedclf.data.tables import open_table
+from embedclf.inference.predict import PredictionRequest, Predictor, predict
 from embedclf.model.classifier import Classifier
 from embedclf.model.weights import Weights
 from embedclf.system.arrow import Batch, text_column
+from embedclf.system.progress import listening
 from embedclf.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from embedclf.runs.run import Run
+    from embedclf.system.progress import Activity
     from tests.conftest import Invoke
 
 
@@ -42,12 +41,16 @@ def test_single_texts_are_printed_as_table_or_json(run: Run, invoke: Invoke) -> 
     assert [row["text"] for row in printed["predictions"]] == list(texts[1::2])
 
 
-def test_several_labels_are_joined_by_a_separator(runs: dict[str, Run], invoke: Invoke) -> None:
-    run = runs["multilabel"].path
-    printed = json.loads(invoke("predict", "-t", "b c 3", "--run", run, "--json").stdout)
-    (row,) = printed["predictions"]
-    assert row["prediction"] == "b|c"
-    assert len(row["probability"].split("|")) == 2
+def test_several_labels_are_a_list_in_json(runs: dict[str, Run], invoke: Invoke) -> None:
+    args = ("predict", "-t", "b c 3", "-t", "7", "--run", runs["multilabel"].path)
+    for extra in ((), ("--best", "2"), ("--all-probabilities",)):
+        several, none = json.loads(invoke(*args, "--json", *extra).stdout)["predictions"]
+        assert several["prediction"] == ["b", "c"]
+        assert [type(probability) for probability in several["probability"]] == [float, float]
+        assert (none["prediction"], none["probability"]) == ([], [])
+    lines = invoke(*args).stdout.splitlines()
+    assert lines[2].startswith("b, c ")
+    assert lines[3].startswith("– ")
 
 
 def test_control_characters_are_escaped_on_a_terminal(run: Run, invoke: Invoke) -> None:
@@ -58,15 +61,15 @@ def test_control_characters_are_escaped_on_a_terminal(run: Run, invoke: Invoke) 
 def test_top_k_cannot_exceed_the_number_of_labels(run: Run, invoke: Invoke) -> None:
     stderr = invoke("predict", "-t", "x", "-k", "3", "--run", run.path, status=2).stderr
     assert "-k 3: " in stderr
-    assert "knows 2 labels; ask for fewer" in stderr
+    assert "has only 2 labels; ask for fewer" in stderr
 
 
 @pytest.mark.parametrize(
     ("args", "fault"),
     [
-        ([], "Give one of INPUT, - for standard input, and -t TEXT;"),
-        (["-", "-t", "x"], "Give one of INPUT, - for standard input, and -t TEXT;"),
-        (["-t", "x", "--json", "-o", "x.csv"], "Give -o or --json, not both;"),
+        ([], "pass a file, - for standard input, or -t TEXT;"),
+        (["-", "-t", "x"], "-t is a text to classify, not a column "),
+        (["-t", "x", "--json", "-o", "x.csv"], "pass -o or --json, not both;"),
     ],
 )
 def test_exactly_one_input_and_one_output_are_accepted(
@@ -102,15 +105,15 @@ def logit(*probabilities: float) -> list[float]:
 
 
 def test_the_probability_is_that_of_the_predicted_labels() -> None:
-    def predict_one(task: Any, logits: list[float]) -> tuple[str, float | str]:
+    def predict_one(task: Any, logits: list[float]) -> tuple[Any, Any]:
         (row,) = predict_rows(make_predictor(task, [logits]), "w0")
         return row["prediction"], row["probability"]
 
     assert predict_one("binary", logit(0.25)) == ("a", 0.75)
     assert predict_one("binary", logit(0.75)) == ("b", 0.75)
     assert predict_one("multiclass", [math.log(p) for p in (0.2, 0.5, 0.3)]) == ("b", 0.5)
-    assert predict_one("multilabel", logit(0.6, 0.1, 0.9)) == ("a|c", "0.600000|0.900000")
-    assert predict_one("multilabel", logit(0.1, 0.1, 0.1)) == ("", "")
+    assert predict_one("multilabel", logit(0.6, 0.1, 0.9)) == (["a", "c"], [0.6, 0.9])
+    assert predict_one("multilabel", logit(0.1, 0.1, 0.1)) == ([], [])
 
 
 def test_rows_of_a_batch_keep_their_own_labels() -> None:
@@ -118,7 +121,7 @@ def test_rows_of_a_batch_keep_their_own_labels() -> None:
         "multilabel", [logit(0.9, 0.1, 0.9), logit(0.1, 0.1, 0.1), logit(0.1, 0.9, 0.1)]
     )
     rows = predict_rows(predictor, "w1", "w0", "w1", "w2", "w0", "w1")
-    assert [row["prediction"] for row in rows] == ["", "a|c", "", "b", "a|c", ""]
+    assert [row["prediction"] for row in rows] == [[], ["a", "c"], [], ["b"], ["a", "c"], []]
 
 
 def test_all_probabilities_and_the_top_labels_are_added_if_asked_for() -> None:
@@ -138,6 +141,7 @@ def test_all_probabilities_and_the_top_labels_are_added_if_asked_for() -> None:
         "best_2_probability",
         "truncated",
         "unknown_share",
+        "no_known_token",
     ]
     assert list(row.values())[3:9] == [0.75, 0.25, "a", 0.75, "b", 0.25]
 
@@ -148,45 +152,73 @@ def test_the_top_label_of_a_tie_is_the_predicted_one() -> None:
 
 
 def test_truncated_texts_and_unknown_tokens_are_marked() -> None:
-    rows = predict_rows(make_predictor("binary", [logit(0.9)]), "w0", "w0 x", "x y z", "")
-    assert [row["truncated"] for row in rows] == [False, False, True, False]
-    assert [row["unknown_share"] for row in rows] == [0.0, 0.5, 1.0, 0.0]
+    texts = ("w0", "w0 x", "x y z", "", "x y w0")
+    rows = predict_rows(make_predictor("binary", [logit(0.9)]), *texts)
+    assert [row["truncated"] for row in rows] == [False, False, True, False, True]
+    assert [row["unknown_share"] for row in rows] == [0.0, 0.5, 1.0, 1.0, 0.666667]
+    # The network reads two tokens, so it does not see the known one of the last text
+    assert [row["no_known_token"] for row in rows] == [False, False, True, True, True]
 
 
-def test_plain_progress_is_a_line_with_rows_and_the_time_left(
-    capsys: pytest.CaptureFixture[str],
+def test_texts_without_a_known_token_are_marked_on_a_terminal(run: Run, invoke: Invoke) -> None:
+    texts = ("-t", "great", "-t", "qwx zzv", "-t", "", "-t", "qwx " * 9)
+    done = invoke("predict", *texts, "--run", run.path)
+    header, _, *rows = map(str.split, done.stdout.splitlines())
+    assert header[2:] == ["OOV", "note", "text"]
+    assert [" ".join(row[2:]) for row in rows] == [
+        "0.0% great",
+        "100.0% no known token qwx zzv",
+        "100.0% no known token",
+        f"100.0% truncated, no known token {' '.join(['qwx'] * 9)}",
+    ]
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.tsv", "out.jsonl", "out.parquet"])
+def test_texts_without_a_known_token_are_marked_in_files(
+    run: Run, table: Path, tmp_path: Path, invoke: Invoke, name: str
 ) -> None:
-    with click.Context(click.Command("predict")):
-        show = PredictProgress(Display("plain"), plain_seconds=0.0)
-    show(PredictionProgress(rows=1_200, fraction_read=0.5))
-    show(PredictionProgress(rows=2_400, fraction_read=1.0))
-    first, last = capsys.readouterr().err.splitlines()
-    assert re.fullmatch(r"1,200 rows  [\d,]+ rows/s  0 s left", first)
-    assert re.fullmatch(r"2,400 rows  [\d,]+ rows/s  0 s left", last)
+    done = invoke("predict", table, "--run", run.path, "-o", tmp_path / name)
+    assert done.stderr.splitlines()[1:] == [
+        f"{tmp_path / name}: 5 rows written",
+        "3 rows have no known token: their prediction is the model's default",
+    ]
+    rows = open_table(tmp_path / name, ["no_known_token"]).read(["no_known_token"])
+    marked = rows.column("no_known_token").to_pylist()
+    assert marked == ["false", "true", "false", "true", "true"]
+    stderr = invoke("predict", table, "--run", run.path, "-o", tmp_path / name, "-q").stderr
+    assert stderr == ""
 
 
-def test_a_short_prediction_shows_no_plain_line(
+def test_texts_without_a_known_token_are_marked_on_standard_output(
+    run: Run, invoke: Invoke
+) -> None:
+    args = ("predict", "-", "--run", run.path, "-q")
+    lines = invoke(*args, text="great\nqwx\n").stdout.splitlines()
+    assert [line.rpartition(",")[2] for line in lines] == ["no_known_token", "false", "true"]
+    printed = json.loads(invoke(*args, "--json", text="great\nqwx\n").stdout)["predictions"]
+    assert [row["no_known_token"] for row in printed] == [False, True]
+    stderr = invoke(*args[:-1], text="qwx\n").stderr
+    assert stderr == "1 row has no known token: its prediction is the model's default\n"
+
+
+def test_progress_counts_the_rows_and_knows_the_fraction_of_the_table(
+    run: Run, table: Path, tmp_path: Path
+) -> None:
+    activities: list[Activity | None] = []
+    with listening(activities.append):
+        summary = predict(run, table, PredictionRequest(output=tmp_path / "o.csv"))
+    (predicting,) = (each for each in activities if each is not None and each.unit == "rows")
+    assert (predicting.name, predicting.done) == ("predicting", summary.row_count)
+    assert predicting.fraction == 1.0
+
+
+def test_a_short_prediction_shows_no_rate(
     run: Run, table: Path, tmp_path: Path, invoke: Invoke
 ) -> None:
     done = invoke("predict", table, "--run", run.path, "-o", tmp_path / "o.csv", "--progress=plain")
+    assert "predicting" in done.stderr
     assert "rows/s" not in done.stderr
-
-
-def test_a_bar_is_shown_on_a_terminal(run: Run, table: Path) -> None:
-    pty = pytest.importorskip("pty")
-    leader, follower = pty.openpty()
-    command = [sys.executable, "-m", "embedclf", "predict", str(table), "--run", str(run.path)]
-    subprocess.run(
-        [*command, "-o", str(table.parent / "o.csv")],
-        stderr=follower,
-        check=True,
-        env={**os.environ, "TERM": "xterm"},
-    )
-    os.close(follower)
-    shown = os.read(leader, 1 << 16).decode()
-    os.close(leader)
-    assert re.search(r"5 rows {2}[\d,]+ rows/s", shown)
-    assert shown.splitlines()[-1].endswith("o.csv: 5 rows written")
 
 
 def test_prediction_needs_no_tensorflow(run: Run, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_values_that_json_lacks_become_null_or_text(
     stderr = invoke(
         "predict", tmp_path / "raw.parquet", "--run", run.path, "-o", tmp_path / "o.jsonl", status=1
     ).stderr
-    assert "column 'raw' holds bytes, which JSON cannot; write Parquet" in stderr
+    assert "column 'raw' holds bytes, which JSON has no type for; write Parquet" in stderr
     assert (row["x"], row["deep"]) == (None, [1.0, None])
     assert isinstance(row["at"], str)
 
@@ -91,4 +91,4 @@ def test_formulas_are_escaped_if_asked_for(run: Run, tmp_path: Path, invoke: Inv
     stderr = invoke(
         "predict", path, "--run", run.path, "-o", json_out, "--safe-csv", status=2
     ).stderr
-    assert "--safe-csv goes with CSV and TSV" in stderr
+    assert "--safe-csv applies only to CSV and TSV" in stderr

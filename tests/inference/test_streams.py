@@ -71,7 +71,9 @@ def test_empty_input_gives_an_empty_table(run: Run, tmp_path: Path, invoke: Invo
 
 def test_undecodable_input_is_reported_with_its_line(run: Run, invoke: Invoke) -> None:
     stderr = invoke("predict", "-", "--run", run.path, text=b"a\n\xff\n", status=1).stderr
-    assert stderr == ("embedclf: standard input:2: not utf-8; name its --encoding\n")
+    assert stderr == (
+        "embedclf: standard input:2: not utf-8; name the encoding, such as --encoding cp1252\n"
+    )
     invoke("predict", "-", "--run", run.path, "--encoding", "latin-1", text=b"a\n\xff\n")
     args = ("predict", "-", "--run", run.path, "--encoding", "utf-7")
     stderr = invoke(*args, text=b"+2AA-\n", status=1).stderr

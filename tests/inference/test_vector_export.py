@@ -90,7 +90,7 @@ def test_tensorboard_opens_the_folder(runs: dict[str, Run], invoke: Invoke, tmp_
     assert head[0] == "token\tcount\ttowards\tpush"
     assert head[1].split("\t")[0] == embeddings.tokenizer.tokens[0]
     args = ("--format", "tsv", "-o", folder, "--run", runs["multilabel"].path)
-    assert "is there already" in invoke("embeddings", "export", *args, status=2).stderr
+    assert "already exists" in invoke("embeddings", "export", *args, status=2).stderr
 
 
 def test_npz_and_parquet_hold_names_counts_and_vectors(
@@ -99,7 +99,7 @@ def test_npz_and_parquet_hold_names_counts_and_vectors(
     invoke("train", "binary.yaml", "-q", "-s", "text.ngrams=2", "-s", "model.pooling=sqrt")
     run = Run.open(workplace / "runs" / "binary-1")
     embeddings = Embeddings.from_run(run)
-    file = export_vectors(run, invoke, "npz", tmp_path / "vectors.npz", "--phrases")
+    file = export_vectors(run, invoke, "npz", tmp_path / "vectors.npz", "--ngrams")
     with np.load(file, allow_pickle=False) as columns:
         assert len(columns["tokens"]) == embeddings.tokenizer.vocabulary_rows - 2
         assert (columns["vectors"] == embeddings.weights.embedding[2:]).all()
@@ -111,7 +111,7 @@ def test_npz_and_parquet_hold_names_counts_and_vectors(
         assert columns["pushes"][row].tolist() == pytest.approx(
             list(entry.label_contributions.values())
         )
-    args = ("embeddings", "analogy", "it was", "great", "awful", "--run", run.path, "--phrases")
+    args = ("embeddings", "analogy", "it was", "great", "awful", "--run", run.path, "--ngrams")
     assert "cosine" in invoke(*args).stdout
     table = parquet.read_table(
         export_vectors(run, invoke, "parquet", tmp_path / "v.parquet")

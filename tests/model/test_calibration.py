@@ -1,4 +1,4 @@
-"""Calibrated probabilities come true as often as they predict, in the run as in Keras."""
+"""Calibrated probabilities match observed frequencies, in the run as in Keras."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from embedclf.config.schema import ModelConfig
+from embedclf.config.sections import ModelConfig
 from embedclf.data.labels import Labels, Task
 from embedclf.model import network
 from embedclf.model.backend import keras

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedclf.config.schema import ModelConfig
+from embedclf.config.sections import ModelConfig
 from embedclf.model.backend import keras
 from embedclf.model.classifier import Classifier
 from embedclf.model.weights import read_weights

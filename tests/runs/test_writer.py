@@ -43,6 +43,6 @@ def test_an_output_created_in_the_meantime_is_not_overwritten(tmp_path: Path) ->
     target = tmp_path / "mine"
     with draft_run(target) as draft:
         target.mkdir()
-        with pytest.raises(RunError, match="exists by now"):
+        with pytest.raises(RunError, match="was created during training"):
             draft.publish({}, "x", target)
     assert list(tmp_path.iterdir()) == [target]

@@ -29,7 +29,7 @@ def test_values_that_are_not_texts_are_refused() -> None:
     with pytest.raises(UnicodeEncodeError):
         text_column(["\ud800"])
     assert len(text_column(["ab", "cd"], max_bytes=4)) == 2
-    with pytest.raises(OverflowError, match="pass it in parts"):
+    with pytest.raises(OverflowError, match="pass it in several calls"):
         text_column(["ab", "cd"], max_bytes=3)
 
 

@@ -61,12 +61,12 @@ def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
 def test_an_existing_file_is_not_overwritten(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     create_text(target, "first\n")
-    with pytest.raises(DataError, match=r"a\.txt: is there already; name another file, or move it"):
+    with pytest.raises(DataError, match=r"a\.txt: already exists; name another file, or move it"):
         create_text(target, "second\n")
     assert target.read_text() == "first\n"
     link = tmp_path / "link.txt"
     link.symlink_to(tmp_path / "nowhere")
-    with pytest.raises(DataError, match="is there already"):
+    with pytest.raises(DataError, match="already exists"):
         create_text(link, "third\n")
     assert sorted(tmp_path.iterdir()) == [target, link]
 

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedclf.config.schema import TextConfig
+from embedclf.config.sections import TextConfig
 from embedclf.system.arrow import text_column
 from embedclf.text.ngrams import Ngrams, fit_ngrams, pad_texts
 from embedclf.text.tokenizer import Tokenizer

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedclf.config.schema import TextConfig
+from embedclf.config.sections import TextConfig
 from embedclf.text.tokenizer import Tokenizer
 from embedclf.text.tokens import normalize, tokenize
 

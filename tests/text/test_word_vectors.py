@@ -146,7 +146,7 @@ def test_numbers_that_are_not_finite_are_refused_with_their_line(
 ) -> None:
     path = written(tmp_path, f"3 2\na 1 2\nb {fault} 4\nc 5 6\n")
     for size in (4, 1 << 20):
-        with pytest.raises(DataError, match=r"v\.txt:3: not all are finite numbers; mend"):
+        with pytest.raises(DataError, match=r"v\.txt:3: not all are finite numbers; fix the line"):
             read(path, "a", "b", block_bytes=size)
     assert read(path, "a", "c").rows.tolist() == [[1, 2], [5, 6]]
 
@@ -155,22 +155,22 @@ def test_numbers_that_are_not_finite_are_refused_with_their_line(
 def test_too_few_numbers_are_refused_with_their_line(tmp_path: Path, line: str, count: int) -> None:
     path = written(tmp_path, f"a 1 2\n{line}\nc 5 6\n")
     for size in (4, 1 << 20):
-        with pytest.raises(DataError, match=rf"v\.txt:2: {count} of 2 numbers; mend the line"):
+        with pytest.raises(DataError, match=rf"v\.txt:2: has {count} of 2 numbers; fix the line"):
             read(path, "b", block_bytes=size)
 
 
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (b"", r"v\.txt: empty; word vectors in text form are"),
+        (b"", r"v\.txt: empty; each line must have"),
         (b"\n", r"v\.txt: empty"),
-        (b"text,label\nfine,1\n", r"v\.txt:1: not a word and its numbers; .*converted"),
-        (b"a\n", r"v\.txt:1: not a word and its numbers"),
+        (b"text,label\nfine,1\n", r"v\.txt:1: not a word vector; .*convert"),
+        (b"a\n", r"v\.txt:1: not a word vector"),
         (b"3 2\na \x00\x01\x02\x03 b\x99\n", r"v\.txt:2: not a word and 2 numbers; .* binary"),
         (b"3 0\na 1\n", r"v\.txt:2: not a word and 0 numbers"),
         (b"3 4\na 1 2\n", r"v\.txt:2: not a word and 4 numbers"),
-        (b"PK\x03\x04zip", r"v\.txt: a zip archive; unpack it"),
-        (gzip.compress(b"a 1 2\n", mtime=0), r"v\.txt: packed by gzip; let its name end in \.gz"),
+        (b"PK\x03\x04zip", r"v\.txt: a zip archive; unzip it"),
+        (gzip.compress(b"a 1 2\n", mtime=0), r"v\.txt: compressed by gzip; add \.gz to its name"),
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, content: bytes, fault: str) -> None:
@@ -179,7 +179,9 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes, fault: str) -> 
 
 
 def test_a_file_that_ends_too_early_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"v\.txt:1: promises 7 words, and there are 3; fetch"):
+    with pytest.raises(
+        DataError, match=r"v\.txt:1: the header says 7 words, but the file has 3; download it"
+    ):
         read(written(tmp_path, f"7 2\n{LINES}"), "a")
     packed = gzip.compress(("".join(f"w{n} {n} 0.5\n" for n in range(9999))).encode())
     with pytest.raises(DataError, match=r"v\.gz: cannot be read"):
@@ -190,7 +192,7 @@ def test_a_file_that_ends_too_early_is_refused(tmp_path: Path) -> None:
 
 def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
     path = written(tmp_path, LINES + "d" * (1 << 22))
-    with pytest.raises(DataError, match=re.escape(":4: a line without an end")):
+    with pytest.raises(DataError, match=re.escape(":4: line too long")):
         read(path, "a", block_bytes=1 << 16)
 
 

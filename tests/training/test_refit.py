@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from embedclf.evaluation.scored_rows import REFIT_CAUTION, VALIDATION_CAUTION
 from embedclf.runs.history import Epoch, RefitStarted, Resumed, Step, read_epochs
 from embedclf.runs.run import Run
 from embedclf.training.train import train as train_run
-from tests.conftest import GOOD, reviews, write_csv
+from tests.conftest import GOOD, reviews, unwrapped, write_csv
 from tests.training.test_checkpoints import FLAGS as LONG
 from tests.training.test_checkpoints import checkpoints, kill_after_a_checkpoint
 from tests.training.test_train import weights_of
@@ -125,8 +126,8 @@ def test_validation_rows_are_scored_by_the_network_that_has_not_seen_them(
     evaluation = json.loads(invoke("evaluate", "--run", refitted.path, "--json").stdout)
     measured = refitted.metrics()["validation"]["scores"]
     assert {name: evaluation["scores"][name] for name in measured} == pytest.approx(measured)
-    assert "before it was trained on these, too" in evaluation["caution"]
-    assert "144 training rows" in evaluation["baselines"]["tf-idf"]["told"]
+    assert "measured before the refit on all rows" in evaluation["caution"]
+    assert "144 training rows" in evaluation["baselines"]["tf-idf"]["description"]
 
 
 def test_other_rows_are_scored_by_the_refitted_network(
@@ -139,7 +140,7 @@ def test_other_rows_are_scored_by_the_refitted_network(
     y_true = np.array([label == "pos" for _, label in reviews(40)])
     loss = -np.log(np.where(y_true, y_prob, 1 - y_prob)).mean()
     assert evaluation["scores"]["log_loss"] == pytest.approx(float(loss), abs=1e-5)
-    assert "160 training rows" in evaluation["baselines"]["tf-idf"]["told"]
+    assert "160 training rows" in evaluation["baselines"]["tf-idf"]["description"]
 
 
 def test_test_rows_are_scored_by_the_refitted_network_with_validated_thresholds(
@@ -183,7 +184,7 @@ def test_a_full_disk_during_a_refit_keeps_the_validated_network(
     run = Run.open(train(workplace, on_event=on_event).path)
     assert not run.refitted
     stdout = invoke("summary", run.path).stdout
-    assert "not made: scratch files: No space left on device; the run is what was learned" in stdout
+    assert "not done: scratch files: No space left on device; kept the network" in stdout
 
 
 def test_a_damaged_refit_checkpoint_loses_nothing_of_the_first_training(workplace: Path) -> None:
@@ -225,7 +226,7 @@ def test_ctrl_c_during_a_refit_keeps_the_validated_network(workplace: Path, invo
         run.classifier().tokenizer.tokens
     )
     stdout = invoke("summary", run.path).stdout
-    assert "refit           not made: interrupted by Ctrl-C; the run is what was learned" in stdout
+    assert "refit           not done: interrupted by Ctrl-C; kept the network" in stdout
     assert json.loads(invoke("evaluate", "--run", run.path, "--json").stdout)["scores"]
 
 
@@ -283,7 +284,7 @@ def test_a_diverging_refit_keeps_the_validated_network(workplace: Path) -> None:
     )
     assert not Run.open(run.path).refitted
     missing = run.record["refit"]["missing"]
-    assert "epoch 1: the loss is no longer a number (training nan); lower" in missing
+    assert "epoch 1: the loss is not finite (training nan); lower" in missing
 
 
 def test_a_killed_refit_resumes_to_the_same_weights(workplace: Path, invoke: Invoke) -> None:
@@ -292,7 +293,7 @@ def test_a_killed_refit_resumes_to_the_same_weights(workplace: Path, invoke: Inv
     invoke("train", "binary.yaml", *flags, "-o", "unbroken", "-q")
     kill_after_a_checkpoint(workplace, *flags, epochs=0, kind="*-refit")
     done = invoke("train", "binary.yaml", *flags, "-o", "runs/resumed", "--resume")
-    assert done.stderr.count("goes on         after epoch") == 2
+    assert done.stderr.count("resume          after epoch") == 2
     one, other = (Run.open(workplace / name) for name in ("unbroken", "runs/resumed"))
     assert weights_of(one) == weights_of(other)
     assert one.metrics() == other.metrics()
@@ -302,7 +303,7 @@ def test_a_killed_refit_resumes_to_the_same_weights(workplace: Path, invoke: Inv
 def test_refit_with_a_validation_table_is_refused(workplace: Path, invoke: Invoke) -> None:
     flags = ("-s", "data.validation=binary-test.csv", "-s", "training.refit=true")
     stderr = invoke("train", "binary.yaml", *flags, status=2).stderr
-    assert "training.refit goes with a share of the rows in data.validation" in stderr
+    assert "training.refit: refit needs validation rows held out from data.train" in stderr
     assert not (workplace / "runs").exists()
 
 
@@ -322,38 +323,40 @@ def test_a_refitted_run_is_compared_by_its_validated_network(
     invoke("train", project / "binary.yaml", *flags)
     done = invoke("compare", "runs/binary-1", refitted.path, "--json")
     comparison = json.loads(done.stdout)
-    assert comparison["mended"] == comparison["broken"] == 0
+    assert comparison["fixed"] == comparison["broken"] == 0
     assert comparison["scores"][0] == comparison["scores"][1]
     assert comparison["cautions"] == [VALIDATION_CAUTION, f"{VALIDATION_CAUTION}; {REFIT_CAUTION}"]
-    stdout = invoke("compare", "runs/binary-1", refitted.path).stdout
-    assert f"of these rows and the second: {VALIDATION_CAUTION}; {REFIT_CAUTION}\n" in stdout
-    assert f"scores others; {REFIT_CAUTION}\n" in invoke("threshold", "--run", refitted.path).stdout
+    stdout = unwrapped(invoke("compare", "runs/binary-1", refitted.path).stdout)
+    assert f"caution second run: {VALIDATION_CAUTION}; {REFIT_CAUTION} " in stdout
+    stdout = unwrapped(invoke("threshold", "--run", refitted.path).stdout)
+    assert stdout.endswith(f"chose the threshold; {REFIT_CAUTION}")
 
 
 @pytest.mark.usefixtures("workplace")
 def test_train_summary_and_report_mention_the_refit(invoke: Invoke) -> None:
     done = invoke("train", "binary.yaml", *FLAGS, "--progress", "plain")
-    assert "anew on all 160 rows\n" in done.stderr
-    assert "anew on all 160 rows; validation scores are those from before" in done.stdout
-    assert "anew on all 160 rows" in invoke("summary", "runs/binary-1").stdout
-    assert "anew on all 160 rows" in invoke("report", "-o", "-").stdout
+    assert re.search(r"refit +\d+ epochs? on all 160 rows\n", done.stderr)
+    refit = r"refit +on all 160 rows for \d+ epochs? in \S+; validation scores are from before the"
+    assert re.search(refit, done.stdout)
+    assert re.search(refit, invoke("summary", "runs/binary-1").stdout)
+    assert "on all 160 rows" in invoke("report", "-o", "-").stdout
 
 
 def test_the_report_of_a_refitted_run_says_which_network_its_scores_are_of(
     refitted: Run, invoke: Invoke
 ) -> None:
     stdout = invoke("report", "--run", refitted.path, "-o", "-").stdout
-    assert f"Of these rows: {VALIDATION_CAUTION}; {REFIT_CAUTION}; those of a test table" in stdout
+    assert f"{VALIDATION_CAUTION}; {REFIT_CAUTION}"[1:] in stdout  # its first letter is a capital
 
 
 def test_init_proposes_a_refit_if_many_rows_are_held_out(workplace: Path, invoke: Invoke) -> None:
-    def proposed(*args: object) -> bool | None:
+    def proposed(*args: object) -> bool:
         proposal = json.loads(invoke("init", *args, "-o", "-", "-q", "--json").stdout)
-        value: bool | None = proposal["settings"].get("training.refit", {}).get("value")
+        value: bool = proposal["settings"]["training.refit"]["value"]
         return value
 
     assert proposed("binary.csv") is True
-    assert proposed("binary.csv", "--validation", "binary-test.csv") is None
+    assert proposed("binary.csv", "--validation", "binary-test.csv") is False
     many = [(f"{text} {n}", label) for n in range(200) for text, label in reviews(150)]
     write_csv(workplace / "many.csv", ["text", "label"], many)
-    assert proposed("many.csv") is None
+    assert proposed("many.csv") is False

@@ -145,7 +145,7 @@ def test_validation_labels_without_training_rows_are_refused(workplace: Path) ->
     write_csv(workplace / "valid.csv", ["text", "label"], [("a", "posi"), ("b", "neg")])
     config = load_config(workplace / "binary.yaml", ["data.validation=valid.csv"])
     with pytest.raises(
-        DataError, match=r"no training row has label 'posi' \(rows here: 1; .*did you mean 'pos'\?"
+        DataError, match=r"no training row has label 'posi' \(1 row here.*did you mean 'pos'\?"
     ):
         prepare_dataset(config)
 
@@ -153,7 +153,9 @@ def test_validation_labels_without_training_rows_are_refused(workplace: Path) ->
 def test_too_few_rows_to_validate_on_are_refused(workplace: Path) -> None:
     write_csv(workplace / "few.csv", ["text", "label"], [("a", "x"), ("b", "y")])
     config = load_config(workplace / "binary.yaml", ["data.train=few.csv", "data.test=null"])
-    with pytest.raises(DataError, match=r"2 rows of 2 different texts leave none to validate on"):
+    with pytest.raises(
+        DataError, match=r"too few texts to hold out validation rows .of 2 different texts"
+    ):
         prepare_dataset(config)
 
 
@@ -161,12 +163,12 @@ def test_texts_without_a_token_are_refused(workplace: Path) -> None:
     rows = [("!" * n, "xy"[n % 2]) for n in range(40)]
     write_csv(workplace / "blank.csv", ["text", "label"], rows)
     config = load_config(workplace / "binary.yaml", ["data.train=blank.csv", "data.test=null"])
-    with pytest.raises(DataError, match="no text holds a token"):
+    with pytest.raises(DataError, match="no text has a token"):
         prepare_dataset(config)
 
 
 def test_a_class_weight_for_an_unknown_label_is_refused(workplace: Path) -> None:
-    for given, hint in (("psi", "did you mean 'pos'?"), ("zz", "there are neg, pos")):
+    for given, hint in (("psi", "did you mean 'pos'?"), ("zz", "labels: neg, pos")):
         config = load_config(workplace / "binary.yaml", [f"training.class_weight={{{given}: 2}}"])
         with pytest.raises(ConfigError, match="no training row has label") as caught:
             prepare_dataset(config)
@@ -263,7 +265,7 @@ def test_a_run_never_overwrites_another(workplace: Path) -> None:
     run = train.train(config, name="x", output=workplace / "deep" / "mine")
     assert run.path == workplace / "deep" / "mine"
     assert run.config() == config
-    with pytest.raises(RunError, match="exists; a run never overwrites"):
+    with pytest.raises(RunError, match="already exists; choose another path with -o"):
         train.train(config, name="x", output=workplace / "deep" / "mine")
 
 
@@ -282,7 +284,7 @@ def test_a_tensorboard_log_has_train_and_validation_events(workplace: Path) -> N
 
 def test_an_unwritable_tensorboard_log_is_refused_before_training(workplace: Path) -> None:
     config = load_config(workplace / "binary.yaml")
-    with pytest.raises(TrainingError, match=r"binary\.csv/log: cannot hold a log"):
+    with pytest.raises(TrainingError, match=r"--tensorboard .*binary\.csv/log: Not a directory"):
         train.train(config, name="x", tensorboard=workplace / "binary.csv" / "log")
 
 
@@ -298,7 +300,7 @@ def test_a_missing_gpu_is_refused(workplace: Path) -> None:
     checkpoint.parent.mkdir()
     checkpoint.touch()
     events: list[TrainEvent] = []
-    with pytest.raises(TrainingError, match="TensorFlow sees none"):
+    with pytest.raises(TrainingError, match="TensorFlow finds no GPU"):
         train.train(config, name="x", on_event=events.append, resume=True)
     assert [type(event).__name__ for event in events] == ["Dataset", "Coverage"]
     assert checkpoint.exists()  # it can be resumed where there is a GPU

@@ -41,11 +41,11 @@ def config_of(tmp_path: Path, tune: str) -> Config:
 @pytest.mark.parametrize(
     ("tune", "fault"),
     [
-        ("{learning_rate: [1]}", "2:8: tune.learning_rate: unknown key here; did you mean 'tune."),
+        ("{learning_rate: [1]}", "2:8: tune.learning_rate: unknown key; did you mean 'tune."),
         ("{model: {poling: [max]}}", "2:16: tune.model.poling: unknown key; did you mean 'pool"),
         ("{model: {epochs: [3]}}", "did you mean 'tune.training.epochs'?"),
-        ("{training: {device: [cpu]}}", "tune.training.device: unknown key; known are epochs"),
-        ("{seed: [1]}", "tune.seed: unknown key; known are text, model, training"),
+        ("{training: {device: [cpu]}}", "tune.training.device: unknown key; valid keys: epochs"),
+        ("{seed: [1]}", "tune.seed: unknown key; valid keys: text, model, training"),
         (
             "{model: {pooling: [max, mx]}}",
             "pooling.1: must be one of flatten, average, max, sqrt",
@@ -54,10 +54,13 @@ def config_of(tmp_path: Path, tune: str) -> Config:
         ("{model: {pooling: []}}", "must have at least 1 item"),
         ("{model: {pooling: {low: 1, high: 2}}}", "pooling: must be a list of values"),
         ("{model: {dropout: {low: 0.5, high: 1.5}}}", "dropout.high: must be less than 1, not 1.5"),
-        ("{model: {dropout: {low: 0.5, high: 0.5}}}", "dropout: low must be below high"),
-        ("{model: {dropout: {low: 0, hihg: 0.5}}}", "or a range such as {low: 1, high: 8}"),
-        ("{model: {dropout: {low: 0, high: 0.5, log: true}}}", "log needs a low above 0"),
-        ("{model: {dropout: {low: 0, high: 0.5, step: 0.7}}}", "step must be above 0 and lead"),
+        ("{model: {dropout: {low: 0.5, high: 0.5}}}", "dropout: low must be less than high"),
+        (
+            "{model: {dropout: {low: 0, hihg: 0.5}}}",
+            "must be a list of values, or a range: {low: 1, high: 8}",
+        ),
+        ("{model: {dropout: {low: 0, high: 0.5, log: true}}}", "log: true needs low above 0"),
+        ("{model: {dropout: {low: 0, high: 0.5, step: 0.7}}}", "step must be above 0 and at most"),
         ("{text: {sequence_length: {low: 1.5, high: 9}}}", "low: must be a whole number, not 1.5"),
         ("{text: {sequence_length: 9}}", "must be a list of values, or a range"),
         ("{text: {vocabulary_size: [100, 2]}}", "vocabulary_size.1: must be greater than or equal"),

@@ -315,7 +315,7 @@ def test_the_study_of_something_else_is_refused(
         pass
     with (
         pytest.raises(
-            TuningError, match=f"holds a study of another {difference}; name another folder"
+            TuningError, match=f"this study has another {difference}; name another folder"
         ),
         study_in(tmp_path, **identity),
     ):
@@ -330,13 +330,13 @@ def test_a_folder_that_cannot_hold_a_study_is_one_line(tmp_path: Path) -> None:
     ):
         pass
     with (
-        pytest.raises(TuningError, match="name a folder that can be written to with -o"),
+        pytest.raises(TuningError, match="name a writable folder with -o"),
         study_in(tmp_path / "study.db"),
     ):
         pass
     (tmp_path / "s" / ".lock").mkdir(parents=True)
     with (
-        pytest.raises(TuningError, match=r"\.lock: Is a directory; name a folder that can be"),
+        pytest.raises(TuningError, match=r"\.lock: Is a directory; name a writable folder"),
         study_in(tmp_path / "s"),
     ):
         pass

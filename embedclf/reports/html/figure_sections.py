@@ -1,28 +1,25 @@
-"""Sections of a run's page that have a figure, as values for its template."""
+"""Sections of a run's report that show figures or bars, as values for its template."""
 
 from __future__ import annotations
 
-from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from embedclf.evaluation.metrics import compute_reliability
 from embedclf.evaluation.thresholds import ThresholdCurve
-from embedclf.reports.evaluation import (
-    format_interval,
-    slice_note,
-)
+from embedclf.reports.evaluation import slice_note
 from embedclf.reports.html.figures import to_svg
+from embedclf.reports.html.measures import Values, measure_values
 from embedclf.reports.html.plots import (
     confusion_matrix,
-    interval_chart,
     learning_curve,
     precision_recall_curve,
     reliability_diagram,
     roc_curve,
 )
+from embedclf.reports.html.rendering import to_sentence
 from embedclf.reports.verdict import metric_title
 from embedclf.runs.history import describe_training
-from embedclf.system.terminal import format_score
+from embedclf.system.terminal import format_count
 
 if TYPE_CHECKING:
     from embedclf.evaluation.evaluate import RunEvaluation
@@ -33,18 +30,18 @@ _MAX_MATRIX_LABELS = 20
 
 _MAX_CONFUSIONS = 20
 
-Values = dict[str, Any]
-"""What a section of the template shows."""
-
 
 def confusion_values(evaluation: RunEvaluation) -> Values | None:
-    """The confusion matrix, or the most frequent confusions of many labels; None if multilabel."""
+    """The confusion matrix, or the most frequent confusions of many labels.
+
+    None if rows can have several labels, or if there are many labels and no confusions.
+    """
     scores = evaluation.scores
     if scores.confusion is None:
         return None
     if len(scores.labels) <= _MAX_MATRIX_LABELS:
         figure = confusion_matrix([label.label for label in scores.labels], scores.confusion)
-        return {"svg": to_svg(figure, "confusion", "confusion matrix")}
+        return {"svg": to_svg(figure, "confusion", "Confusion matrix")}
     confusions = [
         (count, actual, predicted)
         for actual, counts in zip(scores.labels, scores.confusion, strict=True)
@@ -57,13 +54,14 @@ def confusion_values(evaluation: RunEvaluation) -> Values | None:
         (actual.label, predicted.label, count, count / actual.rows)
         for count, actual, predicted in confusions[:_MAX_CONFUSIONS]
     ]
-    return {"svg": None, "most_frequent": rows, "count": len(confusions)}
+    caption = f"The {len(rows)} most frequent of {format_count(len(confusions), 'confusion')}"
+    return {"svg": None, "most_frequent": rows, "caption": caption} if rows else None
 
 
 def curve_values(evaluation: RunEvaluation) -> Values | None:
-    """ROC and precision-recall curves, where a threshold decides and both outcomes occur.
+    """ROC and precision-recall curves; None without a threshold, or if all rows have one outcome.
 
-    With several labels a row, all cells are ranked as one (micro-average).
+    If rows can have several labels, all labels are ranked together (micro-average).
     """
     predictions, scores = evaluation.predictions, evaluation.scores.metrics
     task = evaluation.scored.classifier.labels.task
@@ -79,7 +77,7 @@ def curve_values(evaluation: RunEvaluation) -> Values | None:
         curve.recall, curve.precision, (recall, precision), float(y_true.mean())
     )
     values = {
-        "precision_recall": to_svg(figure, "pr", "precision-recall curve"),
+        "precision_recall": to_svg(figure, "pr", "Precision-recall curve"),
         "pr_auc": scores["pr_auc"],
         "roc": None,
     }
@@ -90,64 +88,58 @@ def curve_values(evaluation: RunEvaluation) -> Values | None:
     return values
 
 
-def reliability_values(evaluation: RunEvaluation) -> Values | None:
+def calibration_values(evaluation: RunEvaluation) -> Values | None:
     """The reliability diagram and the calibration error; None if no row has a known label."""
     if not len(evaluation.predictions.calibration_pairs[0]):  # no label is known
         return None
     figure = reliability_diagram(compute_reliability(evaluation.predictions))
     subjects = {
         "binary": f"of {evaluation.scores.labels[-1].label!r}",
-        "multiclass": "of the likeliest label",
+        "multiclass": "of the most probable label",
         "multilabel": "of all labels",
     }
     return {
-        "svg": to_svg(figure, "reliability", "reliability diagram"),
+        "svg": to_svg(figure, "reliability", "Reliability diagram"),
         "subject": subjects[evaluation.scored.classifier.labels.task],
         "ece": evaluation.scores.metrics["ece"],
     }
 
 
-def learning_values(data: ReportData) -> Values:
-    """Loss and score by epoch, and what stopped the training."""
+def training_values(data: ReportData) -> Values:
+    """Loss and score by epoch, and why training stopped."""
     epochs, best = data.epochs, data.run.record["best_epoch"]
     scored = data.evaluation.scored
     score_name = metric_title(scored.classifier.labels.score_name)
     losses = [epoch.loss for epoch in epochs], [epoch.val_loss for epoch in epochs]
     scores = [epoch.score for epoch in epochs], [epoch.val_score for epoch in epochs]
     return {
-        "stop_reason": describe_training(data.run.record),
-        "loss": to_svg(learning_curve(*losses, best), "loss", "loss by epoch"),
+        "stop_reason": to_sentence(describe_training(data.run.record)),
+        "loss": to_svg(learning_curve(*losses, best), "loss", "Loss by epoch"),
         "calibrated": scored.source.config.training.calibration == "temperature",
         "score": to_svg(learning_curve(*scores, best), "score", f"{score_name} by epoch"),
         "score_name": score_name,
     }
 
 
-def slice_values(evaluation: RunEvaluation) -> Values:
-    """The first metric of each slice with its interval, as a chart and as rows."""
+def slice_values(evaluation: RunEvaluation) -> Values | None:
+    """The first metric of each slice as a bar; None without slices."""
     metric, overall = next(iter(evaluation.scores.metrics.items()))
-    title = f"{metric_title(metric)} of slices, with 95 % intervals"
-    groups = [
-        (by, [(row_slice.name, row_slice.score, *row_slice.interval) for row_slice in group])
-        # `groupby` joins neighbors only; slices are in order of what they slice by.
-        for by, group in groupby(evaluation.slices, lambda row_slice: row_slice.by)
-    ]
     rows = [
-        [
-            f"{row_slice.by}: {row_slice.name}",
-            f"{row_slice.rows:,}",
-            format_score(row_slice.score),
-            format_interval(row_slice.interval),
-            slice_note(row_slice, overall),
-        ]
+        {
+            "by": row_slice.by,
+            "name": row_slice.name,
+            "rows": row_slice.rows,
+            "note": slice_note(row_slice, overall),
+            "measure": measure_values(row_slice.score, row_slice.interval, overall=overall),
+        }
         for row_slice in evaluation.slices
     ]
-    svg = to_svg(interval_chart(groups, overall or 0.0, title), "slices", title)
-    return {"svg": svg, "metric": metric, "rows": rows}
+    caption = f"{metric_title(metric)} by slice, with 95% intervals. Dotted line: overall."
+    return {"rows": rows, "metric": metric, "caption": caption} if rows else None
 
 
 def _current_rates(evaluation: RunEvaluation) -> tuple[float, float, float]:
-    """Recall, precision and false positive rate at the run's threshold, on rows of known labels."""
+    """Recall, precision and false positive rate at the current thresholds, over known labels."""
     predictions = evaluation.predictions
     # Both (known, outputs).
     y_true = predictions.known_outcomes

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FOR, AGAINST, FOREGROUND, SOFT, FAINT = "#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04", "#0a0b05"
-"""Placeholders that figures are drawn with; in the SVG the colors of the page replace them."""
+"""Placeholders in a figure; the SVG has the colors of the page instead."""
 
 PAGE_COLORS = {
     FOR: "rgb(var(--for))",
@@ -69,7 +69,7 @@ _XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
 
 @contextmanager
 def page_style() -> Iterator[None]:
-    """Draw with the settings of a page; those of the caller neither count nor change."""
+    """Draw with the settings of a page; the caller's have no effect and do not change."""
     # Matplotlib warns through logging, from its import on: that it cannot write to the home
     # directory, or that it builds its font cache.
     logger = logging.getLogger("matplotlib")
@@ -79,7 +79,7 @@ def page_style() -> Iterator[None]:
         from matplotlib import rc_context, rcdefaults, rcParams
 
         with rc_context(), warnings.catch_warnings():
-            # The browser's fonts draw the text: what Matplotlib's font lacks is no problem.
+            # The browser's fonts draw the text, so gaps in Matplotlib's font do not matter.
             warnings.filterwarnings("ignore", "Glyph")
             # Inside `rc_context`, which restores the caller's settings at the end.
             rcdefaults()

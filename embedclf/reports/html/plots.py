@@ -1,4 +1,4 @@
-"""Figures of the run report: learning, confusion, ROC, precision-recall, reliability, slices.
+"""Figures of the run report: learning, confusion, ROC, precision-recall, reliability.
 
 They are drawn with placeholder colors; `figures.to_svg` makes them part of a page.
 """
@@ -31,11 +31,8 @@ if TYPE_CHECKING:
     from embedclf.evaluation.metrics import Reliability
     from embedclf.system.arrays import Doubles
 
-    Group = tuple[str, Sequence[tuple[str, float, float, float]]]
-    """A name and its members: name, score, and the bounds of the score's interval."""
-
 _WIDTH, _HEIGHT = 340, 230
-"""In units: as wide as a phone's page, so that letters keep their size there."""
+"""In units: a phone's width, where letters keep their size."""
 
 _SQUARE = 300
 """Height of a figure whose axes both run from 0 to 1, in units."""
@@ -65,7 +62,7 @@ def learning_curve(
         (validation, FOR, "-", "validation"),
     ):
         axes.plot(epochs, values, line, color=color, marker=marker, ms=3, label=label)
-    axes.axvline(best_epoch, color=SOFT, linewidth=1, linestyle=":", label="kept epoch")
+    axes.axvline(best_epoch, color=SOFT, linewidth=1, linestyle=":", label="best epoch")
     best = validation[best_epoch - 1]
     axes.plot([best_epoch], [best], "o", color=FOR, ms=7, fillstyle="none")
     # By default an axis wants two ticks, so a single epoch would get fractional ones.
@@ -77,11 +74,11 @@ def learning_curve(
 
 @page_style()
 def confusion_matrix(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Figure:
-    """Draw a row for each true label, colored by the fraction of its rows.
+    """Draw a row for each actual label, colored by the fraction of its rows.
 
     Args:
         labels: In the order of rows and columns.
-        counts: [true label][predicted label] in rows.
+        counts: [actual label][predicted label] in rows.
     """
     names = [shorten_name(label) for label in labels]
     longest = text_width(names)
@@ -101,8 +98,8 @@ def confusion_matrix(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> 
     slant: dict[str, Any] = {"rotation": -45, "ha": "left", "rotation_mode": "anchor"}
     axes.set_xticks(range(len(names)), names, **({} if level else slant))
     axes.set_yticks(range(len(names)), names)
-    axes.set_ylabel("true")
-    axes.set_xlabel("given")
+    axes.set_ylabel("actual")
+    axes.set_xlabel("predicted")
     return figure
 
 
@@ -115,11 +112,11 @@ def roc_curve(
     Args:
         false_positive_rates: (thresholds,) rising, between 0 and 1.
         recall: (thresholds,) the true positive rates.
-        current: Both rates at the run's threshold.
+        current: Both rates at the current threshold.
     """
     figure = new_figure(_WIDTH, _SQUARE)
     axes = _add_unit_axes(figure, "false positive rate", "true positive rate (recall)")
-    axes.plot([0, 1], [0, 1], ":", color=SOFT, linewidth=1, label="guessing")
+    axes.plot([0, 1], [0, 1], ":", color=SOFT, linewidth=1, label="random")
     # From a threshold above all probabilities to one below all.
     axes.plot([0, *false_positive_rates, 1], [0, *recall, 1], "-", color=FOR)
     _mark_threshold(axes, current)
@@ -136,12 +133,13 @@ def precision_recall_curve(
     Args:
         recall: (thresholds,) rising, between 0 and 1.
         precision: (thresholds,)
-        current: Both at the run's threshold.
-        prevalence: Fraction of the rows that have the label: the precision of guessing.
+        current: Both at the current threshold.
+        prevalence: Fraction of the rows that have the label: the precision of random
+            predictions.
     """
     figure = new_figure(_WIDTH, _SQUARE)
     axes = _add_unit_axes(figure, "recall", "precision")
-    axes.axhline(prevalence, linestyle=":", color=SOFT, linewidth=1, label="guessing")
+    axes.axhline(prevalence, linestyle=":", color=SOFT, linewidth=1, label="random")
     # Average precision weighs each precision by the gain of recall up to it: steps-pre.
     steps = [0, *recall], [precision[0], *precision]
     axes.plot(*steps, "-", color=FOR, drawstyle="steps-pre")
@@ -154,8 +152,8 @@ def precision_recall_curve(
 def reliability_diagram(bins: Reliability) -> Figure:
     """Draw observed frequencies over predicted probabilities, and how many fall in each bin."""
     figure = new_figure(_WIDTH, _SQUARE + 90)
-    axes = _add_unit_axes(figure, "", "share that came true", bottom=126)
-    axes.plot([0, 1], [0, 1], ":", color=SOFT, linewidth=1, label="as often as said")
+    axes = _add_unit_axes(figure, "", "observed frequency", bottom=126)
+    axes.plot([0, 1], [0, 1], ":", color=SOFT, linewidth=1, label="perfectly calibrated")
     # (2, filled) below and above; rounding may make one negative, which `errorbar` refuses.
     errors = np.maximum(
         np.stack([bins.observed_frequency - bins.low, bins.high - bins.observed_frequency]), 0.0
@@ -170,34 +168,10 @@ def reliability_diagram(bins: Reliability) -> Figure:
         edges[:-1], bins.counts, np.diff(edges), align="edge", color=FOR, alpha=0.5
     )
     histogram.bar_label(bars, list(map(_abbreviate, bins.counts.tolist())), padding=2, fontsize=8)
-    histogram.set(xlim=(-0.03, 1.03), xlabel="probability that was said", ylabel="times")
+    histogram.set(xlim=(-0.03, 1.03), xlabel="predicted probability", ylabel="count")
     histogram.set_ylim(0, bins.counts.max() * 1.35)  # room for the counts above bars
     histogram.locator_params("y", nbins=2, integer=True)
     histogram.yaxis.set_major_formatter(lambda value, _: _abbreviate(int(value)))
-    return figure
-
-
-@page_style()
-def interval_chart(groups: Sequence[Group], overall: float, xlabel: str) -> Figure:
-    """Draw scores with their intervals, one below the other, and the overall score as a line."""
-    rows = [
-        row
-        for group, members in groups
-        # A row without bounds is the heading of its group.
-        for row in ((group, None), *((name, bounds) for name, *bounds in members))
-    ]
-    names = [shorten_name(name) for name, _ in rows]
-    figure = new_figure(_WIDTH, 46 + 20 * len(rows))
-    axes = new_axes(figure, left=text_width(names) + 10, bottom=36, top=8)
-    axes.axvline(overall, color=SOFT, linestyle=":", linewidth=1)
-    for row, (_, bounds) in enumerate(rows):
-        if bounds is not None:
-            _draw_interval(axes, row, bounds, overall)
-    axes.set_yticks(range(len(rows)), names)
-    for text, (_, bounds) in zip(axes.get_yticklabels(), rows, strict=True):
-        text.set_fontweight("bold" if bounds is None else "normal")
-    axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel=xlabel)
-    axes.locator_params("x", nbins=4)
     return figure
 
 
@@ -213,7 +187,7 @@ def _add_unit_axes(figure: Figure, xlabel: str, ylabel: str, *, bottom: float = 
 
 def _mark_threshold(axes: Axes, point: tuple[float, float]) -> None:
     x, y = point
-    axes.plot([x], [y], "o", color=AGAINST, ms=7, label="the run's threshold")
+    axes.plot([x], [y], "o", color=AGAINST, ms=7, label="current threshold")
 
 
 def _draw_cell(axes: Axes, position: tuple[int, int], count: int, row_total: int) -> None:
@@ -227,14 +201,6 @@ def _draw_cell(axes: Axes, position: tuple[int, int], count: int, row_total: int
         text = _abbreviate(count)
         size = 10 if len(text) <= _MAX_LARGE_DIGITS else 8
         axes.text(column, row, text, ha="center", va="center", fontsize=size)
-
-
-def _draw_interval(axes: Axes, row: int, bounds: Sequence[float], overall: float) -> None:
-    """A score that is significantly below the overall one is a square in the other color."""
-    score, low, high = bounds
-    color, marker = (AGAINST, "s") if high < overall else (FOR, "o")
-    axes.plot([low, high], [row, row], "-", color=color, linewidth=1.4)
-    axes.plot([score], [row], marker, color=color, ms=5)
 
 
 def _abbreviate(count: int) -> str:

@@ -20,9 +20,15 @@ def render_template(template: str, **values: Any) -> str:
 
 
 def stream(template: str, **values: Any) -> Iterator[str]:
-    """Render a template piece by piece; iterators among the values are consumed on the way."""
+    """Render a template in pieces; iterators among the values are consumed as it goes."""
     # plain strings, because adding Markup to a string would escape the string
     return map(str, _environment().get_template(template).generate(values))
+
+
+def to_sentence(text: str) -> str:
+    """Begin a message with a capital letter, and end it with a full stop."""
+    # Not `capitalize`, which would lower all other letters.
+    return f"{text[:1].upper()}{text[1:].removesuffix('.')}."
 
 
 @cache
@@ -42,6 +48,7 @@ def _environment() -> Environment:
     environment.filters["thousands"] = "{:,}".format
     environment.filters["signed"] = "{:+.4f}".format
     environment.filters["units"] = "{:.1f}".format
+    environment.filters["width"] = "{:.2%}".format
     return environment
 
 

@@ -1,4 +1,4 @@
-"""Everything that the report of a run shows, gathered from the run and its tables."""
+"""The contents of a run's report, gathered from the run and its tables."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class ReportData:
     run: Run
     evaluation: RunEvaluation
     thresholds: ThresholdTable | str | None
-    """The reason as a text if they cannot be computed; None where no threshold decides."""
+    """Why they cannot be computed, if so; None if the task has no thresholds."""
     audit: Audit | str
-    """The reason as a text if the data cannot be checked."""
+    """Why the data cannot be checked, if so."""
     epochs: tuple[Epoch, ...]
     config: str
     """The YAML of the run."""
@@ -51,7 +51,7 @@ def gather_report_data(run: Run, request: EvaluationRequest) -> ReportData:
 
     Raises:
         DataError: The rows to score cannot be read.
-        RunError: The run's rows have changed or are gone.
+        RunError: The run's rows have changed or no longer exist.
     """
     return ReportData(
         run=run,
@@ -69,7 +69,7 @@ def _tabulate_thresholds(run: Run) -> ThresholdTable | str | None:
     try:
         return tabulate_thresholds(run)
     except (DataError, RunError) as error:
-        # A report that lacks a section is better than none.
+        # A report without this section is better than none.
         return str(error)
 
 
@@ -81,7 +81,7 @@ def _audit(run: Run, config: Config) -> Audit | str:
         if isinstance(table, Path):  # a fraction of the training rows has no table
             # Checked apart, because `is_missing_or_unchanged` accepts a missing table.
             if not table.is_file():
-                return f"{display_path(table)} is not there any more"
+                return f"{display_path(table)} no longer exists"
             if not is_missing_or_unchanged(run, split, table):
                 return f"{display_path(table)} has changed since the run was trained"
     try:

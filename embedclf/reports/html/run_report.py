@@ -11,20 +11,19 @@ from embedclf.reports.audit import example_location
 from embedclf.reports.evaluation import (
     evaluation_notes,
     format_interval,
-    format_short_interval,
     mistake_labels,
     unknown_labels_text,
 )
-from embedclf.reports.html.explanations import explanation_values
+from embedclf.reports.html.explanations import CONTRIBUTION_SCALE, explanation_values
 from embedclf.reports.html.figure_sections import (
-    Values,
+    calibration_values,
     confusion_values,
     curve_values,
-    learning_values,
-    reliability_values,
     slice_values,
+    training_values,
 )
-from embedclf.reports.html.rendering import render_template
+from embedclf.reports.html.measures import Values, measure_values, run_cards
+from embedclf.reports.html.rendering import render_template, to_sentence
 from embedclf.reports.runs import run_details
 from embedclf.reports.thresholds import (
     THRESHOLD_COLUMNS,
@@ -33,10 +32,11 @@ from embedclf.reports.thresholds import (
     threshold_heading,
 )
 from embedclf.reports.verdict import scored_rows_text, verdict_text
-from embedclf.system.terminal import display_path, format_score
+from embedclf.system.progress import activity
+from embedclf.system.terminal import display_path, format_count, format_score
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from embedclf.audit.check import Audit
     from embedclf.audit.findings import Finding
@@ -46,42 +46,73 @@ if TYPE_CHECKING:
     from embedclf.evaluation.run_thresholds import ThresholdTable
     from embedclf.evaluation.scores import LabelScores
     from embedclf.reports.html.report_data import ReportData
-    from embedclf.runs.run import Run
 
-_MAX_LABELS = 30
-"""Labels in the table at once; more are folded away."""
+_TITLES = {
+    "labels": "Labels",
+    "confusion": "Confusion",
+    "mistakes": "Worst mistakes",
+    "scores": "Scores and baselines",
+    "slices": "Slices",
+    "thresholds": "Thresholds",
+    "curves": "ROC and precision-recall",
+    "calibration": "Calibration",
+    "training": "Training",
+    "audit": "Data",
+    "config": "Config",
+    "details": "Run details",
+}
+"""The sections in the order of the page."""
 
 
+@activity("drawing the report")
 def render_run_report(data: ReportData) -> str:
     """Render the page; the same run, rows and versions give the same text."""
     run, evaluation = data.run, data.evaluation
-    caution = evaluation.scored.source.caution
+    created = str(run.record["created"])[:16].replace("T", " ")  # ISO 8601, to the minute
+    rows, task = scored_rows_text(evaluation), run.record["task"]
+    sections: Values = {
+        "labels": _labels(evaluation),
+        "confusion": confusion_values(evaluation),
+        "mistakes": list(map(_mistake, evaluation.mistakes)),
+        "scores": _scores(data),
+        "slices": slice_values(evaluation),
+        "thresholds": _thresholds(data.thresholds),
+        "curves": curve_values(evaluation),
+        "calibration": calibration_values(evaluation),
+        "training": training_values(data),
+        "audit": _audit(data.audit),
+        # By line, because the renderer shows control characters, line breaks included, as symbols.
+        "config": data.config.rstrip("\n").split("\n"),
+        "details": _details(data),
+    }
     return render_template(
         "run_report.html.j2",
-        title=f"Report of {run.path.name}",
-        created=str(run.record["created"])[:16].replace("T", " "),
-        task=run.record["task"],
-        rows=scored_rows_text(evaluation),
-        verdict=verdict_text(evaluation),
-        caution=caution,
-        seen=caution.startswith(tuple(SEEN_CAUTIONS.values())),
-        scores=_scores(evaluation),
-        labels=_labels(evaluation),
-        confusion=confusion_values(evaluation),
-        curves=curve_values(evaluation),
-        reliability=reliability_values(evaluation),
-        thresholds=_thresholds(data.thresholds),
-        learning=learning_values(data),
-        slices=slice_values(evaluation),
-        mistakes=list(map(_mistake, evaluation.mistakes)),
-        audit=_audit(data.audit),
-        # By line, because the renderer shows control characters, line breaks included, as symbols.
-        config=data.config.rstrip("\n").split("\n"),
-        run=_run(run),
+        kind="Run report",
+        title=run.path.name,
+        meta=f"{task} · trained {created} UTC · scored on {rows}",
+        verdict=to_sentence(verdict_text(evaluation)),
+        caution=_caution(evaluation),
+        cards=run_cards(evaluation),
+        titles={name: title for name, title in _TITLES.items() if sections[name]},
+        task=task,
+        rows=rows,
+        contribution_scale=CONTRIBUTION_SCALE,
+        **sections,
     )
 
 
-def _scores(evaluation: RunEvaluation) -> Values:
+def _caution(evaluation: RunEvaluation) -> str:
+    """Why the scores are not those of unseen rows; empty if they are."""
+    caution = evaluation.scored.source.caution
+    if not caution:
+        return ""
+    is_seen = caution.startswith(tuple(SEEN_CAUTIONS.values()))
+    way_out = " For scores on unseen rows, set data.test in the config, or pass --data TABLE."
+    return to_sentence(caution) + (way_out if is_seen else "")
+
+
+def _scores(data: ReportData) -> Values:
+    evaluation = data.evaluation
     scores, baselines = evaluation.scores, evaluation.baselines
     rows = [
         [
@@ -92,25 +123,36 @@ def _scores(evaluation: RunEvaluation) -> Values:
         ]
         for name, value in scores.metrics.items()
     ]
-    notes = evaluation_notes(evaluation)
+    # The caution is on top of the page.
+    caution = evaluation.scored.source.caution
+    notes = [note for note in evaluation_notes(evaluation) if note[1] != caution]
+    notes += _missing_sections(data)
     if scores.unknown_labels:
-        notes.append(("unknown", unknown_labels_text(evaluation.scored.source.name, scores)))
+        notes.append(("unknown labels", unknown_labels_text(evaluation.scored.source.name, scores)))
     if skipped := evaluation.scored.labeled.skipped:
-        notes.append(("skipped", f"{skipped:,} rows: no valid label"))
+        notes.append(("skipped", f"{format_count(skipped, 'row')} without a valid label"))
     return {"baselines": [baseline.name for baseline in baselines], "rows": rows, "notes": notes}
 
 
+def _missing_sections(data: ReportData) -> Iterator[tuple[str, str]]:
+    """Why sections that the task could have are left out."""
+    predictions = data.evaluation.predictions
+    if not predictions.is_known.any():
+        yield "calibration", "not measured: no row has a label that the run knows"
+    elif data.run.record["task"] == "multiclass":
+        yield "curves", "none: the most probable label is predicted, without a threshold"
+    elif len(set(predictions.known_outcomes.ravel().tolist())) == 1:
+        yield "curves", "none: ROC and precision-recall need rows with the label and without it"
+    if isinstance(data.thresholds, str):
+        yield "thresholds", f"not compared: {data.thresholds}"
+
+
 def _labels(evaluation: RunEvaluation) -> Values:
-    """Each label; of very many labels those with the lowest F1 come first."""
+    """Each label; those of lowest F1 come first, and those without rows last."""
     pairs = list(zip(evaluation.scores.labels, evaluation.label_intervals, strict=True))
-    if len(pairs) > _MAX_LABELS:
-        pairs.sort(key=lambda pair: (pair[0].f1, pair[0].label))
-    values = [_label(label, intervals) for label, intervals in pairs]
-    return {
-        "first": values[:_MAX_LABELS],
-        "others": values[_MAX_LABELS:],
-        "count": len(values),
-    }
+    pairs.sort(key=lambda pair: (pair[0].rows == 0, pair[0].f1, pair[0].label))
+    caption = f"{format_count(len(pairs), 'label')} with 95% intervals, lowest F1 first"
+    return {"rows": [_label(label, intervals) for label, intervals in pairs], "caption": caption}
 
 
 def _label(label: LabelScores, intervals: Sequence[Interval | None]) -> Values:
@@ -118,16 +160,16 @@ def _label(label: LabelScores, intervals: Sequence[Interval | None]) -> Values:
     return {
         "name": label.label,
         "rows": label.rows,
-        "scores": [
-            (format_score(score), format_short_interval(interval))
+        "measures": [
+            measure_values(score, interval)
             for score, interval in zip(scores, intervals, strict=True)
         ],
     }
 
 
-def _thresholds(table: ThresholdTable | str | None) -> Values | str | None:
+def _thresholds(table: ThresholdTable | str | None) -> Values | None:
     if table is None or isinstance(table, str):
-        return table
+        return None
     return {
         "heading": threshold_heading(table),
         "several": len(table.thresholds) > 1,
@@ -135,7 +177,7 @@ def _thresholds(table: ThresholdTable | str | None) -> Values | str | None:
         "options": [
             {"label": option.label, "cells": threshold_cells(option)} for option in table.options
         ],
-        "caution": threshold_caution(table),
+        "caution": to_sentence(threshold_caution(table)),
     }
 
 
@@ -147,13 +189,19 @@ def _mistake(mistake: Mistake) -> Values:
     }
 
 
-def _audit(audit: Audit | str) -> Values | str:
-    if isinstance(audit, str):
-        return audit
+def _audit(audit: Audit | str) -> Values | None:
+    if isinstance(audit, str) or not audit.findings:
+        return None
     return {
         "summary": summarize_severities(audit.findings),
         "findings": list(map(_finding, audit.findings)),
     }
+
+
+def _data_check(audit: Audit | str) -> str:
+    if isinstance(audit, str):
+        return f"not checked: {audit}"
+    return f"checked: {summarize_severities(audit.findings)}"
 
 
 def _finding(finding: Finding) -> Values:
@@ -167,17 +215,19 @@ def _finding(finding: Finding) -> Values:
     }
 
 
-def _run(run: Run) -> Values:
-    """Versions, device, seed, times, tables: what it takes to train the same run again."""
-    record = run.record
+def _details(data: ReportData) -> Values:
+    """Versions, device, seed, times, tables: all that you need to train the same run again."""
+    run, record = data.run, data.run.record
     device = record["device"]
+    cores = format_count(device["cores"], "core")
     return {
         "details": [
             ("run", run.path),
             ("created", record["created"]),
-            ("device", f"{device['kind']} {device['name']}, {device['cores']} cores"),
+            ("device", f"{device['kind']} {device['name']}, {cores}"),
             *run_details(record),
             ("parameters", f"{record['parameters']:,}"),
+            ("data", _data_check(data.audit)),
         ],
         "tables": [
             {

@@ -1,10 +1,13 @@
 """Figures of the tuning report: scores by trial, importance, scores by setting.
 
-`optuna.visualization.matplotlib` (Optuna 5.0) could draw all three. It was tried and not used:
-its ggplot style has a gray ground and fixed colors, which do not follow dark mode; figures are 640
-units wide, twice a phone's page; names of ten values cover each other and long setting names are
-clipped; pruned trials are missing; every call warns that it is experimental; and it computes the
-importance again, which the result has already (1.1 s).
+`optuna.visualization.matplotlib` (Optuna 5.0) draws all three, but does not suit a page:
+
+* Its ggplot style has fixed colors, which ignore dark mode.
+* Figures are 640 units wide, twice the width of a phone.
+* The names of ten values overlap, and long setting names are clipped.
+* Pruned trials are missing.
+* Every call warns that it is experimental.
+* It computes the importance again, which takes 1.1 s.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WIDTH, _HEIGHT = 340, 230
-"""In units: as wide as a phone's page, so that letters keep their size there."""
+"""In units: a phone's width, where letters keep their size."""
 
 _MAX_LEVEL_NAMES = 6
 """More names of values than this are slanted, to have room side by side."""
@@ -80,10 +83,10 @@ def importance_bars(importance: dict[str, float]) -> Figure:
     figure = new_figure(_WIDTH, 46 + 20 * len(names))
     axes = new_axes(figure, left=text_width(names) + 10, bottom=36, top=8, right=44)
     bars = axes.barh(range(len(names)), values, 0.7, color=FOR, alpha=0.6)
-    axes.bar_label(bars, [f"{100 * value:.0f} %" for value in values], padding=3)
+    axes.bar_label(bars, [f"{100 * value:.0f}%" for value in values], padding=3)
     axes.set_yticks(range(len(names)), names)
     axes.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, max(values)), xlabel="importance")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
     axes.grid(visible=False, axis="y")
     axes.locator_params("x", nbins=4)
     return figure
@@ -123,7 +126,7 @@ def setting_slice(
         axes.locator_params("x", nbins=5)
     axes.axhline(score, color=SOFT, linestyle=":", linewidth=1)
     axes.set(xlabel=setting, ylabel=metric)
-    axes.minorticks_off()  # on a log axis they may have labels, too
+    axes.minorticks_off()  # on a log axis they may also have labels
     return figure
 
 

@@ -21,7 +21,8 @@ from embedclf.reports.html.figures import (
     to_svg,
 )
 from embedclf.reports.html.rendering import stream
-from embedclf.system.terminal import escape_controls, format_percent, shorten_name
+from embedclf.system.progress import activity
+from embedclf.system.terminal import escape_controls, format_count, format_percent, shorten_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
     from embedclf.inference.projection import MapPoint, WordMap
 
-_PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999933", "#882255")
-"""For more than two labels. Color-blind readers can tell them apart on light and dark grounds
+_PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999933", "#aa4499")
+"""For more than two labels: distinct for color-blind readers, on light and dark grounds
 (Okabe and Ito, Color Universal Design, 2008)."""
 
 _PNG_COLORS = {FOR: "#2563eb", AGAINST: "#ea580c", FOREGROUND: "#1a1a1a", SOFT: "#888888"}
@@ -41,18 +42,18 @@ _PNG_DPI = 200
 
 def render_word_map(run: str, word_map: WordMap) -> Iterator[str]:
     """Render a page with the map and a legend of its colors."""
-    colors = _label_colors(word_map)
     return stream(
         "word_map.html.j2",
-        title=f"The words of {run}",
+        title=run,
         caption=_caption(word_map),
-        legend=[(label, PAGE_COLORS.get(color, color)) for label, color in colors.items()],
+        legend=_legend(word_map),
         svg=word_map_svg(word_map, standalone=False),
     )
 
 
+@activity("drawing the map")
 def word_map_svg(word_map: WordMap, *, standalone: bool = True) -> Markup:
-    """Render the map as SVG; a standalone file has the style sheet that a page brings otherwise."""
+    """Render the map as SVG; a standalone file has its own style sheet."""
     return to_svg(
         _draw(word_map, {}),  # `to_svg` replaces the placeholders
         "map",
@@ -63,9 +64,10 @@ def word_map_svg(word_map: WordMap, *, standalone: bool = True) -> Markup:
     )
 
 
+@activity("drawing the map")
 @page_style()
 def word_map_png(word_map: WordMap) -> bytes:
-    """Render the map as pixels on white.
+    """Render the map as a PNG on white.
 
     Raises:
         RequestError: A name has characters that Matplotlib's font lacks.
@@ -76,7 +78,7 @@ def word_map_png(word_map: WordMap) -> bytes:
     # As names are drawn: control characters are symbols by then.
     if character := missing_glyph(escape_controls(names)):
         raise RequestError(
-            f"the letters of a picture have no {character!r}; a page (.html) or .svg has all"
+            f"a PNG cannot show {character!r}, which its font lacks; use -o with .html or .svg"
         )
     file = io.BytesIO()
     _draw(word_map, _PNG_COLORS).savefig(file, format="png", dpi=_PNG_DPI, facecolor="white")
@@ -84,18 +86,38 @@ def word_map_png(word_map: WordMap) -> bytes:
 
 
 def _caption(word_map: WordMap) -> str:
-    tokens = f"{len(word_map.points):,} tokens, coloured by the label that each speaks for most"
+    count = format_count(len(word_map.points), "token")
+    tokens = f"{count}, colored by the label that each supports most."
     if not word_map.explained_variance_ratios:
-        return f"{tokens}; t-SNE keeps near what is near, and far tells nothing."
-    across, *up = map(format_percent, word_map.explained_variance_ratios)
+        return (
+            f"{tokens} t-SNE puts tokens with similar vectors next to each other; longer distances "
+            "have no meaning."
+        )
+    axes = ", ".join(
+        f"the {axis} axis explains {format_percent(ratio)}"
+        for axis, ratio in zip(
+            ("horizontal", "vertical"), word_map.explained_variance_ratios, strict=False
+        )
+    )
     return (
-        f"{tokens}. Of the variance of their vectors {across} lies across, {', '.join(up)} "
-        "upwards: the two directions in which they differ most, each stretched to fill the map."
+        f"{tokens} Principal component analysis (PCA) of their vectors: {axes} of the variance. "
+        "Each axis is stretched to fill the map."
     )
 
 
+def _legend(word_map: WordMap) -> list[tuple[str, str]]:
+    """Labels with their colors; one entry for all labels that share a color."""
+    colors = _label_colors(word_map)
+    others = [label for label, color in colors.items() if color == SOFT]
+    entries = [(label, color) for label, color in colors.items() if color != SOFT]
+    if others:
+        name = others[0] if len(others) == 1 else format_count(len(others), "other label")
+        entries.append((name, SOFT))
+    return [(label, PAGE_COLORS.get(color, color)) for label, color in entries]
+
+
 def _label_colors(word_map: WordMap) -> dict[str, str]:
-    """The color of each label that is some token's top label; the rarest share one."""
+    """A color for each label that is some token's top label; the rarest labels share one."""
     if len(word_map.labels) == 2:
         return dict(zip(word_map.labels, (AGAINST, FOR), strict=True))
     labels = [point.entry.top_label for point in word_map.points]
@@ -126,11 +148,11 @@ def _draw(word_map: WordMap, colors: dict[str, str]) -> Figure:
 
 
 def _point_values(point: MapPoint) -> dict[str, Any]:
-    """Where a pointer, a finger or the tab key finds a point, and the text that it then shows."""
+    """The position of a point, and the tooltip that a pointer, a touch or the tab key shows."""
     entry = point.entry
-    times = "" if entry.count is None else f", read {entry.count:,} times"
+    times = "" if entry.count is None else f", {format_count(entry.count, 'occurrence')}"
     name, label = shorten_name(entry.name), shorten_name(entry.top_label)
-    text = f"{name}: {entry.label_contributions[entry.top_label]:+.2f} towards {label}{times}"
+    text = f"{name}: {entry.label_contributions[entry.top_label]:+.2f} for {label}{times}"
     # An estimate, as only the browser knows the font; 12 is the padding of both sides.
     width = min(7.0 * cell_len(text) + 12, WIDTH)
     # The box stays on the map; near the bottom edge it is above the point.

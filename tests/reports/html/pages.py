@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+from html import unescape
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 _CHROMIUM = shutil.which("chromium") or ""
 _VOID_ELEMENTS = {"meta", "wbr", "br", "hr"}
 
-in_chromium = pytest.mark.skipif(not _CHROMIUM, reason="chromium is not there")
+in_chromium = pytest.mark.skipif(not _CHROMIUM, reason="chromium is not installed")
 
 
 class Outline(HTMLParser):
@@ -42,6 +44,15 @@ class Outline(HTMLParser):
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.tags if name == tag]
+
+
+def shown_cards(page: str) -> list[list[str]]:
+    """The texts of each figure on top: its title, the figure, and the lines below."""
+    cards = re.findall(r'<div class="card.*?</div>', page, re.DOTALL)
+    return [
+        [text for text in re.sub(r"<[^>]*>", "\n", unescape(card)).split("\n") if text.strip()]
+        for card in cards
+    ]
 
 
 def chromium(*flags: str, profile: Path) -> str:

@@ -13,7 +13,6 @@ from embedclf.evaluation.metrics import Reliability
 from embedclf.reports.html.figures import to_svg
 from embedclf.reports.html.plots import (
     confusion_matrix,
-    interval_chart,
     learning_curve,
     precision_recall_curve,
     reliability_diagram,
@@ -42,9 +41,6 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "roc": lambda: roc_curve(RISING, RISING**0.5, (0.2, 0.4)),
     "pr": lambda: precision_recall_curve(RISING, 1 - RISING / 2, (0.2, 0.4), 0.5),
     "reliability": lambda: reliability_diagram(BINS),
-    "intervals": lambda: interval_chart(
-        [("length", [("up to 9", 0.5, 0.4, 0.6), ("more", 0.9, 0.8, 1.0)])], 0.9, "score"
-    ),
 }
 
 
@@ -79,27 +75,18 @@ def test_only_long_labels_are_shortened() -> None:
 
 def test_a_confusion_matrix_shows_counts_and_leaves_empty_cells_empty() -> None:
     shown = words(draw("confusion"))
-    assert {"3", "1", "20k", "true", "given"} <= set(shown)
+    assert {"3", "1", "20k", "actual", "predicted"} <= set(shown)
     assert "0" not in shown
 
 
-def test_a_learning_curve_marks_the_kept_epoch_and_whole_epochs() -> None:
+def test_a_learning_curve_marks_the_best_epoch_and_whole_epochs() -> None:
     shown = words(draw("one-epoch"))
-    assert {"training", "validation", "kept epoch", "epoch", "1"} <= set(shown)
+    assert {"training", "validation", "best epoch", "epoch", "1"} <= set(shown)
     assert "1.5" not in words(to_svg(learning_curve([0.1] * 3, [0.2] * 3, 3), "a", "score"))
 
 
 def test_a_reliability_diagram_shows_counts() -> None:
     assert {"12", "4", "0", "123k"} <= set(words(draw("reliability")))
-
-
-def test_scores_significantly_below_the_overall_score_have_another_color() -> None:
-    def chart(high: float) -> str:
-        figure = interval_chart([("by", [("some", 0.5, 0.4, high)])], 0.9, "score")
-        return to_svg(figure, "i", "score")
-
-    assert "var(--against)" in chart(0.6)
-    assert "var(--against)" not in chart(0.95)
 
 
 def test_many_points_make_a_small_figure() -> None:

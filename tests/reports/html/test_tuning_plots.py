@@ -41,7 +41,7 @@ def test_the_best_so_far_follows_the_direction() -> None:
 
 def test_importance_is_shown_in_percent_with_the_names_of_settings() -> None:
     shown = texts(importance_bars({"model.pooling": 0.9, "a" * 40: 0.1}))
-    assert {"model.pooling", "a" * 21 + "…", "90 %", "10 %"} <= set(shown)
+    assert {"model.pooling", "a" * 21 + "…", "90%", "10%"} <= set(shown)
 
 
 def test_values_of_a_setting_are_text_and_slanted_if_they_are_long() -> None:

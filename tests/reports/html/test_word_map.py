@@ -29,7 +29,7 @@ def test_a_map_is_a_page_or_a_picture(runs: dict[str, Run], invoke: Invoke, tmp_
     stderr = invoke(*args, "-o", tmp_path / "t.html", "--method", "tsne", "--by", "count").stderr
     assert stderr.endswith("40 words drawn\n")
     stderr = invoke(*args, "-o", tmp_path / "m.jpg", status=2).stderr
-    assert "a map has a name in .html, .svg or .png" in stderr
+    assert "must end in .html, .svg or .png" in stderr
     stderr = invoke(*args, "-o", tmp_path / "no" / "m.svg", status=1).stderr
     assert stderr.startswith(f"embedclf: {tmp_path}")
     page = (tmp_path / "m.html").read_text()

@@ -1,0 +1,126 @@
+"""Tables, columns and labels -> settings of `data`, with reasons."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from embedclf.autoconfig.evidence import Setting
+from embedclf.system.terminal import format_count, format_percent, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from embedclf.autoconfig.column_profiles import ColumnProfile
+    from embedclf.autoconfig.column_roles import ColumnRoles
+    from embedclf.autoconfig.evidence import Evidence
+    from embedclf.autoconfig.table_statistics import TableStatistics
+
+_VALIDATION_ROWS = 1_000
+
+_MAX_LABELS_SHOWN = 6
+
+
+def data_settings(evidence: Evidence) -> Iterator[Setting]:
+    """Choose the settings of `data`."""
+    config, statistics = evidence.config.data, evidence.statistics
+    rows = f"{format_count(statistics.rows, 'row')}, {statistics.description}"
+    reason = "; ".join([rows, *evidence.siblings.notes])
+    yield Setting("data.train", config.train, reason)
+    yield _text(evidence.roles)
+    yield _label(evidence.roles, statistics)
+    yield _label_separator(evidence)
+    yield _validation(evidence)
+    yield _test(evidence)
+    yield _skip_invalid(evidence)
+
+
+def validation_fraction(evidence: Evidence) -> float:
+    """Return the fraction of rows to hold out: enough to compare epochs, few of a large table.
+
+    It is 0 if there is a validation table.
+    """
+    written = evidence.value("data.validation", None)
+    if evidence.siblings.validation is not None:
+        return 0.0
+    if isinstance(written, float):
+        return written
+    rows = evidence.statistics.rows
+    if rows < 2_000:
+        return 0.2
+    # Beyond 200,000 rows the quotient rounds to 0.
+    return min(0.1, round(_VALIDATION_ROWS / rows, 2) or 0.01)
+
+
+def _text(roles: ColumnRoles) -> Setting:
+    reason = _describe_columns(roles.text, roles)
+    # `left_out` mixes further texts with constant flags; the content separates them.
+    if others := [column.quoted_name for column in roles.left_out if column.content == "words"]:
+        options = "".join(f" --text {name}" for name in [roles.text[0].quoted_name, *others])
+        reason += f"; to use more columns:{options}"
+    return Setting("data.text", roles.text_names, reason)
+
+
+def _label(roles: ColumnRoles, statistics: TableStatistics) -> Setting:
+    reason = f"{_describe_columns(roles.label, roles)}; {_describe_task(statistics)}"
+    if constant := [column.quoted_name for column in roles.left_out if column.content == "flags"]:
+        reason += f"; left out, since it never changes: {', '.join(constant)}"
+    return Setting("data.label", roles.label_names, reason)
+
+
+def _label_separator(evidence: Evidence) -> Setting:
+    statistics = evidence.statistics
+    reason = "each row has one label"
+    if len(evidence.roles.label) > 1:
+        reason = "each label has its own column"
+    if statistics.separator is not None:
+        labels = format_count(len(statistics.labels.names), "label")
+        cells = format_count(statistics.distinct_cells, "distinct cell")
+        reason = f"separates several labels in a cell: {cells}, {labels}"
+    return Setting("data.label_separator", statistics.separator, reason)
+
+
+def _validation(evidence: Evidence) -> Setting:
+    if (table := evidence.siblings.validation) is not None:
+        origin = evidence.siblings.origin(table)
+        reason = f"{origin}; it chooses the best epoch, so scores on it are slightly optimistic"
+        return Setting("data.validation", table, reason)
+    fraction = validation_fraction(evidence)
+    percentage = format_percent(fraction, places=0)
+    reason = f"{percentage} of the rows are held out to choose the best epoch"
+    return Setting("data.validation", fraction, reason)
+
+
+def _test(evidence: Evidence) -> Setting:
+    if (table := evidence.siblings.test) is not None:
+        origin = evidence.siblings.origin(table)
+        return Setting("data.test", table, f"{origin}; scored once, after training")
+    return Setting("data.test", None, "no test table next to the training table")
+
+
+def _skip_invalid(evidence: Evidence) -> Setting:
+    skipped = evidence.statistics.skipped + evidence.siblings.skipped
+    if not skipped:
+        return Setting("data.skip_invalid", False, "every row has a valid label")
+    verb = "has" if skipped == 1 else "have"
+    rows = format_count(skipped, "row")
+    reason = f"{rows} {verb} no valid label and will be ignored; false refuses the table"
+    return Setting("data.skip_invalid", True, reason)
+
+
+def _describe_columns(columns: tuple[ColumnProfile, ...], roles: ColumnRoles) -> str:
+    if len(columns) > 1 and all(column.content == "flags" for column in columns):
+        return f"{len(columns)} columns of 0 and 1"
+    requested = " (as requested)" if columns[0].name in roles.requested else ""
+    return "; ".join(map(str, columns)) + requested
+
+
+def _describe_task(statistics: TableStatistics) -> str:
+    """Describe the task and the rows of its labels, the most frequent label first."""
+    labels = statistics.labels
+    ranked = sorted(zip(labels.counts, labels.names, strict=True), key=lambda pair: -pair[0])
+    shown = [f"{shorten(name, 30)!r} {rows:,}" for rows, name in ranked[:_MAX_LABELS_SHOWN]]
+    if len(ranked) > _MAX_LABELS_SHOWN:
+        # The rarest label replaces the last one shown, so that both extremes are visible.
+        rows, name = ranked[-1]
+        shown[-1] = f"…, {shorten(name, 30)!r} {rows:,}"
+    return f"{labels.task}, {len(ranked):,} labels: {', '.join(shown)}"

@@ -1,0 +1,311 @@
+"""Usage errors as sentences, with what a misspelled or habitual word most likely means."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pydantic import BaseModel
+
+COMMANDS = {
+    "train": "fit supervised learn experiment",
+    "evaluate": "test eval score metrics",
+    "predict": "classify infer inference apply predict-prob",
+    "runs": "list ls history models",
+    "summary": "show info describe model",
+    "check": "validate audit lint debug profile",
+    "init": "new start create setup config init-config",
+    "tune": "hyperopt hpo search optimize autotune",
+    "report": "visualize plot html",
+    "suspects": "clean label-errors",
+    "explain": "interpret why",
+    "embeddings neighbors": "nn neighbors similar most-similar",
+    "embeddings analogy": "analogies analogy",
+    "embeddings export": "print-word-vectors vectors export",
+}
+"""Commands by what other tools call them."""
+
+OPTIONS = {
+    "--run": "model m model-path model-dir checkpoint ckpt run-dir run-path",
+    "--data": "test test-data test-file test-path test-set eval-data gold dataset data-path input"
+    " file i",
+    "--file": "input i data dataset",
+    "--output": "out output-file output-path output-dir save save-to save-path save-dir",
+    "--html": "output out o output-file page",
+    "--best": "top-k topk top k n-best",
+    "--all-probabilities": "proba probs probabilities predict-proba predict-prob scores",
+    "--json": "format output-format as-json",
+    "--text": "text-column text-col text-field text-key x sentence message string",
+    "--label": "label-column label-col label-field label-key target target-column class y",
+    "--delimiter": "sep separator delim field-separator",
+    "--folds": "k-folds n-folds cv cross-validation",
+    "--trials": "n-trials max-trials num-trials iterations",
+    "--minutes": "timeout time max-time",
+    "--quiet": "silent no-verbose",
+    "--verbose": "debug",
+    "--ngrams": "phrases bigrams",
+    "--metric": "rule value threshold cutoff criterion objective",
+}
+"""Options by what other tools call them."""
+
+CONFIG_KEYS = {
+    "data.validation": "val dev val-split validation-split validation-data val-data dev-file valid",
+    "data.test": "test test-data test-file test-path test-set",
+    "data.text": "text-column text-col text-field",
+    "data.label": "label-column label-col label-field target target-column",
+    "text.unit": "tokenizer char characters analyzer",
+    "text.vocabulary_size": "vocab-size vocab max-features max-vocab num-words max-words",
+    "text.sequence_length": "max-len maxlen max-length seq-len seq-length max-seq-length"
+    " max-sequence-length",
+    "text.min_count": "min-freq min-df mincount min-frequency",
+    "text.ngram_vocabulary_size": "bucket buckets",
+    "text.ngrams": "ngram word-ngrams wordngrams ngram-range",
+    "model.embedding_dim": "dim embedding-size embed-dim emb-dim embedding-dimension output-dim",
+    "model.initialization": "vectors embeddings pretrained pretrained-vectors pretrainedvectors"
+    " glove init-tok2vec",
+    "model.hidden_units": "hidden hidden-size hidden-dim hidden-layers layers",
+    "training.epochs": "epoch n-epochs num-epochs max-epochs e",
+    "training.early_stopping": "patience early-stop",
+    "training.batch_size": "batch bs b",
+    "training.learning_rate": "lr learn-rate alpha eta",
+    "training.optimizer": "optim opt",
+    "training.schedule": "lr-schedule scheduler lr-scheduler",
+    "training.class_weight": "class-weights balanced",
+    "training.device": "gpu cpu",
+    "seed": "random-state random-seed random",
+}
+"""Config keys by what other tools call their options."""
+
+_FLAGS = {"balanced", "cpu", "gpu"}
+"""Options of other tools that are values of a key here."""
+
+_OWN_INPUT = {"train", "check", "init", "tune", "suspects", "predict"}
+"""Commands that take their file as it is, without an option."""
+
+_RULES = {"precision": "0.9", "recall": "0.9", "cost": "1:10"}
+"""Rules of `threshold --metric` that need a value, with an example of one."""
+
+_THRESHOLD_HABITS = "set s t min-threshold set-threshold"
+"""Options of other tools for a threshold itself; elsewhere, they mean something else."""
+
+_SECTIONS = "data text model training"
+"""Sections of a config."""
+
+_INPUT_HABITS = (
+    "input i data dataset file f data-path csv train train-file train-data train-path training-data"
+    " config c config-file"
+)
+"""Options of other tools that name that file."""
+
+_OUTPUT_HABITS = "output o out output-file output-path save save-to"
+
+
+class CommandGroup(click.Group):
+    """A group that suggests the command that an unknown one most likely means."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, in the order in which they were added."""
+        del ctx
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command by its name.
+
+        Raises:
+            click.UsageError: There is none.
+        """
+        if args[0] in self.commands or args[0].startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        raise _unknown_command(self, args, ctx)
+
+
+class Suggestion(click.UsageError):
+    """A usage error that says what to write, so nobody needs to read the help."""
+
+
+class _TypedOption(NamedTuple):
+    """An option as the command line has it."""
+
+    name: str
+    """With its dashes."""
+    value: str = "VALUE"
+    """A placeholder if there is none."""
+
+    @property
+    def habit(self) -> str:
+        """The name as the tables above spell it."""
+        return self.name.lstrip("-").replace("_", "-").lower()
+
+    @property
+    def argument(self) -> str:
+        """The value, quoted for a shell."""
+        return shlex.quote(self.value)
+
+
+def explain_usage_error(
+    error: click.UsageError, context: click.Context, args: Sequence[str]
+) -> str:
+    """Return one line for a usage error: the fault, and what to write or where to read.
+
+    Args:
+        error: What Click, or a command, raised.
+        context: Of the command, where the error does not know it.
+        args: The command line without the program's name.
+    """
+    message = error.format_message().rstrip(".")
+    message = message[:1].lower() + message[1:]  # Click's own are sentences
+    if isinstance(error, Suggestion):
+        return message
+    if isinstance(error, click.NoSuchOption):
+        option = _find_typed(error.option_name, args)
+        message = f"no option {option.name}"
+        for hint in _option_hints(option, error.ctx or context, args):
+            return f"{message}: {hint}"
+    return f"{message}; see `{_failed_path(error, context)} --help`"
+
+
+def _unknown_command(
+    group: click.Group, args: Sequence[str], ctx: click.Context
+) -> click.UsageError:
+    """Return the error for a command that a group does not have, with what it most likely means.
+
+    Args:
+        group: Where the command was looked for.
+        args: The command, and what follows it.
+        ctx: Of the group.
+    """
+    from embedclf.config.messages import closest_match  # only mistakes need it
+
+    name, *others = args
+    root = ctx.find_root().command_path
+    if name == "help":
+        return Suggestion(f"write `{' '.join([root, *others[:1], '--help'])}`", ctx)
+    if habit := _find_habit(COMMANDS, name.lower().replace("_", "-")):
+        return Suggestion(f"no command {name!r}: write `{root} {habit}`", ctx)
+    visible = [key for key, command in group.commands.items() if not command.hidden]
+    if close := closest_match(name, visible):
+        return Suggestion(f"no command {name!r}: did you mean {close!r}?", ctx)
+    return click.UsageError(f"no command {name!r}", ctx)
+
+
+def _failed_path(error: click.UsageError, context: click.Context) -> str:
+    """Return the command line up to the command that could not be parsed."""
+    if error.ctx is not None:
+        return error.ctx.command_path
+    return " ".join(filter(None, [context.command_path, context.invoked_subcommand]))
+
+
+def _option_hints(
+    option: _TypedOption, context: click.Context, args: Sequence[str]
+) -> Iterator[str]:
+    """Yield what to write for an option that a command does not have, the most likely first."""
+    command, path = context.command, context.command_path
+    if isinstance(command, click.Group) and command.commands:
+        if owner := _find_owner(option, command, args):
+            yield f"options follow the command: `{path} {owner} {option.name}`"
+        return
+    known = {name for parameter in command.params for name in parameter.opts}
+    if "--metric" in known:
+        yield from _rule_hints(option)
+    for name, habits in OPTIONS.items():
+        if name in known and option.habit in habits.split():
+            yield f"write {name}" if _is_flag(command, name) else f"write {name} {option.argument}"
+    # Without a value, -f is more likely to mean "force" than a file.
+    is_input = option.habit in _INPUT_HABITS.split() and option != _TypedOption(option.name)
+    if command.name in _OWN_INPUT and is_input:
+        yield f"write `{path} {option.argument}`"
+    if "--json" in known and option.habit in _OUTPUT_HABITS.split():
+        yield f"results go to standard output: write > {option.argument}"
+    yield from _setting_hints(option, context.find_root().command_path, known)
+
+
+def _rule_hints(option: _TypedOption) -> Iterator[str]:
+    """Yield the rule of `threshold --metric` that an option stands for."""
+    if example := _RULES.get(option.habit):
+        value = example if option == _TypedOption(option.name) else option.value
+        yield f"write --metric {shlex.quote(f'{option.habit}={value}')}"
+    elif option.habit in _THRESHOLD_HABITS.split():
+        yield f"write --metric {option.argument}"
+    elif option.habit in {"f1", "micro-f1", "youden"}:
+        yield f"write --metric {option.habit.replace('-', '_')}"
+
+
+def _setting_hints(option: _TypedOption, root: str, known: Iterable[str]) -> Iterator[str]:
+    """Yield the config key that an option stands for, then the known option most like it."""
+    from embedclf.config.messages import closest_match
+
+    if "--set" in known and option.habit in _SECTIONS.split():
+        yield f"write -s {option.habit}.KEY=VALUE"
+    if key := _find_key(option.habit):
+        setting = shlex.quote(f"{key}={option.habit if option.habit in _FLAGS else option.value}")
+        in_training = f"it is set in training: `{root} train ... -s {setting}`"
+        yield f"write -s {setting}" if "--set" in known else in_training
+    names = [name.removeprefix("--").replace("-", "_") for name in known if name.startswith("--")]
+    if close := closest_match(option.habit.replace("-", "_"), names):
+        yield f"did you mean --{close.replace('_', '-')}?"
+
+
+def _find_owner(option: _TypedOption, group: click.Group, args: Sequence[str]) -> str | None:
+    """Find the command that an option before it belongs to, if possible one on the command line."""
+    owners = [
+        name
+        for name, command in group.commands.items()
+        if any(option.name in parameter.opts for parameter in command.params)
+    ]
+    return next(iter([*(name for name in owners if name in args), *owners]), None)
+
+
+def _find_typed(name: str, args: Sequence[str]) -> _TypedOption:
+    """Find an option on the command line, with the value that follows it."""
+    for position, argument in enumerate(args):
+        word, equals, value = argument.partition("=")
+        # Click reads -epoch as -e -p -o ..., of which it reports the first.
+        is_run_together = not name.startswith("--") and word.startswith(name)
+        if word == name or (is_run_together and not word.startswith("--")):
+            if equals:
+                return _TypedOption(word, value)
+            following = args[position + 1 : position + 2]
+            has_value = bool(following) and not following[0].startswith("-")
+            return _TypedOption(word, following[0]) if has_value else _TypedOption(word)
+    return _TypedOption(name)
+
+
+def _find_key(habit: str) -> str | None:
+    """Return the config key that an option stands for, by its name or by a usual one."""
+    from embedclf.config.schema import Config  # pydantic takes time to load
+
+    for key in _config_keys(Config):
+        if habit.replace("-", "_") in {key, key.rpartition(".")[2]}:
+            return key
+    return _find_habit(CONFIG_KEYS, habit)
+
+
+def _config_keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Yield the config keys of a section, except those of `tune`, which repeat others."""
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if not (isinstance(kind, type) and hasattr(kind, "model_fields")):
+            yield prefix + name
+        elif name != "tune":
+            yield from _config_keys(kind, f"{prefix}{name}.")
+
+
+def _find_habit(habits: dict[str, str], word: str) -> str | None:
+    """Return the name that has a word among its habits."""
+    return next((name for name, words in habits.items() if word in words.split()), None)
+
+
+def _is_flag(command: click.Command, name: str) -> bool:
+    """Whether an option of a command takes no value."""
+    options: Iterable[click.Parameter] = command.params
+    return any(
+        isinstance(option, click.Option) and option.is_flag and name in option.opts
+        for option in options
+    )

