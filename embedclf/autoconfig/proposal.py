@@ -103,7 +103,7 @@ def _describe_text(config: Config) -> str:
 
 def _describe_network(config: Config) -> str:
     model, training = config.model, config.training
-    refit = " · refit on all rows" if training.refit else ""
+    refit = ", then a refit" if training.refit else ""
     return (
         f"{format_count(model.embedding_dim, 'dimension')}, {model.pooling} pooling · up to "
         f"{format_count(training.epochs, 'epoch')}{refit}"

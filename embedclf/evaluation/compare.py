@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from embedclf.runs.run import Run
     from embedclf.system.arrays import Mask
 
-_SHOWN = 10
+_SHOWN = 4
 """Rows to list per type of change."""
 
 

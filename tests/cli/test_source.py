@@ -60,7 +60,7 @@ def test_a_table_is_enough_to_train(invoke: Invoke) -> None:
         "text: review · label: sentiment · validation: 20% of the rows"
     )
     assert "· n-grams up to 2 ·" in text
-    assert "up to 3 epochs · refit on all rows" in training
+    assert "up to 3 epochs, then a refit" in training
     assert "120 validation" not in done.stdout
     assert "on 24 validation rows of orders.csv" in done.stdout
     assert {"majority", "tf-idf"} <= set(done.stdout.split())
