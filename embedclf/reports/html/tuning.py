@@ -74,7 +74,7 @@ def render_search(search: TuningResult) -> str:
 
 def _verdict(search: TuningResult) -> str:
     best = f"{search.metric} {format_score(search.best.score)}"
-    gain, own = _gain(search), _own_score(search)
+    gain, own = search.gain, _own_score(search)
     if gain is None:
         return f"Best trial: {search.best.number}, {best}."
     if gain <= 0.0:
@@ -91,14 +91,6 @@ def _own_score(search: TuningResult) -> float | None:
     return None if own is None else own.score
 
 
-def _gain(search: TuningResult) -> float | None:
-    """By how much the best trial is better than the config's own settings; never below 0."""
-    own, best = _own_score(search), search.best.score
-    if own is None or best is None:
-        return None
-    return own - best if search.lower_is_better else best - own
-
-
 def _score_card(search: TuningResult) -> Values:
     direction = "lower is better" if search.lower_is_better else ""
     figure = format_score(search.best.score)
@@ -108,7 +100,7 @@ def _score_card(search: TuningResult) -> Values:
 
 
 def _gain_card(search: TuningResult) -> Values:
-    title, gain = "Gain over the config", _gain(search)
+    title, gain = "Gain over the config", search.gain
     if gain is None:
         missing = "the config's own settings have no score"
         return card_values(title, NO_VALUE, missing, state="unclear")
