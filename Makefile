@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format golden docs clean bench \
 	bench-accuracy bench-ablations bench-first-steps bench-memory \
-	bench-optimizers bench-predict bench-refit bench-sets bench-suspects bench-vectors
+	bench-optimizers bench-predict bench-reading bench-refit bench-sets bench-suspects bench-vectors
 
 PYTHON ?= python3
 VENV := .venv
@@ -69,6 +69,9 @@ bench-optimizers: $(VENV)/installed ## Optimizers and learning rates
 
 bench-predict: $(VENV)/installed ## Prediction time beside peers
 	$(BIN)/python -m tests.benchmarks.prediction
+
+bench-reading: $(VENV)/installed ## Reading speed; BASE=CHECKOUT compares
+	$(BIN)/python -m tests.benchmarks.reading $(if $(BASE),--base $(BASE))
 
 bench-refit: $(VENV)/installed ## Runs with and without a refit
 	$(BIN)/python -m tests.benchmarks.refits

@@ -185,7 +185,7 @@ def label_forms(tables: Tables) -> Planted:
     for row, label in ((0, "Calm"), (3, "Calm"), (6, "calm "), (9, "calm ")):
         assert rows[row][2] == "calm"
         rows[row][2] = label
-    return Planted("label-forms", 3, [("train", row) for row in (0, 12, 6)])
+    return Planted("label-forms", 3, [("train", row) for row in (12, 0, 6)])
 
 
 def unicode_forms(tables: Tables) -> Planted:
@@ -245,8 +245,8 @@ def tokens(tables: Tables) -> Planted:
     carrying = [row for row in tables.splits["train"] if row[2] == "storm"]
     for row in carrying[3:]:
         row[1] = f"{row[1]} Storm"
-    first = tables.splits["train"].index(carrying[3])
-    return Planted("leakage-token", len(carrying) - 3, [("train", first)])
+    places = [("train", tables.splits["train"].index(row)) for row in carrying[3:6]]
+    return Planted("leakage-token", len(carrying) - 3, places)
 
 
 def columns(tables: Tables) -> Planted:
@@ -272,6 +272,18 @@ def _written(form: Callable[[int, str], str]) -> Callable[[Tables], Planted]:
     return plant
 
 
+def _labels(kind: str, labels: list[str], severity: str = "warning") -> Callable[[Tables], Planted]:
+    """Give the first training rows other labels."""
+
+    def plant(tables: Tables) -> Planted:
+        for row, label in zip(tables.splits["train"], labels, strict=False):
+            row[2] = label
+        rows = [("train", row) for row in range(len(labels))]
+        return Planted(kind, len(labels), rows, severity=severity)
+
+    return plant
+
+
 PLANTS: dict[str, Callable[[Tables], Planted]] = {
     "equal texts": equal_texts,
     "equal texts in validation": equal_validation_texts,
@@ -288,6 +300,9 @@ PLANTS: dict[str, Callable[[Tables], Planted]] = {
     "tokens out of vocabulary": unknown_tokens,
     "labels in other cases": label_forms,
     "labels in other Unicode forms": unicode_forms,
+    "labels that mean that there is none": _labels("label-null-like", ["#N/A", "nan", "none"]),
+    "a label that can be a real one": _labels("label-null-like", ["none"], "note"),
+    "lists without quotes": _labels("label-list-like", ["[calm, rain]", "{rain,storm}"]),
     "classes of one row": small_classes,
     "classes without scored rows": unscored_classes,
     "labels without training rows": unseen_labels,
@@ -334,7 +349,7 @@ UNREADABLE: dict[str, tuple[str, bytes, str, list[str]]] = {
         "train.jsonl",
         b'{"text": "a", "label": "x"}\n{"text": "b"}\n\n{"text"\n{"text": "c", "label": "y"}\n',
         "row-unreadable",
-        ["train.jsonl:2", "train.jsonl:4"],
+        ["train.jsonl:4"],
     ),
 }
 """A file, its content, the kind of its one finding, and the locations of its rows."""

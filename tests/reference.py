@@ -163,10 +163,14 @@ def _values(field: dict[str, Any], definitions: dict[str, Any]) -> str:
 
 
 def _plural(values: str) -> str:
-    return {"a string": "strings"}.get(values, values.replace("a whole number", "whole numbers"))
+    return {"a string": "strings", "a file": "files"}.get(
+        values, values.replace("a whole number", "whole numbers")
+    )
 
 
 def _collection(field: dict[str, Any], definitions: dict[str, Any]) -> str:
+    if "prefixItems" in field:
+        return f"a list of {len(field['prefixItems'])} numbers"
     if field["type"] == "array":
         return f"a list of {_plural(_values(field['items'], definitions))}"
     if "properties" not in field:

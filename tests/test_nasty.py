@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from embedclf.data.tables import open_table
+from embedclf.tables.delimited import DelimitedReader
+from embedclf.tables.tables import open_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +73,25 @@ KEPT: dict[str, tuple[bytes, list[tuple[str, str]]]] = {
     "semicolons.csv": (b"id;text\n1;a,b\n", [("1", "a,b")]),
     "bars.csv": (b"id|text\n1|a,b;c\n", [("1", "a,b;c")]),
     "tabs.tsv": (b"id\ttext\n1\ta,b\n", [("1", "a,b")]),
+    "separator-line.csv": (b"sep=;\r\nid;text\r\n1;a,b\r\n", [("1", "a,b")]),
+    "title.csv": (b"All answers,\n,\nid,text\n1,a\n2,b\n", [("1", "a"), ("2", "b")]),
+    "comment.csv": (b"# by a tool, today\nid,text\n1,a\n", [("1", "a")]),
+    "row-count.csv": (b"id,text\n1,a\n2,b\n\n(2 rows affected)\n", [("1", "a"), ("2", "b")]),
+    "dos-end.csv": (b"id,text\r\n1,a\r\n\x1a", [("1", "a")]),
+    "trailing.csv": (b"id,text\n1,a,\n2,b,\n", [("1", "a"), ("2", "b")]),
+    "returns.csv": (b"id,text\n1,a\rb\n2,c\rd\n", [("1", "a\rb"), ("2", "c\rd")]),
+    "stray-quotes.tsv": (
+        b'id\ttext\n1\t"a\n2\tb"c\n3\t"d"e\n4\t"\n5\tf\n6\t""g"\n',
+        [("1", '"a'), ("2", 'b"c'), ("3", '"d"e'), ("4", '"'), ("5", "f"), ("6", '""g"')],
+    ),
+    "escaped.csv": (
+        b'id,text\n1,"a \\"b\\", c"\n2,"\\\\d\\n"\n',
+        [("1", 'a "b", c'), ("2", "\\d\\n")],
+    ),
+    "blanks.csv": (b'id, text\n1, "a, b"\n2, "c, d"\n', [("1", "a, b"), ("2", "c, d")]),
     "packed.csv.gz": (gzip.compress(b"id,text\n1,a\n"), [("1", "a")]),
+    "packed.csv": (gzip.compress(b"id,text\n1,a\n"), [("1", "a")]),
+    "not-packed.csv.gz": (b"id,text\n1,a\n", [("1", "a")]),
     "members.csv.gz": (
         gzip.compress(b"id,text\n1,a\n") + gzip.compress(b"2,b\n"),
         [("1", "a"), ("2", "b")],
@@ -94,6 +113,10 @@ KEPT: dict[str, tuple[bytes, list[tuple[str, str]]]] = {
         b'{"id": "1", "text": "a\\u2028\\u0000\\ud83d\\ude00"}\n\n{"text": null, "id": "2"}\n',
         [("1", "a\u2028\x00\U0001f600"), ("2", "")],
     ),
+    "constants.jsonl": (
+        b'{"id": "1", "text": "a", "n": NaN, "m": -Infinity}\n{"id": "2"}\n',
+        [("1", "a"), ("2", "")],
+    ),
     "utf16.jsonl": ('{"id": "1", "text": "\u00e9"}\n'.encode("utf-16"), [("1", "\u00e9")]),
 }
 
@@ -112,23 +135,24 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "no-text.csv": (b"id,body\n1,a\n", ":1: no column 'text', which the run reads as text"),
     "prediction.csv": (b"prediction,text\n1,a\n", ":1: column 'prediction' already exists"),
     "truncated.csv": (b"text,truncated\na,1\n", ":1: column 'truncated' already exists"),
-    "cut.csv.gz": (gzip.compress(b"id,text\n" + b"1,a\n" * 9999)[:-20], "cannot be read"),
-    "not-packed.csv.gz": (b"id,text\n", "cannot be read"),
-    "packed.csv": (gzip.compress(b"id,text\n"), "compressed with gzip; rename it to end in .gz"),
+    "cut.csv.gz": (gzip.compress(b"id,text\n" + b"1,a\n" * 9999)[:-20], "damaged or incomplete"),
+    "returns-and-more.csv": (
+        b"id,text\n1,a\rb\n2,c,d\n",
+        ":3: 1 cell, but the header has 2 columns; a carriage return (\\r) splits this row",
+    ),
     "no-mark.csv": (
         "id,text\n1,a\n".encode("utf-16-le") * 9,
-        "this looks like UTF-16 without a byte-order mark",
+        "this looks like utf-16-le without a byte-order mark",
     ),
     "workbook.csv": (
         b"PK\x03\x04\x14\x00\n\xee\x90",
-        "this is a zip archive, such as an Excel workbook",
+        "damaged or incomplete zip file",
     ),
-    "picture.csv": (b"\x89PNG\r\n\x1a\n\x00\x00", ":1: byte 0x89 is not utf-8"),
+    "picture.csv": (b"\x89PNG\r\n\x1a\n\x00\x00", "this is an image (PNG)"),
     "half-surrogate.jsonl": (b'{"text": "\\ud800"}\n', ":1: an escape is half of a surrogate pair"),
     "deep.jsonl": (b'{"text": ' + b"[" * 100_000 + b"\n", ":1: not JSON"),
     "twice.jsonl": (b'{"text": "a", "text": "b"}\n', ":1: not JSON: key 'text' occurs twice"),
-    "nan.jsonl": (b'{"text": "a", "n": NaN}\n', ":1: not JSON: NaN is not valid JSON"),
-    "bare.jsonl": (b'"text"\n', ":1: not a JSON object"),
+    "bare.jsonl": (b'"great"\n', ":1: not a JSON object"),
     "list.jsonl": (b'{"text": ["a"]}\n', ":1: 'text' is a list"),
     "not.parquet": (b"PAR1 no PAR1", "not a Parquet file"),
 }
@@ -142,19 +166,24 @@ def test_every_row_comes_out_as_it_went_in(
     (tmp_path / name).write_bytes(content)
     out = tmp_path / "out.csv"
     invoke("predict", tmp_path / name, "--run", runs["binary"].path, "-o", out)
-    back = open_table(out, ["text", "prediction"]).read(["id", "text", "prediction"])
+    written = open_table(str(out), ["text", "prediction"])
+    back = written.read(["id", "text", "prediction"])
     assert list(zip(*(back[name].to_pylist() for name in ("id", "text")), strict=True)) == rows
     assert set(back["prediction"].to_pylist()) <= {"pos", "neg"}
     limit = csv.field_size_limit(1 << 24)
-    with out.open(encoding="utf-8", newline="") as file:  # and as Python reads it
-        read = [(row["id"], row["text"]) for row in csv.DictReader(file)]
+    reader = written.parts[0].reader
+    assert isinstance(reader, DelimitedReader)
+    encoding = reader.file.encoding.replace("utf-8", "utf-8-sig")
+    with out.open(encoding=encoding, newline="") as file:  # and as Python reads it
+        records = csv.DictReader(file, delimiter=reader.dialect.delimiter)
+        read = [(record["id"], record["text"]) for record in records]
     csv.field_size_limit(limit)
     assert read == rows
     out = tmp_path / "out.jsonl"
     invoke("predict", tmp_path / name, "--run", runs["binary"].path, "-o", out)
     with out.open(encoding="utf-8", newline="\n") as lines:
-        records = [json.loads(line) for line in lines]
-    assert [(record["id"], record["text"] or "") for record in records] == rows
+        texts = [json.loads(line) for line in lines]
+    assert [(record["id"], record.get("text") or "") for record in texts] == rows
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -170,3 +199,34 @@ def test_an_unreadable_table_is_refused_in_one_line(
     assert fault in stderr
     assert stderr.count("\n") == 1
     assert not out.exists()
+
+
+STRAY = {4: '"a text of row {}', 9: 'a text of row {}"'}
+"""A quote opens the text of row 4, on line 6, and another ends that of row 9."""
+
+
+def test_a_cell_that_swallowed_rows_is_reported_even_with_q(
+    runs: dict[str, Run], tmp_path: Path, invoke: Invoke
+) -> None:
+    table = tmp_path / "t.csv"
+    texts = [STRAY.get(row, "a text of row {}").format(row) for row in range(30)]
+    rows = (f"{text},{'pos' if row % 2 else 'neg'}\n" for row, text in enumerate(texts))
+    table.write_text("text,label\n" + "".join(rows), encoding="utf-8")
+    note = f"{table}:6-11: 1 quoted cell with lines that look like rows"
+    args = ("predict", table, "--run", runs["binary"].path, "-o", tmp_path / "out.csv", "-q")
+    assert note in invoke(*args).stderr.replace("\n", " ")
+    config = tmp_path / "c.yaml"
+    config.write_text("data: {train: t.csv}\ntraining: {epochs: 1, refit: false}\n")
+    assert note in invoke("train", config, "-o", tmp_path / "run", "-q").stderr.replace("\n", " ")
+
+
+def test_rows_that_predict_skips_are_counted(
+    runs: dict[str, Run], tmp_path: Path, invoke: Invoke
+) -> None:
+    table, out = tmp_path / "t.csv", tmp_path / "out.csv"
+    table.write_text("id,text\n1,a\n2,b,c\n3,d\n", encoding="utf-8")
+    args = ("predict", table, "--run", runs["binary"].path, "-o", out, "-q")
+    assert "set data.on_bad_row: skip" in invoke(*args, status=1).stderr
+    stderr = invoke(*args, "-s", "data.on_bad_row=skip").stderr
+    assert f"{table}:3: 1 row ignored (data.on_bad_row: skip)" in stderr.replace("\n", " ")
+    assert open_table(str(out), []).read(["id"])["id"].to_pylist() == ["1", "3"]

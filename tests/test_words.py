@@ -92,7 +92,7 @@ NAMES = {
 
 EXCEPTIONS = {
     "phrases bigrams": "names of options that people may try",
-    "message|phrase|post": "names that a column of texts may have",
+    "passage|phrase|post": "names that a column of texts may have",
     "`phrases`": "key of run.json: how many n-grams the run has",
     "`said`": "key of calibration.json: the predicted probabilities of the curve",
 }
@@ -117,6 +117,8 @@ NO_PROSE = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 """Asides such as citations, code and rows of tables, which do not make a sentence long."""
+NAME_LIST = re.compile(r"[\w ]*_[\w ]*")
+"""Names of columns, which are no sentence."""
 SESSION = re.compile(r"^```console.*?^```", re.DOTALL | re.MULTILINE)
 WORD = re.compile(r"\w+")
 
@@ -240,6 +242,8 @@ def found(passage: Passage) -> Iterator[tuple[int, str, str, str]]:
 
 def long_sentences(passage: Passage) -> Iterator[tuple[int, str, str, str]]:
     """Yield line, reason, advice and beginning of each sentence that is two."""
+    if NAME_LIST.fullmatch(passage.text):
+        return
     text = NO_PROSE.sub(_placeholder, passage.text)
     place = 0
     for sentence in CLAUSES.split(text):

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from embedclf.audit.findings import MAX_EXAMPLES, MIN_SHINGLES, MIN_SUPPORT_FRACTION, Example
 from embedclf.audit.minhash import Signatures, build_shingle_sets, compute_signatures
+from embedclf.audit.mojibake import Characters, examine_characters
 from embedclf.audit.ratings_headers import TextPatterns, find_patterns
 from embedclf.data.labeled import read_labeled
 from embedclf.data.splits import tokenize_column
@@ -19,10 +20,10 @@ from embedclf.text.fingerprints import fingerprint_strings, fingerprint_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     import pyarrow as pa
 
+    from embedclf.config.fields import Tables
     from embedclf.config.schema import Config
     from embedclf.data.labeled import Result
     from embedclf.data.splits import Split
@@ -109,9 +110,9 @@ class AuditedSplit:
             process: Applied to each batch of texts.
         """
         results: list[Result] = []
-        path = self.split.rows.table.path
+        tables = self.split.rows.table.tables
         mask = np.isin(self.valid_positions, positions)  # (valid rows,), as `only` expects
-        read_labeled(path, config.data, process, results.append, only=mask)
+        read_labeled(tables, config.data, process, results.append, only=mask)
         return results
 
     def _label_of(self, index: int) -> str:
@@ -140,6 +141,7 @@ class TextProperties:
     """(n,) tokens."""
     null_like: Mask
     """(n,) True for texts such as `NaN`."""
+    characters: Characters
     signatures: Signatures
     patterns: TextPatterns
 
@@ -151,12 +153,13 @@ class TextProperties:
             self.fingerprints[indices],
             self.lengths[indices],
             self.null_like[indices],
+            self.characters.take(indices),
             self.signatures.take(indices),
             self.patterns.take(indices, len(self.positions)),
         )
 
 
-def read_text_properties(path: Path, config: Config) -> TextProperties:
+def read_text_properties(tables: Tables, config: Config) -> TextProperties:
     """Compute the properties of all texts in a table; raises as `read_labeled` does."""
     batches: list[TextProperties] = []
 
@@ -168,11 +171,12 @@ def read_text_properties(path: Path, config: Config) -> TextProperties:
             fingerprint_texts(tokens),
             tokens.lengths,
             _are_null_like(texts),
+            examine_characters(texts),
             compute_signatures(shingle_sets, min_shingles=MIN_SHINGLES),
             find_patterns(texts, min_fraction=MIN_SUPPORT_FRACTION),
         )
 
-    positions = read_labeled(path, config.data, process, batches.append).positions
+    positions = read_labeled(tables, config.data, process, batches.append).positions
     return _concatenate(batches, positions)
 
 
@@ -189,6 +193,7 @@ def _concatenate(batches: Sequence[TextProperties], positions: Rows) -> TextProp
         np.concatenate([batch.fingerprints for batch in batches]),
         np.concatenate([batch.lengths for batch in batches]),
         np.concatenate([batch.null_like for batch in batches]),
+        Characters.concatenate([batch.characters for batch in batches]),
         Signatures.concatenate([batch.signatures for batch in batches]),
         TextPatterns.concatenate([batch.patterns for batch in batches], sizes),
     )

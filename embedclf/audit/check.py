@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,36 +15,29 @@ from embedclf.audit.findings import (
     Example,
     Finding,
     Severity,
+    format_settings,
     sort_findings,
     summarize_severities,
 )
 from embedclf.audit.label_leakage import find_label_leakage
 from embedclf.audit.labels import find_label_problems
+from embedclf.audit.reading import find_reading_problems, find_unreadable_rows
 from embedclf.audit.split_sizes import find_small_splits
-from embedclf.audit.texts import find_text_problems, find_vector_problems
-from embedclf.config.sections import DATA_FILES
+from embedclf.audit.texts import find_mojibake, find_text_problems, find_vector_problems
 from embedclf.data.dataset import VECTORS, Dataset, check_validation_labels, prepare_dataset
-from embedclf.data.labeled import display_locations
-from embedclf.data.tables import open_table
 from embedclf.errors import DataError
-from embedclf.system.formats import FORMATS, is_compressed, table_suffix
 from embedclf.system.progress import activity
-from embedclf.system.terminal import display_path, format_count, shorten
-from embedclf.system.text_files import open_text
+from embedclf.system.terminal import shorten
 from embedclf.training.initialization import measure_coverage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from embedclf.config.schema import Config
-    from embedclf.config.sections import DataConfig
     from embedclf.system.arrays import Rows
 
 _MAX_TEXT_LENGTH = 200
 """Characters of an example's text."""
-
-_SURROGATES = range(0xDC80, 0xDD00)
-"""Code points that Python substitutes for bytes that it cannot decode (PEP 383)."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +74,7 @@ def audit_data(config: Config) -> Audit:
         # Not strict: here, labels without training rows are findings.
         dataset, error = prepare_dataset(config, strict=False), None
     except DataError as data_error:
-        if unreadable := tuple(_find_unreadable_rows(config)):
+        if unreadable := tuple(find_unreadable_rows(config)):
             return Audit(None, unreadable, data_error)
         dataset, error = _prepare_valid_rows(config, data_error), data_error
     splits, vectors = _audit_splits(dataset), measure_coverage(dataset)
@@ -132,15 +121,15 @@ def _validation_error(dataset: Dataset) -> DataError | None:
 
 def _audit_splits(dataset: Dataset) -> list[AuditedSplit]:
     """Read the text properties of all splits, each table once."""
-    tables = {split.rows.table.path for split in dataset.splits.values()}
-    texts = {path: read_text_properties(path, dataset.config) for path in tables}
+    tables = {split.rows.table.tables for split in dataset.splits.values()}
+    texts = {table: read_text_properties(table, dataset.config) for table in tables}
     return [
         AuditedSplit(
             name,
             split,
             dataset.labels.names,
-            texts[split.rows.table.path].take(split.rows.positions),
-            texts[split.rows.table.path].positions,
+            texts[split.rows.table.tables].take(split.rows.positions),
+            texts[split.rows.table.tables].positions,
         )
         for name, split in dataset.splits.items()
     ]
@@ -150,7 +139,13 @@ def _find_problems(
     splits: Sequence[AuditedSplit], dataset: Dataset, *, skipped: bool
 ) -> Iterator[Finding]:
     for split in splits:
+        if split.name == "train" or split.has_own_table:
+            yield from find_reading_problems(split)
+    for split in splits:
         yield from _find_missing_labels(split, dataset.config, skipped=skipped)
+    with activity("checking encodings"):
+        # First, because garbled texts explain other findings.
+        yield from find_mojibake(splits, dataset)
     yield from find_small_splits(splits)
     with activity("checking labels"):
         yield from find_label_problems(splits, dataset)
@@ -173,7 +168,8 @@ def _find_missing_labels(
     fault = "a value other than 0 or 1 in a label column" if has_flags else "no label"
     total = len(split.valid_positions) + count
     invalid = np.setdiff1d(np.arange(total), split.valid_positions)[:MAX_EXAMPLES].tolist()
-    table = display_path(split.split.rows.table.path)
+    table = split.split.rows.table.name
+    settings = {} if skipped else {"data.skip_invalid": True}
     yield Finding(
         "label-empty",
         "note" if skipped else "error",
@@ -181,10 +177,9 @@ def _find_missing_labels(
         count,
         total,
         "they are skipped" if skipped else "training stops at rows without a valid label",
-        "add the labels"
-        if skipped
-        else "add the labels, or skip the rows: data.skip_invalid: true",
+        "add the labels" + (f", or skip the rows: {format_settings(settings)}" if settings else ""),
         tuple(Example(split.name, position + 1) for position in invalid),
+        settings,
     )
 
 
@@ -194,6 +189,7 @@ def _locate_examples(
     """Add the locations and texts of all examples; each table is read once."""
     examples = [example for finding in findings for example in finding.examples]
     examples += [example.twin for example in examples if example.twin]
+    examples = [example for example in examples if example.row]  # the others are located already
     contents: dict[tuple[str, int], tuple[str, str]] = {}
     for split in splits:
         positions = np.unique([each.row - 1 for each in examples if each.split == split.name])
@@ -201,6 +197,8 @@ def _locate_examples(
             contents |= _read_examples(split, positions.astype(np.int64), config)
 
     def locate(example: Example) -> Example:
+        if not example.row:
+            return example
         location, text = contents[example.split, example.row]
         twin = locate(example.twin) if example.twin else None
         return replace(example, location=location, text=text, twin=twin)
@@ -214,7 +212,7 @@ def _read_examples(
     split: AuditedSplit, positions: Rows, config: Config
 ) -> dict[tuple[str, int], tuple[str, str]]:
     """Read the locations and texts of rows at some positions in the table of a split."""
-    locations = display_locations(split.split.rows.table, positions)
+    locations = split.split.rows.table.locate(positions.tolist())
     batches = split.reread(positions, config, lambda texts: texts.to_pylist())
     texts = iter(text for batch in batches for text in batch)
     is_valid = np.isin(positions, split.valid_positions).tolist()  # other texts are not read
@@ -225,73 +223,3 @@ def _read_examples(
         )
         for position, location, valid in zip(positions.tolist(), locations, is_valid, strict=True)
     }
-
-
-def _find_unreadable_rows(config: Config) -> Iterator[Finding]:
-    """Find the rows that cannot be read in each table of a config.
-
-    Skips tables without rows to report: Parquet, empty tables, and tables that lack a column. The
-    error that training raises describes them.
-    """
-    for split in DATA_FILES:
-        path = getattr(config.data, split)
-        if isinstance(path, Path) and FORMATS.get(table_suffix(path)) in {"delimited", "jsonl"}:
-            try:
-                yield from _find_unreadable_rows_in(path, split, config.data)
-            # A damaged gzip file raises EOFError or zlib.error.
-            except (DataError, OSError, EOFError, UnicodeError, zlib.error):
-                continue
-
-
-def _find_unreadable_rows_in(path: Path, split: str, data: DataConfig) -> Iterator[Finding]:
-    columns = [*data.text_columns, *data.label_columns]
-    encoding = open_text(path, str(path), data.encoding).encoding
-    # Reading stops at the first undecodable byte, so broken rows are searched in a UTF-8 copy.
-    with NamedTemporaryFile(suffix=table_suffix(path)) as copy:
-        undecodable = list(_copy_as_utf8(path, encoding, copy.file))
-        table = open_table(
-            Path(copy.name), columns, delimiter=data.delimiter, encoding="utf-8", name=str(path)
-        )
-        if data.label_separator is not None:
-            table = table.join_lists(data.label_columns, data.label_separator)
-        broken = list(table.find_broken_rows(columns))
-    shown = display_path(path)
-    if undecodable:
-        lines = format_count(len(undecodable), "line")
-        yield _unreadable_finding(
-            "bytes-unreadable",
-            f"cannot decode {lines} of {shown} as {encoding}",
-            len(undecodable),
-            "data.encoding: cp1252 (or the encoding of the file); or save the file as UTF-8",
-            tuple(Example(split, 0, f"{shown}:{line}") for line in undecodable[:MAX_EXAMPLES]),
-        )
-    if broken:
-        yield _unreadable_finding(
-            "row-unreadable",
-            f"cannot read {format_count(len(broken), 'row')} of {shown}",
-            len(broken),
-            "correct these rows, or write the file with a CSV or JSON library",
-            tuple(
-                Example(split, 0, f"{shown}:{line}", fault) for line, fault in broken[:MAX_EXAMPLES]
-            ),
-        )
-
-
-def _copy_as_utf8(path: Path, encoding: str, copy: IO[bytes]) -> Iterator[int]:
-    """Copy a table as UTF-8; yield the numbers of the lines that its encoding cannot decode."""
-    opened = gzip.open if is_compressed(path) else open
-    # newline="\n" copies line ends as they are; a lone carriage return does not end a line.
-    with opened(path, "rt", encoding=encoding, errors="surrogateescape", newline="\n") as lines:
-        for number, line in enumerate(lines, 1):
-            # `isascii` is fast, and saves most lines the loop over characters.
-            if not line.isascii() and any(ord(character) in _SURROGATES for character in line):
-                yield number
-            copy.write(line.encode("utf-8", errors="replace"))  # surrogates become "?"
-    copy.flush()  # the copy is opened again by its name
-
-
-def _unreadable_finding(
-    kind: str, message: str, count: int, fix: str, examples: tuple[Example, ...]
-) -> Finding:
-    reason = "training stops at the first row that it cannot read"
-    return Finding(kind, "error", message, count, None, reason, fix, examples)

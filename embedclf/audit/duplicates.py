@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -54,13 +54,13 @@ def find_duplicates(splits: Sequence[AuditedSplit], config: Config) -> Iterator[
         earlier = splits[:number]
         twins = _match_equal_texts(earlier, split)
         if (twins >= 0).any():
-            yield _leak_finding("equal", earlier, split, twins)
+            yield _leak_finding("leak-equal", earlier, split, twins)
         unmatched = np.flatnonzero(twins < 0)
         twins, crowded = _match_similar_texts(earlier, split, unmatched, config)
         if (twins >= 0).any():
             # A crowded row may have a twin among the candidates that were not compared.
             at_least = bool((twins[crowded] < 0).any())
-            yield _leak_finding("near", earlier, split, twins, at_least=at_least)
+            yield _leak_finding("leak-near", earlier, split, twins, at_least=at_least)
 
 
 def _find_repeated_rows(splits: Sequence[AuditedSplit]) -> Iterator[Finding]:
@@ -184,7 +184,7 @@ def _reread_shingle_sets(splits: Sequence[AuditedSplit], rows: Rows, config: Con
 
 
 def _leak_finding(
-    how: str,
+    kind: Literal["leak-equal", "leak-near"],
     earlier: Sequence[AuditedSplit],
     split: AuditedSplit,
     twins: Rows,
@@ -196,15 +196,16 @@ def _leak_finding(
     count, total = len(leaked), len(split)
     where = " or ".join(other.name for other in earlier)
     similarity = {
-        "equal": f"also occur in {where}",
-        "near": f"share {format_percent(MIN_SIMILARITY, places=0)} or more of their tokens with a "
-        f"text in {where}",
+        "leak-equal": f"also occur in {where}",
+        "leak-near": f"share {format_percent(MIN_SIMILARITY, places=0)} or more of their tokens "
+        f"with a text in {where}",
     }
-    severity = "warning" if how == "equal" else severity_by_rate(count, total)
+    rate = format_rate(count, total)
+    severity = "warning" if kind == "leak-equal" else severity_by_rate(count, total)
     return Finding(
-        f"leak-{how}",
+        kind,
         "error" if count >= LEAK_ERROR_FRACTION * total else severity,
-        f"{'at least ' * at_least}{format_rate(count, total)} {split.name} texts {similarity[how]}",
+        f"{'at least ' * at_least}{rate} {split.name} texts {similarity[kind]}",
         count,
         total,
         "scores on these rows are inflated: the model saw them in training",

@@ -2,15 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from embedclf.config.yaml_file import dump_yaml
 from embedclf.system.terminal import format_count, format_percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 Severity = Literal["error", "warning", "note"]
+
+Kind = Literal[
+    "bytes-unreadable",
+    "row-unreadable",
+    "row-skipped",
+    "cell-swallows-rows",
+    "lines-ignored",
+    "encoding-assumed",
+    "label-empty",
+    "label-mojibake",
+    "label-null-like",
+    "label-list-like",
+    "label-forms",
+    "label-small",
+    "label-unseen",
+    "label-unscored",
+    "label-imbalance",
+    "label-conflict",
+    "rows-few",
+    "duplicate",
+    "leak-equal",
+    "leak-near",
+    "leakage-token",
+    "leakage-column",
+    "leakage-value",
+    "text-mojibake",
+    "text-replacement",
+    "text-blank",
+    "text-null-like",
+    "text-one-token",
+    "text-truncated",
+    "token-oov",
+    "vectors-few",
+]
+"""Stable names of findings, for `--json` and tests."""
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """Most severe first. An error makes training fail or its scores meaningless, a warning makes them
@@ -112,8 +148,7 @@ class Example:
 class Finding:
     """A problem in the data, why it matters and how to fix it."""
 
-    kind: str
-    """Its stable name: `leak-equal`."""
+    kind: Kind
     severity: Severity
     message: str
     count: int
@@ -125,6 +160,8 @@ class Finding:
     """What to do: a config line to copy, or a change to the rows."""
     examples: tuple[Example, ...] = ()
     """`MAX_EXAMPLES` at most."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Keys of the config that fix it, such as `data.skip_invalid`; `fix` shows them, too."""
 
     def to_json(self) -> dict[str, Any]:
         """The finding as plain values, by its published keys."""
@@ -136,8 +173,19 @@ class Finding:
             "of": self.total,
             "why": self.reason,
             "fix": self.fix,
+            "settings": dict(self.settings),
             "examples": [example.to_json() for example in self.examples],
         }
+
+
+def format_setting(key: str, value: Any) -> str:
+    """Format a key of the config as a line of YAML to copy: `data.skip_invalid: true`."""
+    return dump_yaml({key: value}).rstrip("\n")
+
+
+def format_settings(settings: Mapping[str, Any]) -> str:
+    """Format several keys of the config: `data.label: a and data.skip_invalid: true`."""
+    return " and ".join(format_setting(key, value) for key, value in settings.items())
 
 
 def sort_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -163,11 +211,15 @@ def severity_by_rate(count: int, total: int) -> Severity:
     return "warning" if count >= WARNING_FRACTION * total else "note"
 
 
-def beats_majority(purity: float, majority: float) -> bool:
+def beats_majority(purity: float, majority: int, rows: int) -> bool:
     """Check whether a leak predicts labels much better than the most frequent label does.
+
+    Only rows with other labels can show that, so there must be enough of them.
 
     Args:
         purity: Fraction of rows whose label the leak predicts.
-        majority: Fraction of rows with the most frequent label.
+        majority: Number of rows with the most frequent label.
+        rows: Number of all rows.
     """
-    return 1 - purity <= MAX_ERROR_RATIO * (1 - majority)
+    others = rows - majority
+    return others >= MIN_SUPPORT and 1 - purity <= MAX_ERROR_RATIO * others / rows

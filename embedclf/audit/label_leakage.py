@@ -6,7 +6,7 @@ review. A classifier that learns them scores well, but fails on texts without th
 
 from __future__ import annotations
 
-import json
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from embedclf.audit.findings import (
     Finding,
     beats_majority,
     format_rate,
+    format_settings,
 )
 from embedclf.system.arrow import to_numpy
 from embedclf.system.terminal import format_count, format_percent, join_shortened
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from embedclf.audit.audited_split import AuditedSplit
+    from embedclf.config.schema import Config
     from embedclf.data.dataset import Dataset
     from embedclf.system.arrays import Counts, Mask, Rows
     from embedclf.text.fingerprints import Fingerprints
@@ -78,7 +80,7 @@ def _report_leaking_tokens(train: AuditedSplit, dataset: Dataset) -> Iterator[Fi
         total,
         _REASON,
         "remove these tokens from the texts, unless the texts to predict will have them too",
-        tuple(_example_of(leak, train) for leak in leaks[:MAX_EXAMPLES]),
+        _examples_of(leaks, train),
     )
 
 
@@ -105,7 +107,7 @@ def _find_leaking_tokens(train: AuditedSplit, dataset: Dataset) -> Iterator[_Lea
         frequent = np.flatnonzero(counts >= MIN_RECALL * len(rows))
         for token_id in frequent[np.argsort(-counts[frequent], kind="stable")].tolist():
             purity = float(counts[token_id] / totals[token_id])
-            if purity >= MIN_PURITY and beats_majority(purity, len(rows) / len(train)):
+            if purity >= MIN_PURITY and beats_majority(purity, len(rows), len(train)):
                 yield _LeakingToken(label, token_id, int(counts[token_id]), len(rows))
 
 
@@ -133,33 +135,38 @@ def _count_rows_with_token(train: AuditedSplit, rows: Rows, size: int) -> Counts
     return counts
 
 
-def _example_of(leak: _LeakingToken, train: AuditedSplit) -> Example:
-    """Make an example of the first row that has both the label and the token."""
+def _examples_of(leaks: Sequence[_LeakingToken], train: AuditedSplit) -> tuple[Example, ...]:
+    """Make examples of different rows that have both a label and its token, from each leak."""
+    rows: list[int] = []
+    for leak in itertools.islice(itertools.cycle(leaks), MAX_EXAMPLES):
+        rows.append(next(row for row in _rows_with_leak(leak, train) if row not in rows))
+    return tuple(map(train.example, rows))
+
+
+def _rows_with_leak(leak: _LeakingToken, train: AuditedSplit) -> list[int]:
+    """Return the first rows, `MAX_EXAMPLES` or more, with the label and the token."""
     rows = np.flatnonzero(train.has_label(leak.label))
-    # One row more than lack the token, so at least one of them has it.
-    rows = rows[: leak.label_rows - leak.rows + 1]
+    # Of that many rows, at most as many as lack the token do not have it.
+    rows = rows[: leak.label_rows - leak.rows + MAX_EXAMPLES]
     has_token = (train.split.ids[rows] == leak.token_id).any(axis=1)
-    return train.example(int(rows[has_token][0]))
+    return [int(row) for row in rows[has_token]]
 
 
 def _find_leaking_columns(train: AuditedSplit, dataset: Dataset) -> Iterator[Finding]:
     """Find text columns whose cells determine the label."""
-    config = dataset.config
-    columns = config.data.text_columns
-    majority = _majority_rate(train.label_keys)
+    columns = dataset.config.data.text_columns
+    majority = _count_majority(train.label_keys)
     # A single text column cannot be removed.
     for column in columns if len(columns) > 1 else ():
-        column_only = config.data.model_copy(update={"text": column})
-        column_config = config.model_copy(update={"data": column_only})
-        cells = np.concatenate(
-            train.reread(train.texts.positions, column_config, _fingerprint_cells)
-        )
+        cells = _fingerprint_column(column, train, dataset.config)
         distinct, purity = _compute_purity(cells, train.label_keys)
         if distinct * MIN_REPEATS > len(cells) or purity < MIN_CELL_PURITY:
             continue
-        if not beats_majority(purity, majority):
+        if not beats_majority(purity, majority, len(cells)):
             continue
         count = round(purity * len(cells))
+        others = [other for other in columns if other != column]
+        settings = {"data.text": others[0] if len(others) == 1 else others}
         yield Finding(
             "leakage-column",
             "warning",
@@ -168,17 +175,17 @@ def _find_leaking_columns(train: AuditedSplit, dataset: Dataset) -> Iterator[Fin
             count,
             len(cells),
             _REASON,
-            f"{_without_column(columns, column)}, unless {column!r} is known at prediction time",
+            f"{format_settings(settings)}, unless {column!r} is known at prediction time",
             train.examples(np.ones(len(train), np.bool_)),
+            settings,
         )
 
 
-def _without_column(columns: Sequence[str], column: str) -> str:
-    """Return the config line that reads all text columns but one."""
-    others = [other for other in columns if other != column]
-    # JSON is also YAML, and quotes every name.
-    value = others[0] if len(others) == 1 else others
-    return f"data.text: {json.dumps(value, ensure_ascii=False)}"
+def _fingerprint_column(column: str, train: AuditedSplit, config: Config) -> Fingerprints:
+    """Read a text column, and return the fingerprints (n,) of its cells."""
+    column_only = config.data.model_copy(update={"text": column})
+    column_config = config.model_copy(update={"data": column_only})
+    return np.concatenate(train.reread(train.texts.positions, column_config, _fingerprint_cells))
 
 
 def _fingerprint_cells(cells: pa.StringArray) -> Fingerprints:
@@ -200,7 +207,9 @@ def _find_leaking_patterns(train: AuditedSplit) -> Iterator[Finding]:
             continue
         label_keys = train.label_keys[rows]
         _, purity = _compute_purity(values, label_keys)
-        if purity < MIN_PURITY or not beats_majority(purity, _majority_rate(label_keys)):
+        if purity < MIN_PURITY or not beats_majority(
+            purity, _count_majority(label_keys), len(rows)
+        ):
             continue
         yield Finding(
             "leakage-value",
@@ -238,6 +247,6 @@ def _compute_purity(values: Fingerprints, label_keys: Fingerprints) -> tuple[int
     return len(distinct), float(majorities.sum() / len(values))
 
 
-def _majority_rate(label_keys: Fingerprints) -> float:
-    """Return the fraction of rows with the most frequent label."""
-    return float(np.unique(label_keys, return_counts=True)[1].max() / len(label_keys))
+def _count_majority(label_keys: Fingerprints) -> int:
+    """Count the rows with the most frequent label."""
+    return int(np.unique(label_keys, return_counts=True)[1].max())

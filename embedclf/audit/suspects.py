@@ -22,21 +22,27 @@ from embedclf.errors import DataError, RequestError
 from embedclf.inference.outputs import open_output
 from embedclf.inference.serialization import DECIMALS
 from embedclf.system.arrow import BATCH_ROWS, number_column, text_column
-from embedclf.system.formats import format_of
+from embedclf.system.formats import output_format
 from embedclf.system.progress import activity
+from embedclf.system.storage import size_and_time
+from embedclf.tables.files import find_files, has_file_names, is_folder, is_one_of
+from embedclf.tables.folders import list_folder_files
 from embedclf.training.cross_fitting import predict_out_of_fold, read_folds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from embedclf.audit.confident_learning import LabelProbabilities, RankedSuspects
+    from embedclf.config.fields import Tables
     from embedclf.config.schema import Config
     from embedclf.data.labels import Targets
     from embedclf.inference.outputs import Output
+    from embedclf.tables.files import TableFile
     from embedclf.training.cross_fitting import FoldEvent, Folds
 
 COLUMNS = ("line", "given", "likely", "probability_given", "probability_likely", "text")
+"""Columns of the output; of a table in several files, `file` comes first."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class LabelNoise:
 class LabelErrors:
     """Rows of a table whose label is probably wrong, and an estimate of how many there are."""
 
-    path: str
+    path: Tables
     rows: int
     """Valid rows; all are examined."""
     task: str
@@ -119,7 +125,9 @@ def find_label_errors(
             # Before training, which would otherwise be wasted.
             _check_output(output, config)
             separator = config.data.label_separator or "|"  # none for one column per label
-            opened = open_output(output, format_of(output), COLUMNS, list_separator=separator)
+            columns = _output_columns(find_files(config.data.train))
+            target = output_format(output, "delimited")
+            opened = open_output(output, target, columns, list_separator=separator)
             writer = stack.enter_context(opened)
         table = stack.enter_context(read_folds(config, folds))
         probabilities = _predict(table, on_event)
@@ -139,26 +147,35 @@ def find_label_errors(
 
 def _check_output(output: Path, config: Config) -> None:
     """Refuse to replace the training table, as the output lacks most of its rows."""
-    if output.resolve() == config.data.train.resolve():
+    if is_one_of(output, find_files(config.data.train)):
         raise RequestError(f"-o {output}: this is the training table; choose another file")
 
 
 def _predict(table: Folds, on_event: Callable[[FoldEvent], None]) -> LabelProbabilities:
     """Predict the labels of all rows out of fold; raises DataError if the table changes."""
-    path = table.config.data.train
-    before = _size_and_time(path)
+    files = table.tokenized.rows.table.files
+    before = _sizes_and_times(files)
     probabilities = predict_out_of_fold(table, on_event)
     # Texts are read again by position, so the rows must be the same.
-    if _size_and_time(path) != before:
-        raise DataError(f"{path}: the file changed during the run; run the command again")
+    for file, old, new in zip(files, before, _sizes_and_times(files), strict=True):
+        if new != old:
+            raise DataError(f"{file.name}: the file changed during the run; run the command again")
     label_probabilities = table.labels.label_probabilities(probabilities)
     return adjust_for_duplicates(label_probabilities, table.targets, table.tokenized.fingerprints)
 
 
-def _size_and_time(path: Path) -> tuple[int, int]:
-    """Return a file's size and modification time, to notice changes."""
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
+def _output_columns(files: Sequence[TableFile]) -> tuple[str, ...]:
+    return ("file", *COLUMNS) if has_file_names(files) else COLUMNS
+
+
+def _sizes_and_times(files: Sequence[TableFile]) -> list[tuple[int, Any]]:
+    """Return the size and the time of each file, or the number of texts, to notice changes."""
+    return [
+        (len(list_folder_files(file.location)), None)
+        if is_folder(file.location)
+        else size_and_time(file.location)
+        for file in files
+    ]
 
 
 class _SuspectRows:
@@ -177,8 +194,10 @@ class _SuspectRows:
         )
         self._texts = texts_file.reader()
         self._indices = np.searchsorted(np.sort(rows), rows)  # (kept,) position among those read
-        lines = table.tokenized.rows.table.line_numbers(reread.positions.tolist())
-        self._lines = np.array(lines, np.int64)
+        source, positions = table.tokenized.rows.table, reread.positions.tolist()
+        self._columns = _output_columns(source.files)
+        self._lines = np.array(source.line_numbers(positions), np.int64)
+        self._files = source.file_names(positions) if "file" in self._columns else []
 
     def write(self, output: Output) -> None:
         """Write all rows, the most probable errors first."""
@@ -187,7 +206,7 @@ class _SuspectRows:
             output.write(output.render(self.batch(start, start + BATCH_ROWS), None))
 
     def batch(self, start: int, end: int) -> pa.RecordBatch:
-        """Return the rows of a range of ranks, with the columns `COLUMNS`."""
+        """Return the rows of a range of ranks, with the columns of the output."""
         indices = self._indices[start:end]
         ranks = slice(start, start + len(indices))
         labels, predicted = self._format_labels(ranks)
@@ -201,7 +220,9 @@ class _SuspectRows:
             number_column(np.round(predicted_probability, DECIMALS)),
             self._texts(indices),
         ]
-        return pa.RecordBatch.from_arrays(columns, COLUMNS)
+        if "file" in self._columns:
+            columns.insert(0, text_column([self._files[index] for index in indices]))
+        return pa.RecordBatch.from_arrays(columns, self._columns)
 
     def _format_labels(self, ranks: slice) -> tuple[pa.Array, pa.Array]:
         """Return the labels and the predicted labels of rows; lists in a multilabel task."""
@@ -232,7 +253,7 @@ def _summarize(
 ) -> LabelErrors:
     noise = sorted(_estimate_noise(table, probabilities), key=lambda pair: -pair[2])
     return LabelErrors(
-        path=str(table.config.data.train),
+        path=table.config.data.train,
         rows=len(table),
         task=table.labels.task,
         folds=table.count,

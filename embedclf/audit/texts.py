@@ -1,41 +1,87 @@
-"""Problems with texts: empty, truncated, out of vocabulary."""
+"""Problems with texts: empty, mis-decoded, truncated."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedclf.audit.audited_split import ID_BATCH_ROWS, format_split_counts
+from embedclf.audit.audited_split import format_split_counts
 from embedclf.audit.findings import (
     COVERED_FRACTION,
     LENGTH_QUANTILE,
     MAX_EXAMPLES,
-    OOV_FRACTION,
+    MAX_LIST_LENGTH,
     TRUNCATED_FRACTION,
     Finding,
     format_rate,
+    format_settings,
     severity_by_rate,
 )
-from embedclf.system.terminal import format_percent
-from embedclf.text.vocabulary import UNKNOWN
+from embedclf.audit.mojibake import find_misdecoded, find_misreading
+from embedclf.audit.oov_tokens import find_oov_tokens
+from embedclf.system.arrow import text_column
+from embedclf.system.encodings import is_unicode
+from embedclf.system.formats import compression_suffix, table_suffix
+from embedclf.system.terminal import format_percent, join_shortened, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from embedclf.audit.audited_split import AuditedSplit
+    from embedclf.audit.findings import Kind
+    from embedclf.audit.mojibake import Misreading
     from embedclf.config.schema import Config
     from embedclf.data.dataset import Dataset
     from embedclf.system.arrays import Mask
     from embedclf.training.initialization import Coverage
 
 
+_MAX_WORD = 30
+"""Characters of a word in a message."""
+
+
 def find_text_problems(splits: Sequence[AuditedSplit], dataset: Dataset) -> Iterator[Finding]:
     """Find texts with little content, and content that the network never sees."""
     yield from _find_empty_texts(splits)
     yield from _find_truncated_texts(splits[0], dataset)
-    for split in splits[1:]:
-        yield from _find_unknown_tokens(split, dataset)
+    yield from find_oov_tokens(splits, dataset)
+
+
+def find_mojibake(splits: Sequence[AuditedSplit], dataset: Dataset) -> Iterator[Finding]:
+    """Find texts and names that were decoded with the wrong encoding."""
+    encoding = _named_encoding(dataset.config)
+    samples = {split.texts.characters.sample for split in splits}
+    misreadings = {sample: find_misreading(sample, encoding) for sample in samples}
+    found = [misreadings[split.texts.characters.sample] for split in splits]
+    misreading = next(filter(None, found), None)
+    settings = _fix_of_encoding(encoding, found)
+    fix = format_settings(settings) or _repair_command(splits, misreading)
+    for finding in _find_marked_texts(
+        splits,
+        [
+            split.texts.characters.beyond_ascii if each else split.texts.characters.misdecoded
+            for split, each in zip(splits, found, strict=True)
+        ],
+        kind="text-mojibake",
+        message="texts look decoded with the wrong encoding"
+        + _example_of_repair(splits, misreading),
+        reason="the model learns garbled words, which other texts don't have",
+        fix=fix,
+    ):
+        yield replace(finding, settings=settings)
+    yield from _find_garbled_names(dataset, fix, settings)
+    yield from _find_marked_texts(
+        splits,
+        [split.texts.characters.replaced for split in splits],
+        kind="text-replacement",
+        message="texts have the replacement character \N{REPLACEMENT CHARACTER}",
+        reason="it stands for characters that were lost when the texts were decoded",
+        fix="export the table again as UTF-8, or remove these rows",
+    )
 
 
 def find_vector_problems(coverage: Coverage | None, config: Config) -> Iterator[Finding]:
@@ -46,18 +92,19 @@ def find_vector_problems(coverage: Coverage | None, config: Config) -> Iterator[
     if count >= COVERED_FRACTION * total:
         return
     by_character = config.text.unit == "character"
+    settings = {"text.unit": "word"} if by_character else {"model.initialization": "random"}
     yield Finding(
         "vectors-few",
         "warning",
         f"only {format_rate(count, total)} tokens of the training texts have a vector in "
         f"{coverage.source}; the most frequent without one: {', '.join(coverage.missing)}",
-        count,
+        total - count,
         total,
         "the others are randomly initialized; the vectors are probably "
         + ("for words, but text.unit is character" if by_character else "for another language"),
-        "text.unit: word"
-        if by_character
-        else "use vectors for the language of the texts, or none: model.initialization: random",
+        f"use vectors for the {'unit' if by_character else 'language'} of the texts, or set "
+        + format_settings(settings),
+        settings=settings,
     )
 
 
@@ -94,7 +141,7 @@ def _find_marked_texts(
     splits: Sequence[AuditedSplit],
     masks: Sequence[Mask],
     *,
-    kind: str,
+    kind: Kind,
     message: str,
     reason: str,
     fix: str,
@@ -118,6 +165,73 @@ def _find_marked_texts(
     )
 
 
+def _named_encoding(config: Config) -> str | None:
+    """Return the encoding that the config names, None for UTF-8 and other forms of Unicode."""
+    encoding = config.data.encoding
+    return None if encoding is None or is_unicode(encoding) else encoding
+
+
+def _fix_of_encoding(
+    encoding: str | None, misreadings: Sequence[Misreading | None]
+) -> dict[str, Any]:
+    """Return the setting that decodes all tables; empty if there is none."""
+    if encoding is None:  # the files themselves hold the garbled texts
+        return {}
+    right = {misreading.right for misreading in misreadings if misreading} or {"utf-8"}
+    return {"data.encoding": right.pop()} if len(right) == 1 else {}
+
+
+def _repair_command(splits: Sequence[AuditedSplit], misreading: Misreading | None) -> str:
+    """Return how to repair the first file; the others need the same."""
+    table = splits[0].split.rows.table
+    file = Path(table.files[0].location)
+    if not file.is_file() or compression_suffix(file) or table.file_format in {"parquet", "excel"}:
+        return "export the table again from its source, with the right encoding"
+    name, fixed = shlex.quote(table.files[0].name), f"fixed{table_suffix(file)}"
+    if misreading is None or misreading.right == "utf-8":
+        return f"repair the file: pip install ftfy; ftfy -o {fixed} {name}"
+    wrong, right = misreading.wrong, misreading.right
+    return (
+        f"repair the file: iconv -f utf-8 -t {wrong} {name} | iconv -f {right} -t utf-8 > {fixed}"
+    )
+
+
+def _example_of_repair(splits: Sequence[AuditedSplit], misreading: Misreading | None) -> str:
+    """Return `, such as 'cafÃ©' for 'café'`, or nothing if no word can be repaired."""
+    if misreading is None:
+        return ""
+    for split in splits:
+        for word in split.texts.characters.sample.split():
+            repaired = misreading.repair(word)
+            if repaired is not None and repaired != word:
+                return (
+                    f", such as {shorten(word, _MAX_WORD)!r} for {shorten(repaired, _MAX_WORD)!r}"
+                )
+    return ""
+
+
+def _find_garbled_names(
+    dataset: Dataset, fix: str, settings: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """Find labels and columns whose names were decoded with the wrong encoding."""
+    data = dataset.config.data
+    names = [*dict.fromkeys([*data.text_columns, *data.label_columns, *dataset.labels.names])]
+    are_garbled = find_misdecoded(text_column(names))
+    garbled = [name for name, is_garbled in zip(names, are_garbled, strict=True) if is_garbled]
+    if garbled:
+        yield Finding(
+            "label-mojibake",
+            "warning",
+            "names of labels or columns look decoded with the wrong encoding: "
+            + join_shortened([*map(repr, garbled)], MAX_LIST_LENGTH),
+            len(garbled),
+            len(names),
+            "predictions show these names",
+            fix,
+            settings=settings,
+        )
+
+
 def _find_truncated_texts(train: AuditedSplit, dataset: Dataset) -> Iterator[Finding]:
     """Find training texts that are longer than `sequence_length`."""
     max_length, lengths = dataset.tokenizer.sequence_length, train.texts.lengths
@@ -128,6 +242,7 @@ def _find_truncated_texts(train: AuditedSplit, dataset: Dataset) -> Iterator[Fin
     lost = int((lengths[truncated] - max_length).sum()) / int(lengths.sum())
     # Not interpolated: the length of a text that at least this fraction does not exceed.
     fitting_length = int(np.quantile(lengths, LENGTH_QUANTILE, method="higher"))
+    settings = {"text.sequence_length": fitting_length}
     yield Finding(
         "text-truncated",
         "warning",
@@ -136,44 +251,8 @@ def _find_truncated_texts(train: AuditedSplit, dataset: Dataset) -> Iterator[Fin
         count,
         len(train),
         "truncated tokens are ignored in training and prediction",
-        f"text.sequence_length: {fitting_length} "
-        f"(fits {format_percent(LENGTH_QUANTILE, places=0)} of the texts)",
+        f"{format_settings(settings)} (fits {format_percent(LENGTH_QUANTILE, places=0)} of the "
+        "texts)",
         train.examples(truncated),
+        settings,
     )
-
-
-def _find_unknown_tokens(split: AuditedSplit, dataset: Dataset) -> Iterator[Finding]:
-    """Find tokens that are out of vocabulary."""
-    unknown, tokens = split.split.unknown, split.split.tokens
-    if unknown <= OOV_FRACTION * tokens:
-        return
-    yield Finding(
-        "token-oov",
-        "warning",
-        f"{format_rate(unknown, tokens)} tokens of {split.name} texts are out of vocabulary",
-        unknown,
-        tokens,
-        "all out-of-vocabulary tokens share one vector",
-        _fix_for_unknown_tokens(dataset),
-        tuple(split.example(index) for index in _rows_with_unknown_tokens(split)),
-    )
-
-
-def _fix_for_unknown_tokens(dataset: Dataset) -> str:
-    size, min_count = dataset.config.text.vocabulary_size, dataset.config.text.min_count
-    if dataset.tokenizer.first_ngram_id == size:  # full, so tokens were left out
-        return f"text.vocabulary_size: {2 * size} (training texts have more than {size:,} tokens)"
-    frequent = "" if min_count == 1 else f" that occurs {min_count} times or more"
-    return f"add training rows; the vocabulary already has every training token{frequent}"
-
-
-def _rows_with_unknown_tokens(split: AuditedSplit) -> list[int]:
-    """Return the first rows with an out-of-vocabulary token within `sequence_length`."""
-    rows: list[int] = []
-    for start in range(0, len(split), ID_BATCH_ROWS):
-        ids = split.split.ids[start : start + ID_BATCH_ROWS]
-        # Unknown n-grams have the id of padding, so UNKNOWN marks single tokens only.
-        rows += (np.flatnonzero((ids == UNKNOWN).any(axis=1)) + start).tolist()
-        if len(rows) >= MAX_EXAMPLES:
-            break
-    return rows[:MAX_EXAMPLES]

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from embedclf.autoconfig.column_names import ColumnName
+from embedclf.data.label_cells import find_listed_labels
 from embedclf.errors import DataError
 from embedclf.system.arrow import mask_column, text_column, to_numpy
 from embedclf.system.terminal import format_count, format_percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from embedclf.data.tables import Table
+    from embedclf.tables.tables import Table
 
 Content = Literal[
-    "nothing", "flags", "numbers", "measures", "dates", "codes", "text lists", "lists", "words"
+    "nothing", "flags", "numbers", "measures", "dates", "codes", "label lists", "lists", "words"
 ]
 
 _FIRST_ROWS = 10_000
@@ -34,23 +37,24 @@ _MAX_CELLS = 1_000
 
 _MAX_NAME_LENGTH = 40
 
+_MAX_VALUES = 20
+
+_MAX_LISTS = 100
+"""Lists that are enough to recognize lists of labels."""
+
 _CONTENT_FRACTION = 0.95
 
 _DAY = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
 
-_JSON_TEXT = r'"([^"\\]|\\.)*"'
-
 # Arrow's regular expressions are RE2's: a flag may begin a group, and `\p{Han}` is a script.
 _PATTERNS: dict[Content, str] = {
-    "flags": r"(?i)0|1|true|false",
+    "flags": r"(?i)[01](\.0)?|true|false",
     # Halves count as whole: ratings such as 3.5 can be labels, other decimals are measures.
     "numbers": r"[+-]?\d+(\.[05]0*)?",
     "measures": r"[+-]?[\d.,]*\d([eE][+-]?\d+)?\s?%?",
     "dates": rf"{_DAY}([T ].*)?|\d\d?:\d\d(:.*)?|[A-Z][a-z]{{2,8}},? .{{0,6}}\d.*\d{{2}}:\d\d.*",
     "codes": r"\w+://\S+|\S+@\S+\.\w+|[0-9a-fA-F]{12,}|[0-9a-fA-F]+(-[0-9a-fA-F]{4,})+|#?\w*\d{5,}",
-    # Lists as JSON: of texts only, which can be the labels of a row, and any others.
-    "text lists": rf"\[({_JSON_TEXT}(, {_JSON_TEXT})*)?\]",
-    "lists": r"\[.*\]|\{.*\}",
+    "lists": r"(?s)\[.*\]|\{.*\}",
 }
 """A pattern that nearly all cells of a column match; the first one decides. If none matches, the
 column holds words."""
@@ -61,15 +65,14 @@ _SINGULAR = {
     "measures": "measure",
     "dates": "date",
     "codes": "code",
-    "text lists": "list",
+    "label lists": "list",
     "lists": "list",
     "words": "text",
 }
 
-_UNSPACED_LETTER = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+_NUMBER = re.compile(r"[+-]?[\d.]+")
 
-# An acronym, a word with or without a capital, or a number: `tweetID2` has one of each.
-_NAME_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
+_UNSPACED_LETTER = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 
 # Two non-ASCII characters in a row count as words, since some scripts have no spaces.
 _MULTIPLE_WORDS = r"\S\s+\S|[^\x00-\x7f]{2}"
@@ -96,11 +99,18 @@ class ColumnProfile:
     """Whether the column's name is one of its cells, as in a table without a header."""
     example: str = ""
     """The first cell that is not blank."""
+    values: tuple[str, ...] = ()
+    """The distinct cells that are not blank, if there are at most 20."""
+
+    @cached_property
+    def meaning(self) -> ColumnName:
+        """What its name says."""
+        return ColumnName(self.name)
 
     @property
-    def name_words(self) -> tuple[str, ...]:
-        """The words of the name in lower case: `sentence` and `id` for `SentenceId`."""
-        return tuple(word.lower() for word in _NAME_WORD.findall(self.name))
+    def filled_fraction(self) -> float:
+        """Fraction of the rows whose cell is not blank."""
+        return self.filled / max(self.rows, 1)
 
     @property
     def distinct_fraction(self) -> float:
@@ -146,24 +156,29 @@ class TableSample:
         return self.rows[column].slice(0, _MAX_CELLS).combine_chunks()
 
 
-def read_sample(table: Table) -> TableSample:
+def read_sample(table: Table, requested: Sequence[str] = ()) -> TableSample:
     """Read the first 10,000 rows of a table, and one of 64 of the others.
 
     The others count because tables may be sorted by label. Cells are truncated to 10,000
-    characters.
+    characters. Nested values are columns of their own.
+
+    Args:
+        table: The table.
+        requested: Columns to read in any case, such as a list with nested values.
 
     Raises:
         DataError: A row cannot be read, or there is none.
     """
+    columns = [*table.leaves, *(name for name in requested if name not in table.leaves)]
     # With a schema, a table without rows is empty rather than an error.
     rows = pa.Table.from_batches(
-        _read_sample_rows(table), pa.schema([(column, pa.string()) for column in table.columns])
+        _read_sample_rows(table, columns), pa.schema([(name, pa.string()) for name in columns])
     )
     if not len(rows):
         raise DataError(f"{table.name}: no rows after the header; add labeled texts")
     profiles = (
-        _profile_column(name, column.combine_chunks(), has_lists=table.file_format != "delimited")
-        for name, column in zip(table.columns, rows.columns, strict=True)
+        _profile_column(name, column.combine_chunks())
+        for name, column in zip(columns, rows.columns, strict=True)
     )
     return TableSample(rows, tuple(profiles))
 
@@ -180,9 +195,9 @@ def is_unspaced_script(texts: pa.Array) -> bool:
     return 2 * _count_matches(texts, _UNSPACED_LETTER) > letters > 3 * words
 
 
-def _read_sample_rows(table: Table) -> Iterator[pa.RecordBatch]:
+def _read_sample_rows(table: Table, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     read = 0
-    for batch in table.iter_all_columns():
+    for batch in _read_columns(table, columns):
         mask = np.zeros(len(batch), np.bool_)
         mask[: max(0, _FIRST_ROWS - read)] = True  # a negative stop would count from the end
         mask[::_ROW_STEP] = True
@@ -192,15 +207,22 @@ def _read_sample_rows(table: Table) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_arrays(truncated, rows.schema.names)
 
 
-def _profile_column(name: str, column: pa.StringArray, *, has_lists: bool) -> ColumnProfile:
+def _read_columns(table: Table, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    if len(set(columns)) < len(columns):
+        # Columns that share a name cannot be read by it.
+        return table.iter_all_columns()
+    return (batch for batch, _ in table.iter_batches(columns, as_json=columns))
+
+
+def _profile_column(name: str, column: pa.StringArray) -> ColumnProfile:
     trimmed = pc.utf8_trim_whitespace(column)
     # Not simply `""`: pyarrow would import pandas to convert a Python value.
     filled = trimmed.filter(pc.not_equal(trimmed, text_column([""])[0]))
     # The content is judged by distinct cells, so a value that fills most rows counts once.
     cells = filled.unique()
     content = _recognize_content(cells[:_MAX_CELLS])
-    if content == "text lists" and not has_lists:
-        content = "lists"  # a CSV has no lists: such a cell is a single text
+    if content == "lists" and _are_label_lists(cells[:_MAX_LISTS].to_pylist()):
+        content = "label lists"
     return ColumnProfile(
         name,
         content,
@@ -211,6 +233,7 @@ def _profile_column(name: str, column: pa.StringArray, *, has_lists: bool) -> Co
         multi_word_fraction=_mean(pc.match_substring_regex(cells[:_MAX_CELLS], _MULTIPLE_WORDS)),
         contains_own_name=bool(pc.is_in(text_column([name]), cells)[0].as_py()),
         example=" ".join(cells[0].as_py().split()) if len(cells) else "",
+        values=tuple(cells.to_pylist()) if len(cells) <= _MAX_VALUES else (),
     )
 
 
@@ -223,6 +246,15 @@ def _recognize_content(cells: pa.StringArray) -> Content:
         if fraction == 1 or (fraction >= _CONTENT_FRACTION and content != "flags"):
             return content
     return "words"
+
+
+def _are_label_lists(cells: Sequence[str]) -> bool:
+    """Whether cells can be the labels of a row: words, not numbers or nested values."""
+    try:
+        labels = [label for cell in cells for label in find_listed_labels(cell) or ()]
+    except ValueError:
+        return False
+    return bool(labels) and not all(_NUMBER.fullmatch(label) for label in labels)
 
 
 def _mean(column: pa.Array) -> float:

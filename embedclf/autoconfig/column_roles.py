@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-import re
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from embedclf.autoconfig.annotation_tools import added_columns, find_control, is_decision
+from embedclf.autoconfig.column_scores import LabelRank, rank_label, score_text
 from embedclf.errors import DataError, RequestError
 from embedclf.system.terminal import new_table, render, shorten
+from embedclf.tables.new_tables import find_delimiter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from embedclf.autoconfig.column_profiles import ColumnProfile
-
-# Words in the names of columns; most tables have English headers, whatever their language.
-_TEXT_WORDS = re.compile(
-    "abstract|answer|body|comment|content|description|document|headline|message|phrase|post|query|"
-    "question|review|sentence|sms|summary|text|title|tweet|utterance"
-)
-
-_LABEL_WORDS = re.compile(
-    "categor(y|ies)|class|classes|emotions?|genres?|intent|kategorie|labels?|polarity|rating|score|"
-    "sentiment|stars|tags?|target|topics?"
-)
-
-_OTHER_WORDS = re.compile(
-    "author|confidence|count|date|day|fold|hour|id|idx|index|key|lang|language|month|name|number|"
-    "row|split|time|timestamp|url|user|username|version|year"
-)
-
-_TEXT_NAMES, _LABEL_NAMES = frozenset({"text"}), frozenset({"label", "labels"})
-"""Names that need no other evidence."""
 
 _MAX_CANDIDATES = 8
 """Columns that an error lists."""
 
 _MIN_SCORE_RATIO = 2.0
 """Ratio of scores at which the best text column is taken over the next."""
-
-_FEW_VALUES = 20
-"""Distinct numbers or words that a label may have, whatever the number of rows."""
-
-_NOT_A_LABEL, _UNLIKELY, _POSSIBLE, _PART_OF_NAME, _WHOLE_NAME, _DEFAULT_NAME = range(6)
-"""Ranks of label columns: the last three have a word for a label in their name."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +36,12 @@ class ColumnRoles:
     sample."""
     requested: frozenset[str] = frozenset()
     """Names that the user chose."""
+    decisions: ColumnProfile | None = None
+    """Whether a person accepted each row, as Prodigy writes it, if that is no label."""
+    control: ColumnProfile | None = None
+    """Which of several questions the label answers, as Label Studio writes it."""
+    repeated: tuple[str, ...] = ()
+    """Names of several columns each, which are ignored."""
 
     @property
     def text_names(self) -> str | list[str]:
@@ -70,9 +54,9 @@ class ColumnRoles:
         return _column_names(self.label)
 
     @property
-    def has_label_lists(self) -> bool:
-        """Whether each cell of the label is a list, as JSON Lines and Parquet can hold."""
-        return len(self.label) == 1 and self.label[0].content == "text lists"
+    def label_is_decision(self) -> bool:
+        """Whether the label is `accept` or `reject`, as Prodigy writes it for a single label."""
+        return len(self.label) == 1 and is_decision(self.label[0])
 
 
 class UnclearColumnError(DataError):
@@ -126,28 +110,54 @@ def assign_roles(
 
     Raises:
         UnclearColumnError: No column fits, or several fit about equally well.
-        DataError: The table has no header.
+        DataError: The best column has no name, or the name of another column.
     """
     names = [profile.name for profile in profiles]
-    # A config selects columns by name, so a name must not be empty or shared by two columns.
-    usable = [profile for profile in profiles if profile.name and names.count(profile.name) == 1]
-    by_name = {profile.name: profile for profile in usable}
+    by_name = {profile.name: profile for profile in profiles}
     # The table was opened with these names, so each of them exists exactly once.
     texts = [by_name[name] for name in text]
     labels = [by_name[name] for name in label]
-    free = [profile for profile in usable if profile not in [*texts, *labels]]
-    search = _RoleSearch(table, tuple(free))
+    free = [profile for profile in profiles if profile.name not in {*text, *label}]
+    search = _RoleSearch(table, tuple(names), tuple(free), added_columns(names))
     others: list[ColumnProfile] = []
     if not texts:
         best, others = search.find_text()
         texts = [best]
     if not labels:
         labels, constant = search.find_labels(texts)
-        # Not for requested columns: whoever knows a column name has seen a header.
-        _check_header(table, labels)
         others += constant
-    left_out = tuple(profile for profile in others if profile not in labels)
-    return ColumnRoles(tuple(texts), tuple(labels), left_out, frozenset([*text, *label]))
+    chosen = {profile.name for profile in [*texts, *labels]}
+    return ColumnRoles(
+        tuple(texts),
+        tuple(labels),
+        tuple(profile for profile in others if profile.name not in chosen),
+        frozenset([*text, *label]),
+        next(filter(is_decision, search.candidates(chosen)), None),
+        find_control(labels[0], profiles),
+        tuple(dict.fromkeys(name for name in names if name and names.count(name) > 1)),
+    )
+
+
+def check_header(table: str, roles: ColumnRoles) -> None:
+    """Refuse a table whose first row is data.
+
+    Raises:
+        DataError: A label is also the name of its column.
+    """
+    for column in roles.label:
+        # Labels recur: if the first row is data, its label is also the cell of other rows. Whoever
+        # knows a column name has seen a header.
+        if not column.contains_own_name or column.name in roles.requested:
+            continue
+        if column.meaning.is_label:
+            raise DataError(
+                f"{table}: a row repeats the header ({column.quoted_name} is also a cell of its "
+                f"column); remove it, or confirm the column: --label {shlex.quote(column.name)}"
+            )
+        raise DataError(
+            f"{table}:1: the first line looks like data, not a header: {column.quoted_name} is "
+            "also a cell; name all columns: --columns text,label (data.columns in a config)"
+        )
 
 
 @dataclass(frozen=True)
@@ -155,58 +165,95 @@ class _RoleSearch:
     """A search among the columns that have no role yet."""
 
     table: str
+    names: tuple[str, ...]
+    """Of all columns."""
     free: tuple[ColumnProfile, ...]
+    added: frozenset[str]
+    """Columns that an annotation tool added."""
+
+    def candidates(self, taken: Collection[str]) -> list[ColumnProfile]:
+        """Return the columns that can have a role, without some names that have one."""
+        return [
+            column
+            for column in self.free
+            if column.name not in self.added and column.name not in taken
+        ]
 
     def find_text(self) -> tuple[ColumnProfile, list[ColumnProfile]]:
-        """Return the column of the text, and others that hold texts too."""
-        scores = {column: _score_text(column) for column in self.free}
-        candidates = (column for column in self.free if scores[column])
-        ranked = sorted(candidates, key=lambda column: -scores[column])
+        """Return the column of the text, and others that hold texts; raises as `assign_roles`."""
+        free = self.candidates(())
+        scores = {column: score_text(column) for column in free}
+        ranked = sorted((column for column in free if scores[column]), key=lambda c: -scores[c])
         if not ranked:
-            if named := _find_named(self.free, _TEXT_NAMES):
-                return named, []
-            raise self._unclear("text", "no column looks like the text", self.free)
+            named = [column for column in free if column.meaning.is_text and column.distinct > 1]
+            if named:
+                return named[0], []
+            raise self._unclear("text", "no column looks like the text", free)
         best, *others = ranked
-        if others and scores[best] < _MIN_SCORE_RATIO * scores[others[0]]:
+        self._check_name(best, "text")
+        is_close = others and scores[best] < _MIN_SCORE_RATIO * scores[others[0]]
+        if is_close or (others and best.meaning.is_pair(others[0].meaning)):
             # In the order of the table, not of the scores.
-            names = _join_names([column for column in self.free if column in ranked[:2]])
+            names = _join_names([column for column in free if column in ranked[:2]])
             raise self._unclear("text", f"both {names} could be the text", ranked)
         more_texts = [
             column
             for column in others
-            if _is_named(column, _TEXT_WORDS) and column.multi_word_fraction >= 0.5
+            if column.meaning.may_be_text and column.multi_word_fraction >= 0.5
         ]
         return best, more_texts
 
     def find_labels(
         self, texts: Sequence[ColumnProfile]
     ) -> tuple[list[ColumnProfile], list[ColumnProfile]]:
-        """Return the columns of the label, and columns of flags that never change."""
-        free = [column for column in self.free if column not in texts]
-        ranks = {column: _rank_label(column) for column in free}
-        best_rank = max(ranks.values(), default=_NOT_A_LABEL)
+        """Return the columns of the label, and of flags that never change; raises as above."""
+        free = self.candidates([column.name for column in texts])
+        # Label Studio writes a single choice as text, and several as an object in the same column.
+        choices = {f"{name}.choices" for name in self.names}
+        free = [column for column in free if column.name not in choices]
+        ranks = {column: rank_label(column) for column in free}
+        best_rank = max(ranks.values(), default=LabelRank.NOT_A_LABEL)
         best = [column for column in free if ranks[column] == best_rank]
-        all_flags = all(column.content == "flags" for column in best)
-        # Several flags, none named like a label: one column per label.
-        if best_rank == _POSSIBLE and all_flags and len(best) > 1:
+        if _is_flag_group(best, best_rank):
+            parents = {column.meaning.parts[:-1] for column in best}
             # Not in `best`, since a column that never changes cannot be ranked as a label.
-            constant = [
-                column for column in free if column.content == "flags" and column.distinct == 1
-            ]
-            return best, constant
-        likely = sorted(
-            (column for column in free if ranks[column] > _NOT_A_LABEL),
-            # The fewer values a column has, the more rows each label would have.
-            key=lambda column: (-ranks[column], column.distinct),
-        )
-        if best_rank == _NOT_A_LABEL:
-            if named := _find_named(free, _LABEL_NAMES):
-                return [named], []
+            constant = [each for each in free if each.content == "flags" and each.distinct == 1]
+            return best, [column for column in constant if column.meaning.parts[:-1] in parents]
+        if best_rank == LabelRank.NOT_A_LABEL:
+            named = [column for column in free if column.meaning.is_label and column.distinct > 1]
+            best = named[:1]
+        if not free:
+            raise self._no_column_left()
+        if not best:
             raise self._unclear("label", "no column looks like the label", free)
+        self._check_name(best[0], "label")
         if len(best) > 1:
             names = "several columns" if len(best) > 3 else _join_names(best)
-            raise self._unclear("label", f"{names} could be the label", likely)
+            raise self._unclear("label", f"{names} could be the label", _sort_likely(ranks))
         return best, []
+
+    def _check_name(self, column: ColumnProfile, role: str) -> None:
+        """Refuse a column that a config cannot select by its name."""
+        if not column.name:
+            raise DataError(
+                f"{self.table}:1: the column that looks like the {role} has no name; name it in "
+                f"the file, or choose another: --{role} COLUMN"
+            )
+        if (count := self.names.count(column.name)) > 1:
+            number = "two" if count == 2 else f"{count:,}"
+            raise DataError(
+                f"{self.table}:1: {number} columns are named {column.quoted_name}; rename "
+                f"{'one' if count == 2 else 'them'}, or choose another: --{role} COLUMN"
+            )
+
+    def _no_column_left(self) -> DataError:
+        fault = f"{self.table}: no column is left for the label"
+        if len(self.names) == 1 and (delimiter := find_delimiter(self.names[0])):
+            return DataError(f"{fault}; name the delimiter: --delimiter {delimiter}")
+        return DataError(
+            f"{fault}; training needs a table with the label of each text, or the folder of texts "
+            "such as pos/1.txt"
+        )
 
     def _unclear(
         self, key: str, fault: str, candidates: Sequence[ColumnProfile]
@@ -215,49 +262,21 @@ class _RoleSearch:
         return UnclearColumnError(message, key, candidates)
 
 
-def _score_text(column: ColumnProfile) -> float:
-    """Score how well a column would do as the text; 0 if it cannot be one."""
-    # Cells that occur more than ten times on average are categories, not texts.
-    is_repeated = column.distinct < 2 or 10 * column.distinct < column.filled
-    if column.content != "words" or is_repeated:
-        return 0.0
-    # 0.1: a column of single words can still be the text if there is no better one.
-    score = column.mean_length * column.distinct_fraction * (0.1 + column.multi_word_fraction)
-    # Factors differ by `_MIN_SCORE_RATIO` or more, so the name decides between equal columns.
-    if column.name.lower() in _TEXT_NAMES:
-        return 8 * score
-    if _is_named(column, _OTHER_WORDS) and not _is_named(column, _TEXT_WORDS):
-        return score / 4
-    return (4 if _is_named(column, _TEXT_WORDS) else 1) * score
+def _sort_likely(ranks: Mapping[ColumnProfile, LabelRank]) -> list[ColumnProfile]:
+    """Return the columns that could be the label, the most probable first."""
+    return sorted(
+        (column for column, rank in ranks.items() if rank > LabelRank.NOT_A_LABEL),
+        # The fewer values a column has, the more rows each label would have.
+        key=lambda column: (-ranks[column], column.distinct),
+    )
 
 
-def _rank_label(column: ColumnProfile) -> int:
-    """Rank how probably a column holds labels, by its content, then by its name."""
-    is_named = _is_named(column, _LABEL_WORDS)
-    min_repeats = 2 if is_named or column.distinct <= _FEW_VALUES else 5  # rows per distinct cell
-    if column.distinct < 2 or column.distinct * min_repeats > column.filled:
-        return _NOT_A_LABEL
-    is_quantity = column.content == "numbers" and column.distinct > _FEW_VALUES and not is_named
-    if is_quantity or column.content not in {"flags", "numbers", "text lists", "words"}:
-        return _NOT_A_LABEL
-    if not is_named:
-        # Rows without a label are dropped, so a mostly empty column would waste the table.
-        is_sparse = 2 * column.filled < column.rows
-        return _UNLIKELY if is_sparse or _is_named(column, _OTHER_WORDS) else _POSSIBLE
-    if column.name.lower() in _LABEL_NAMES:
-        return _DEFAULT_NAME
-    return _WHOLE_NAME if len(column.name_words) == 1 else _PART_OF_NAME
-
-
-def _find_named(columns: Sequence[ColumnProfile], names: frozenset[str]) -> ColumnProfile | None:
-    """Return a column of one of some names that has more than one value, whatever these are."""
-    named = (column for column in columns if column.name.lower() in names)
-    return next((column for column in named if column.distinct > 1), None)
-
-
-def _is_named(column: ColumnProfile, words: re.Pattern[str]) -> bool:
-    # Whole words only: `video` contains `id`, and `update` contains `date`.
-    return any(map(words.fullmatch, column.name_words))
+def _is_flag_group(columns: Sequence[ColumnProfile], rank: LabelRank) -> bool:
+    """Whether each of several columns is a label: flags, and none of them named like a label."""
+    parents = {column.meaning.parts[:-1] for column in columns}
+    is_object = len(parents) == 1 and () not in parents  # `cats.pos` and `cats.neg`
+    all_flags = all(column.content == "flags" for column in columns)
+    return len(columns) > 1 and all_flags and (is_object or rank == LabelRank.POSSIBLE)
 
 
 def _join_names(columns: Sequence[ColumnProfile]) -> str:
@@ -277,13 +296,3 @@ def check_requested(text: Sequence[str], label: Sequence[str]) -> None:
             raise RequestError("--text and --label need a column name; name the column in the file")
         if names.count(name) > 1:
             raise RequestError(f"--text and --label: column {name!r} is named twice; name it once")
-
-
-def _check_header(table: str, labels: Sequence[ColumnProfile]) -> None:
-    for column in labels:
-        # Labels recur: if the first row is data, its label is also the cell of other rows.
-        if column.contains_own_name:
-            raise DataError(
-                f"{table}:1: the first line looks like data, not a header: {column.quoted_name} is "
-                "also a cell; add a line with the column names"
-            )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from embedclf.audit.findings import format_setting
+from embedclf.autoconfig.annotation_tools import UNDECIDED
 from embedclf.autoconfig.evidence import Setting
-from embedclf.system.terminal import format_count, format_percent, shorten
+from embedclf.data.label_forms import find_null_like, group_forms
+from embedclf.system.terminal import format_count, format_percent, join_shortened, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from embedclf.autoconfig.column_profiles import ColumnProfile
     from embedclf.autoconfig.column_roles import ColumnRoles
@@ -19,19 +22,26 @@ _VALIDATION_ROWS = 1_000
 
 _MAX_LABELS_SHOWN = 6
 
+_MAX_NAMES = 60
+"""Characters of a list of names in a reason."""
+
 
 def data_settings(evidence: Evidence) -> Iterator[Setting]:
     """Choose the settings of `data`."""
     config, statistics = evidence.config.data, evidence.statistics
     rows = f"{format_count(statistics.rows, 'row')}, {statistics.description}"
-    reason = "; ".join([rows, *evidence.siblings.notes])
+    notes = [*evidence.reading_notes, *evidence.notes, *_ignored_columns(evidence.roles)]
+    reason = "; ".join([rows, *notes])
     yield Setting("data.train", config.train, reason)
     yield _text(evidence.roles)
     yield _label(evidence.roles, statistics)
     yield _label_separator(evidence)
+    yield from _missing_labels(evidence)
     yield _validation(evidence)
     yield _test(evidence)
     yield _skip_invalid(evidence)
+    for key, (value, reason) in evidence.detected.items():
+        yield Setting(f"data.{key}", value, reason)
 
 
 def validation_fraction(evidence: Evidence) -> float:
@@ -51,6 +61,12 @@ def validation_fraction(evidence: Evidence) -> float:
     return min(0.1, round(_VALIDATION_ROWS / rows, 2) or 0.01)
 
 
+def _ignored_columns(roles: ColumnRoles) -> Iterator[str]:
+    if roles.repeated:
+        names = join_shortened([*map(repr, roles.repeated)], _MAX_NAMES)
+        yield f"ignored columns that share a name: {names}"
+
+
 def _text(roles: ColumnRoles) -> Setting:
     reason = _describe_columns(roles.text, roles)
     # `left_out` mixes further texts with constant flags; the content separates them.
@@ -64,7 +80,29 @@ def _label(roles: ColumnRoles, statistics: TableStatistics) -> Setting:
     reason = f"{_describe_columns(roles.label, roles)}; {_describe_task(statistics)}"
     if constant := [column.quoted_name for column in roles.left_out if column.content == "flags"]:
         reason += f"; left out, since it never changes: {', '.join(constant)}"
-    return Setting("data.label", roles.label_names, reason)
+    names = statistics.labels.names if len(roles.label) == 1 else ()
+    return Setting("data.label", roles.label_names, "; ".join([reason, *_describe_doubts(names)]))
+
+
+def _describe_doubts(names: Sequence[str]) -> Iterator[str]:
+    """Say which labels look like missing ones, and which like forms of one label."""
+    if null_like := find_null_like(names):
+        shown = join_shortened([*map(repr, null_like)], _MAX_NAMES)
+        setting = format_setting("data.missing_labels", [*null_like])
+        yield (
+            f"{shown} may mean that there is no label; if so, write {setting} and "
+            "data.skip_invalid: true"
+        )
+    if groups := group_forms(name for name in names if name not in null_like):
+        forms = join_shortened([" = ".join(map(repr, group)) for group in groups], _MAX_NAMES)
+        yield f"forms of one label: {forms}; to merge them, write data.merge_label_forms: true"
+
+
+def _missing_labels(evidence: Evidence) -> Iterator[Setting]:
+    """Leave out the rows that nobody decided, if the label is whether a person accepted a row."""
+    if evidence.roles.label_is_decision:
+        reason = f"rows with {UNDECIDED!r} were not decided, so they have no label"
+        yield Setting("data.missing_labels", [UNDECIDED], reason)
 
 
 def _label_separator(evidence: Evidence) -> Setting:

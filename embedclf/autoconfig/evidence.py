@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from embedclf.autoconfig.annotation_tools import UNDECIDED
 from embedclf.autoconfig.column_profiles import is_unspaced_script, read_sample
-from embedclf.autoconfig.column_roles import ColumnRoles, assign_roles
+from embedclf.autoconfig.column_roles import ColumnRoles, assign_roles, check_header
 from embedclf.autoconfig.sibling_tables import SiblingTables, find_sibling_tables
+from embedclf.autoconfig.split_files import find_shards, has_other_splits
 from embedclf.autoconfig.table_statistics import TableStatistics, compute_table_statistics
-from embedclf.data.tables import open_table
 from embedclf.system.arrow import join_columns
 from embedclf.system.progress import activity
-from embedclf.system.terminal import display_path
+from embedclf.system.terminal import join_shortened
+from embedclf.tables.files import display_location, list_tables
+from embedclf.tables.read_options import ReadOptions
+from embedclf.tables.tables import open_table
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from embedclf.config.schema import Config
+    from embedclf.tables.tables import Table
 
 _FEW_LABELS, _MANY_LABELS = 5, 20
 
-_LIST_SEPARATOR = "|"
-"""What joins the labels of a list, as in a CSV."""
+_MAX_NAMES = 60
+"""Characters of a list of names in a note."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +51,46 @@ class Evidence:
     roles: ColumnRoles
     statistics: TableStatistics
     siblings: SiblingTables
+    detected: Mapping[str, tuple[Any, str]]
+    """How the tables are read, where it is unusual: keys of `data` to their value and reason."""
+    reading_notes: tuple[str, ...] = ()
+    """What reading the training table found, such as rows that it ignored."""
+    second_label: str | None = None
+    """The next value of a list whose first one is the label: that of a second person."""
 
     def value(self, key: str, chosen: Any) -> Any:
         """Return the value that was written for a key, or else the chosen one."""
         section, _, name = key.partition(".")
         return getattr(getattr(self.config, section), name) if key in self.written else chosen
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not used as one may expect, in words."""
+        notes = list[str]()
+        train = list_tables(self.config.data.train)
+        if len(train) == 1 and (shards := find_shards(train[0])):
+            notes.append(
+                f"this is one of several files; for all of them, name {display_location(shards)}"
+            )
+        if any(map(has_other_splits, train)):
+            notes.append("this folder has other splits, which are trained on, too; name a part")
+        if "encoding" in self.detected:
+            encoding, _ = self.detected["encoding"]
+            notes.append(f"not UTF-8, read as {encoding}; if texts look wrong, use --encoding")
+        if (decisions := self.roles.decisions) and set(decisions.values) != {"accept"}:
+            notes.append(
+                f"rows that were not accepted ({decisions.quoted_name}) are used, too; to leave "
+                "them out, remove them from the file"
+            )
+        if self.second_label is not None:
+            notes.append(f"only the first of several labels is used, not {self.second_label!r}")
+        if control := self.roles.control:
+            questions = join_shortened([*map(repr, control.values)], _MAX_NAMES)
+            notes.append(
+                f"labels answer different questions ({questions}); export the tasks as JSON-MIN or "
+                "CSV, which have a column for each question"
+            )
+        return (*notes, *self.siblings.notes)
 
     @property
     def has_few_labels(self) -> bool:
@@ -89,24 +131,50 @@ def gather_evidence(config: Config, *, strict: bool) -> Evidence:
     data, written = config.data, config.written()
     text = data.text_columns if "data.text" in written else []
     label = data.label_columns if "data.label" in written else []
-    name = str(display_path(data.train))
-    table = open_table(
-        data.train, [*text, *label], delimiter=data.delimiter, encoding=data.encoding, name=name
-    )
+    table = open_table(data.train, [*text, *label], ReadOptions.from_config(data))
     with activity("looking at the columns"):
-        sample = read_sample(table)
-    roles = assign_roles(sample.profiles, name, text=text, label=label)
+        sample = read_sample(table, [*text, *label])
+    roles = assign_roles(sample.profiles, table.name, text=text, label=label)
+    if data.header is None and data.columns is None:
+        check_header(table.name, roles)
     texts = join_columns([sample.cells(column.name) for column in roles.text])
     config = _with_data(config, text=roles.text_names, label=roles.label_names)
-    known = set(written)
-    if roles.has_label_lists and "data.label_separator" not in written:
-        config = _with_data(config, label_separator=_LIST_SEPARATOR)
-        known.add("data.label_separator")
-    statistics = compute_table_statistics(config, known, unspaced=is_unspaced_script(texts))
+    if roles.label_is_decision and "data.missing_labels" not in written:
+        config = _with_data(config, missing_labels=[UNDECIDED])
+    statistics = compute_table_statistics(config, written, unspaced=is_unspaced_script(texts))
     # Known only now, and needed to read the labels of other tables.
     config = _with_data(config, label_separator=statistics.separator)
     siblings = find_sibling_tables(config, statistics.labels, written, strict=strict)
-    return Evidence(config, written, roles, statistics, siblings)
+    detected = _select_detected(table, siblings, written)
+    notes, second = _reading_notes(table, detected), _find_second_label(table, roles)
+    return Evidence(config, written, roles, statistics, siblings, detected, notes, second)
+
+
+def _select_detected(
+    table: Table, siblings: SiblingTables, written: Collection[str]
+) -> dict[str, tuple[Any, str]]:
+    """Return what reading has detected and the config does not say: keys of `data`."""
+    return {
+        key: (value, reason)
+        for key, (value, reason) in table.detected().items()
+        # Settings hold for all tables; what differs between them is detected in each.
+        if f"data.{key}" not in written
+        and all(other.get(key) == value for other in siblings.detected)
+    }
+
+
+def _reading_notes(table: Table, detected: Collection[str]) -> tuple[str, ...]:
+    """Return what reading a table found, without an encoding that becomes a setting."""
+    if "encoding" not in detected:
+        return table.notes()
+    notes = (replace(part.reader.notes, assumed_encoding=None) for part in table.parts)
+    return tuple(sentence for note in notes for sentence in note.sentences())
+
+
+def _find_second_label(table: Table, roles: ColumnRoles) -> str | None:
+    name = roles.label[0].name.replace(".0.", ".1.", 1)
+    is_second = name != roles.label[0].name
+    return name if is_second and any(part.can_read(name) for part in table.parts) else None
 
 
 def _with_data(config: Config, **values: Any) -> Config:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedclf.config.loading import dump_config
+from embedclf.config.loading import dump_config, named_tables
 from embedclf.config.schema import auto_keys
 from embedclf.system.terminal import (
     display_path,
@@ -15,6 +15,8 @@ from embedclf.system.terminal import (
     format_definitions,
     format_percent,
 )
+from embedclf.tables.files import display_location, list_tables
+from embedclf.tuning.space import format_value
 
 if TYPE_CHECKING:
     from embedclf.config.schema import Config
@@ -34,6 +36,8 @@ class Proposal:
     config: Config
     written: frozenset[str]
     """Keys that were not chosen but written: `model.pooling`."""
+    notes: tuple[str, ...] = ()
+    """What is not used as one may expect, in words."""
 
     @property
     def chosen(self) -> list[str]:
@@ -46,18 +50,21 @@ class Proposal:
 
         Keys that have a fixed default are left out unless they were written.
         """
-        keys = self.written | {"data.train", *auto_keys()}
+        keys = self.written | {"data.train", *auto_keys(), *self.config.reasons}
         return dump_config(self.config, directory, keys=keys, header=_HEADER)
 
     def facts(self) -> dict[str, Any]:
         """Return each setting by its key, with its value and reason, as plain values."""
-        keys = {"data.train": None} | dict.fromkeys(auto_keys())
+        keys = dict.fromkeys(["data.train", *auto_keys(), *self.config.reasons])
         settings = {}
         for key in [*keys, *sorted(self.written - keys.keys() - {"seed"})]:
             section, _, name = key.partition(".")
             value = getattr(getattr(self.config, section), name)
             if isinstance(value, Path):
                 value = str(display_path(value))
+            elif key.removeprefix("data.") in named_tables(self.config):
+                shown = [display_location(each) for each in list_tables(value)]
+                value = shown[0] if isinstance(value, str) else shown
             settings[key] = {"value": value, "reason": self.config.reasons.get(key, "as requested")}
         return {"settings": settings}
 
@@ -66,6 +73,11 @@ class Proposal:
         reasons = self.config.reasons
         shown = ("train", "text", "label", "validation", "test")
         entries = [(key, reasons.get(f"data.{key}", "as requested")) for key in shown]
+        entries += [
+            (key.removeprefix("data."), f"{self._format_value(key)}: {reason}")
+            for key, reason in reasons.items()
+            if key not in {"data.train", *auto_keys()}
+        ]
         if config_file is not None:
             file = shlex.quote(str(config_file))
             entries.append(("next", f"embedclf check {file} && embedclf train {file}"))
@@ -78,8 +90,13 @@ class Proposal:
                 ("columns", _describe_columns(self.config)),
                 ("text", _describe_text(self.config)),
                 ("network", _describe_network(self.config)),
+                *(("note", note) for note in self.notes),
             ]
         )
+
+    def _format_value(self, key: str) -> str:
+        section, _, name = key.partition(".")
+        return format_value(getattr(getattr(self.config, section), name))
 
 
 def _describe_columns(config: Config) -> str:

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from embedclf.autoconfig.column_roles import check_requested
 from embedclf.autoconfig.evidence import gather_evidence
-from embedclf.autoconfig.other_formats import check_other_format
 from embedclf.autoconfig.proposal import Proposal
 from embedclf.autoconfig.rules import choose_settings
-from embedclf.autoconfig.sibling_tables import suggest_config_name
+from embedclf.autoconfig.split_files import find_training_part, suggest_config_name
 from embedclf.config.fields import AUTO
 from embedclf.config.loading import load_config, table_config
-from embedclf.config.messages import closest_match, describe_errors
+from embedclf.config.messages import describe_errors
 from embedclf.config.schema import Config, auto_keys
-from embedclf.data.dataset import check_files
+from embedclf.data.config_files import check_files
 from embedclf.errors import ConfigError, DataError
 from embedclf.runs.run import is_run_config
-from embedclf.system.formats import CONFIG_SUFFIXES, FORMATS, format_of, table_suffix
+from embedclf.system.formats import CONFIG_SUFFIXES, table_suffix
 from embedclf.system.terminal import join_shortened
+from embedclf.tables.files import find_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
+
+    from embedclf.system.formats import InputFormat
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,10 @@ class TableOptions:
     label: tuple[str, ...] = ()
     delimiter: str | None = None
     encoding: str | None = None
-    validation: Path | None = None
-    test: Path | None = None
+    format: InputFormat | None = None
+    columns: tuple[str, ...] | None = None
+    validation: str | None = None
+    test: str | None = None
 
     def data(self) -> dict[str, Any]:
         """Return the keys of `data` that are known."""
@@ -47,8 +50,10 @@ class TableOptions:
             "label": _one_or_all(self.label),
             "delimiter": self.delimiter,
             "encoding": self.encoding,
-            "validation": self.validation and os.path.abspath(self.validation),
-            "test": self.test and os.path.abspath(self.test),
+            "format": self.format,
+            "columns": self.columns,
+            "validation": self.validation,
+            "test": self.test,
         }
         return {key: value for key, value in values.items() if value is not None}
 
@@ -57,7 +62,8 @@ class TableOptions:
 class Source:
     """A table or a config, as a command gets it."""
 
-    path: Path
+    location: str | Path
+    """A table is a file, a folder, a pattern or a URI."""
     overrides: tuple[str, ...] = ()
     """Keys of the config, `key=value` each."""
     options: TableOptions = TableOptions()
@@ -66,32 +72,26 @@ class Source:
     """Whether a config is refused."""
 
     @property
+    def path(self) -> Path:
+        """The file of a config."""
+        return Path(self.location)
+
+    @property
     def is_table(self) -> bool:
         """Whether it is a table and not a config, by its extension.
 
         Raises:
-            ConfigError: The extension is unknown.
-            DataError: It is, and the path is a folder or a file in fastText's format; or it
-                belongs to a config where a table is needed.
+            DataError: It is a config where a table is needed.
         """
-        suffix = table_suffix(self.path)
-        if suffix not in (*FORMATS, *CONFIG_SUFFIXES):
-            check_other_format(self.path)
-        if self.only_table:
-            format_of(self.path)
-        if suffix in FORMATS:
-            return True
-        if suffix not in CONFIG_SUFFIXES:
-            tables = ", ".join(FORMATS)
-            raise ConfigError(
-                f"{self.path}: unknown file extension; a config ends in .yaml, a table in {tables}"
-            )
-        return False
+        is_config = table_suffix(self.location) in CONFIG_SUFFIXES
+        if is_config and self.only_table:
+            raise DataError(f"{self.location}: this is a config; name a table")
+        return not is_config
 
     @property
     def name(self) -> str:
         """A name for runs and studies."""
-        return suggest_config_name(self.path) if self.is_table else self.path.stem
+        return suggest_config_name(str(self.location)) if self.is_table else self.path.stem
 
     def load(self) -> Config:
         """Load the config; keys that are left out are not chosen yet.
@@ -103,9 +103,10 @@ class Source:
         """
         if not self.is_table:
             return load_config(self.path, self.overrides)
-        _require_table(self.path)
+        find_files(str(self.location))
         check_requested(self.options.text, self.options.label)
-        return table_config(self.path, self.options.data(), self.overrides)
+        table = find_training_part(str(self.location))
+        return table_config(table, self.options.data(), self.overrides)
 
     def resolve(self) -> Proposal:
         """Load the config, and choose the values of keys that are left out.
@@ -125,16 +126,16 @@ class Source:
             missing = set(auto_keys()) - load_config(self.path).written()
             config = config.with_defaults_written(missing)
         try:
-            resolved = resolve(config, strict=self.is_table)
+            resolved, notes = _resolve(config, strict=self.is_table)
         except _SeparatorError as error:
             raise ConfigError(f"{self._place('data.label_separator')}: {error}") from error
         written = config.written() | ({"seed"} & config.model_fields_set)
-        return Proposal(self.name, resolved, frozenset(written))
+        return Proposal(self.name, resolved, frozenset(written), notes)
 
     def _place(self, key: str) -> str:
         """Return the override that sets a key, or else the file."""
         overrides = (each for each in self.overrides if each.partition("=")[0].strip() == key)
-        return next((f"-s {each}" for each in overrides), str(self.path))
+        return next((f"-s {each}" for each in overrides), str(self.location))
 
 
 class _SeparatorError(ConfigError):
@@ -156,10 +157,16 @@ def resolve(config: Config, *, strict: bool = False) -> Config:
         ConfigError: A file is missing, or what was written fits no choice.
         DataError: As `Source.resolve`.
     """
+    return _resolve(config, strict=strict)[0]
+
+
+def _resolve(config: Config, *, strict: bool) -> tuple[Config, tuple[str, ...]]:
+    """Choose values as `resolve` does, and note what is not used as one may expect."""
     if not set(auto_keys()) - config.written():
-        return config
+        return config, ()
     check_files(config)
-    settings = choose_settings(gather_evidence(config, strict=strict))
+    evidence = gather_evidence(config, strict=strict)
+    settings = choose_settings(evidence)
     values = config.model_dump()
     for setting in settings:
         section, _, key = setting.key.partition(".")
@@ -169,7 +176,8 @@ def resolve(config: Config, *, strict: bool = False) -> Config:
         resolved = Config.model_validate(values)
     except ValidationError as error:
         raise ConfigError("\n".join(map(str, describe_errors(error, Config)))) from error
-    return resolved.with_reasons({each.key: each.reason for each in settings if each.reason})
+    reasons = {each.key: each.reason for each in settings if each.reason}
+    return resolved.with_reasons(reasons), evidence.notes
 
 
 def _one_or_all(names: Sequence[str]) -> str | list[str] | None:
@@ -187,13 +195,3 @@ def _check_separator(data: Mapping[str, Any]) -> None:
             f"column per label ({join_shortened(label)}); leave it out, or name the column with "
             "several labels per cell: --label COLUMN, or data.label in a config"
         )
-
-
-def _require_table(path: Path) -> None:
-    if path.is_file():
-        return
-    if path.is_dir():
-        raise DataError(f"{path}: is a folder; name a table in it")
-    siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
-    close = closest_match(path.name, siblings)
-    raise DataError(f"{path}: no such file" + (f"; did you mean {close}?" if close else ""))

@@ -1,54 +1,47 @@
-"""test.csv and dev.csv beside train.csv."""
+"""Validation and test tables next to the training table."""
 
 from __future__ import annotations
 
-import re
+import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from embedclf.autoconfig.split_files import SPLIT_NAMES, find_split
+from embedclf.config.loading import named_tables
+from embedclf.data.label_forms import suggest_setting
 from embedclf.data.labeled import read_labels
 from embedclf.errors import DataError
-from embedclf.system.formats import is_compressed
-from embedclf.system.terminal import display_path, format_count
+from embedclf.system.terminal import format_count
+from embedclf.tables.files import display_tables, list_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
+    from embedclf.config.data_section import DataConfig
+    from embedclf.config.fields import Tables
     from embedclf.config.schema import Config
-    from embedclf.config.sections import DataConfig
+    from embedclf.data.labeled import LabeledRows
     from embedclf.data.labels import Labels
-
-# Lookarounds instead of `\b`, for which the underscore in `reviews_train` is a letter.
-_TRAIN = re.compile(r"(?<![a-z])train(ing)?(?![a-z])", re.IGNORECASE)
-
-_SPLIT_NAMES = {"validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 
 
 @dataclass(frozen=True)
 class SiblingTables:
     """Validation and test tables, and notes on those that were ignored."""
 
-    validation: Path | None = None
-    test: Path | None = None
+    validation: Tables | None = None
+    test: Tables | None = None
     skipped: int = 0
     """Rows of these tables without a valid label."""
     notes: tuple[str, ...] = ()
     """Why each ignored table was ignored."""
-    requested: frozenset[Path] = frozenset()
+    requested: frozenset[Tables] = frozenset()
     """The tables that were written in the config."""
+    detected: tuple[Mapping[str, Any], ...] = ()
+    """What reading each table has detected: keys of `data` and their values."""
 
-    def origin(self, path: Path) -> str:
+    def origin(self, table: Tables) -> str:
         """Describe how a table was chosen."""
-        return "as requested" if path in self.requested else "found next to the training table"
-
-
-def suggest_config_name(table: Path) -> str:
-    """Name a config after its table, or after the directory of a table called `train`."""
-    stem = _stem(table)
-    match = _TRAIN.search(stem)
-    name = stem[: match.start()].rstrip(" ._-") if match else stem
-    return name or table.absolute().parent.name or stem
+        return "as requested" if table in self.requested else "found next to the training table"
 
 
 def find_sibling_tables(
@@ -68,62 +61,64 @@ def find_sibling_tables(
     Raises:
         DataError: A table that was written cannot be used.
     """
-    requested = _written_tables(config.data, written)
-    used = {path.resolve() for path in requested.values()}
-    wanted = [split for split in _SPLIT_NAMES if f"data.{split}" not in written]
-    if "training.refit" in written and config.training.refit:
-        wanted = [split for split in wanted if split != "validation"]
-    found = {split: _find_sibling(config.data.train, split) for split in wanted}
-    # A table that was named for one split serves no other.
-    others = {split: path for split, path in found.items() if path and path.resolve() not in used}
-    chosen: dict[str, Path] = {}
-    skipped, notes = 0, list[str]()
-    for split, path in (requested | others).items():
+    requested = {
+        split: table
+        for split, table in named_tables(config).items()
+        if split in SPLIT_NAMES and f"data.{split}" in written
+    }
+    found = _find_splits(config, written, requested)
+    chosen: dict[str, Tables] = {}
+    skipped, notes, detected = 0, list[str](), list[dict[str, Any]]()
+    for split, table in (requested | found).items():
         try:
             # Training refuses unknown labels in validation rows; in test rows they count as wrong.
-            skipped += _count_skipped(path, config.data, labels, strict=split == "validation")
+            rows = _read_usable(table, config.data, labels, strict=split == "validation")
         except DataError as error:
-            if split in requested:
-                if strict:
-                    raise
-                continue  # `check` and training report what is wrong with it
-            notes.append(f"ignored {error}")
+            if split not in requested:
+                notes.append(f"ignored {error}")
+            elif strict:  # otherwise `check` and training report what is wrong with it
+                raise
         else:
-            chosen[split] = path
+            chosen[split] = table
+            skipped += rows.skipped
+            detected.append({key: value for key, (value, _) in rows.table.detected().items()})
     chosen |= requested
-    named = frozenset(requested.values())
-    return SiblingTables(chosen.get("validation"), chosen.get("test"), skipped, tuple(notes), named)
+    return SiblingTables(
+        chosen.get("validation"),
+        chosen.get("test"),
+        skipped,
+        tuple(notes),
+        frozenset(requested.values()),
+        tuple(detected),
+    )
 
 
-def _written_tables(config: DataConfig, written: Collection[str]) -> dict[str, Path]:
-    """Return the validation and test tables that were written, by split."""
-    values = {split: getattr(config, split) for split in _SPLIT_NAMES}
-    return {
-        split: value
-        for split, value in values.items()
-        if f"data.{split}" in written and isinstance(value, Path)
-    }
+def _find_splits(
+    config: Config, written: Collection[str], requested: Mapping[str, Tables]
+) -> dict[str, str]:
+    """Find the tables of splits that were not written."""
+    wanted = [split for split in SPLIT_NAMES if f"data.{split}" not in written]
+    if "training.refit" in written and config.training.refit:
+        wanted = [split for split in wanted if split != "validation"]
+    train = list_tables(config.data.train)
+    if len(train) > 1:
+        return {}
+    # A table that was named for one split serves no other.
+    used = {_identity(table) for table in requested.values()}
+    found = ((split, find_split(train[0], split)) for split in wanted)
+    return {split: table for split, table in found if table and _identity(table) not in used}
 
 
-def _find_sibling(train: Path, split: str) -> Path | None:
-    """Return the table of a split next to the training table, if there is one."""
-    stem = _stem(train)
-    match = _TRAIN.search(stem)
-    if match is None:
-        return None
-    suffix = train.name[len(stem) :]  # all of them: `.csv.gz`
-    # By lower case, as `Train.csv` goes with `test.csv` on every file system.
-    files = {path.name.lower(): path for path in sorted(train.parent.iterdir())}
-    stems = (f"{stem[: match.start()]}{name}{stem[match.end() :]}" for name in _SPLIT_NAMES[split])
-    candidates = (files.get(f"{name}{suffix}".lower()) for name in stems)
-    return next((path for path in candidates if path is not None and path.is_file()), None)
+def _identity(table: Tables) -> tuple[str, ...]:
+    """Return the same value for all paths of a table."""
+    return tuple(map(os.path.realpath, list_tables(table)))
 
 
-def _count_skipped(path: Path, config: DataConfig, labels: Labels, *, strict: bool) -> int:
-    """Count the rows without a valid label.
+def _read_usable(table: Tables, config: DataConfig, labels: Labels, *, strict: bool) -> LabeledRows:
+    """Read the labels of a table, and ignore rows without a valid one.
 
     Args:
-        path: The table.
+        table: The table.
         config: How to read it.
         labels: The labels of the training table.
         strict: Whether a single row of an unknown label makes a table unusable, or only all rows.
@@ -132,18 +127,14 @@ def _count_skipped(path: Path, config: DataConfig, labels: Labels, *, strict: bo
         DataError: The table cannot be used.
     """
     config = config.model_copy(update={"skip_invalid": True})
-    rows = read_labels(path, config)
+    rows = read_labels(table, config)
     _, unknown = labels.encode(rows, config)
     count = sum(unknown.values())
     if count and (strict or count >= len(rows)):
         name = next(iter(unknown))
+        hint = suggest_setting(name, labels.names)
         raise DataError(
-            f"{display_path(path)}: {format_count(count, 'row')} with labels that no training row "
-            f"has, such as {name!r}"
+            f"{display_tables(table)}: {format_count(count, 'row')} with labels that no training "
+            f"row has, such as {name!r}{f'; {hint}' if hint else ''}"
         )
-    return rows.skipped
-
-
-def _stem(table: Path) -> str:
-    """Return the name of a table without its suffixes, including `.gz`."""
-    return (table.with_suffix("") if is_compressed(table) else table).stem
+    return rows

@@ -37,7 +37,8 @@ _MAX_WORD_RICHNESS = 100.0
 sets of 5,000 to 500,000 texts). Korean comments have 350."""
 
 # The first that fits wins, so those that rarely occur inside a label come first.
-_SEPARATORS = ("|", ";", ",")
+# doccano's CSV has the last one.
+_SEPARATORS = ("|", ";", ",", "#")
 
 _MIN_RECURRING = 0.8
 """Fraction of the labels in cells with several that must also be in another cell."""
@@ -162,12 +163,12 @@ def _count(config: Config, unit: Unit, written: Collection[str]) -> TableStatist
     cells = rows.labels[0].used_categories().to_pylist()
     separator = data.label_separator
     if "data.label_separator" not in written and isinstance(data.label, str):
-        separator = find_separator(cells)
+        separator = rows.list_separator or find_separator(cells)
     labels = Labels.fit(rows, data.model_copy(update={"label_separator": separator}))
     _, frequencies = counter.total()
     if not len(frequencies):
         raise DataError(
-            f"{data.train}: no text has a token; choose another column with --text COLUMN"
+            f"{rows.table.name}: no text has a token; choose another column with --text COLUMN"
         )
     return TableStatistics(
         rows=len(rows),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from embedclf.cli.display import Display
     from embedclf.runs.run import Run
+    from embedclf.tables.tables import Table
 
 _MAX_RUNS_SHOWN = 3
 
@@ -69,6 +70,13 @@ def echo_info(text: str, *, only_verbose: bool = False) -> None:
 def echo_warning(text: str) -> None:
     """Print a message on standard error, even with -q."""
     _echo_message(f"embedclf: {text}")
+
+
+def echo_notes(tables: Iterable[Table]) -> None:
+    """Show what people should know about how tables were read, even with -q."""
+    # A table can have the rows of several splits.
+    for note in dict.fromkeys(note for table in tables for note in table.notes()):
+        echo_warning(note)
 
 
 def check_page_name(option: str, file: Path | None) -> None:

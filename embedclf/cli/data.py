@@ -10,6 +10,7 @@ import click
 from embedclf.cli.console import current_display, echo_info, start_tensorflow
 from embedclf.cli.options import (
     FILE,
+    TABLE,
     json_option,
     progress_option,
     tf_logs_option,
@@ -45,27 +46,30 @@ def check_command(source: Source, fail_on: Severity | None, as_json: bool) -> No
     """
     from embedclf.audit.check import audit_data, raise_on_findings
     from embedclf.reports.audit import audit_json, audit_text
+    from embedclf.tables.files import display_location
 
     config = resolve_for_audit(source)
     audit = audit_data(config)
     click.echo(audit_json(audit) if as_json else audit_text(audit, config))
     # After the report, which must be visible whatever the exit status.
     raise_on_findings(audit, fail_on)
-    echo_info(f"{source.path}: ready to train")
+    echo_info(f"{display_location(str(source.location))}: ready to train")
 
 
 @click.command(short_help="Inspect a table and write a commented config for it.")
-@click.argument("data", type=FILE, metavar="TABLE")
+@click.argument("data", type=TABLE, metavar="TABLE")
 @click.option(
     "-o", "--output", type=FILE, help="Config file. Default: named after TABLE; - prints it."
 )
 @column_options
-@click.option("--validation", type=FILE, metavar="TABLE", help="Table to choose the best epoch on.")
-@click.option("--test", type=FILE, metavar="TABLE", help="Table to score once, after training.")
+@click.option(
+    "--validation", type=TABLE, metavar="TABLE", help="Table to choose the best epoch on."
+)
+@click.option("--test", type=TABLE, metavar="TABLE", help="Table to score once, after training.")
 @progress_option
 @json_option
 @verbosity_options
-def init_command(data: Path, output: Path | None, as_json: bool, **options: Any) -> None:
+def init_command(data: str, output: Path | None, as_json: bool, **options: Any) -> None:
     """Inspect a table and write a config to train on it, with the reason for each setting.
 
     \b

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from embedclf.cli.console import check_page_name, echo_info, open_run
+from embedclf.cli.console import check_page_name, echo_info, echo_notes, open_run
 from embedclf.cli.options import (
     FILE,
+    TABLE,
     RunName,
     baseline_option,
     by_option,
     data_option,
     json_option,
     progress_option,
+    reading_options,
     run_argument,
-    table_format_options,
     verbosity_options,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from embedclf.runs.run import Run
@@ -40,17 +42,16 @@ if TYPE_CHECKING:
     help="How many of the worst mistakes to show.",
 )
 @json_option
-@table_format_options
+@reading_options(labels=True)
 @progress_option
 @verbosity_options
 def evaluate_command(
     run_name: Path | None,
-    data: Path | None,
+    data: str | None,
     by: tuple[str, ...],
     baseline: bool,
     mistakes: int,
-    delimiter: str | None,
-    encoding: str | None,
+    reading: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Score a run on labeled rows: metrics with 95% intervals, baselines, mistakes.
@@ -62,25 +63,32 @@ def evaluate_command(
     from embedclf.evaluation.evaluate import EvaluationRequest, evaluate_run
     from embedclf.reports.evaluation import evaluation_json, evaluation_text
 
-    _check_table_format(data, delimiter, encoding)
+    _check_reading(data, reading)
     run = open_run(run_name)
-    request = EvaluationRequest(
-        data, delimiter, encoding, by, baseline=baseline, max_mistakes=mistakes
-    )
+    request = EvaluationRequest(data, reading, by, baseline=baseline, max_mistakes=mistakes)
     evaluation = evaluate_run(run, request)
     table = evaluation.scored.labeled.table
     echo_info(f"{table.name}: read as {table.description}")
+    echo_notes([table])
     click.echo(evaluation_json(run.path, evaluation) if as_json else evaluation_text(evaluation))
 
 
 @click.command(short_help="Compare two runs on the same rows.")
 @click.argument("first", type=RunName(), metavar="RUN")
 @click.argument("second", type=RunName(), metavar="RUN")
-@click.option("--data", type=FILE, help="Labeled table. Default: the rows that tested both.")
-@progress_option
+@click.option(
+    "--data",
+    type=TABLE,
+    metavar="TABLE",
+    help="Labeled table. Default: the rows that tested both.",
+)
 @json_option
+@reading_options(labels=True)
+@progress_option
 @verbosity_options
-def compare_command(first: Path, second: Path, data: Path | None, as_json: bool) -> None:
+def compare_command(
+    first: Path, second: Path, data: str | None, reading: dict[str, Any], as_json: bool
+) -> None:
     """Compare two runs on the same rows: scores, differences with 95% intervals, changed rows.
 
     \b
@@ -89,8 +97,10 @@ def compare_command(first: Path, second: Path, data: Path | None, as_json: bool)
     from embedclf.evaluation.compare import compare_runs
     from embedclf.reports.comparison import comparison_json, comparison_text
 
+    _check_reading(data, reading)
     one, other = open_run(first), open_run(second)
-    comparison = compare_runs(one, other, data)
+    comparison = compare_runs(one, other, data, reading)
+    echo_notes([comparison.table])
     render = comparison_json if as_json else comparison_text
     click.echo(render(one.path, other.path, comparison))
 
@@ -107,18 +117,17 @@ def compare_command(first: Path, second: Path, data: Path | None, as_json: bool)
     help="Page to write; - prints it. Default: report.html in the run.",
 )
 @click.option("--open", "open_page", is_flag=True, help="Open the page in a browser.")
-@table_format_options
+@reading_options(labels=True)
 @progress_option
 @verbosity_options
 def report_command(
     run_name: Path | None,
-    data: Path | None,
+    data: str | None,
     by: tuple[str, ...],
     baseline: bool,
     output: Path | None,
     open_page: bool,
-    delimiter: str | None,
-    encoding: str | None,
+    reading: dict[str, Any],
 ) -> None:
     """Write an HTML page about a run: verdict, scores, curves, mistakes, data.
 
@@ -133,12 +142,12 @@ def report_command(
     from embedclf.runs.run import REPORT_FILE
 
     _check_page(output, open_page=open_page)
-    _check_table_format(data, delimiter, encoding)
+    _check_reading(data, reading)
     run, limit = open_run(run_name), MAX_MISTAKES
-    request = EvaluationRequest(
-        data, delimiter, encoding, by, baseline=baseline, max_mistakes=limit
-    )
-    page = render_run_report(gather_report_data(run, request))
+    request = EvaluationRequest(data, reading, by, baseline=baseline, max_mistakes=limit)
+    report = gather_report_data(run, request)
+    echo_notes([report.evaluation.scored.labeled.table])
+    page = render_run_report(report)
     if str(output) == "-":
         click.echo(page, nl=False)
     else:
@@ -176,14 +185,14 @@ def threshold_command(run_name: Path | None, metric: str | None, as_json: bool) 
         _echo_new_threshold(run)
 
 
-def _check_table_format(data: Path | None, delimiter: str | None, encoding: str | None) -> None:
-    """Refuse the format of a table without a table.
+def _check_reading(data: str | None, reading: Mapping[str, Any]) -> None:
+    """Refuse options of a table without a table.
 
     Raises:
-        click.UsageError: There is a format only.
+        click.UsageError: There are options only.
     """
-    if data is None and (delimiter or encoding):
-        raise click.UsageError("--delimiter and --encoding need --data TABLE")
+    if data is None and reading:
+        raise click.UsageError("options that say how to read a table need --data TABLE")
 
 
 def _check_page(output: Path | None, *, open_page: bool) -> None:

@@ -21,6 +21,9 @@ Command = TypeVar("Command", bound="Callable[..., Any]")
 
 FILE = click.Path(path_type=Path)
 
+TABLE = click.Path(path_type=str)
+"""A file, a folder, a pattern or a URI, as it was typed."""
+
 
 class RunName(click.Path):
     """A run: its path, or its bare name in ./runs, which shells complete."""
@@ -67,7 +70,7 @@ def with_display(command: Command) -> Command:
 
 def _reads_terminal(params: dict[str, Any]) -> bool:
     """Whether a command takes its texts from standard input, and that is a terminal."""
-    reads = Path("-") in (params.get("source"), params.get("file"))
+    reads = "-" in (*params.get("sources", ()), params.get("file"))
     return reads and sys.stdin is not None and sys.stdin.isatty()
 
 
@@ -124,21 +127,111 @@ def run_argument(metavar: str = "[RUN]") -> Callable[[Command], Command]:
     return add_run
 
 
-def table_format_options(command: Command) -> Command:
-    """How to read a table whose format differs from the run's config and is not detected."""
-    delimiter = click.option(
-        "--delimiter", help="Column delimiter. Default: as in training, or detected."
-    )
-    encoding = click.option("--encoding", help="Encoding. Default: as in training, or UTF-8.")
-    return delimiter(encoding(command))
+class _Names(click.ParamType[tuple[str, ...]]):
+    """Names separated by commas."""
+
+    name = "names"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Split the names."""
+        del param, ctx
+        return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
 
 
 input_format_option = click.option(
     "--input-format",
+    "format",
     type=click.Choice(get_args(InputFormat)),
     metavar="FORMAT",
-    help="lines, csv, tsv, jsonl or parquet. Default: by extension; lines for standard input.",
+    help=f"{', '.join(get_args(InputFormat)[:-1])} or {get_args(InputFormat)[-1]}. Default: by the "
+    "content, else by the extension.",
 )
+
+columns_option = click.option(
+    "--columns",
+    type=_Names(),
+    metavar="NAME,NAME,...",
+    help="Names of all columns of a table without a header.",
+)
+
+_reading_options = (
+    input_format_option,
+    click.option("--delimiter", help="Column delimiter. Default: as in training, or detected."),
+    click.option("--encoding", help="Encoding. Default: as in training, or UTF-8."),
+    columns_option,
+    click.option(
+        "-s",
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Any key of `data` that says how to read a table: -s data.quote=none. Repeatable.",
+    ),
+    click.option(
+        "--text-column",
+        "text_columns",
+        multiple=True,
+        metavar="NAME",
+        help="Column of the text, if it differs from the run's. Repeatable.",
+    ),
+)
+
+_label_column_option = click.option(
+    "--label-column",
+    "label_columns",
+    multiple=True,
+    metavar="NAME",
+    help="Column of the label, if it differs from the run's. Repeatable.",
+)
+
+
+def reading_options(*, labels: bool = False) -> Callable[[Command], Command]:
+    """How to read a table that differs from the run's, as one value `reading`: keys of `data`.
+
+    Args:
+        labels: Whether the table needs labels.
+    """
+    options = (*_reading_options, _label_column_option) if labels else _reading_options
+
+    def add_options(command: Command) -> Command:
+        @wraps(command)
+        def with_reading(**values: Any) -> Any:
+            return command(reading=_take_reading(values, labels=labels), **values)
+
+        wrapped: Any = with_reading
+        # The last decorator applied comes first in the help.
+        for option in reversed(options):
+            wrapped = option(wrapped)
+        return cast("Command", wrapped)
+
+    return add_options
+
+
+def _take_reading(values: dict[str, Any], *, labels: bool) -> dict[str, Any]:
+    """Remove the options that say how to read a table, and return the keys of `data` they set."""
+    from embedclf.config.reading import parse_reading
+
+    known = {key: values.pop(key) for key in ("format", "delimiter", "encoding", "columns")}
+    reading = parse_reading(known, values.pop("settings"), labels=labels)
+    for role in ("text", "label"):
+        if names := values.pop(f"{role}_columns", ()):
+            _check_distinct(f"--{role}-column", names)
+            reading[role] = names[0] if len(names) == 1 else [*names]
+    return reading
+
+
+def _check_distinct(option: str, names: tuple[str, ...]) -> None:
+    """Refuse a name that an option has twice.
+
+    Raises:
+        click.UsageError: There is one.
+    """
+    for name in names:
+        if names.count(name) > 1:
+            raise click.UsageError(f"{option}: column {name!r} is named twice; name it once")
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
@@ -153,8 +246,10 @@ override_option = click.option(
 
 data_option = click.option(
     "--data",
-    type=FILE,
-    help="Labeled table to score. Default: the run's test table, else its validation rows.",
+    type=TABLE,
+    metavar="TABLE",
+    help="Labeled table to score: a file, a folder, a pattern or a URI. Default: the run's test "
+    "table, else its validation rows.",
 )
 
 by_option = click.option(

@@ -5,39 +5,42 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from embedclf.cli.console import check_page_name, echo_chunks, echo_info, has_colors, open_run
+from embedclf.cli.console import (
+    check_page_name,
+    echo_chunks,
+    echo_info,
+    echo_warning,
+    has_colors,
+    open_run,
+)
 from embedclf.cli.options import (
     FILE,
-    input_format_option,
+    TABLE,
     json_option,
     progress_option,
+    reading_options,
     run_option,
-    table_format_options,
     verbosity_options,
 )
 from embedclf.cli.suggestions import Suggestion
 from embedclf.system.terminal import format_count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from embedclf.config.fields import Tables
     from embedclf.inference.explanation import Explanation
-    from embedclf.inference.inputs import TableFormat, TextSource
+    from embedclf.inference.inputs import TextSource
     from embedclf.inference.predict import PredictionRequest
     from embedclf.runs.run import Run
-    from embedclf.system.formats import InputFormat
 
 
-@click.command(
-    short_help="Classify a table, lines or single texts.",
-    # A second positional argument is refused below, with what it probably means.
-    context_settings={"allow_extra_args": True},
-)
-@click.argument("source", type=FILE, metavar="[INPUT|-]", required=False)
+@click.command(short_help="Classify a table, lines or single texts.")
+@click.argument("sources", type=TABLE, metavar="[INPUT|-]...", nargs=-1)
 @click.option("-t", "--text", "texts", multiple=True, help="Text to classify. Repeatable.")
 @click.option("-o", "--output", type=FILE, help="Table to write; its extension decides the format.")
 @run_option
@@ -51,22 +54,23 @@ if TYPE_CHECKING:
     help="Add the N most probable labels.",
 )
 @click.option("--all-probabilities", is_flag=True, help="Add the probability of every label.")
+@click.option("--prefix", default="", help="Prefix for the names of added columns.")
+@click.option("--excel", is_flag=True, help="Write CSV that Excel opens correctly.")
 @click.option("--safe-csv", is_flag=True, help="Escape cells that spreadsheets run as formulas.")
-@input_format_option
-@table_format_options
+@reading_options()
 @progress_option
 @verbosity_options
 def predict_command(
-    source: Path | None,
+    sources: tuple[str, ...],
     run_name: Path | None,
     texts: tuple[str, ...],
     output: Path | None,
     best: int,
     all_probabilities: bool,
+    prefix: str,
+    excel: bool,
     safe_csv: bool,
-    input_format: InputFormat | None,
-    delimiter: str | None,
-    encoding: str | None,
+    reading: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Classify the rows of a table, lines from standard input (-), or texts (-t).
@@ -76,6 +80,9 @@ def predict_command(
       embedclf predict -t "a great film" --run reviews-1
       cat lines.txt | embedclf predict - --json
 
+    INPUT is a file, a folder of tables, a pattern such as 'data/*.csv', or a URI. Of several, all
+    rows are read in order.
+
     Rows keep their columns and their order, and gain five columns. `prediction` and `probability`
     are the result. `truncated` means that the text is longer than the model reads. `unknown_share`
     is the fraction of tokens that are not in the vocabulary. With `no_known_token`, the model knows
@@ -83,47 +90,52 @@ def predict_command(
 
     Several labels of a row are a list; CSV and TSV join them.
 
-    Without -o, rows go to standard output: as CSV, or as JSON Lines if the input is JSON Lines.
+    Without -o, rows go to standard output: as CSV in UTF-8, or as JSON Lines if the input is JSON.
+    With -o, a CSV keeps the delimiter and the encoding of a CSV input; an assumed cp1252 becomes
+    UTF-8.
     """
     from embedclf.inference.predict import PredictionRequest
 
     output = None if str(output) == "-" else output
-    _check_predict_options(source, texts, output, as_json=as_json)
+    _check_predict_options(sources, texts, output, as_json=as_json)
+    _check_texts_alone(texts, reading, prefix)
     request = PredictionRequest(
-        table_format=_table_format(texts, input_format, delimiter, encoding),
+        reading=reading,
         output=output,
         as_json=as_json,
         # Texts from the command line are few, so they are kept and shown as one table.
         in_memory=bool(texts) and not as_json and output is None,
         escape_formulas=safe_csv,
+        for_excel=excel,
+        prefix=prefix,
         all_probabilities=all_probabilities,
         top_k=best,
     )
-    _run_prediction(open_run(run_name, always_named=True), source or texts, request)
+    source: Tables | list[str] = [*texts] if texts else _as_tables(sources)
+    _run_prediction(open_run(run_name, always_named=True), source, request)
 
 
 @click.command(short_help="Show what each token contributes to a prediction.")
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
 @click.option("-t", "--text", "more_texts", multiple=True, help="Text to explain. Repeatable.")
 @run_option
-@click.option("--file", type=FILE, help="Table of texts, or - for standard input.")
+@click.option(
+    "--file", type=TABLE, metavar="TABLE", help="Table of texts, or - for standard input."
+)
 @click.option("--label", help="Label to explain. Default: the predicted one.")
 @click.option("--html", type=FILE, help="Write an HTML page.")
 @json_option
-@input_format_option
-@table_format_options
+@reading_options()
 @progress_option
 @verbosity_options
 def explain_command(
     texts: tuple[str, ...],
     more_texts: tuple[str, ...],
     run_name: Path | None,
-    file: Path | None,
+    file: str | None,
     label: str | None,
     html: Path | None,
-    input_format: InputFormat | None,
-    delimiter: str | None,
-    encoding: str | None,
+    reading: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Show how much each token of a text contributes to the logit of its prediction.
@@ -139,12 +151,13 @@ def explain_command(
 
     texts += more_texts
     _check_explain_options(texts, file, html, as_json=as_json)
-    table_format = _table_format(texts, input_format, delimiter, encoding)
+    _check_texts_alone(texts, reading)
     for text in filter(_is_file_name, texts):
         echo_info(f"{text}: explained as a text; to explain the file, write --file {text}")
     run = open_run(run_name, always_named=True)
     # Computed while they are written, so those of a large table do not fill the memory.
-    with explain_run(run, file or texts, table_format, label) as explanations:
+    source: Tables | list[str] = [*texts] if file is None else file
+    with explain_run(run, source, reading, label, on_note=echo_warning) as explanations:
         if as_json:
             _echo_explanations_json(explanations, run)
         elif html is not None:
@@ -154,39 +167,38 @@ def explain_command(
 
 
 def _check_predict_options(
-    source: Path | None, texts: tuple[str, ...], output: Path | None, *, as_json: bool
+    sources: tuple[str, ...], texts: tuple[str, ...], output: Path | None, *, as_json: bool
 ) -> None:
-    _check_single_input(source, click.get_current_context().args)
-    if texts and source:
+    _check_no_run(sources)
+    if texts and sources:
         raise Suggestion(
-            "-t is a text to classify, not a column (the run knows its text column); pass INPUT or "
-            "-t TEXT, not both"
+            "-t is a text to classify; a column is named with --text-column; pass INPUT or -t "
+            "TEXT, not both"
         )
-    if not texts and not source:
+    if not texts and not sources:
         raise click.UsageError("pass a file, - for standard input, or -t TEXT")
+    if "-" in sources and len(sources) > 1:
+        raise click.UsageError("pass - alone; standard input cannot be read with other tables")
     if as_json and output:
         raise click.UsageError("pass -o or --json, not both")
 
 
-def _check_single_input(source: Path | None, others: Sequence[str]) -> None:
-    """Refuse more than one positional argument; the other one is probably a run.
+def _check_no_run(sources: Sequence[str]) -> None:
+    """Refuse a run among the inputs, where it is a habit from other tools.
 
     Raises:
-        Suggestion: There is another one.
+        Suggestion: There is one.
     """
-    if not others:
-        return
     from embedclf.runs.run import RECORD_FILE
     from embedclf.runs.selection import locate_run
 
-    for name in (*others, str(source)):
-        if (locate_run(Path(name)) / RECORD_FILE).is_file():
+    for name in sources:
+        if not os.path.isfile(name) and (locate_run(Path(name)) / RECORD_FILE).is_file():
             raise Suggestion(f"{name} is a run: write --run {shlex.quote(name)}")
-    raise Suggestion(f"pass one INPUT, not also {others[0]}; run the command once per file")
 
 
 def _check_explain_options(
-    texts: tuple[str, ...], file: Path | None, html: Path | None, *, as_json: bool
+    texts: tuple[str, ...], file: str | None, html: Path | None, *, as_json: bool
 ) -> None:
     if bool(texts) == (file is not None):
         raise click.UsageError("pass a TEXT or --file")
@@ -195,27 +207,23 @@ def _check_explain_options(
     check_page_name("--html", html)
 
 
-def _table_format(
-    texts: tuple[str, ...],
-    input_format: InputFormat | None,
-    delimiter: str | None,
-    encoding: str | None,
-) -> TableFormat:
-    """How to read the input file.
+def _check_texts_alone(
+    texts: tuple[str, ...], reading: Mapping[str, Any], prefix: str = ""
+) -> None:
+    """Refuse options of tables for texts.
 
     Raises:
-        click.UsageError: Its format is given, but the input is texts.
+        click.UsageError: There are some.
     """
-    from embedclf.inference.inputs import TableFormat
-
-    if texts and (input_format or delimiter or encoding):
-        raise click.UsageError(
-            "--input-format, --delimiter and --encoding are for files, not for texts"
-        )
-    return TableFormat(input_format, delimiter, encoding)
+    if texts and (reading or prefix):
+        raise click.UsageError("options that say how to read or name columns need a table")
 
 
-def _run_prediction(run: Run, source: Path | Sequence[str], request: PredictionRequest) -> None:
+def _as_tables(sources: tuple[str, ...]) -> Tables:
+    return sources[0] if len(sources) == 1 else sources
+
+
+def _run_prediction(run: Run, source: Tables | list[str], request: PredictionRequest) -> None:
     """Predict, then report the rows that were written, or show those that were returned."""
     from embedclf.inference.predict import predict
     from embedclf.reports.inference import no_known_token_text, predictions_text
@@ -223,6 +231,10 @@ def _run_prediction(run: Run, source: Path | Sequence[str], request: PredictionR
     summary = predict(run, source, request, _echo_source)
     if request.output is not None:
         echo_info(f"{request.output}: {format_count(summary.row_count, 'row')} written")
+    for sentence in summary.line_counts:
+        echo_info(sentence)
+    for note in summary.notes:
+        echo_warning(note)
     if summary.rows:
         click.echo(predictions_text(summary.rows))
     elif summary.without_known_token:

@@ -64,8 +64,8 @@ def train_command(
       embedclf train tickets.csv --text message --label topic
       embedclf train reviews.yaml -s training.epochs=5
 
-    With a table (.csv, .tsv, .jsonl, .parquet), columns and settings are chosen from the data; the
-    config is saved next to the run. With a config, the same goes for what it leaves out.
+    With a table, columns and settings are chosen from the data; the config is saved next to the
+    run. With a config, the same goes for what it leaves out.
 
     Ctrl-C stops the training early and keeps the best epoch so far.
     """
@@ -165,9 +165,19 @@ def _summary_target(name: Path | None, overrides: tuple[str, ...]) -> Path | Run
     is_named = name is not None and table_suffix(name) in (*CONFIG_SUFFIXES, *FORMATS)
     if name is not None and (name.is_file() or (is_named and not name.is_dir())):
         return name
+    if name is not None and _is_folder_of_tables(name):
+        return name
     if overrides:
         raise click.UsageError("-s needs a config; a run keeps the settings of its training")
     return open_run(name)
+
+
+def _is_folder_of_tables(path: Path) -> bool:
+    """Whether a folder holds tables, not runs, whose files include tables, too."""
+    from embedclf.tables.files import tables_exist
+
+    has_runs = any(next(path.glob(name), None) for name in ("run.json", "*/run.json"))
+    return path.is_dir() and not has_runs and tables_exist(str(path))
 
 
 def _summarize(target: Path | Run, overrides: tuple[str, ...]) -> NetworkSummary:

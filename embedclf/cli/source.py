@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from embedclf.cli.console import echo_info
-from embedclf.cli.options import FILE, override_option, with_display
+from embedclf.cli.options import (
+    TABLE,
+    columns_option,
+    input_format_option,
+    override_option,
+    with_display,
+)
 from embedclf.errors import DataError
 from embedclf.system.terminal import join_shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from embedclf.autoconfig.column_roles import UnclearColumnError
     from embedclf.autoconfig.proposal import Proposal
@@ -23,12 +28,12 @@ if TYPE_CHECKING:
 
     Command = TypeVar("Command", bound=Callable[..., Any])
 
-_KEYS = {"text": "data.text", "label": "data.label"}
-_TABLE_OPTIONS = ("text", "label", "delimiter", "encoding")
+_TABLE_KEYS = ("text", "label", "delimiter", "encoding", "format", "columns")
+"""Keys of `data` that options set, for a table."""
 
 
 def column_options(command: Command) -> Command:
-    """--text, --label, --delimiter and --encoding of a table."""
+    """Columns of a table, and how to read it."""
     options = (
         click.option(
             "--text",
@@ -44,6 +49,8 @@ def column_options(command: Command) -> Command:
         ),
         click.option("--delimiter", help="Column delimiter of the table. Default: detected."),
         click.option("--encoding", help="Encoding of the table. Default: UTF-8."),
+        input_format_option,
+        columns_option,
     )
     # The last decorator applied comes first in the help.
     for option in reversed(options):
@@ -55,18 +62,20 @@ def source_options(command: Command) -> Command:
     """The argument TABLE|CONFIG with its options, as one value `source`."""
 
     @functools.wraps(command)
-    def with_source(*, target: Path, overrides: tuple[str, ...], **options: Any) -> Any:
+    def with_source(*, target: str, overrides: tuple[str, ...], **options: Any) -> Any:
         from embedclf.autoconfig.resolve import Source, TableOptions
+        from embedclf.config.reading import option_name
 
-        known = {name: options.pop(name) for name in _TABLE_OPTIONS}
+        known = {key: options.pop(key) for key in _TABLE_KEYS}
         source = Source(target, overrides, TableOptions(**known))
-        if used := [name for name in _TABLE_OPTIONS if known[name] and not source.is_table]:
+        if used := [key for key in _TABLE_KEYS if known[key] and not source.is_table]:
             raise click.UsageError(
-                f"--{used[0]} needs a table; with a config, write -s data.{used[0]}=VALUE"
+                f"{option_name(used[0])} needs a table; with a config, write "
+                f"-s data.{used[0]}=VALUE"
             )
         return command(source=source, **options)
 
-    argument = click.argument("target", type=FILE, metavar="TABLE|CONFIG")
+    argument = click.argument("target", type=TABLE, metavar="TABLE|CONFIG")
     # The display shows the imports above, too.
     wrapped: Any = argument(column_options(override_option(with_display(with_source))))
     return wrapped  # type: ignore[no-any-return]
@@ -89,6 +98,8 @@ def resolve(source: Source, *, show: bool = True) -> Proposal:
         echo_info(proposal.settings_text())
     elif show and proposal.chosen:
         echo_info(f"chosen from the data: {join_shortened(proposal.chosen, 150)}")
+        for note in proposal.notes:
+            echo_info(f"note: {note}")
     return proposal
 
 
@@ -120,15 +131,20 @@ def _describe_unclear(error: UnclearColumnError, source: Source) -> str:
     command = ["embedclf", *click.get_current_context().command_path.split()[1:]]
     best, known = error.example.name, source.options.data()
     if source.is_table:
-        options = [
-            option
-            for name, value in known.items()
-            for each in ([value] if isinstance(value, str) else value)
-            for option in (f"--{name}", each)
-        ]
+        options = [option for key, value in known.items() for option in _as_options(key, value)]
         options += [f"--{error.key}", best]
     else:
         options = ["-s", f"data.{error.key}={best}"]
     options += [option for override in source.overrides for option in ("-s", override)]
-    line = shlex.join([*command, str(source.path), *options])
+    line = shlex.join([*command, str(source.location), *options])
     return f"{error}\n{error.candidate_table()}\nfor example:\n  {line}"
+
+
+def _as_options(key: str, value: Any) -> Iterator[str]:
+    """Yield the options that set a key of `data`."""
+    from embedclf.config.reading import option_name
+
+    if key == "columns":
+        value = ",".join(value)
+    for each in [value] if isinstance(value, str) else value:
+        yield from (option_name(key), each)

@@ -40,8 +40,12 @@ OPTIONS = {
     "--best": "top-k topk top k n-best",
     "--all-probabilities": "proba probs probabilities predict-proba predict-prob scores",
     "--json": "format output-format as-json",
+    "--text-column": "text-col text-field text-key column x sentence message",
     "--text": "text-column text-col text-field text-key x sentence message string",
+    "--label-column": "label label-col label-field label-key target target-column class y",
     "--label": "label-column label-col label-field label-key target target-column class y",
+    "--columns": "names header-names field-names colnames",
+    "--input-format": "file-format filetype file-type input-type from",
     "--delimiter": "sep separator delim field-separator",
     "--folds": "k-folds n-folds cv cross-validation",
     "--trials": "n-trials max-trials num-trials iterations",
@@ -168,6 +172,8 @@ def explain_usage_error(
         message = f"no option {option.name}"
         for hint in _option_hints(option, error.ctx or context, args):
             return f"{message}: {hint}"
+    if "unexpected extra argument" in message and context.invoked_subcommand in _OWN_INPUT:
+        return f"{message}; for a table of several files, quote a pattern, such as '*.csv'"
     return f"{message}; see `{_failed_path(error, context)} --help`"
 
 
@@ -223,7 +229,7 @@ def _option_hints(
         yield f"write `{path} {option.argument}`"
     if "--json" in known and option.habit in _OUTPUT_HABITS.split():
         yield f"results go to standard output: write > {option.argument}"
-    yield from _setting_hints(option, context.find_root().command_path, known)
+    yield from _setting_hints(option, context, known)
 
 
 def _rule_hints(option: _TypedOption) -> Iterator[str]:
@@ -237,16 +243,21 @@ def _rule_hints(option: _TypedOption) -> Iterator[str]:
         yield f"write --metric {option.habit.replace('-', '_')}"
 
 
-def _setting_hints(option: _TypedOption, root: str, known: Iterable[str]) -> Iterator[str]:
+def _setting_hints(
+    option: _TypedOption, context: click.Context, known: Iterable[str]
+) -> Iterator[str]:
     """Yield the config key that an option stands for, then the known option most like it."""
     from embedclf.config.messages import closest_match
+    from embedclf.config.reading import READING_KEYS
 
-    if "--set" in known and option.habit in _SECTIONS.split():
+    takes_all = any(parameter.name == "overrides" for parameter in context.command.params)
+    if takes_all and option.habit in _SECTIONS.split():
         yield f"write -s {option.habit}.KEY=VALUE"
     if key := _find_key(option.habit):
         setting = shlex.quote(f"{key}={option.habit if option.habit in _FLAGS else option.value}")
-        in_training = f"it is set in training: `{root} train ... -s {setting}`"
-        yield f"write -s {setting}" if "--set" in known else in_training
+        in_training = f"`{context.find_root().command_path} train ... -s {setting}`"
+        takes_it = takes_all or ("--set" in known and key.removeprefix("data.") in READING_KEYS)
+        yield f"write -s {setting}" if takes_it else f"it is set in training: {in_training}"
     names = [name.removeprefix("--").replace("-", "_") for name in known if name.startswith("--")]
     if close := closest_match(option.habit.replace("-", "_"), names):
         yield f"did you mean --{close.replace('_', '-')}?"
@@ -304,8 +315,5 @@ def _find_habit(habits: dict[str, str], word: str) -> str | None:
 
 def _is_flag(command: click.Command, name: str) -> bool:
     """Whether an option of a command takes no value."""
-    options: Iterable[click.Parameter] = command.params
-    return any(
-        isinstance(option, click.Option) and option.is_flag and name in option.opts
-        for option in options
-    )
+    options = (option for option in command.params if name in option.opts)
+    return any(isinstance(option, click.Option) and option.is_flag for option in options)

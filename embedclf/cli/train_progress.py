@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from embedclf.cli.console import echo_notes
 from embedclf.cli.display import Status
 from embedclf.data.dataset import Dataset
 from embedclf.reports.audit import fold_text, folds_text
@@ -91,6 +92,7 @@ class TrainProgress:
             # At most: the fit before it chooses the number of epochs.
             self._refit_rows = self._max_epochs * (len(dataset.train) + len(dataset.validation))
         self._display.info(dataset_text(dataset.facts, self._config))
+        echo_notes(split.rows.table for split in dataset.splits.values())
 
     def _show_refit(self, event: RefitStarted) -> None:
         # The refit is now the current fit, so no rows are left after it.
@@ -144,6 +146,7 @@ class FoldProgress:
         """Show an event of `find_label_errors`."""
         if isinstance(event, Folds):
             self._display.info(folds_text(event))
+            echo_notes([event.tokenized.rows.table])
         elif isinstance(event, Fold):
             self._fold = event
         elif isinstance(event, Step):

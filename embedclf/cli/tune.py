@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -17,8 +18,6 @@ from embedclf.cli.options import (
 from embedclf.cli.source import resolve, source_options
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from embedclf.autoconfig.resolve import Source
     from embedclf.tuning.tune import TuningResult
 
@@ -73,7 +72,7 @@ def tune_command(
     start_tensorflow(show_logs=tf_logs)
     budget, proposal = Budget(trials, minutes), resolve(source)
     search = tune(
-        ConfigSource(proposal.config, source.path, source.overrides, proposal.name),
+        ConfigSource(proposal.config, str(source.location), source.overrides, proposal.name),
         output=output,
         budget=budget,
         metric=metric,
@@ -101,13 +100,14 @@ def _save_files(search: TuningResult) -> None:
 
     source, best = search.source, search.best
     # The config of an old run lacks keys, whose values from then hold in a run only.
-    is_edited = not (Source(source.path).is_table or is_run_config(source.path))
+    file = Path(source.location)
+    is_edited = not (Source(source.location).is_table or is_run_config(file))
     # A search for what the config leaves out depends on these values, so they are written.
     chosen = {key: config_value(source.config, key) for key in source.config.reasons}
     write_config(
         search.config_file,
         apply_settings(source.config, best.settings),
-        source=source.path if is_edited else None,
+        source=file if is_edited else None,
         overrides=source.overrides,
         settings=chosen | changed_settings(source.config, best.settings),
         comment=_config_comment(search),
@@ -119,10 +119,12 @@ def _save_files(search: TuningResult) -> None:
 def _config_comment(search: TuningResult) -> list[str]:
     from embedclf.reports.tuning import OPTIMISTIC, trial_counts
     from embedclf.system.terminal import format_score
+    from embedclf.tables.files import display_location
 
     score = f"{search.metric} {format_score(search.best.score)}"
     return [
-        f"Found by `embedclf tune {search.source.path}`, trials {trial_counts(search)}.",
+        f"Found by `embedclf tune {display_location(search.source.location)}`, trials "
+        f"{trial_counts(search)}.",
         f"Trial {search.best.number}: {score} on validation rows;",
         f"{OPTIMISTIC}.",
         f"  embedclf train {search.config_file}",

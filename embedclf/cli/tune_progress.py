@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from embedclf.cli.console import echo_notes
 from embedclf.cli.display import Status
 from embedclf.cli.train_progress import Countdown
 from embedclf.data.dataset import Dataset
@@ -46,12 +47,12 @@ class TuneProgress:
             self._display.info(study_text(event, self._max_trials))
         elif isinstance(event, StudyInterrupted):
             self._display.info(str(event))
+        # Rows and device; the run at the end reports the same ones again.
+        elif isinstance(event, Dataset) and not self._study_opened:
+            self._display.info(dataset_text(event.facts, self._config))
+            echo_notes(split.rows.table for split in event.splits.values())
         elif not (self._study_opened or isinstance(event, Resumed | Epoch)):
-            # Rows and device; the run at the end reports the same ones again.
-            is_dataset = isinstance(event, Dataset)
-            self._display.info(
-                dataset_text(event.facts, self._config) if is_dataset else device_text(event)
-            )
+            self._display.info(device_text(event))
 
     def _show_trial(self, progress: SearchProgress) -> None:
         self._progress = progress

@@ -78,6 +78,26 @@ LabelColumns = Annotated[
     union_error("a column name (in quotes if it is a number) or a list of two or more names"),
 ]
 
+TablePath = Annotated[str, Field(min_length=1, json_schema_extra={"format": "path"})]
+
+Tables = Annotated[
+    TablePath | Annotated[tuple[TablePath, ...], Field(min_length=1)],
+    union_error("a file, a folder, a pattern such as data/*.csv, a URI, or a list of these"),
+]
+"""A table: one or more files, folders, patterns or URIs; local paths are absolute."""
+
+ColumnNames = Annotated[
+    tuple[Column, ...],
+    Field(min_length=1),
+    union_error("a list of the names of all columns"),
+]
+
+SkippedLines = Annotated[
+    Annotated[int, Field(strict=True, ge=0)]
+    | tuple[Annotated[int, Field(strict=True, ge=0)], Annotated[int, Field(strict=True, ge=0)]],
+    union_error("a number of lines, or two numbers: [above, below]"),
+]
+
 Initialization = Annotated[
     Literal["random", "naive_bayes", "glove"] | Path,
     union_error("random, naive_bayes, glove, or a file of word vectors"),

@@ -9,20 +9,31 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from embedclf.config.data_section import DATA_FILES
 from embedclf.config.fields import AUTO
 from embedclf.config.messages import ConfigFault, describe_errors
+from embedclf.config.reading import option_name
 from embedclf.config.schema import SECTIONS, Config, auto_keys
-from embedclf.config.sections import BUILT_IN_INITIALIZATIONS, DATA_FILES
-from embedclf.config.yaml_file import Document, YamlError, dump_yaml, parse_value, parse_yaml
+from embedclf.config.sections import BUILT_IN_INITIALIZATIONS
+from embedclf.config.yaml_file import (
+    Document,
+    YamlError,
+    dump_yaml,
+    parse_value,
+    parse_yaml,
+    undo_escapes,
+)
 from embedclf.errors import ConfigError
+from embedclf.system.storage import is_uri
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from embedclf.config.fields import Tables
     from embedclf.config.yaml_file import KeyPath
 
 _PATH_KEYS = (*(("data", key) for key in DATA_FILES), ("model", "initialization"))
-"""Keys whose string can be a path."""
+"""Keys whose strings can be paths."""
 
 
 def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
@@ -54,26 +65,42 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
     return _validate(document, path, overrides)
 
 
-def table_config(table: Path, values: Mapping[str, Any], overrides: Iterable[str] = ()) -> Config:
+def table_config(table: str, values: Mapping[str, Any], overrides: Iterable[str] = ()) -> Config:
     """Make a config for a table, with everything else left out; raises as `load_config`.
 
     Args:
-        table: The training table.
+        table: The training table: a file, a folder, a pattern or a URI.
         values: Further keys of `data`.
         overrides: As for `load_config`.
     """
-    document = Document({"data": {"train": os.path.abspath(table), **values}})
+    document = Document({"data": {"train": _absolute(table, Path()), **values}})
     options: dict[KeyPath, str] = {
-        ("data", key): f"--{key} {value}" if isinstance(value, str) else f"--{key}"
+        ("data", key): f"{option_name(key)} {value}" if isinstance(value, str) else option_name(key)
         for key, value in values.items()
     }
-    return _validate(document, table, overrides, options)
+    return _validate(document, Path(table), overrides, options)
 
 
-def named_files(config: Config) -> dict[tuple[str, str], Path]:
-    """Return the files that a config names, by section and key."""
-    named = {keys: getattr(getattr(config, keys[0]), keys[1]) for keys in _PATH_KEYS}
-    return {keys: file for keys, file in named.items() if isinstance(file, Path)}
+def named_tables(config: Config) -> dict[str, Tables]:
+    """Return the tables that a config names, by key of `data`."""
+    named = {key: getattr(config.data, key) for key in DATA_FILES}
+    return {key: each for key, each in named.items() if isinstance(each, str | tuple)}
+
+
+def named_paths(config: Config, directory: Path) -> dict[tuple[str, str], str | list[str]]:
+    """Return the paths that a config names, relative to a directory, by section and key.
+
+    URIs stay as they are.
+    """
+    named = {
+        ("data", key): relative_path(each, directory)
+        if isinstance(each, str)
+        else [relative_path(path, directory) for path in each]
+        for key, each in named_tables(config).items()
+    }
+    if isinstance(vectors := config.model.initialization, Path):
+        named["model", "initialization"] = relative_path(str(vectors), directory)
+    return named
 
 
 def dump_config(
@@ -92,8 +119,8 @@ def dump_config(
         out because it does not affect a training.
     """
     values = config.model_dump(mode="json", exclude={"tune"})
-    for (section, key), file in named_files(config).items():
-        values[section][key] = relative_path(file, directory)
+    for (section, key), paths in named_paths(config, directory).items():
+        values[section][key] = paths
     for key in ("text", "label"):
         # As a plain word it would mean that the column is to be found.
         values["data"][key] = [AUTO] if values["data"][key] == AUTO else values["data"][key]
@@ -112,8 +139,10 @@ def dump_config(
     return dump_yaml(sections, comments | {("data",): header})
 
 
-def relative_path(file: Path, directory: Path) -> str:
-    """Return a path relative to a directory, as a config writes it."""
+def relative_path(file: str, directory: Path) -> str:
+    """Return a path relative to a directory, as a config writes it; a URI stays as it is."""
+    if is_uri(file):
+        return file
     # `Path.relative_to` does not go up by `..` before Python 3.12; as_posix: forward slashes work
     # on every system.
     path = Path(os.path.relpath(file, directory.absolute())).as_posix()
@@ -139,6 +168,7 @@ def _validate(
     overridden = {**(options or {}), **overridden}
     faults = [ConfigFault(keys, "appears twice; keep one") for keys in document.duplicate_keys]
     faults += _remove_auto(document)
+    faults += _find_escaped_paths(document, path.parent, overridden)
     _resolve_paths(document, path.parent, overridden)
     try:
         config = Config.model_validate(document.values)
@@ -205,18 +235,50 @@ def _apply_overrides(
     return overridden, lines
 
 
+def _find_escaped_paths(
+    document: Document, directory: Path, overridden: Mapping[KeyPath, str]
+) -> list[ConfigFault]:
+    r"""Find missing files whose path has a control character, such as the `\n` of `C:\new`."""
+    faults = []
+    for keys in _PATH_KEYS:
+        value = _mapping(document, keys[0]).get(keys[1])
+        for path in value if isinstance(value, list) else [value]:
+            written = undo_escapes(path) if isinstance(path, str) else path
+            if written != path and not os.path.lexists(
+                _absolute(path, _base(keys, directory, overridden))
+            ):
+                fix = f"write '{written}' in single quotes, or use /"
+                faults.append(
+                    ConfigFault(keys, f"a backslash in double quotes is an escape; {fix}")
+                )
+    return faults
+
+
 def _resolve_paths(document: Document, directory: Path, overridden: Mapping[KeyPath, str]) -> None:
     """Make paths absolute, from the config's directory or, in overrides, the working directory."""
     for name, key in _PATH_KEYS:
-        section = document.values.get(name)
-        value = section.get(key) if isinstance(section, dict) else None
-        if section is None or not isinstance(value, str) or not value:
+        section = _mapping(document, name)
+        value = section.get(key)
+        if name == "model" and value in BUILT_IN_INITIALIZATIONS:
             continue
-        if name == "data" or value not in BUILT_IN_INITIALIZATIONS:
-            # A whole section can be overridden, too: -s 'data={train: rows.csv}'.
-            from_override = (name, key) in overridden or (name,) in overridden
-            base = Path() if from_override else directory
-            section[key] = os.path.abspath(base / os.path.expanduser(value))
+        base = _base((name, key), directory, overridden)
+        if isinstance(value, str):
+            section[key] = _absolute(value, base)
+        elif name == "data" and isinstance(value, list):
+            section[key] = [_absolute(each, base) for each in value]
+
+
+def _base(keys: KeyPath, directory: Path, overridden: Mapping[KeyPath, str]) -> Path:
+    """Return the directory at which the relative paths of a key start."""
+    # A whole section can be overridden, too: -s 'data={train: rows.csv}'.
+    return Path() if {keys, keys[:1]} & overridden.keys() else directory
+
+
+def _absolute(path: Any, base: Path) -> Any:
+    """Make a path absolute; URIs, and what is no path, stay as they are."""
+    if not isinstance(path, str) or not path or is_uri(path):
+        return path
+    return os.path.abspath(base / os.path.expanduser(path))
 
 
 def _fault_lines(

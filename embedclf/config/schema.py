@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, PrivateAttr, model_validator
 from pydantic_core import PydanticCustomError
 
+from embedclf.config.data_section import DataConfig
 from embedclf.config.fields import Section, allow_auto, search_space_model
-from embedclf.config.sections import DataConfig, ModelConfig, TextConfig, TrainingConfig
+from embedclf.config.sections import ModelConfig, TextConfig, TrainingConfig
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -103,7 +103,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _check_refit(self) -> Config:
-        if self.training.refit and isinstance(self.data.validation, Path):
+        if self.training.refit and not isinstance(self.data.validation, float):
             raise PydanticCustomError(
                 "both",
                 "refit needs validation rows held out from data.train, but data.validation is a "

@@ -1,8 +1,7 @@
-"""The sections of a config: keys, types, bounds, defaults."""
+"""The sections `text`, `model` and `training` of a config: keys, types, bounds, defaults."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -10,109 +9,19 @@ from pydantic_core import PydanticCustomError
 
 from embedclf.config.fields import (
     ClassWeight,
-    Columns,
     Count,
     FiniteNumber,
-    Fraction,
     Initialization,
-    LabelColumns,
     Section,
     Threshold,
     allow_auto,
-    union_error,
 )
 
 # The default of a key that allows `auto` is not used for new trainings, where such keys are chosen
 # from the data. It is what runs mean that were trained before the key existed.
 
-DATA_FILES = ("train", "validation", "test")
-"""Keys of `data` whose string is the path of a table."""
-
 BUILT_IN_INITIALIZATIONS = ("random", "naive_bayes", "glove")
 """Values of `model.initialization` that are not a file."""
-
-
-class DataConfig(Section):
-    """The labeled texts, and how to read them."""
-
-    train: Path = Field(
-        description="Table of training rows: .csv, .tsv, .jsonl, .ndjson (each also as .gz) or "
-        ".parquet."
-    )
-    text: Columns = Field(
-        "text",
-        description="Column of the text. A list of columns is joined with spaces. auto finds it by "
-        "the cells and by the column's name.",
-        json_schema_extra=allow_auto,
-    )
-    label: LabelColumns = Field(
-        "label",
-        description="Column of the label, or a list of 0/1 columns, one per label. auto finds it "
-        "by the cells and by the column's name.",
-        json_schema_extra=allow_auto,
-    )
-    label_separator: Annotated[str, Field(min_length=1)] | None = Field(
-        None,
-        description="Character between several labels in one cell (multi-label). null: one label "
-        "per cell. auto looks for |, ; and a comma.",
-        json_schema_extra=allow_auto,
-    )
-    validation: Annotated[Fraction | Path, union_error("a fraction between 0 and 1, or a file")] = (
-        Field(
-            0.1,
-            description="Fraction of the training rows to hold out for choosing the best epoch "
-            "(stratified; duplicates stay on one side), or a table. auto takes dev.csv or "
-            "validation.csv next to train.csv, else 1% to 20%, depending on the number of rows.",
-            json_schema_extra=allow_auto,
-        )
-    )
-    test: Path | None = Field(
-        None,
-        description="Table that is scored once, after training. null: none. auto takes test.csv "
-        "next to train.csv.",
-        json_schema_extra=allow_auto,
-    )
-    skip_invalid: bool = Field(
-        False,
-        description="Ignore rows without a valid label instead of refusing the table. auto is true "
-        "if there are such rows.",
-        json_schema_extra=allow_auto,
-    )
-    # Two characters, for a tab written as \t.
-    delimiter: Annotated[str, Field(min_length=1, max_length=2)] | None = Field(
-        None, description="Column delimiter of a text table. null detects it."
-    )
-    encoding: str | None = Field(
-        None,
-        description="Encoding of a text table, such as cp1252. null: UTF-8, or the encoding of a "
-        "byte-order mark.",
-    )
-
-    @property
-    def text_columns(self) -> list[str]:
-        """The text columns, as a list even if there is only one."""
-        return [self.text] if isinstance(self.text, str) else self.text
-
-    @property
-    def label_columns(self) -> list[str]:
-        """The label columns, as a list even if there is only one."""
-        return [self.label] if isinstance(self.label, str) else self.label
-
-    @model_validator(mode="after")
-    def _check_columns(self) -> DataConfig:
-        if self.label_separator is not None and isinstance(self.label, list):
-            raise PydanticCustomError(
-                "both", "label_separator needs a single label column, not a list of columns"
-            )
-        columns = [*self.text_columns, *self.label_columns]
-        duplicate = next((column for column in columns if columns.count(column) > 1), None)
-        if duplicate is not None:
-            raise PydanticCustomError(
-                "both",
-                "column {column} is named twice in text and label; name it once",
-                {"column": duplicate},
-            )
-        return self
 
 
 class TextConfig(Section):

@@ -25,6 +25,22 @@ _PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _WIDTH = 100
 _INDICATORS = "|>#,&*!%@`?:-"
 
+_ESCAPES = {
+    "\0": "\\0",
+    "\a": "\\a",
+    "\b": "\\b",
+    "\t": "\\t",
+    "\n": "\\n",
+    "\v": "\\v",
+    "\f": "\\f",
+    "\r": "\\r",
+    "\x1b": "\\e",
+    "\x85": "\\N",
+    "\u2028": "\\L",
+    "\u2029": "\\P",
+}
+"""Characters that are in no path, and the escapes by which double quotes contain them."""
+
 
 class YamlError(Exception):
     """Text that is not a YAML mapping of sections; line and column count from 1."""
@@ -84,15 +100,24 @@ def parse_yaml(text: str) -> Document:
 def parse_value(text: str) -> Any:
     """Parse one YAML value, as it would stand after a key; an empty text is null.
 
-    A single character that YAML reserves, such as `|`, stands for itself.
+    A single character that YAML reserves, such as `|`, stands for itself. So does a pattern such
+    as `*.csv`: a single value has no anchor that an alias could refer to.
 
     Raises:
         YamlError: The text is not YAML.
     """
-    if len(text) == 1 and text in _INDICATORS:
+    if (len(text) == 1 and text in _INDICATORS) or text.startswith("*"):
         return text
     node = _compose(text)
     return None if node is None else _construct(node, (), Document({}), ())
+
+
+def undo_escapes(text: str) -> str:
+    r"""Return a text as it looks between double quotes: with `\n` for a line feed.
+
+    A Windows path in double quotes has escapes that nobody meant.
+    """
+    return "".join(_ESCAPES.get(character, character) for character in text)
 
 
 def dump_yaml(sections: dict[str, Any], comments: Mapping[KeyPath, str] | None = None) -> str:
@@ -184,8 +209,12 @@ def _compose(text: str) -> Node | None:
         # The parser points to the end of the file, far from the quote at fault.
         if "quoted scalar" in str(error.context) and "end of stream" in str(problem):
             mark, problem = error.context_mark, "this quote is never closed"
+        if "alias" in f"{error.context} {problem}":
+            problem = f"{problem}; put a pattern in quotes, such as '*.csv'"
         if "'\\t'" in str(problem):
             problem = "a tab; indent with spaces"
+        if "escape" in str(problem):
+            problem = _explain_escape(text, mark)
         position = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         raise YamlError(f"not YAML: {problem}", *position) from error
     except YAMLError as error:
@@ -193,6 +222,19 @@ def _compose(text: str) -> Node | None:
     except RecursionError as error:
         raise YamlError("not YAML: nested too deep") from error
     return node
+
+
+def _explain_escape(text: str, mark: Any) -> str:
+    """Explain a backslash that begins no escape, with the corrected line."""
+    line = text.split("\n")[mark.line].rstrip("\r")
+    # What the quotes enclose, if no quote is inside.
+    enclosed = re.compile(r'"([^"]*)"').finditer(line)
+    match = next((each for each in enclosed if each.start() < mark.column <= each.end()), None)
+    fix = "use / or two backslashes"
+    if match and "'" not in match[1]:
+        fixed = f"{line[: match.start()]}'{match[1]}'{line[match.end() :]}".strip()
+        fix = f"write {fixed} with single quotes, or use /"
+    return f"a backslash between double quotes begins an escape; {fix}"
 
 
 def _construct(node: Node, keys: KeyPath, document: Document, ancestors: tuple[Node, ...]) -> Any:

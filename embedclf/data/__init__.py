@@ -1,1 +1,1 @@
-"""Tables, labels and splits: from files to a dataset of encoded rows."""
+"""Labels and splits: from tables to a dataset of encoded rows."""

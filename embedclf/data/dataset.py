@@ -5,27 +5,29 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from embedclf.config.loading import named_files
 from embedclf.config.messages import closest_match
-from embedclf.config.sections import BUILT_IN_INITIALIZATIONS
+from embedclf.data.config_files import check_files
+from embedclf.data.label_forms import suggest_setting
 from embedclf.data.labeled import read_labeled
 from embedclf.data.labels import THRESHOLD, Labels
 from embedclf.data.splits import fit_encoder, read_tokenized, tokenize_column
 from embedclf.data.validation_rows import choose_validation_rows
 from embedclf.errors import ConfigError, DataError
 from embedclf.system.files import sha256
-from embedclf.system.terminal import display_path, format_count
+from embedclf.system.terminal import format_count
+from embedclf.tables.files import hash_files
 from embedclf.text.fingerprints import fingerprint_texts
 from embedclf.text.pretrained import open_vector_source
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from embedclf.config.schema import Config
     from embedclf.data.labeled import LabeledRows
     from embedclf.data.splits import NewFile, Split, SplitIds, TokenizedTable
@@ -80,13 +82,13 @@ class Dataset:
 
     def hashes(self) -> dict[str, str]:
         """Return the SHA-256 of each split's table and of the pretrained vectors, if any."""
-        paths: dict[str, tuple[Path, ...]]
-        paths = {name: (split.rows.table.path,) for name, split in self.splits.items()}
-        if self.vectors is not None:
-            paths[VECTORS] = self.vectors.files
+        files = {name: split.rows.table.files for name, split in self.splits.items()}
         # Held-out rows share the training table, which the set hashes once.
-        digests = {files: sha256(*files) for files in set(paths.values())}
-        return {name: digests[files] for name, files in paths.items()}
+        digests = {each: hash_files(each) for each in set(files.values())}
+        hashes = {name: digests[each] for name, each in files.items()}
+        if self.vectors is not None:
+            hashes[VECTORS] = sha256(*self.vectors.files)
+        return hashes
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ def check_validation_labels(dataset: Dataset) -> None:
     name, rows = next(iter(unknown.items()))
     close = closest_match(name, dataset.labels.names)
     hint = f"did you mean {close!r}?" if close else "add training rows with it, or remove it"
+    hint = suggest_setting(name, dataset.labels.names) or hint
     others = f", and {format_count(len(unknown) - 1, 'other label')}" if len(unknown) > 1 else ""
     raise DataError(
         f"{dataset.validation.rows.table.name}: no training row has label {name!r} "
@@ -236,7 +239,7 @@ def encode_splits(
         encoder.tokenizer,
         vectors,
         train,
-        encoder.read_split(validation) if isinstance(validation, Path) else others[0],
+        encoder.read_split(validation) if not isinstance(validation, float) else others[0],
         encoder.read_split(test) if test else None,
     )
     return dataset, others[1] if len(others) > 1 else None
@@ -255,35 +258,17 @@ def with_config(dataset: Dataset, config: Config) -> Dataset:
     return replace(dataset, config=config, vectors=open_vector_source(config.model))
 
 
-def check_files(config: Config) -> None:
-    """Raise ConfigError if files are missing; the message lists all."""
-    lines = []
-    for (section, key), file in named_files(config).items():
-        kind = "a table" if section == "data" else "a file of word vectors"
-        if file.is_dir():
-            lines.append(f"{section}.{key}: {display_path(file)}: is a folder; name {kind}")
-        elif not file.is_file():
-            siblings = [path.name for path in file.parent.iterdir()] if file.parent.is_dir() else []
-            close = closest_match(
-                file.name, [*siblings, *(BUILT_IN_INITIALIZATIONS if section == "model" else ())]
-            )
-            hint = f"did you mean {close}?" if close else f"name {kind} that exists"
-            lines.append(f"{section}.{key}: {display_path(file)}: no such file; {hint}")
-    if lines:
-        raise ConfigError("\n".join(lines))
-
-
 def _hold_out(rows: LabeledRows, fingerprints: Fingerprints, config: Config) -> tuple[Labels, Mask]:
     """Fit the labels of all rows, and choose validation rows stratified by label."""
     labels = Labels.fit(rows, config.data)
     targets, _ = labels.encode(rows, config.data)
-    return labels, choose_validation_rows(fingerprints, labels.strata(targets), config)
+    return labels, choose_validation_rows(fingerprints, labels.strata(targets, config.data), config)
 
 
 def _check_class_weight(labels: Labels, config: Config) -> None:
     weights = config.training.class_weight
     for name in weights if isinstance(weights, dict) else ():
-        if name not in labels.names:
+        if labels.find(name) is None:
             close = closest_match(name, labels.names)
             hint = f"did you mean {close!r}?" if close else f"labels: {', '.join(labels.names)}"
             raise ConfigError(f"training.class_weight: no training row has label {name!r}; {hint}")

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embedclf.data.tables import Table, open_table, suggest_columns
+from embedclf.data.label_cells import FLAGS, LabelCellError, LabelCells
 from embedclf.errors import DataError
 from embedclf.system.arrow import join_columns, mask_column, text_column, to_numpy
-from embedclf.system.terminal import display_path
 from embedclf.system.threads import parallel_map
+from embedclf.tables.parts import suggest_columns
+from embedclf.tables.read_options import ReadOptions
+from embedclf.tables.tables import Table, open_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
-    from embedclf.config.sections import DataConfig
-    from embedclf.system.arrays import Int32s, Mask, Rows
+    from embedclf.config.data_section import DataConfig
+    from embedclf.config.fields import Tables
+    from embedclf.system.arrays import Counts, Int32s, Mask, Rows
 
     Result = TypeVar("Result")
 
@@ -39,12 +41,20 @@ class CategoricalColumn:
 
     def used_categories(self) -> pa.StringArray:
         """Return the categories that occur in at least one row."""
-        rows = np.bincount(self.codes, minlength=len(self.categories))
-        return self.categories.filter(mask_column(rows > 0))
+        return self.categories.filter(mask_column(self.count_rows() > 0))
+
+    def count_rows(self) -> Counts:
+        """(distinct,) the rows of each category."""
+        return np.bincount(self.codes, minlength=len(self.categories))
 
     def filter(self, mask: Mask) -> CategoricalColumn:
         """Keep the rows where a mask (n,) is true."""
         return CategoricalColumn(self.categories, self.codes[mask])
+
+    def rename(self, cells: pa.StringArray) -> CategoricalColumn:
+        """Replace the categories by others (distinct,), of which several can be equal."""
+        renamed = cells.dictionary_encode()
+        return CategoricalColumn(renamed.dictionary, to_numpy(renamed.indices)[self.codes])
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,8 @@ class LabeledRows:
     """Number of invalid rows that were skipped."""
     other_columns: dict[str, CategoricalColumn] = field(default_factory=dict)
     """Additional columns that were requested."""
+    list_separator: str | None = None
+    """What joins the labels of cells that were lists of several; None if there were none."""
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -67,11 +79,13 @@ class LabeledRows:
         """Keep the rows where a mask (n,) is true."""
         labels = tuple(column.filter(mask) for column in self.labels)
         others = {name: column.filter(mask) for name, column in self.other_columns.items()}
-        return LabeledRows(self.table, labels, self.positions[mask], other_columns=others)
+        return replace(
+            self, labels=labels, positions=self.positions[mask], skipped=0, other_columns=others
+        )
 
 
 def read_labeled(
-    path: Path,
+    tables: Tables,
     config: DataConfig,
     process: Callable[[pa.Array], Result],
     collect: Callable[[Result], object],
@@ -82,8 +96,8 @@ def read_labeled(
     """Read a table in batches: check its labels, and process its texts without keeping them.
 
     Args:
-        path: The table.
-        config: Columns, separator, delimiter, encoding, and whether to skip invalid rows.
+        tables: The table: its files, folders, patterns or URIs.
+        config: Its columns, how to read it, and which rows are invalid.
         process: Applied to the texts (rows,) of each batch, on all cores.
         collect: Called with each result, in order.
         only: (valid rows,) True for the valid rows to return; None returns all.
@@ -93,50 +107,31 @@ def read_labeled(
         DataError: The table cannot be read, lacks a column, has no rows, or has invalid labels
             (empty; in a column per label, not 0 or 1) and `skip_invalid` is off.
     """
-    reader = _LabeledReader(path, config, other_columns)
+    reader = _LabeledReader(tables, config, other_columns)
     texts = reader.texts() if only is None else _filter_batches(only, reader.texts())
     for result in parallel_map(process, texts):
         collect(result)
     return reader.rows() if only is None else reader.rows().filter(only)
 
 
-def read_labels(path: Path, config: DataConfig) -> LabeledRows:
+def read_labels(tables: Tables, config: DataConfig) -> LabeledRows:
     """Read only the labels of a table; raises as `read_labeled` does."""
-    return read_labeled(path, config, len, lambda _length: None)
-
-
-def display_locations(table: Table, positions: Rows) -> list[str]:
-    """Return the locations of rows, as `file:line` with a relative path.
-
-    Args:
-        table: The table.
-        positions: Ascending.
-    """
-    shown = str(display_path(table.path))
-    locations = table.locate(positions.tolist())
-    return [location.replace(table.name, shown, 1) for location in locations]
+    return read_labeled(tables, config, len, lambda _length: None)
 
 
 class _LabeledReader:
     """Reads a table once: first yields the texts, then returns the rest."""
 
-    def __init__(self, path: Path, config: DataConfig, other_columns: Sequence[str]) -> None:
+    def __init__(self, tables: Tables, config: DataConfig, other_columns: Sequence[str]) -> None:
         self._config = config
         required = list(dict.fromkeys([*config.text_columns, *config.label_columns]))
-        self._table = open_table(
-            path,
-            required,
-            delimiter=config.delimiter,
-            encoding=config.encoding,
-            name=str(display_path(path)),
-        )
-        if config.label_separator is not None:
-            self._table = self._table.join_lists(config.label_columns, config.label_separator)
+        self._table = open_table(tables, required, ReadOptions.from_config(config))
+        self._cells = LabelCells.from_config(config)
         self._columns = list(dict.fromkeys([*required, *other_columns]))
         for column in other_columns:
-            if (count := self._table.columns.count(column)) != 1:
+            if (count := self._table.count_columns(column)) != 1:
                 fault = f"{count} columns are named" if count else "no column"
-                hint = suggest_columns(column, self._table.columns)
+                hint = suggest_columns(column, self._table.leaves)
                 raise DataError(f"{self._table.name}:1: {fault} {column!r}; {hint}")
         self._labels: list[list[pa.DictionaryArray]] = [[] for _ in config.label_columns]
         self._others: dict[str, list[pa.DictionaryArray]] = {name: [] for name in other_columns}
@@ -144,9 +139,10 @@ class _LabeledReader:
 
     def texts(self) -> Iterator[pa.Array]:
         """Yield the texts of valid rows, batch by batch."""
-        for batch, _ in self._table.iter_batches(self._columns):
+        labels = self._config.label_columns
+        for batch, _ in self._table.iter_batches(self._columns, as_json=[*labels, *self._others]):
             valid = np.ones(len(batch), np.bool_)
-            for cells, name in zip(self._labels, self._config.label_columns, strict=True):
+            for cells, name in zip(self._labels, labels, strict=True):
                 encoded = batch[name].dictionary_encode()
                 cells.append(encoded)
                 # Checks each distinct cell once: (distinct,) -> (rows,).
@@ -159,10 +155,10 @@ class _LabeledReader:
 
     def rows(self) -> LabeledRows:
         """Return everything but the texts, after these have been read."""
-        path = self._table.name
+        name = self._table.name
         valid = np.concatenate(self._valid) if self._valid else np.zeros(0, np.bool_)
         if not len(valid):
-            raise DataError(f"{path}: no rows after the header; add labeled texts")
+            raise DataError(f"{name}: no rows after the header; add labeled texts")
         invalid = np.flatnonzero(~valid)
         if len(invalid) and not self._config.skip_invalid:
             has_flags = isinstance(self._config.label, list)
@@ -172,26 +168,36 @@ class _LabeledReader:
                 "or skip them with data.skip_invalid: true"
             )
         if not valid.any():
-            raise DataError(f"{path}: no row has a valid label; check data.label")
-        return LabeledRows(
+            raise DataError(f"{name}: no row has a valid label; check data.label")
+        labels = tuple(_combine(chunks).filter(valid) for chunks in self._labels)
+        rows = LabeledRows(
             self._table,
-            tuple(_combine(chunks).filter(valid) for chunks in self._labels),
+            labels,
             np.flatnonzero(valid),
             len(invalid),
             {name: _combine(chunks).filter(valid) for name, chunks in self._others.items()},
         )
+        return rows if isinstance(self._config.label, list) else self._with_plain_labels(rows)
 
     def _are_valid(self, cells: pa.StringArray) -> Mask:
-        if isinstance(self._config.label, list):
-            flags = text_column(["0", "1", "false", "true"])
-            mask = pc.is_in(pc.utf8_lower(cells), flags)
-        else:
-            if (separator := self._config.label_separator) is not None:
-                # A cell with only separators and white space has no label.
-                cells = pc.replace_substring(cells, separator, "")
-            mask = pc.not_equal(pc.utf8_trim_whitespace(cells), text_column([""])[0])
+        if not isinstance(self._config.label, list):
+            return self._cells.are_labeled(cells)
+        mask = pc.is_in(pc.utf8_lower(cells), text_column(list(FLAGS)))
         # A view: to_numpy returns bytes of 0 and 1, like NumPy's bool.
         return to_numpy(mask).view(np.bool_)
+
+    def _with_plain_labels(self, rows: LabeledRows) -> LabeledRows:
+        """Turn label cells that are lists into plain ones; raises DataError with the first row."""
+        (column,) = rows.labels
+        try:
+            cells, list_separator = self._cells.read(column.categories)
+        except LabelCellError as error:
+            first = rows.positions[np.flatnonzero(column.codes == error.cell)[:1]]
+            place = _format_locations(self._table, first)
+            raise DataError(f"{place}: {self._config.label!r}: {error}") from error
+        if cells is not column.categories:
+            column = column.rename(cells)
+        return replace(rows, labels=(column,), list_separator=list_separator)
 
 
 def _combine(chunks: list[pa.DictionaryArray]) -> CategoricalColumn:

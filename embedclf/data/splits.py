@@ -14,6 +14,7 @@ from embedclf.data.scratch import IdsFile, TokensFile
 from embedclf.errors import DataError
 from embedclf.system.progress import activity
 from embedclf.system.threads import parallel_map
+from embedclf.tables.files import display_tables
 from embedclf.text.fingerprints import Fingerprints, fingerprint_texts
 from embedclf.text.tokenizer import TokenIds, Tokenizer
 from embedclf.text.tokens import Tokens, normalize, tokenize
@@ -21,12 +22,12 @@ from embedclf.text.vocabulary import PADDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import pyarrow as pa
 
+    from embedclf.config.data_section import DataConfig
+    from embedclf.config.fields import Tables
     from embedclf.config.schema import Config
-    from embedclf.config.sections import DataConfig
     from embedclf.data.labels import Labels, Targets
     from embedclf.system.arrays import Counts, Mask
 
@@ -98,7 +99,7 @@ class Split:
             else np.bincount(self.targets[self.targets >= 0], minlength=len(labels.names))
         )
         return {
-            "path": str(self.rows.table.path),
+            "path": self.rows.table.tables,
             "form": self.rows.table.description,
             "rows": len(self),
             "rows_skipped": self.rows.skipped,
@@ -143,15 +144,16 @@ class Encoder:
                 encoding_texts.advance(len(ids_of_chunk))
         return files
 
-    def read_split(self, path: Path) -> Split:
+    def read_split(self, tables: Tables) -> Split:
         """Read and encode a table that is a whole split."""
         tokens = TokensFile(self.new_file())
-        rows = read_labeled(path, self.config, self.tokenizer.tokenize, tokens.append)
+        rows = read_labeled(tables, self.config, self.tokenizer.tokenize, tokens.append)
         (ids,) = self.encode(tokens, np.zeros(len(rows), np.int8))
         return self.make_split(rows, ids)
 
     def make_split(self, rows: LabeledRows, file: IdsFile) -> Split:
         """Make a split of rows whose texts are encoded."""
+        rows = self.labels.merge_forms(rows, self.config)
         targets, unknown_labels = self.labels.encode(rows, self.config)
         lost = (file.tokens, file.unknown, file.truncated)
         return Split(rows, file.memory_map(), targets, unknown_labels, *lost)
@@ -219,4 +221,5 @@ def with_split_ids(tokens: TokensFile, split_ids: SplitIds) -> Iterator[tuple[To
 
 def _require_tokens(count: int, config: Config) -> None:
     if not count:
-        raise DataError(f"{config.data.train}: no text has a token; check data.text and text.unit")
+        table = display_tables(config.data.train)
+        raise DataError(f"{table}: no text has a token; check data.text and text.unit")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from embedclf.data.stratified import stratified_split
 from embedclf.errors import DataError
-from embedclf.system.terminal import display_path, format_count
+from embedclf.system.terminal import format_count
+from embedclf.tables.files import display_tables
 
 if TYPE_CHECKING:
     from embedclf.config.schema import Config
@@ -28,7 +28,7 @@ def choose_validation_rows(fingerprints: Fingerprints, strata: Int64s, config: C
     Raises:
         DataError: There are too few different texts to hold any out.
     """
-    if isinstance(config.data.validation, Path):
+    if not isinstance(config.data.validation, float):
         return np.zeros(len(fingerprints), np.bool_)
     mask = stratified_split(fingerprints, strata, fraction=config.data.validation, seed=config.seed)
     if not mask.any():
@@ -38,7 +38,7 @@ def choose_validation_rows(fingerprints: Fingerprints, strata: Int64s, config: C
 
 def _describe_too_few(fingerprints: Fingerprints, strata: Int64s, config: Config) -> str:
     """Explain why no validation rows could be held out."""
-    table = display_path(config.data.train)
+    table = display_tables(config.data.train)
     rows = np.unique(strata, return_counts=True)[1]
     if len(rows) > 2 and np.mean(rows == 1) > 0.5:
         columns = ", ".join(map(repr, config.data.label_columns))

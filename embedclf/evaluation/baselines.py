@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from embedclf.evaluation.thresholds import choose_thresholds, rule_from_json
 from embedclf.system.progress import activity, counted
 from embedclf.system.terminal import format_count
 from embedclf.system.threads import parallel_map, single_threaded_blas
+from embedclf.tables.files import display_tables
 from embedclf.text.ngrams import Ngrams
 from embedclf.text.vocabulary import RESERVED, UNKNOWN, most_frequent_tokens
 
@@ -97,9 +97,9 @@ def fit_tfidf_baseline(run: Run, config: Config, scored: ScoredRows) -> TfidfBas
     """
     train, validation = config.data.train, config.data.validation
     if not is_unchanged(run, "train", train):
-        return f"{train} is missing, or has changed since training"
-    if isinstance(validation, Path) and not is_unchanged(run, "validation", validation):
-        return f"{validation} is missing, or has changed since training"
+        return f"{display_tables(train)} is missing, or has changed since training"
+    if not isinstance(validation, float) and not is_unchanged(run, "validation", validation):
+        return f"{display_tables(validation)} is missing, or has changed since training"
     with TemporaryFile() as file:
         training = read_training(config, file)
         table, is_validation = training.tokenized, training.held_out

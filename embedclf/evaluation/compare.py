@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,13 +16,15 @@ from embedclf.evaluation.weighted_metrics import WeightedMetrics
 from embedclf.system.progress import activity
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
+    from embedclf.config.fields import Tables
     from embedclf.evaluation.bootstrap import Interval
     from embedclf.evaluation.metrics import MetricValues
     from embedclf.evaluation.scored_rows import LabeledSource, ScoredRows
     from embedclf.runs.run import Run
     from embedclf.system.arrays import Mask
+    from embedclf.tables.tables import Table
 
 _SHOWN = 4
 """Rows to list per type of change."""
@@ -46,6 +48,8 @@ class Comparison:
 
     source: str
     """The rows, for people."""
+    table: Table
+    """The table that they were read from."""
     rows: int
     cautions: tuple[str, str]
     """Why the scores of each run are optimistic, for people; empty if they are not."""
@@ -64,13 +68,19 @@ class Comparison:
 
 
 @activity("comparing runs")
-def compare_runs(first: Run, second: Run, table: Path | None = None) -> Comparison:
+def compare_runs(
+    first: Run,
+    second: Run,
+    table: Tables | None = None,
+    reading: Mapping[str, Any] | None = None,
+) -> Comparison:
     """Compare two runs on the same rows.
 
     Args:
         first: A run.
         second: Another run with the same labels.
         table: Labeled rows; None uses the test rows of both, or their validation rows.
+        reading: Keys of `data` by which the table differs from those of the runs.
 
     Raises:
         RequestError: The runs have different labels, or no such rows in common.
@@ -78,7 +88,7 @@ def compare_runs(first: Run, second: Run, table: Path | None = None) -> Comparis
         RunError: A table has changed, so the validation rows are unknown.
     """
     _check_labels(first, second)
-    sources = _locate_rows(first, second, table)
+    sources = _locate_rows(first, second, table, reading or {})
     scored = [score_rows(*pair) for pair in zip((first, second), sources, strict=True)]
     _check_rows(first, second, scored)
     both = [
@@ -97,6 +107,7 @@ def compare_runs(first: Run, second: Run, table: Path | None = None) -> Comparis
     fixed, broken = both[1].correct & ~both[0].correct, both[0].correct & ~both[1].correct
     return Comparison(
         sources[0].name,
+        scored[0].labeled.table,
         len(scored[0]),
         (sources[0].caution, sources[1].caution),
         metrics,
@@ -143,12 +154,15 @@ def _check_labels(first: Run, second: Run) -> None:
 
 
 def _locate_rows(
-    first: Run, second: Run, table: Path | None
+    first: Run, second: Run, table: Tables | None, reading: Mapping[str, Any]
 ) -> tuple[LabeledSource, LabeledSource]:
     """Locate the rows for each run, and check that they are the same."""
     configs = first.config(), second.config()
     if table is not None:
-        return locate_table(first, configs[0], table), locate_table(second, configs[1], table)
+        return (
+            locate_table(first, configs[0], table, reading),
+            locate_table(second, configs[1], table, reading),
+        )
     one, other = locate_test_rows(first, configs[0]), locate_test_rows(second, configs[1])
     all_rows = np.ones(1, np.bool_)
     masks = [all_rows if source.only is None else source.only for source in (one, other)]
@@ -167,8 +181,8 @@ def _check_rows(first: Run, second: Run, scored: list[ScoredRows]) -> None:
     if not same_rows or not np.array_equal(one.targets, other.targets):
         raise RequestError(
             f"{first.path} and {second.path} read different rows or labels from "
-            f"{one.source.name}: their configs differ in data.label, data.label_separator or "
-            "data.skip_invalid"
+            f"{one.source.name}: their configs differ in data.label, data.label_separator, "
+            "data.missing_labels, data.merge_label_forms or data.skip_invalid"
         )
 
 

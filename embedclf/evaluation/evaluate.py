@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from embedclf.evaluation.baselines import fit_tfidf_baseline
 from embedclf.evaluation.bootstrap import confidence_intervals, percentile_intervals, resample
@@ -16,8 +16,9 @@ from embedclf.evaluation.weighted_metrics import WeightedMetrics
 from embedclf.system.progress import activity
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
+    from embedclf.config.fields import Tables
     from embedclf.config.schema import Config
     from embedclf.evaluation.bootstrap import Interval
     from embedclf.evaluation.error_analysis import Mistake, Slice
@@ -36,12 +37,10 @@ training; it was 6% for 11 million (IMDB) and 17% for 1.2 million (SST-2)."""
 class EvaluationRequest:
     """Which rows to evaluate a run on, and what to compute beside its scores."""
 
-    table: Path | None = None
+    table: Tables | None = None
     """Labeled rows; None uses the test rows of the run, or its validation rows if it has none."""
-    delimiter: str | None = None
-    """Of the table; None reads it as the run's config says."""
-    encoding: str | None = None
-    """Of the table; None reads it as the run's config says."""
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    """Keys of `data` by which the table differs from the run's."""
     slice_by: tuple[str, ...] = ()
     """Columns of the table to slice by."""
     baseline: bool = True
@@ -155,10 +154,7 @@ def evaluate_training(run: Run, *, baseline: bool) -> RunEvaluation:
 def _locate_rows(run: Run, config: Config, request: EvaluationRequest) -> LabeledSource:
     if request.table is None:
         return locate_test_rows(run, config)
-    table_format = {"delimiter": request.delimiter, "encoding": request.encoding}
-    overrides = {key: value for key, value in table_format.items() if value is not None}
-    data = config.data.model_copy(update=overrides)
-    return locate_table(run, config.model_copy(update={"data": data}), request.table)
+    return locate_table(run, config, request.table, request.reading)
 
 
 @dataclass(frozen=True)

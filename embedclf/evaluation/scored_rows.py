@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
+from embedclf.config.loading import named_tables
 from embedclf.data.dataset import find_validation_rows
-from embedclf.data.labeled import display_locations, read_labeled
-from embedclf.errors import RunError
-from embedclf.system.files import sha256
+from embedclf.data.labeled import read_labeled
+from embedclf.errors import RequestError, RunError
 from embedclf.system.progress import activity
-from embedclf.system.terminal import display_path
+from embedclf.system.storage import file_size
+from embedclf.system.terminal import format_count, join_shortened
+from embedclf.tables.files import (
+    display_tables,
+    find_files,
+    hash_files,
+    hash_table,
+    tables_exist,
+)
+from embedclf.tables.new_tables import open_new_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from embedclf.config.data_section import DataConfig
+    from embedclf.config.fields import Tables
     from embedclf.config.schema import Config
     from embedclf.data.labeled import LabeledRows
     from embedclf.data.labels import Probabilities, Targets
@@ -45,7 +55,7 @@ class LabeledSource:
 
     name: str
     """For people: `test rows of test.csv`."""
-    table: Path
+    table: Tables
     config: Config
     """How to read the table."""
     only: Mask | None = None
@@ -56,9 +66,9 @@ class LabeledSource:
     """Why scores on these rows are optimistic, for people; empty if they are not."""
 
     @classmethod
-    def from_table(cls, config: Config, table: Path) -> LabeledSource:
+    def from_table(cls, config: Config, table: Tables) -> LabeledSource:
         """All rows of a table."""
-        return cls(str(display_path(table)), table, config)
+        return cls(display_tables(table), table, config)
 
 
 @dataclass(frozen=True)
@@ -97,7 +107,7 @@ class ScoredRows:
         only = np.zeros(len(self) if source.only is None else len(source.only), np.bool_)
         only[rows if source.only is None else np.flatnonzero(source.only)[rows]] = True
         read_labeled(source.table, source.config.data, pa.Array.to_pylist, texts.extend, only=only)
-        locations = display_locations(self.labeled.table, self.labeled.positions[rows])
+        locations = self.labeled.table.locate(self.labeled.positions[rows].tolist())
         return list(zip(locations, texts, strict=True))
 
 
@@ -134,13 +144,32 @@ def score_rows(run: Run, source: LabeledSource, other_columns: Sequence[str] = (
     return ScoredRows(source, classifier, labeled, targets, unknown_labels, *scores)
 
 
-def locate_table(run: Run, config: Config, table: Path) -> LabeledSource:
-    """Locate all rows of a table, with a caution if the run has seen them in training."""
-    source = LabeledSource.from_table(config, table)
+def locate_table(
+    run: Run, config: Config, table: Tables, reading: Mapping[str, Any]
+) -> LabeledSource:
+    """Locate all rows of a table, with a caution if the run has seen any in training.
+
+    Args:
+        run: The run that will score them.
+        config: Of the run.
+        table: The table.
+        reading: Keys of `data` by which the table differs from the run's.
+
+    Raises:
+        DataError: The table cannot be read, or lacks a column.
+        RequestError: There are more or fewer label columns than in training.
+    """
+    _check_label_columns(config.data, reading)
+    _, data = open_new_table(table, config.data, reading, labels=True)
+    source = LabeledSource.from_table(config.model_copy(update={"data": data}), table)
     # By content, not by path: copies of the training table count, too.
-    digest = sha256(table) if table.is_file() else ""
+    digest = hash_table(table) if tables_exist(table) else ""
     for split, caution in SEEN_CAUTIONS.items():
         if digest == run.record["data"].get(split, {}).get("sha256"):
+            return replace(source, caution=caution)
+    seen = named_tables(config)
+    for split, caution in SEEN_CAUTIONS.items():
+        if split in seen and _share_file(seen[split], table):
             return replace(source, caution=caution)
     return source
 
@@ -166,16 +195,16 @@ def locate_validation_rows(run: Run, config: Config) -> LabeledSource:
         RunError: Their table has changed, so they are unknown.
     """
     validation = config.data.validation
-    own_table = validation if isinstance(validation, Path) else None
+    own_table = validation if not isinstance(validation, float) else None
     table, split = (own_table, "validation") if own_table else (config.data.train, "train")
     # A run does not store its split; the table, the fraction and the seed determine it.
     if not is_missing_or_unchanged(run, split, table):
         raise RunError(
-            f"{display_path(table)}: the file has changed since {run.path} was trained, so its "
+            f"{display_tables(table)}: the file has changed since {run.path} was trained, so its "
             "validation rows are unknown; choose labeled rows with --data TABLE"
         )
     return LabeledSource(
-        f"validation rows of {display_path(table)}",
+        f"validation rows of {display_tables(table)}",
         table,
         config,
         None if own_table else find_validation_rows(config),
@@ -184,11 +213,40 @@ def locate_validation_rows(run: Run, config: Config) -> LabeledSource:
     )
 
 
-def is_unchanged(run: Run, split: str, table: Path) -> bool:
+def _share_file(seen: Tables, table: Tables) -> bool:
+    """Whether a table of several files that a run has seen shares one of them with a table."""
+    if not tables_exist(seen) or not tables_exist(table):
+        return False
+    seen_files, files = find_files(seen), find_files(table)
+    if len(seen_files) == len(files) == 1:
+        return False  # compared by their hashes already
+    # Only files of the same size are read.
+    sizes = [file_size(file.location) for file in files]
+    candidates = [file for file in seen_files if file_size(file.location) in sizes]
+    known = {hash_files([file]) for file in candidates}
+    return bool(known) and any(hash_files([file]) in known for file in files)
+
+
+def is_unchanged(run: Run, split: str, table: Tables) -> bool:
     """Whether a table exists, and is the same as when the run was trained."""
-    return table.is_file() and is_missing_or_unchanged(run, split, table)
+    return tables_exist(table) and is_missing_or_unchanged(run, split, table)
 
 
-def is_missing_or_unchanged(run: Run, split: str, table: Path) -> bool:
+def is_missing_or_unchanged(run: Run, split: str, table: Tables) -> bool:
     """Whether a table is the same as when the run was trained, or missing, which fails later."""
-    return not table.is_file() or sha256(table) == run.record["data"][split]["sha256"]
+    return not tables_exist(table) or hash_table(table) == run.record["data"][split]["sha256"]
+
+
+def _check_label_columns(data: DataConfig, reading: Mapping[str, Any]) -> None:
+    """Check that there are as many label columns as in training; their order says which is which.
+
+    Raises:
+        RequestError: There are more or fewer.
+    """
+    label = reading.get("label", data.label)
+    named, expected = (1 if isinstance(each, str) else len(each) for each in (label, data.label))
+    if named != expected:
+        raise RequestError(
+            f"--label-column: {format_count(named, 'column')} named, but the run has {expected}: "
+            f"{join_shortened(data.label_columns)}; name one for each, in this order"
+        )

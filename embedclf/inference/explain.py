@@ -8,8 +8,7 @@ from __future__ import annotations
 import itertools
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,10 +22,11 @@ from embedclf.text.spans import find_token_spans
 from embedclf.text.vocabulary import PADDING, UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from embedclf.config.fields import Tables
     from embedclf.data.labels import Probabilities
-    from embedclf.inference.inputs import TableFormat
+    from embedclf.inference.inputs import TextSource
     from embedclf.model.classifier import Classifier
     from embedclf.runs.run import Run
     from embedclf.system.arrays import Doubles, Floats, Int32s
@@ -39,11 +39,20 @@ _BATCH_ROWS = 256
 @contextmanager
 def explain_run(
     run: Run,
-    source: Path | Sequence[str],
-    table_format: TableFormat,
+    source: Tables | list[str],
+    reading: Mapping[str, Any],
     label: str | None = None,
+    *,
+    on_note: Callable[[str], None] = lambda _note: None,
 ) -> Iterator[Iterator[Explanation]]:
-    """Explain texts, or those of a table; `-` is standard input.
+    """Explain texts, which are a list, or those of a table; `-` is standard input.
+
+    Args:
+        run: Whose classifier to use.
+        source: The texts, or the table.
+        reading: Keys of `data` by which the table differs from the run's.
+        label: Label to explain; None is the predicted one.
+        on_note: Called with each thing to know about how the table was read, after its last text.
 
     Raises:
         DataError: The table cannot be read.
@@ -51,12 +60,12 @@ def explain_run(
     """
     with ExitStack() as stack:
         texts: Iterable[str]
-        if isinstance(source, Path):
-            opened = open_text_source(source, run.config().data, table_format, None)
-            table = stack.enter_context(opened)
-            texts = (text for batch in table.batches for text in batch.texts.to_pylist())
-        else:
+        if isinstance(source, list):
             texts = source
+        else:
+            opened = open_text_source(source, run.config().data, reading, None)
+            table = stack.enter_context(opened)
+            texts = _iter_texts(table, on_note)
         yield explain(run.classifier(), texts, label)
 
 
@@ -72,7 +81,8 @@ def explain(
         RequestError: There is no such label, or a text is not Unicode.
     """
     names = classifier.labels.names
-    if label is not None and label not in names:
+    known = None if label is None else classifier.labels.find(label)
+    if label is not None and known is None:
         match = closest_match(label, names)
         hint = f"did you mean {match!r}?" if match else f"labels: {', '.join(map(repr, names))}"
         raise RequestError(f"--label {label}: the run has no such label; {hint}")
@@ -81,8 +91,15 @@ def explain(
         explanation
         for first, batch in _batches(texts)
         for scored in _score(classifier, batch, first)
-        for explanation in _explain(classifier, scored, label)
+        for explanation in _explain(classifier, scored, known)
     )
+
+
+def _iter_texts(table: TextSource, on_note: Callable[[str], None]) -> Iterator[str]:
+    for batch in table.batches:
+        yield from batch.texts.to_pylist()
+    for note in table.notes():
+        on_note(note)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Scored rows as CSV, TSV, JSON Lines and Parquet.
+"""Scored rows as CSV, TSV, JSON Lines, Parquet and Excel workbooks.
 
 Rows are rendered in the thread that scored them, and written in one thread, in order.
 """
@@ -16,10 +16,11 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 
 from embedclf.errors import DataError
-from embedclf.inference.serialization import CsvLines, JsonLines, json_objects
+from embedclf.inference.excel_output import ExcelWriter
+from embedclf.inference.serialization import CsvLines, CsvStyle, JsonLines, json_objects
 from embedclf.system.arrow import BLOCK_BYTES
 from embedclf.system.files import draft_file
-from embedclf.system.formats import FileFormat, is_compressed, table_suffix
+from embedclf.system.formats import OutputFormat, compression_suffix, table_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,21 +54,21 @@ class Output(Protocol):
 @contextmanager
 def open_output(
     path: Path | None,
-    file_format: FileFormat,
+    file_format: OutputFormat,
     columns: Sequence[str],
     *,
     list_separator: str = "|",
-    escape_formulas: bool = False,
+    style: CsvStyle | None = None,
 ) -> Iterator[Output]:
     """Open a table to write scored rows to.
 
     Args:
-        path: The file; its extension gives the delimiter and the compression. It appears when the
-            block succeeds. None is standard output.
+        path: The file; its extension gives the compression. It appears when the block succeeds.
+            None is standard output.
         file_format: Of the table.
         columns: Names of the columns.
         list_separator: Joins the items of a list in CSV and TSV; other formats keep lists.
-        escape_formulas: Whether to neutralize cells that a spreadsheet would run as formulas.
+        style: How CSV and TSV are written; None is UTF-8 with the delimiter of the extension.
 
     Raises:
         DataError: The file cannot be written, or the format does not support the columns.
@@ -76,10 +77,8 @@ def open_output(
         _refuse_duplicates(columns, path)
     lines: CsvLines | JsonLines = JsonLines()
     if file_format == "delimited":
-        delimiter = "\t" if path is not None and table_suffix(path) == ".tsv" else ","
-        lines = CsvLines(
-            delimiter, columns, list_separator=list_separator, escape_formulas=escape_formulas
-        )
+        style = style or CsvStyle(delimiter_for(path))
+        lines = CsvLines(style, columns, list_separator=list_separator)
     if path is None:
         yield _LineWriter(sys.stdout.buffer, lines)
         return
@@ -88,10 +87,18 @@ def open_output(
             if file_format == "parquet":
                 with _ParquetWriter(file) as writer:
                     yield writer
+            elif file_format == "excel":
+                with ExcelWriter(file, path, columns, list_separator=list_separator) as workbook:
+                    yield workbook
             else:
-                yield _LineWriter(file, lines, compressed=is_compressed(path))
+                yield _LineWriter(file, lines, compression=compression_suffix(path))
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def delimiter_for(path: Path | None) -> str:
+    """Return the delimiter that the extension of a file stands for."""
+    return "\t" if path is not None and table_suffix(path) == ".tsv" else ","
 
 
 @contextmanager
@@ -160,9 +167,9 @@ class _LineWriter:
     """Writes rows as lines of text."""
 
     def __init__(
-        self, file: IO[bytes], lines: CsvLines | JsonLines, *, compressed: bool = False
+        self, file: IO[bytes], lines: CsvLines | JsonLines, *, compression: str = ""
     ) -> None:
-        self._file, self._lines, self._compressed = file, lines, compressed
+        self._file, self._lines, self._compression = file, lines, compression
         self.write(self._compress(lines.header))
 
     def render(self, rows: pa.RecordBatch, records: pa.Array | None) -> bytes | memoryview:
@@ -175,12 +182,11 @@ class _LineWriter:
         self._file.flush()
 
     def _compress(self, content: bytes | memoryview) -> bytes | memoryview:
-        """Compress content as a separate gzip member, which threads can do in parallel.
+        """Compress content as a separate member, which threads can do in parallel.
 
-        The members of a file are read as one stream. Without a time stamp, the same rows give the
-        same file.
+        The members of a file are read as one stream.
         """
-        return gzip.compress(content, mtime=0) if self._compressed and len(content) else content
+        return _compress(content, self._compression) if len(content) else content
 
 
 class _JsonListWriter:
@@ -242,6 +248,24 @@ class _ParquetWriter:
         if group.num_rows:
             self._writer.write_table(group)
         self._held = []
+
+
+def _compress(content: bytes | memoryview, suffix: str) -> bytes | memoryview:
+    """Compress content in the format of an extension; the same content gives the same bytes."""
+    if suffix == ".gz":
+        return gzip.compress(content, mtime=0)  # without a time stamp
+    if suffix == ".bz2":
+        import bz2
+
+        return bz2.compress(content)
+    if suffix == ".xz":
+        import lzma
+
+        return lzma.compress(content)
+    if suffix in {".zst", ".zstd"}:
+        packed: bytes = pa.Codec("zstd").compress(content, asbytes=True)
+        return packed
+    return content
 
 
 def _refuse_duplicates(columns: Sequence[str], path: Path | None) -> None:

@@ -1,9 +1,8 @@
-"""Files and standard input as byte streams, read in batches of lines as they arrive."""
+"""Pipes and standard input as byte streams, read in batches of lines as they arrive."""
 
 from __future__ import annotations
 
 import codecs
-import gzip
 import io
 import select
 import sys
@@ -15,8 +14,8 @@ import pyarrow as pa
 
 from embedclf.errors import DataError, RequestError
 from embedclf.system.arrow import BATCH_ROWS, BLOCK_BYTES, Batch, text_column
-from embedclf.system.formats import is_compressed
-from embedclf.system.text_files import codec_name
+from embedclf.system.encoding_detection import likely_encodings
+from embedclf.system.encodings import codec_name, encoding_hint, unknown_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,13 +29,13 @@ _MAX_WAIT_SECONDS = 0.2
 
 
 @contextmanager
-def open_stream(path: Path, *, standard_input: bool) -> Iterator[Any]:
-    """Open a file, decompressed if it is a `.gz`, or standard input, as a stream of bytes.
+def open_stream(path: Path | None = None) -> Iterator[Any]:
+    """Open a pipe, or standard input (None), as a stream of bytes.
 
     Raises:
         DataError: It cannot be opened.
     """
-    if standard_input:
+    if path is None:
         if sys.stdin is None:  # a process without a console or with a closed descriptor 0
             raise DataError("standard input is closed; pass a table, or a text with -t")
         yield sys.stdin.buffer
@@ -46,7 +45,7 @@ def open_stream(path: Path, *, standard_input: bool) -> Iterator[Any]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     with file:
-        yield gzip.GzipFile(fileobj=file) if is_compressed(path) else file
+        yield file
 
 
 def read_available(stream: Any, name: str) -> bytes:
@@ -57,7 +56,7 @@ def read_available(stream: Any, name: str) -> bytes:
     """
     try:
         chunk: bytes = stream.read1(BLOCK_BYTES)  # `read` would wait for that many bytes
-    except (OSError, EOFError) as error:  # EOFError: a truncated gzip file
+    except OSError as error:
         raise DataError(f"{name}: cannot be read: {error}") from error
     return chunk
 
@@ -76,9 +75,7 @@ def read_line_batches(stream: Any, name: str, encoding: str | None) -> Iterator[
     try:
         codec_name(encoding)
     except LookupError as error:
-        raise RequestError(
-            f"--encoding {encoding}: unknown; use a name of Python's codecs, such as cp1252"
-        ) from error
+        raise RequestError(f"--encoding: {unknown_encoding(encoding)}") from error
     # Incremental, as a chunk may end within a character
     decoder = codecs.getincrementaldecoder(encoding)()
     number, unfinished = 1, [""]  # pieces of a line; joined once, as a line may be long
@@ -117,8 +114,9 @@ def _decode(
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode(encoding, errors="replace")
         number += before.count("\n")
+        likely = likely_encodings([error.object])
         raise DataError(
-            f"{name}:{number}: not {encoding}; name the encoding, such as --encoding cp1252"
+            f"{name}:{number}: not {encoding}; name the encoding: {encoding_hint(likely.names)}"
         ) from error
     except UnicodeError as error:  # from UTF-16 without a byte-order mark, and others
         raise DataError(f"{name}:{number}: not {encoding}: {error}") from error

@@ -8,7 +8,6 @@ from embedclf.audit.findings import summarize_severities
 from embedclf.reports.training import coverage_entries, dataset_text
 from embedclf.system.terminal import (
     NO_VALUE,
-    display_path,
     escape_controls,
     format_count,
     format_definitions,
@@ -40,6 +39,7 @@ _MIN_TEXT_CHARACTERS = 24
 """Minimum shown of an example's text, however long its location is."""
 
 _MAX_LABEL_CHARACTERS = 24
+_MAX_FILE_CHARACTERS = 24
 
 _MAX_LABEL_PAIRS = 8
 """Pairs of labels listed; one line sums up the others."""
@@ -87,7 +87,7 @@ def folds_text(folds: Folds) -> str:
     labels = [f"{quote_number(name)} {count:,}" for name, count in zip(names, counts, strict=True)]
     return format_definitions(
         [
-            ("data", str(display_path(rows.table.path))),
+            ("data", rows.table.name),
             ("format", rows.table.description),
             ("rows", f"{len(rows):,} in {format_count(folds.count, 'fold')}{skipped}"),
             ("labels", f"{len(names)} ({folds.labels.task}): {join_shortened(labels)}"),
@@ -142,7 +142,8 @@ def _suspects_table(label_errors: LabelErrors) -> str:
     """A table with one line per row: the last column takes the remaining width."""
     from rich.cells import cell_len
 
-    titles = ("rank", "line", "label", "predicted", "P(label)", "P(predicted)", "text")
+    place = "file:line" if any("file" in row for row in label_errors.first) else "line"
+    titles = ("rank", place, "label", "predicted", "P(label)", "P(predicted)", "text")
     rows = [_suspect_cells(rank, row) for rank, row in enumerate(label_errors.first, start=1)]
     widths = [max(map(cell_len, column)) for column in zip(titles, *rows, strict=True)]
     room = terminal_width() - sum(widths[:-1]) - _COLUMN_GAP * len(widths[:-1])
@@ -169,7 +170,16 @@ def _suspect_cells(rank: int, row: dict[str, Any]) -> list[str]:
     )
     probabilities = (format_score(row[f"probability_{key}"]) for key in ("given", "likely"))
     text = escape_controls(shorten(row["text"], terminal_width()))
-    return [f"{rank:,}", f"{row['line']:,}", *labels, *probabilities, text]
+    return [f"{rank:,}", _place_text(row), *labels, *probabilities, text]
+
+
+def _place_text(row: dict[str, Any]) -> str:
+    """The line of a row; in a table of several files, also the end of the file's name."""
+    if "file" not in row:
+        return f"{row['line']:,}"
+    file = escape_controls(row["file"])
+    shown = file if len(file) <= _MAX_FILE_CHARACTERS else f"…{file[-_MAX_FILE_CHARACTERS:]}"
+    return f"{shown}:{row['line']}"
 
 
 def _labels_text(labels: str | list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from embedclf.data.label_forms import match_forms
 from embedclf.evaluation.metrics import LABEL_METRICS, LOWER_IS_BETTER
 from embedclf.reports.thresholds import format_thresholds
 from embedclf.reports.verdict import verdict_text
@@ -156,7 +157,12 @@ def unknown_labels_text(rows: str, scores: Scores) -> str:
         f"{name!r} ({format_count(count, 'row')})" for name, count in scores.unknown_labels.items()
     ]
     fault = "labels that do not occur in training count as errors"
-    return f"{rows}: {fault}: {join_shortened(labels)}"
+    text = f"{rows}: {fault}: {join_shortened(labels)}"
+    forms = match_forms(scores.unknown_labels, [label.label for label in scores.labels])
+    if forms:
+        pairs = [f"{label!r} is a form of {known!r}" for label, known in forms.items()]
+        text += f"; {join_shortened(pairs)}: train with data.merge_label_forms: true"
+    return text
 
 
 def _score_table(evaluation: RunEvaluation) -> str:

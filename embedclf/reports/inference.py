@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from embedclf.inference.predict import ranked_labels
+from embedclf.inference.predictor import ranked_labels
 from embedclf.system.terminal import (
     NO_VALUE,
     escape_controls,

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedclf.reports.training import coverage_entries
 from embedclf.runs.history import STOP_REASONS, describe_training
 from embedclf.system.terminal import (
-    display_path,
     format_count,
     format_definitions,
     format_duration,
@@ -20,9 +18,11 @@ from embedclf.system.terminal import (
     to_json,
     wrap_result,
 )
+from embedclf.tables.files import display_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from embedclf.evaluation.evaluate import RunEvaluation
     from embedclf.runs.run import Run
@@ -186,7 +186,7 @@ def _training_text(run: Run) -> str:
                 f"{record['created']} in {format_duration(seconds)} on {record['device']['kind']}",
             ),
             ("epochs", describe_training(record)),
-            ("rows", f"{train['rows']:,} of {display_path(Path(train['path']))}"),
+            ("rows", f"{train['rows']:,} of {display_tables(train['path'])}"),
             *(("refit", note) for note in _refit_notes(record)),
             (
                 "vocabulary",

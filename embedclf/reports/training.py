@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedclf.system.terminal import (
-    display_path,
     format_count,
     format_definitions,
     format_duration,
@@ -15,6 +13,7 @@ from embedclf.system.terminal import (
     join_shortened,
     quote_number,
 )
+from embedclf.tables.files import display_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,7 +36,7 @@ def dataset_text(facts: dict[str, Any], config: Config) -> str:
     # Keys of `facts` are stored in runs, so they don't follow the names in the code.
     return format_definitions(
         [
-            ("data", str(display_path(Path(train["path"])))),
+            ("data", display_tables(train["path"])),
             ("format", train["form"]),
             ("rows", _row_counts(splits)),
             ("labels", f"{len(counts)} ({facts['task']}): {join_shortened(counts)}"),

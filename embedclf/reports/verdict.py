@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from embedclf.evaluation.scored_rows import SEEN_CAUTIONS, VALIDATION_CAUTION
 from embedclf.system.terminal import (
-    display_path,
     format_count,
     format_percent,
     quote_number,
     shorten,
 )
+from embedclf.tables.files import display_tables
 
 if TYPE_CHECKING:
     from embedclf.evaluation.bootstrap import Interval
@@ -37,7 +37,7 @@ def verdict_text(evaluation: RunEvaluation) -> str:
 def scored_rows_text(evaluation: RunEvaluation) -> str:
     """The number and the source of the rows: `574 test rows of test.csv`."""
     source = evaluation.scored.source
-    is_whole_table = source.name == str(display_path(source.table))
+    is_whole_table = source.name == display_tables(source.table)
     count = evaluation.scores.rows
     if is_whole_table:
         return f"{format_count(count, 'row')} of {source.name}"

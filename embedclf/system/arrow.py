@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from embedclf.system.arrays import Int32s, Mask, Offsets
 
@@ -81,6 +81,13 @@ def join_columns(
     if len(columns) == 1:
         return columns[0]
     return pc.binary_join_element_wise(*columns, text_column([" "])[0])  # separator last
+
+
+def with_texts(batches: Iterable[ReadBatch], columns: Sequence[str]) -> Iterator[Batch]:
+    """Join some columns of each batch to the texts to score; all columns are kept."""
+    for rows, fraction_read in batches:
+        texts = join_columns([rows.column(column) for column in columns])
+        yield Batch(texts, rows, fraction_read=fraction_read)
 
 
 def number_column(numbers: npt.NDArray[np.integer | np.floating]) -> pa.Array:

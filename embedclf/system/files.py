@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from embedclf.errors import DataError
 from embedclf.system.progress import activity
+from embedclf.system.storage import is_uri, open_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+_CHUNK_BYTES = 1 << 21
+"""Bytes to read at once from a store."""
 
 DRAFT_PREFIX = ".draft-"
 """How the name of an unfinished directory begins."""
@@ -155,10 +159,21 @@ def sha256(*paths: Path) -> str:
     """Return the SHA-256 of a file, or of several files concatenated, in hexadecimal."""
     digest = hashlib.sha256()
     for path in paths:
-        with activity(f"hashing {path.name}"), path.open("rb") as file:
+        with activity(f"hashing {path.name}"):
+            update_digest(digest, str(path))
+    return digest.hexdigest()
+
+
+def update_digest(digest: Any, location: str) -> None:
+    """Add the content of a file, local or in a store, to a hash."""
+    if not is_uri(location):
+        with open(location, "rb") as file:
             # It asks for a new hash for each file; the same one chains them.
             hashlib.file_digest(file, lambda: digest)
-    return digest.hexdigest()
+        return
+    with open_file(location) as stored:
+        while chunk := stored.read(_CHUNK_BYTES):
+            digest.update(chunk)
 
 
 def _random_suffix() -> str:

@@ -162,7 +162,8 @@ def escape_controls(text: str) -> str:
 def display_path(path: Path) -> Path:
     """Return a path as a user would type it: relative if it is below the working directory."""
     here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+    shown = path.relative_to(here) if path.is_relative_to(here) else path
+    return Path(escape_controls(str(shown)))
 
 
 def to_json(values: Any) -> str:

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import codecs
+import io
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from embedclf.errors import DataError
 from embedclf.system.arrow import BLOCK_BYTES
-from embedclf.system.formats import is_compressed
+from embedclf.system.compression import open_unpacked
+from embedclf.system.encodings import (
+    codec_name,
+    encoding_hint,
+    is_utf8,
+    marked_encoding,
+    unknown_encoding,
+    wide_encoding,
+)
+from embedclf.system.storage import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-_NOT_FILE_ENCODINGS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
+    from embedclf.system.encoding_detection import LikelyEncodings
 
-_BYTE_ORDER_MARKS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
+_HEAD_BYTES = 1 << 10
+"""Bytes at the beginning to search for a byte-order mark, or for the NUL bytes of UTF-16."""
+
+_UTF8 = {"utf-8", "utf-8-sig"}
 
 
 @dataclass(frozen=True)
@@ -33,9 +39,9 @@ class Utf8Stream:
     """An open text file."""
 
     decoded: Any
-    """Arrow stream of the UTF-8 bytes."""
+    """Stream of the UTF-8 bytes, with the methods of a file."""
     stored: Any
-    """Arrow file of the bytes on disk."""
+    """Arrow file of the bytes as they are stored."""
 
     def read(self, size: int | None = None) -> bytes:
         """Return the next bytes as UTF-8; without a size, all remaining bytes."""
@@ -50,109 +56,155 @@ class Utf8Stream:
 
 @dataclass(frozen=True)
 class TextFile:
-    """A text file: its path, its name in messages, and its encoding."""
+    """A text file: where it is, its name in messages, and its encoding."""
 
-    path: Path
+    location: str
+    """Its path, or its URI."""
     name: str
     encoding: str = "utf-8"
+    is_detected: bool = False
+    """Whether nobody named the encoding. Then bytes that are not UTF-8 are read as cp1252 if this
+    is the only sensible reading of the whole file."""
+    _likely: list[LikelyEncodings] = field(default_factory=list, compare=False, repr=False)
+    """What the whole file looks like, once it had to be examined."""
+
+    @property
+    def assumed_encoding(self) -> str | None:
+        """The encoding assumed instead of UTF-8; None until a byte has been read that is not."""
+        return self._likely[0].only if self.is_detected and self._likely else None
+
+    @property
+    def described_encoding(self) -> str:
+        """The encoding as it is shown: `utf-8`, or `cp1252 (assumed)`."""
+        return f"{self.assumed_encoding} (assumed)" if self.assumed_encoding else self.encoding
 
     @contextmanager
     def open(self) -> Iterator[Utf8Stream]:
-        """Open the file as a stream of UTF-8 bytes; files in `.gz` are decompressed.
+        """Open the file as a stream of UTF-8 bytes; a compressed file is unpacked.
 
         Raises:
             DataError: The encoding is unknown, or the file cannot be read or decoded (also inside
                 the block); the message begins with the line.
         """
-        try:
-            codec = codec_name(self.encoding)
-        except LookupError as error:
-            raise DataError(
-                f"{self.name}: unknown encoding {self.encoding!r}; try utf-8, cp1252 or latin-1"
-            ) from error
-        try:
-            with pa.OSFile(str(self.path)) as stored:
-                stream = _decompressed(stored, self.path)
-                # UTF-8 passes through unchecked; the parser reports invalid bytes.
-                if codec != "utf-8":
-                    stream = pa.transcoding_input_stream(stream, self.encoding, "utf-8")
-                yield Utf8Stream(stream, stored)
-        except UnicodeError as error:
-            raise self.find_decode_error() or DataError(f"{self.name}: {error}") from error
-        except OSError as error:
-            raise DataError(
-                f"{self.name}: cannot be read: {error.strerror or one_line(error)}"
-            ) from error
+        codec = self._codec_name()
+        with open_unpacked(self.location, self.name) as (stored, unpacked):
+            try:
+                yield Utf8Stream(self._decoded(unpacked, codec), stored)
+            except UnicodeError as error:
+                fault = self.find_decode_error()
+                raise fault or DataError(f"{self.name}: {error}") from error
 
     def find_decode_error(self) -> DataError | None:
         """Locate the first byte that is not in the file's encoding; None if there is none."""
         decoder = codecs.getincrementaldecoder(self.encoding)()
-        line, more = 1, True
-        with pa.OSFile(str(self.path)) as stored:
-            stream = _decompressed(stored, self.path)
-            while more:
-                more = bool(chunk := stream.read(BLOCK_BYTES))
-                try:
-                    # The last chunk is empty; it makes an incomplete character an error.
-                    line += decoder.decode(chunk, final=not more).count("\n")
-                except UnicodeDecodeError as error:
-                    before = error.object[: error.start].decode(self.encoding, errors="replace")
-                    return self._decode_error(error, line + before.count("\n"))
-                except UnicodeError as error:  # for example no byte-order mark in UTF-16
-                    return DataError(f"{self.name}: not {self.encoding}: {one_line(error)}")
+        line = 1
+        for chunk in self.iter_stored():
+            try:
+                # The last chunk is empty; it makes an incomplete character an error.
+                line += decoder.decode(chunk, final=not chunk).count("\n")
+            except UnicodeDecodeError as error:
+                before = error.object[: error.start].decode(self.encoding, errors="replace")
+                return self._decode_error(error, line + before.count("\n"))
+            except UnicodeError as error:  # for example no byte-order mark in UTF-16
+                return DataError(
+                    f"{self.name}: not {self.encoding}: {one_line(error)}; name the encoding: "
+                    f"{encoding_hint(self.likely_encodings().names)}"
+                )
         return None
 
+    def with_assumed_encoding(self) -> TextFile:
+        """Return the file with the encoding that it is read with, assumed or not, as if named."""
+        if self.is_detected and self.find_decode_error() is not None:
+            return replace(self, encoding=self.assumed_encoding or self.encoding, is_detected=False)
+        return self
+
+    def likely_encodings(self) -> LikelyEncodings:
+        """Return what the bytes of the whole file look like; they are read only once."""
+        from embedclf.system.encoding_detection import likely_encodings
+
+        if not self._likely:
+            self._likely.append(likely_encodings(self.iter_stored()))
+        return self._likely[0]
+
+    def iter_stored(self) -> Iterator[bytes]:
+        """Yield the bytes of the whole file, unpacked but not decoded; the last chunk is empty."""
+        with open_unpacked(self.location, self.name) as (_, unpacked):
+            while chunk := unpacked.read(BLOCK_BYTES):
+                yield chunk
+        yield b""
+
+    def _codec_name(self) -> str:
+        try:
+            return codec_name(self.encoding)
+        except LookupError as error:
+            raise DataError(f"{self.name}: {unknown_encoding(self.encoding)}") from error
+
+    def _decoded(self, unpacked: pa.NativeFile, codec: str) -> Any:
+        if codec != "utf-8":
+            return pa.transcoding_input_stream(unpacked, self.encoding, "utf-8")
+        # UTF-8 passes through unchecked; the parser reports invalid bytes.
+        return _DetectingStream(unpacked, self) if self.is_detected else unpacked
+
     def _decode_error(self, error: UnicodeDecodeError, line: int) -> DataError:
-        guess = "cp1252" if self.encoding == "utf-8" else "NAME"
-        return DataError(
-            f"{self.name}:{line}: byte 0x{error.object[error.start]:02x} is not {self.encoding}; "
-            f"name the encoding: --encoding {guess}, or data.encoding in a config"
-        )
+        likely = self.likely_encodings()
+        fault = f"{self.name}:{line}: byte 0x{error.object[error.start]:02x} is not {self.encoding}"
+        if likely.is_utf8 and codec_name(self.encoding) in _UTF8:
+            return DataError(
+                f"{fault}, but other characters are; correct such lines, or save the file as UTF-8"
+            )
+        return DataError(f"{fault}; name the encoding: {encoding_hint(likely.names)}")
 
 
-def open_text(path: Path, name: str, encoding: str | None) -> TextFile:
+def open_text(location: str, name: str, encoding: str | None) -> TextFile:
     """Return a text file; without an encoding, that of its byte-order mark, or UTF-8.
 
     Raises:
-        DataError: The file cannot be read.
+        DataError: The file cannot be read, or is UTF-16 or UTF-32 without a byte-order mark.
     """
     if encoding is not None:
-        return TextFile(path, name, encoding)
-    with TextFile(path, name).open() as stream:
-        head = stream.read(4)
-    marked = (encoding for mark, encoding in _BYTE_ORDER_MARKS if head.startswith(mark))
-    return TextFile(path, name, next(marked, "utf-8"))
+        return TextFile(location, name, encoding)
+    with TextFile(location, name).open() as stream:
+        head = stream.read(_HEAD_BYTES)
+    if marked := marked_encoding(head):
+        return TextFile(location, name, marked)
+    if wide := wide_encoding(head):
+        raise DataError(
+            f"{name}: this looks like {wide} without a byte-order mark; name the encoding: "
+            f"{encoding_hint((wide,))}"
+        )
+    return TextFile(location, name, is_detected=True)
 
 
-def is_utf8(head: bytes) -> bool:
-    """Whether the beginning of a file is UTF-8; its last character may be incomplete."""
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)
-    except UnicodeDecodeError:
-        return False
-    return True
+class _DetectingStream(io.RawIOBase):
+    """Passes UTF-8 through; bytes that are not UTF-8 become UTF-8 if their encoding is sure.
 
-
-def codec_name(encoding: str) -> str:
-    """Return the canonical name of a text encoding.
-
-    Raises:
-        LookupError: There is no such encoding, or it decodes to bytes, like `hex`.
+    It is decided at the first byte that is not ASCII, since ASCII is the same in both encodings.
     """
-    try:
-        codec = codecs.lookup(encoding)
-    except ValueError as error:  # for example a null character in the name
-        raise LookupError(encoding) from error
-    # A private attribute, but nothing else distinguishes codecs such as hex.
-    if not getattr(codec, "_is_text_encoding", True) or codec.name in _NOT_FILE_ENCODINGS:
-        raise LookupError(encoding)
-    return codec.name
 
+    def __init__(self, stored: pa.NativeFile, file: TextFile) -> None:
+        self._stored, self._file = stored, file
+        self._is_decided = False
+        self._encoding: str | None = None
 
-def one_line(error: Exception) -> str:
-    """Return an error's message without line breaks."""
-    return " ".join(str(error).split())
+    def readable(self) -> bool:
+        return True
 
+    def read(self, size: int | None = -1) -> bytes:
+        """Return the next bytes, which can be more than `size` after decoding."""
+        chunk: bytes = self._stored.read(None if size == -1 else size)
+        if not self._is_decided and not chunk.isascii():
+            self._decide(chunk)
+        return chunk if self._encoding is None else chunk.decode(self._encoding).encode()
 
-def _decompressed(stored: Any, path: Path) -> Any:
-    return pa.CompressedInputStream(stored, "gzip") if is_compressed(path) else stored
+    def readinto(self, buffer: Any) -> int:
+        # A character of cp1252 becomes three bytes at most.
+        chunk = self.read(max(1, len(buffer) // 3))
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+    def _decide(self, chunk: bytes) -> None:
+        complete = chunk.decode("utf-8", errors="ignore")
+        # Only an incomplete character at the end says nothing of the encoding.
+        if not is_utf8(chunk) or complete.isascii():
+            self._encoding = self._file.likely_encodings().only
+        self._is_decided = True

@@ -80,7 +80,7 @@ class VectorsFile:
         """
         forms, unreadable = WordForms(words), 0
         collector = VectorCollector(forms, self.embedding_dim)
-        with TextFile(self.path, self.name).open() as stream:
+        with TextFile(str(self.path), self.name).open() as stream:
             blocks = self._read_blocks(stream, block_bytes)
             for found in parallel_map(lambda block: self._search(block, forms), blocks):
                 collector.add(found.matches, found.rows)
@@ -168,7 +168,7 @@ def open_vectors_file(path: Path) -> VectorsFile:
         DataError: The file cannot be read, is empty, or contains no word vectors in text format.
     """
     name = str(display_path(path))
-    with TextFile(path, name).open() as stream:
+    with TextFile(str(path), name).open() as stream:
         head = stream.read(_MAX_LINE_BYTES)
     for magic, fault in _OTHER_FORMATS.items():
         if head.startswith(magic):

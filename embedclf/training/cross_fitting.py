@@ -9,12 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from embedclf.data.dataset import (
-    Dataset,
-    check_files,
-    check_validation_labels,
-    encode_splits,
-)
+from embedclf.data.config_files import check_files
+from embedclf.data.dataset import Dataset, check_validation_labels, encode_splits
 from embedclf.data.labels import Labels, Targets
 from embedclf.data.splits import TokenizedTable, read_tokenized
 from embedclf.data.stratified import stratified_folds
@@ -92,7 +88,7 @@ class Folds:
         Raises:
             DataError: A fold leaves nothing to train or to validate on.
         """
-        strata = self.labels.strata(self.targets)
+        strata = self.labels.strata(self.targets, self.config.data)
         for number in range(self.count):
             left_out = self.numbers == number
             if not left_out.any():
@@ -138,9 +134,8 @@ def read_folds(config: Config, count: int) -> Iterator[Folds]:
         tokenized = read_tokenized(config, file)
         labels = Labels.fit(tokenized.rows, config.data)
         targets, _ = labels.encode(tokenized.rows, config.data)
-        numbers = stratified_folds(
-            tokenized.fingerprints, labels.strata(targets), count=count, seed=config.seed
-        )
+        strata = labels.strata(targets, config.data)
+        numbers = stratified_folds(tokenized.fingerprints, strata, count=count, seed=config.seed)
         yield Folds(config, labels, vectors, tokenized, targets, numbers, count)
 
 

@@ -105,7 +105,9 @@ def sample_weights(
         return None
     multilabel = labels.task == "multilabel"
     if isinstance(class_weight, dict):
-        by_label = np.array([class_weight.get(name, 1.0) for name in labels.names])
+        # By label, because a name can be another form of it.
+        named = {labels.find(name): weight for name, weight in class_weight.items()}
+        by_label = np.array([named.get(name, 1.0) for name in labels.names])
         weights = np.where(targets == 1, by_label, 1.0) if multilabel else by_label[targets]
     elif multilabel:
         present = targets.sum(axis=0)  # (labels,)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
-from embedclf.config.loading import dump_config, load_config, named_files, relative_path
+from embedclf.config.loading import dump_config, load_config, named_paths
 from embedclf.config.yaml_file import dump_document, parse_value, round_trip_yaml
 from embedclf.errors import ConfigError
 from embedclf.runs.run import Run
-from embedclf.system.files import sha256, write_text
+from embedclf.system.files import write_text
+from embedclf.tables.files import hash_table
 from embedclf.training import train
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _study_runs(study: Study) -> list[_StudyRun]:
 
 
 def _hash_test_table(config: Config) -> str | None:
-    return None if config.data.test is None else sha256(config.data.test)
+    return None if config.data.test is None else hash_table(config.data.test)
 
 
 def _loads_as(config: Config, text: str, target: Path) -> bool:
@@ -135,8 +136,8 @@ def _edit(
     for key, value in values.items():
         _set(document, key.split("."), value)
     # Relative to the directory of the copy, which may not be that of the source.
-    for keys, file in named_files(config).items():
-        _set(document, keys, relative_path(file, directory))
+    for keys, paths in named_paths(config, directory).items():
+        _set(document, keys, paths)
     return dump_document(document)
 
 

@@ -10,9 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from embedclf.config.data_section import DATA_FILES
 from embedclf.config.messages import closest_match
-from embedclf.config.sections import DATA_FILES
-from embedclf.data.dataset import check_files
+from embedclf.data.config_files import check_files
 from embedclf.errors import RequestError, TuningError
 from embedclf.evaluation.metrics import ALL_METRICS, DEFAULT_METRICS, LOWER_IS_BETTER
 from embedclf.system import interrupts
@@ -45,7 +45,8 @@ class ConfigSource:
     """A config, and where it came from."""
 
     config: Config
-    path: Path
+    location: str
+    """The file of the config; or a table: a file, a folder, a pattern or a URI."""
     overrides: tuple[str, ...] = ()
     name: str = ""
     """For the study and its run; that of the file if it is empty."""
@@ -53,7 +54,7 @@ class ConfigSource:
     @property
     def title(self) -> str:
         """The name of the study and its run."""
-        return self.name or self.path.stem
+        return self.name or Path(self.location).stem
 
 
 @dataclass(frozen=True)

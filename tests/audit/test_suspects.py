@@ -12,9 +12,9 @@ import pytest
 
 from embedclf.audit.suspects import COLUMNS, find_label_errors
 from embedclf.config.loading import load_config
-from embedclf.data.tables import open_table
 from embedclf.errors import DataError
 from embedclf.runs.history import Epoch
+from embedclf.tables.tables import open_table
 from tests.conftest import masked, reviews, write_csv
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def test_lines_are_right_with_multi_line_cells_and_skipped_rows(
 def test_other_formats_are_written(planted: Path, invoke: Invoke, ending: str) -> None:
     out = planted / f"out.{ending}"
     invoke("suspects", "binary.yaml", "-o", out, "--folds", 2, *EPOCHS)
-    table = open_table(out, COLUMNS).read(COLUMNS).to_pylist()
+    table = open_table(str(out), COLUMNS).read(COLUMNS).to_pylist()
     assert len(table) >= len(FLIPPED)
     assert {row["given"] for row in table} == {"pos", "neg"}
     assert all(row["line"].isdigit() for row in table)
@@ -154,10 +154,34 @@ def test_a_validation_table_is_used(invoke: Invoke) -> None:
     assert {row["line"] - 2 for row in json.loads(done.stdout)["first"]} == set(FLIPPED)
 
 
+def test_rows_of_several_files_have_the_name_of_their_file(planted: Path, invoke: Invoke) -> None:
+    rows = flip_labels(reviews())
+    (planted / "parts").mkdir()
+    for number in range(2):
+        part = planted / "parts" / f"{number}.csv"
+        write_csv(part, ["text", "label"], rows[80 * number : 80 * number + 80])
+    tables = ("-s", "data.train=parts", "-n", 6)
+    done = invoke("suspects", "binary.yaml", *tables, "-o", "out.csv")
+    found = read_csv(planted / "out.csv")
+    assert tuple(found[0]) == ("file", *COLUMNS)
+    expected = {(f"parts/{row // 80}.csv", str(row % 80 + 2)) for row in FLIPPED}
+    assert {(row["file"], row["line"]) for row in found[:6]} == expected
+    assert all(f" {file}:{line} " in done.stdout for file, line in expected)
+    errors = json.loads(invoke("suspects", "binary.yaml", *tables, "--json").stdout)
+    assert {(row["file"], str(row["line"])) for row in errors["first"]} == expected
+    (planted / "link.csv").symlink_to(planted / "parts" / "0.csv")
+    for output in ("parts/0.csv", "link.csv"):
+        error = invoke("suspects", "binary.yaml", *tables, "-o", output, status=2).stderr
+        assert error == f"embedclf: -o {output}: this is the training table; choose another file\n"
+
+
 def test_equal_texts_with_another_label_are_evidence(workplace: Path, invoke: Invoke) -> None:
     rows = [*reviews(), *[("Maybe so", "pos")] * 3, ("maybe so ", "neg")]
-    write_csv(workplace / "binary.csv", ["text", "label"], rows)
-    errors = json.loads(invoke("suspects", "binary.yaml", "--json", "-n", 1).stdout)
+    path = write_csv(workplace / "binary.csv", ["text", "label"], rows)
+    path.write_text(f"{path.read_text()}Total: 160 rows\n")
+    done = invoke("suspects", "binary.yaml", "--json", "-n", 1)
+    assert "ignored below the last row: 'Total: 160 rows'" in done.stderr
+    errors = json.loads(done.stdout)
     assert errors["first"][0]["line"] == len(rows) + 1
     assert errors["first"][0]["probability_likely"] >= 0.75
 
@@ -171,12 +195,11 @@ def test_no_suspects_is_no_error(workplace: Path, invoke: Invoke) -> None:
 @pytest.mark.parametrize(
     ("flags", "status", "fault"),
     [
-        (["-o", "out.txt"], 1, "out.txt: unknown file extension"),
+        (["-o", "out.txt"], 1, "out.txt: cannot be written in this format"),
         (["-o", "gone/out.csv"], 1, "gone/out.csv: cannot be written: No such file or directory"),
         (["-o", "binary.csv"], 2, "-o binary.csv: this is the training table; choose another"),
         (["--folds", 1], 2, "1 is not in the range"),
         (["-s", "data.train=gone.csv"], 2, "data.train: gone.csv: no such file"),
-        (["-s", "data.train=/"], 2, "data.train: /: is a folder; name a table"),
         (["-s", "data.label=gone"], 1, "binary.csv:1: no column 'gone'"),
         (["-s", "training.learning_rate=1e30"], 1, "the loss is not finite"),
     ],

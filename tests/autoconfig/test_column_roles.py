@@ -78,6 +78,55 @@ TABLES: dict[str, tuple[str | list[str], str | list[str], dict[str, list[Any]]]]
             "threat": [0] * 120,
         },
     ),
+    "overflowing": (
+        "v2",
+        "v1",
+        # The sms spam collection: a few texts continue in columns without a name.
+        {
+            "v1": LABEL_CELLS,
+            "v2": TEXT_CELLS,
+            "": [text * (n < 3) for n, text in enumerate(TEXT_CELLS)],
+        },
+    ),
+    "spaces": (
+        " text ",
+        " label",
+        {" text ": TEXT_CELLS, " label": LABEL_CELLS, "note": ["x", "y"] * 60},
+    ),
+    "title and body": (
+        "body",
+        "category",
+        {
+            "title": [text[:20] for text in TEXT_CELLS],
+            "body": TEXT_CELLS,
+            "category": LABEL_CELLS,
+        },
+    ),
+    "cleaned": (
+        "tweet",
+        "label",
+        {"clean_tweet": TEXT_CELLS, "tweet": TEXT_CELLS, "label": LABEL_CELLS},
+    ),
+    "paths": (
+        "review.body",
+        "stars",
+        {
+            "review.id": [*range(120)],
+            "review.body": TEXT_CELLS,
+            "user.description": [f"{text} and more of it" for text in TEXT_CELLS],
+            "stars": [n % 5 + 1 for n in range(120)],
+            "meta.label": ["a", "b"] * 60,
+        },
+    ),
+    "lists": (
+        "text",
+        "topics",
+        {
+            "text": TEXT_CELLS,
+            "topics": [["['art']", "['art', 'law']", "[]", "['law']"][n % 4] for n in range(120)],
+            "votes": [f"[{n % 2}, {n % 3}]" for n in range(120)],
+        },
+    ),
     "words": (
         "name",
         "kind",
@@ -164,6 +213,10 @@ def test_a_column_may_be_requested_only_once(
             "both 'question1' and 'question2' could be the text; name it: --text COLUMN",
         ),
         (
+            {"text_a": [t * 5 for t in TEXT_CELLS], "text_b": TEXT_CELLS, "label": [0, 1] * 60},
+            "both 'text_a' and 'text_b' could be the text; name it: --text COLUMN",
+        ),
+        (
             {"text": TEXT_CELLS[:60], "country": ["a", "b"] * 30, "device": ["x", "y", "z"] * 20},
             "'country' and 'device' could be the label; name it: --label COLUMN",
         ),
@@ -184,7 +237,7 @@ def test_a_column_may_be_requested_only_once(
             "no column looks like the label; name it: --label COLUMN",
         ),
     ],
-    ids=["two texts", "two labels", "many labels", "no text", "one label", "no label"],
+    ids=["two texts", "a pair", "two labels", "many labels", "no text", "one label", "no label"],
 )
 def test_an_ambiguous_choice_is_an_error_with_a_table_of_candidates(
     tmp_path: Path, invoke: Invoke, columns: dict[str, list[Any]], fault: str
@@ -230,10 +283,96 @@ def test_an_error_lists_a_few_of_many_columns(tmp_path: Path, invoke: Invoke) ->
     assert error.count("2 distinct values") == 8
 
 
-def test_a_table_without_a_header_is_refused(tmp_path: Path, invoke: Invoke) -> None:
-    path = write_csv(tmp_path / "t.csv", TEXTS[0], TEXTS[1:])
-    error = invoke("init", path, status=1).stderr
-    assert error.startswith(f"embedclf: {path}:1: the first line looks like data, not a header")
+def day(number: int) -> str:
+    return f"Mon Apr 06 22:{number // 60 + 10}:{number % 60 + 10} PDT 2009"
+
+
+HEADERLESS: dict[str, tuple[str, str, list[list[Any]]]] = {
+    "ag news": (
+        "column_3",
+        "column_1",
+        [[n % 4 + 1, text[:12], f"{text} and so on"] for n, text in enumerate(TEXT_CELLS)],
+    ),
+    "yelp": ("column_2", "column_1", [[n % 2 + 1, text] for n, text in enumerate(TEXT_CELLS)]),
+    "sentiment140": (
+        "column_6",
+        "column_1",
+        [
+            [n % 2 * 4, 1467810369 + n, day(n), "NO_QUERY", f"user{n}", text]
+            for n, text in enumerate(TEXT_CELLS)
+        ],
+    ),
+    "sms": (
+        "column_2",
+        "column_1",
+        [[("ham", "spam")[label == "neg"], text] for text, label in TEXTS],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HEADERLESS)
+def test_columns_without_a_header_are_found_by_their_cells(
+    tmp_path: Path, invoke: Invoke, name: str
+) -> None:
+    text, label, rows = HEADERLESS[name]
+    path = write_csv(tmp_path / "t.csv", rows[0], rows[1:])
+    settings = json.loads(invoke("init", path, "-o", "-", "-q", "--json").stdout)["settings"]
+    found = (settings["data.text"]["value"], settings["data.label"]["value"])
+    assert found == (text, label)
+    assert settings["data.train"]["reason"].startswith("120 rows")
+    names = ",".join(f"c{number + 1}" for number in range(len(rows[0])))
+    output = invoke("init", path, "--columns", names, "-o", "-", "-q", "--json").stdout
+    settings = json.loads(output)["settings"]
+    assert settings["data.text"]["value"] == text.replace("column_", "c")
+    assert settings["data.columns"]["value"] == names.split(",")
+    assert settings["data.train"]["reason"].startswith("120 rows")
+
+
+def test_a_score_of_many_values_is_no_label(tmp_path: Path, invoke: Invoke) -> None:
+    columns: dict[str, list[Any]] = {"body": TEXT_CELLS, "score": [n % 40 for n in range(120)]}
+    error = invoke("init", table(tmp_path, columns), "-o", "-", status=1).stderr
+    assert "no column looks like the label" in error
+    columns = {"body": TEXT_CELLS, "label": [n % 40 for n in range(120)]}
+    output = invoke("init", table(tmp_path, columns), "-o", "-", "-q", "--json").stdout
+    assert json.loads(output)["settings"]["data.label"]["value"] == "label"
+
+
+@pytest.mark.parametrize(
+    ("header", "fault"),
+    [
+        (["text", "label", "text"], "two columns are named 'text'; rename one"),
+        (["text", "label", "text", "text"], "3 columns are named 'text'; rename them"),
+        (["", "label", "note"], "the column that looks like the text has no name"),
+    ],
+)
+def test_the_best_column_must_have_a_name_of_its_own(
+    tmp_path: Path, invoke: Invoke, header: list[str], fault: str
+) -> None:
+    rows = [(text, label, *["-"] * (len(header) - 2)) for text, label in TEXTS]
+    for row, other in zip(rows, reversed(TEXT_CELLS), strict=True) if "note" not in header else ():
+        rows[rows.index(row)] = (*row[:2], *[other] * (len(header) - 2))
+    path = write_csv(tmp_path / "t.csv", header, rows)
+    error = invoke("init", path, "-o", "-", status=1).stderr
+    assert error.startswith(f"embedclf: {path}:1: {fault}")
+
+
+def test_other_columns_that_share_a_name_are_mentioned(tmp_path: Path, invoke: Invoke) -> None:
+    rows = [(text, label, "a", "b", "", "") for text, label in TEXTS]
+    path = write_csv(tmp_path / "t.csv", ["text", "label", "n", "n", "", ""], rows)
+    settings = json.loads(invoke("init", path, "-o", "-", "-q", "--json").stdout)["settings"]
+    assert settings["data.label"]["value"] == "label"
+    assert settings["data.train"]["reason"].endswith("ignored columns that share a name: 'n'")
+
+
+def test_doubtful_labels_are_mentioned(tmp_path: Path, invoke: Invoke) -> None:
+    labels = ["nan", "Pos ", "pos", "neg"] * 30
+    path = table(tmp_path, {"text": TEXT_CELLS, "label": labels})
+    reason = json.loads(invoke("init", path, "-o", "-", "-q", "--json").stdout)["settings"][
+        "data.label"
+    ]["reason"]
+    assert "'nan' may mean that there is no label" in reason
+    assert "data.missing_labels: [nan]" in reason
+    assert "data.merge_label_forms: true" in reason
 
 
 def test_default_names_are_enough(tmp_path: Path, invoke: Invoke) -> None:
@@ -259,3 +398,18 @@ def test_a_column_that_cannot_be_the_label_is_no_example(tmp_path: Path, invoke:
     error = invoke("check", path, status=1).stderr
     assert "always the same" in error
     assert "for example" not in error
+
+
+def test_a_rare_delimiter_is_named(tmp_path: Path, invoke: Invoke) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("text^label\n" + "a good day^pos\na bad day^neg\n" * 6, encoding="utf-8")
+    stderr = invoke("init", path, "-o", "-", status=1).stderr
+    assert stderr.endswith("no column is left for the label; name the delimiter: --delimiter '^'\n")
+    assert "label: label" in invoke("init", path, "-o", "-", "--delimiter", "^").stdout
+
+
+def test_a_repeated_header_is_no_label(tmp_path: Path, invoke: Invoke) -> None:
+    path = table(tmp_path, {"text": [*TEXT_CELLS, "text"], "label": [*LABEL_CELLS, "label"]})
+    stderr = invoke("init", path, "-o", "-", status=1).stderr
+    assert "a row repeats the header ('label' is also a cell of its column); remove it" in stderr
+    assert "label: label" in invoke("init", path, "-o", "-", "--label", "label").stdout

@@ -8,7 +8,7 @@ import json
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
@@ -63,7 +63,7 @@ def test_a_config_is_named_after_its_table(workplace: Path, invoke: Invoke) -> N
     assert 'train: "sets/films/train.csv"' in (workplace / "films.yaml").read_text()
     invoke("init", "sets/films/train.csv", "-o", "sets/x.yaml")
     assert 'train: "films/train.csv"' in (workplace / "sets" / "x.yaml").read_text()
-    assert load_config(Path("sets/x.yaml")).data.train == workplace / "sets/films/train.csv"
+    assert load_config(Path("sets/x.yaml")).data.train == str(workplace / "sets/films/train.csv")
 
 
 def test_existing_files_are_not_overwritten(workplace: Path, invoke: Invoke) -> None:
@@ -166,6 +166,112 @@ def test_configs_load_whatever_the_names_are(
         named = (f"--text={columns[0]}", f"--label={columns[1]}")
         invoke("init", table, "-o", config, *named, "-q")
         loaded = load_config(config)
-        assert loaded.data.train == Path(os.path.abspath(table))
+        assert loaded.data.train == os.path.abspath(table)
         assert (loaded.data.text, loaded.data.label) == tuple(columns)
         assert set(prepare_dataset(loaded).labels.names) == set(labels)
+
+
+def plain(rows: list[tuple[str, str]], mark: str = "\t") -> str:
+    return "".join(f"{text}{mark}{label}\n" for text, label in rows)
+
+
+DIALECTS: dict[str, tuple[bytes, dict[str, Any]]] = {
+    "quotes are letters": (
+        f"text\tlabel\n{plain([(f'it is {chr(34)}so{chr(34)} {t}', y) for t, y in ROWS])}".encode()
+        + b'"open \tpos\n' * 3,
+        {"quote": "none"},
+    ),
+    "escapes": (
+        b"text,label\n" + "".join(f'"it is \\"so\\", {t}",{y}\n' for t, y in ROWS).encode(),
+        {"escape": "\\"},
+    ),
+    "no header": (plain(ROWS).encode(), {"header": False}),
+    "title": (
+        f"All reviews of the year\n\ntext\tlabel\n{plain(ROWS)}".encode(),
+        {"skip_lines": 2},
+    ),
+    "footer": (
+        f"# made by hand\ntext\tlabel\n{plain(ROWS)}\n(60 rows affected)\n".encode(),
+        {"skip_lines": 1},
+    ),
+    "cp1252": (
+        f"text\tlabel\n{plain([(f'Für Größe und Café: {t}', y) for t, y in ROWS])}".encode(
+            "cp1252"
+        ),
+        {"encoding": "cp1252"},
+    ),
+    "plain": (f"text\tlabel\n{plain(ROWS)}".encode(), {}),
+}
+READING = ("format", "delimiter", "encoding", "quote", "escape", "header", "columns", "skip_lines")
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_what_reading_detects_is_written_to_the_config(
+    tmp_path: Path, invoke: Invoke, name: str
+) -> None:
+    content, expected = DIALECTS[name]
+    path, config = tmp_path / "t.tsv", tmp_path / "x.yaml"
+    path.write_bytes(content)
+    summary = invoke("init", path, "-o", config).stderr
+    written = {
+        key: value
+        for key in READING
+        if (value := getattr(load_config(config).data, key)) is not None
+    }
+    assert written == expected
+    assert all(f"{key} " in summary for key in expected)
+    # Read with these settings, the table is the same.
+    audits = [invoke("check", source, "--json").stdout for source in (path, config)]
+    assert audits[0] == audits[1]
+    assert json.loads(audits[0])["labels"] == ["neg", "pos"]
+
+
+def test_what_differs_between_the_tables_is_not_written(workplace: Path, invoke: Invoke) -> None:
+    (workplace / "train.tsv").write_bytes(DIALECTS["title"][0])
+    (workplace / "test.tsv").write_bytes(DIALECTS["plain"][0])
+    config = workplace / "x.yaml"
+    invoke("init", "train.tsv", "-o", config)
+    assert load_config(config).data.skip_lines is None
+    rows = json.loads(invoke("check", config, "--json").stdout)["data"]
+    assert rows["train"]["rows"] + rows["validation"]["rows"] == rows["test"]["rows"] == 60
+
+
+def test_a_test_table_of_another_format_is_read(workplace: Path, invoke: Invoke) -> None:
+    (workplace / "rows").write_bytes(DIALECTS["plain"][0])
+    texts, labels = zip(*ROWS, strict=True)
+    parquet.write_table(pa.table({"text": texts, "label": labels}), workplace / "t.parquet")
+    config = workplace / "x.yaml"
+    invoke("init", "rows", "--test", "t.parquet", "-o", config)
+    assert load_config(config).data.format is None
+    assert json.loads(invoke("check", config, "--json").stdout)["data"]["test"]["rows"] == 60
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_the_settings_of_a_table_are_three_short_lines(
+    tmp_path: Path, invoke: Invoke, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(tmp_path)
+    Path("t.tsv").write_bytes(DIALECTS[name][0])
+    *settings, ready = invoke("check", "t.tsv").stderr.splitlines()
+    assert ready == "t.tsv: ready to train"
+    assert [line.split()[0] for line in settings[:3]] == ["columns", "text", "network"]
+    assert [line.split()[0] for line in settings[3:]] == ["note"] * (name == "cp1252")
+    assert max(map(len, settings)) <= 80
+
+
+def test_what_reading_ignores_is_mentioned(tmp_path: Path, invoke: Invoke) -> None:
+    def reason(*lines: str) -> str:
+        path = tmp_path / "t.tsv"
+        path.write_text("\n".join(["text\tlabel", *lines, ""]), encoding="utf-8")
+        done = invoke("init", path, "-o", "-", "-q", "--json")
+        found: str = json.loads(done.stdout)["settings"]["data.train"]["reason"]
+        return found
+
+    rows = [f"{text}\t{label}" for text, label in ROWS]
+    assert "t.tsv" not in reason(*rows)
+    footer = reason(*rows, "Total: 60 rows")
+    assert "t.tsv:62: ignored below the last row: 'Total: 60 rows'" in footer
+    assert footer.startswith("60 rows")
+    rows[20], rows[40] = f'"{rows[20]}', f'{ROWS[40][0]}"\tpos'
+    assert "t.tsv:22-42: 1 quoted cell with lines that look like rows" in reason(*rows)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,9 +48,9 @@ def make_statistics(
 
 def choose(statistics: TableStatistics, **sections: dict[str, Any]) -> dict[str, Any]:
     """Choose settings for a config of some written keys, by section."""
-    config = Config.model_validate({"data": {"train": Path("t.csv")}, **sections})
+    config = Config.model_validate({"data": {"train": "t.csv"}, **sections})
     roles = ColumnRoles((TEXT,), (LABEL,))
-    evidence = Evidence(config, config.written(), roles, statistics, SiblingTables())
+    evidence = Evidence(config, config.written(), roles, statistics, SiblingTables(), {})
     return {setting.key: setting.value for setting in choose_settings(evidence)}
 
 

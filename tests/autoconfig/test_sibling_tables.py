@@ -1,33 +1,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from embedclf.autoconfig.sibling_tables import suggest_config_name
 from tests.conftest import reviews, write_csv
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Invoke
-
-
-@pytest.mark.parametrize(
-    ("table", "name"),
-    [
-        ("sets/imdb/train.csv", "imdb"),
-        ("sets/imdb/train-00000-of-00001.parquet", "imdb"),
-        ("imdb_train.csv.gz", "imdb"),
-        ("Imdb-Training.tsv", "Imdb"),
-        ("reviews.csv", "reviews"),
-        ("trains.csv", "trains"),
-        ("strain.jsonl", "strain"),
-        ("/train.csv", "train"),
-    ],
-)
-def test_a_config_is_named_after_its_table_or_directory(table: str, name: str) -> None:
-    assert suggest_config_name(Path(table)) == name
 
 
 def write_tables(folder: Path, *names: str) -> None:
@@ -63,8 +46,8 @@ def test_a_table_named_for_one_split_serves_no_other(workplace: Path, invoke: In
         assert settings.get(f"data.{other}", {}).get("value") in (None, 0.2)
 
 
-def test_tables_of_another_format_or_name_are_not_used(workplace: Path, invoke: Invoke) -> None:
-    write_tables(workplace, "train.csv", "contest.csv", "a_test.csv", "test.tsv")
+def test_tables_of_another_name_are_not_used(workplace: Path, invoke: Invoke) -> None:
+    write_tables(workplace, "train.csv", "contest.csv", "a_test.csv")
     (workplace / "dev.csv").mkdir()
     config = invoke("init", "train.csv", "-o", "-", "-q").stdout
     assert "validation: 0.2\n" in config

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from tests.conftest import Invoke
 
 
-@pytest.mark.parametrize("separator", ["|", ";", ","])
+@pytest.mark.parametrize("separator", ["|", ";", ",", "#"])
 def test_labels_that_occur_alone_and_together_are_split(separator: str) -> None:
     assert find_separator(["a", "b", "c", f"a{separator}b", f"b {separator} c"]) == separator
 
 
 @given(
-    separator=st.sampled_from("|;,"),
+    separator=st.sampled_from("|;,#"),
     labels=st.lists(st.text("abcdef .-", min_size=1).filter(str.strip), min_size=4, max_size=6),
 )
 def test_pairs_of_labels_are_split(separator: str, labels: list[str]) -> None:
@@ -42,6 +42,8 @@ def test_cells_without_a_separator_are_not_split(cells: list[str]) -> None:
     [
         ["cs.LG", "cs.CL", "math.ST"],
         ["Books, Music", "Toys, Games", "Food"],
+        ["C#", "F#", "C++", "C"],
+        ["ticket #1", "ticket #2", "ticket #3", "ticket"],
         ["Smith, John", "Smith, Anna", "Jones, Mary", "Brown, Peter"],
         ["a, b", "a"],
         ["a", "b", "a|b", "|"],

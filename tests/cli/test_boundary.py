@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         (["--foo"], 2, "; see `embedclf --help`"),
         (["train"], 2, "missing argument 'TABLE|CONFIG'; see `embedclf train --help`"),
         (["train", "no.yaml"], 2, "no.yaml: No such file or directory; name a"),
-        (["train", "."], 1, ".: is a folder; name a table in it"),
+        (["train", "empty"], 1, "empty: no table in this folder; it holds nothing"),
         (["check", "binary.yaml", "-s", "data.train=binary.cvs"], 2, "did you mean binary.csv?"),
         (["train", "binary.yaml", "-s", "data.train=zz/q.csv"], 2, "data.train: zz/q.csv: no such"),
         (["train", "binary.yaml", "--progress", "loud"], 2, "invalid value for '--progress'"),
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 def test_a_mistake_is_one_line(
     workplace: Path, invoke: Invoke, args: list[str], status: int, fault: str
 ) -> None:
+    (workplace / "empty").mkdir()
     before = sorted(workplace.iterdir())
     done = invoke(*args, status=status)
     assert done.stderr.startswith("embedclf: ")

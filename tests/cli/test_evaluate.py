@@ -43,6 +43,19 @@ def test_evaluate_names_labels_that_training_never_saw(
     assert "labels that do not occur in training count as errors: 'odd' (1 row)" in unwrapped(shown)
 
 
+def test_rows_without_a_label_can_be_skipped(
+    runs: dict[str, Run], tmp_path: Path, invoke: Invoke
+) -> None:
+    rows = [*reviews(8), ("x", ""), ("y", "nan")]
+    path = write_csv(tmp_path / "odd.csv", ["text", "label"], rows)
+    args = ("evaluate", "--run", runs["binary"].path, "--data", path, "--json")
+    refused = invoke(*args, status=1).stderr
+    assert "empty label; fix these rows, or skip them with data.skip_invalid: true" in refused
+    flags = ("-s", "data.skip_invalid=true", "-s", "data.missing_labels=[nan]")
+    evaluation = json.loads(invoke(*args, *flags).stdout)
+    assert (evaluation["rows"], evaluation["unknown_labels"]) == (8, {})
+
+
 def test_many_labels_are_listed_from_the_lowest_f1_on(workplace: Path, invoke: Invoke) -> None:
     rows = [(f"word{n % 24} text {n}", f"customer_service_{n % 24}") for n in range(240)]
     write_csv(workplace / "wide.csv", ["text", "label"], rows)
@@ -69,3 +82,18 @@ def test_many_labels_are_listed_from_the_lowest_f1_on(workplace: Path, invoke: I
 def lines_below(text: str, title: str, count: int) -> list[str]:
     """The first rows of the table below a title: its head has two lines."""
     return text.partition(f"\n{title}\n")[2].splitlines()[2 : 2 + count]
+
+
+def test_lines_that_were_ignored_are_reported(
+    runs: dict[str, Run], workplace: Path, invoke: Invoke
+) -> None:
+    with (workplace / "binary.csv").open("a", encoding="utf-8") as file:
+        file.write("Total: 160 rows\n")
+    name = runs["binary"].path
+    for command in (
+        ("evaluate", name, "--no-baseline"),
+        ("compare", name, name),
+        ("report", name, "--no-baseline", "-o", "-"),
+    ):
+        stderr = invoke(*command, "--data", "binary.csv").stderr
+        assert "ignored below the last row: 'Total: 160 rows'" in stderr

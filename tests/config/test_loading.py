@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -88,9 +89,12 @@ def test_all_faults_are_reported_at_once_with_their_places(
         ("data: {train: a.csv}\ntraining: {learning_rate: true}", "must be a number, not true"),
         ("data: {train: a.csv}\ntraining: {batch_size: 99999999999}", "less than or equal to 2147"),
         ("data: 3", "config.yaml:1:1: data: must be a mapping of keys, not 3"),
-        ("data: {train: 3}", "data.train: must be a file path, not 3"),
+        (
+            "data: {train: 3}",
+            "data.train: must be a file, a folder, a pattern",
+        ),
         ("data: {train: a.csv, label: 1}", "data.label: must be a column name"),
-        ("data: {train: a.csv, validation: 1.5}", "must be a fraction between 0 and 1, or a file"),
+        ("data: {train: a.csv, validation: 1.5}", "must be a fraction from 0 to 1, or a table"),
         ("data: {train: a.csv, label: [a, b], label_separator: x}", "needs a single label column"),
     ],
 )
@@ -98,6 +102,44 @@ def test_a_broken_file_is_one_line(tmp_path: Path, text: str, fault: str) -> Non
     message = refused(write(tmp_path, text))
     assert fault in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("line", "fixed"),
+    [
+        (
+            r'train: "C:\new\data.csv"',
+            r"write train: 'C:\new\data.csv' with single quotes, or use /",
+        ),
+        (
+            r'train: "C:\Users\me.csv"',
+            r"write train: 'C:\Users\me.csv' with single quotes, or use /",
+        ),
+        (r'train: "C:\data\it' + "'s.csv\"", "use / or two backslashes"),
+        (r'train: "C:\new\temp.csv"', r"write 'C:\new\temp.csv' in single quotes, or use /"),
+        (r'train: ["a.csv", "C:\rows.csv"]', r"write 'C:\rows.csv' in single quotes, or use /"),
+        (r'train: "C:\Program\new.csv"', r"write 'C:\Program\new.csv' in single quotes, or use /"),
+    ],
+)
+def test_a_windows_path_in_double_quotes_gets_the_fix(
+    tmp_path: Path, line: str, fixed: str
+) -> None:
+    message = refused(write(tmp_path, f"data:\n  {line}\n"))
+    assert message.startswith("config.yaml:2:")
+    assert message.endswith(fixed)
+    assert message.isprintable()
+    assert "C:" in message or "two backslashes" in message
+    override = line.replace("train: ", "data.train=")
+    config = write(tmp_path, "data: {train: a.csv}")
+    assert "single quotes" in refused(config, override) or "two backslashes" in refused(
+        config, override
+    )
+
+
+def test_a_path_with_a_control_character_is_fine_if_the_file_exists(tmp_path: Path) -> None:
+    (tmp_path / "a\tb.csv").touch()
+    loaded = load_config(write(tmp_path, r'data: {train: "a\tb.csv"}'))
+    assert loaded.data.train == str(tmp_path / "a\tb.csv")
 
 
 def test_a_missing_or_undecodable_file_is_named(tmp_path: Path) -> None:
@@ -142,7 +184,7 @@ def test_all_faults_of_overrides_are_reported_at_once(tmp_path: Path) -> None:
 
 def test_the_home_of_an_unknown_user_is_a_plain_path(tmp_path: Path) -> None:
     config = load_config(write(tmp_path, "data: {train: ~nosuchuser/a.csv}\n"))
-    assert config.data.train == tmp_path / "~nosuchuser" / "a.csv"
+    assert config.data.train == str(tmp_path / "~nosuchuser" / "a.csv")
 
 
 def test_overrides_win_in_order_and_take_yaml(tmp_path: Path) -> None:
@@ -173,16 +215,51 @@ def test_paths_start_at_the_file_but_those_of_overrides_at_the_working_directory
     monkeypatch.chdir(tmp_path)
     file = write(folder, "data: {train: ../a.csv, validation: v.csv}\n")
     config = load_config(file.relative_to(tmp_path), ["data.test=t.csv"])
-    assert config.data.train == tmp_path / "a.csv"
-    assert config.data.validation == folder / "v.csv"
-    assert config.data.test == tmp_path / "t.csv"
+    assert config.data.train == str(tmp_path / "a.csv")
+    assert config.data.validation == str(folder / "v.csv")
+    assert config.data.test == str(tmp_path / "t.csv")
+
+
+def test_each_file_of_a_list_has_its_own_path_and_uris_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    monkeypatch.chdir(tmp_path)
+    uri = "s3://bucket/a//b.csv?region=x"
+    file = write(folder, f"data: {{train: [a.csv, ../b/*.csv, '{uri}'], validation: '{uri}'}}\n")
+    config = load_config(file, ["data.test=[t.csv, /u.csv]"])
+    assert config.data.train == (f"{folder}/a.csv", f"{tmp_path}/b/*.csv", uri)
+    assert config.data.validation == uri
+    assert config.data.test == (f"{tmp_path}/t.csv", "/u.csv")
+    dumped = write(tmp_path, dump_config(config, tmp_path))
+    assert f'train: ["configs/a.csv", "b/*.csv", "{uri}"]' in dumped.read_text()
+    assert load_config(dumped) == config
+
+
+@pytest.mark.parametrize("pattern", ["*.csv", "**/*.csv"])
+def test_a_pattern_that_begins_with_a_star_needs_quotes_in_a_config_only(
+    tmp_path: Path, pattern: str
+) -> None:
+    file = write(tmp_path, "data: {train: a.csv}\n")
+    train = load_config(file, [f"data.train={pattern}"]).data.train
+    assert train == os.path.abspath(pattern)
+    message = refused(write(tmp_path, f"data:\n  train: {pattern}\n"))
+    assert "put a pattern in quotes, such as '*.csv'" in message
+
+
+@pytest.mark.parametrize("value", ["[]", "[1]", "{a: b}", "3", "['']"])
+def test_a_table_is_named_by_text(tmp_path: Path, value: str) -> None:
+    message = refused(write(tmp_path, f"data: {{train: {value}}}\n"))
+    assert "data.train: must be a file, a folder, a pattern" in message
 
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+TABLES = st.sampled_from(["/d/a.csv", "/d/e/ü b.csv", "/d/*.csv", "gs://b/e f/*.csv?x=1"])
 SECTIONS = st.fixed_dictionaries(
     {
         "data": st.fixed_dictionaries(
-            {"train": st.sampled_from(["/d/a.csv", "/d/e/ü b.csv"])},
+            {"train": st.one_of(TABLES, st.lists(TABLES, min_size=1, max_size=3))},
             optional={
                 "validation": st.one_of(
                     st.floats(0.01, 0.99), st.sampled_from(["/d/v.csv", "/v.tsv"])

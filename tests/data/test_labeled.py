@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from embedclf.config.sections import DataConfig
-from embedclf.data.delimited import DelimitedReader
+from embedclf.config.data_section import DataConfig
 from embedclf.data.labeled import CategoricalColumn, LabeledRows, read_labeled
-from embedclf.data.tables import Table
+from embedclf.data.labels import Labels
 from embedclf.errors import DataError
 from embedclf.system.text_files import TextFile
+from embedclf.tables.csv_tables.dialects import Dialect
+from embedclf.tables.csv_tables.row_streams import RowsStart
+from embedclf.tables.delimited import DelimitedReader
+from embedclf.tables.files import TableFile
+from embedclf.tables.parts import TablePart
+from embedclf.tables.read_notes import ReadNotes
+from embedclf.tables.tables import Table
 from tests.conftest import write_csv
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def config(**values: Any) -> DataConfig:
@@ -30,16 +38,17 @@ def column(cells: list[str]) -> CategoricalColumn:
 
 
 def labeled(*columns: list[str]) -> LabeledRows:
-    path = Path("memory.csv")
-    reader = DelimitedReader(TextFile(path, "memory.csv"), ",", ("text", "label"))
-    table = Table(path, "memory.csv", reader, "comma, utf-8")
+    file = TableFile("memory.csv", "memory.csv")
+    dialect, notes = Dialect(",", ("text", "label")), ReadNotes("memory.csv")
+    reader = DelimitedReader(TextFile("memory.csv", "memory.csv"), dialect, RowsStart(), notes)
+    table = Table("memory.csv", "memory.csv", (TablePart(file, reader),))
     return LabeledRows(table, tuple(map(column, columns)), np.arange(len(columns[0])))
 
 
 def read(path: Path, data: DataConfig) -> tuple[LabeledRows, list[str]]:
     """Read the rows and the texts of a table."""
     texts: list[str] = []
-    return read_labeled(path, data, pa.Array.to_pylist, texts.extend), texts
+    return read_labeled(str(path), data, pa.Array.to_pylist, texts.extend), texts
 
 
 def test_several_text_columns_are_joined_by_a_space(tmp_path: Path) -> None:
@@ -101,22 +110,63 @@ def test_lists_of_labels_are_read_as_joined_labels(tmp_path: Path, name: str) ->
     ]
     with pytest.raises(DataError, match=r"'a b' contains data\.label_separator ' '"):
         read(path, config(label_separator=" "))
-    with pytest.raises(DataError, match="'label'"):
-        read(path, config())
-    with pytest.raises(DataError, match="'label'"):
+    with pytest.raises(DataError, match=r"1: 'label': .* is a list of lists, not of labels"):
         read(write_lists(tmp_path / name, [[["nested"]]]), config(label_separator="|"))
     with pytest.raises(DataError, match="empty label"):
         read(write_lists(tmp_path / name, [["joy"], []]), config(label_separator="|"))
 
 
-def test_a_list_of_labels_needs_a_separator(tmp_path: Path) -> None:
-    path = write_lists(tmp_path / "t.jsonl", [["joy"]])
-    with pytest.raises(DataError, match=r"t\.jsonl:1: 'label' is a list; .* data.label_separator"):
+@pytest.mark.parametrize("name", ["t.jsonl", "t.parquet", "t.csv"])
+def test_lists_of_one_label_are_ordinary_labels(tmp_path: Path, name: str) -> None:
+    path = write_lists(tmp_path / name, [["joy"], ["love"], ["joy"], []])
+    rows, texts = read(path, config(skip_invalid=True))
+    assert Labels.fit(rows, config()).task == "binary"
+    assert (rows.labels[0].categories.to_pylist()[:2], texts) == (["joy", "love"], ["a"] * 3)
+    assert (rows.list_separator, rows.skipped) == (None, 1)
+
+
+@pytest.mark.parametrize("name", ["t.jsonl", "t.parquet", "t.csv"])
+def test_lists_of_several_labels_need_a_separator(tmp_path: Path, name: str) -> None:
+    path = write_lists(tmp_path / name, [["joy"], ["love", "a|b"]])
+    rows, _ = read(path, config())
+    assert rows.list_separator == ";"
+    with pytest.raises(DataError) as caught:
+        Labels.fit(rows, config())
+    place = {"t.jsonl": ":2", "t.parquet": ": row 2", "t.csv": ":3"}[name]
+    assert str(caught.value) == (
+        f"{path}{place}: 'label' has 2 labels ('love', 'a|b'); for several labels per row, set "
+        'data.label_separator: ";"'
+    )
+
+
+def test_a_cell_that_holds_no_label_is_refused_with_its_line(tmp_path: Path) -> None:
+    rows = [("a", "x"), ("b", '{"rating": 4}')]
+    path = write_csv(tmp_path / "t.csv", ["text", "label"], rows)
+    with pytest.raises(DataError, match=r't\.csv:3: \'label\': {"rating": 4} is an object, not'):
         read(path, config())
+
+
+def test_missing_labels_are_empty_labels(tmp_path: Path) -> None:
+    rows = [("a", "x"), ("b", "nan"), ("c", "y"), ("d", "NaN")]
+    path = write_csv(tmp_path / "t.csv", ["text", "label"], rows)
+    with pytest.raises(DataError, match=r"t\.csv:3: empty label"):
+        read(path, config(missing_labels=["nan"]))
+    labeled_rows, texts = read(path, config(missing_labels=["nan"], skip_invalid=True))
+    assert (texts, labeled_rows.skipped) == (["a", "c", "d"], 1)
+    assert Labels.fit(labeled_rows, config()).names == ("NaN", "x", "y")
+
+
+def test_columns_of_flags_can_be_decimals(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "t.csv", ["text", "p", "q"], [("a", "0.0", "1.0")])
+    data = config(label=["p", "q"])
+    rows, _ = read(path, data)
+    assert Labels.fit(rows, data).encode(rows, data)[0].tolist() == [[0, 1]]
 
 
 def write_lists(path: Path, labels: list[Any]) -> Path:
     rows = [{"text": "a", "label": cell} for cell in labels]
+    if path.suffix == ".csv":
+        return write_csv(path, ["text", "label"], [("a", json.dumps(cell)) for cell in labels])
     if path.suffix == ".parquet":
         parquet.write_table(pa.Table.from_pylist(rows), path)
     else:

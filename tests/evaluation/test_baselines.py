@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.conftest import Invoke
 
 
-def tfidf_baseline(run: Path, table: Path | None = None) -> BaselineComparison:
+def tfidf_baseline(run: Path, table: str | None = None) -> BaselineComparison:
     _, tfidf = evaluate_run(Run.open(run), EvaluationRequest(table)).baselines
     return tfidf
 
@@ -31,7 +31,7 @@ def test_the_baseline_is_scikit_learn_s(workplace: Path, invoke: Invoke) -> None
     valid = write_csv(workplace / "valid.csv", ["text", "label"], [("great", "pos"), ("a", "neg")])
     flags = ("-s", f"data.validation={valid}", "-s", "training.epochs=1", "-s", "data.test=null")
     invoke("train", "binary.yaml", "-q", "-o", "whole", *flags)
-    tfidf = tfidf_baseline(workplace / "whole", workplace / "binary-test.csv")
+    tfidf = tfidf_baseline(workplace / "whole", str(workplace / "binary-test.csv"))
     texts, labels = zip(*reviews(), strict=True)
     test_texts, test_labels = zip(*reviews(40), strict=True)
     vectorizer = TfidfVectorizer(tokenizer=re.compile(r"[\w']+").findall, token_pattern=None)

@@ -93,7 +93,7 @@ def assert_includes(scores: Scores, training_scores: Scores) -> None:
 def test_another_table_is_scored(runs: dict[str, Run], tmp_path: Path) -> None:
     rows = [*reviews(20), ("great", "odd"), ("", "odd")]
     path = write_csv(tmp_path / "own.csv", ["text", "label"], rows)
-    evaluation = evaluate_run(runs["binary"], EvaluationRequest(path, baseline=False))
+    evaluation = evaluate_run(runs["binary"], EvaluationRequest(str(path), baseline=False))
     assert evaluation.scored.source.name == str(path)
     assert evaluation.scores.rows == 22
     assert evaluation.scores.unknown_labels == {"odd": 2}

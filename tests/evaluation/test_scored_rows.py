@@ -57,6 +57,25 @@ def test_scores_on_rows_that_the_run_has_seen_have_a_caution(
     assert "chose the epoch" not in unwrapped(invoke("evaluate", "--data", valid).stdout)
 
 
+def test_a_table_that_shares_a_file_with_the_training_table_has_a_caution(
+    workplace: Path, invoke: Invoke
+) -> None:
+    rows = reviews(60)
+    for number in range(3):
+        part = rows[20 * number : 20 * number + 20]
+        write_csv(workplace / f"part-{number}.csv", ["text", "label"], part)
+    flags = ("-s", "training.epochs=1", "-s", "data.test=null")
+    invoke("train", "binary.yaml", "-q", *flags, "-s", "data.train=[part-0.csv, part-1.csv]")
+    seen = {"part-1.csv": True, "part-[12].csv": True, "part-2.csv": False}
+    for table, is_seen in seen.items():
+        caution = json.loads(invoke("evaluate", "--data", table, "--json").stdout)["caution"]
+        assert bool(caution) == is_seen
+    with (workplace / "part-0.csv").open("a") as file:
+        file.write("more,pos\n")
+    error = invoke("evaluate", status=1).stderr
+    assert "embedclf: part-0.csv and 1 more: the file has changed since" in error
+
+
 def test_scores_on_a_changed_test_table_have_a_caution(workplace: Path, invoke: Invoke) -> None:
     invoke("train", "binary.yaml", "-q", "-s", "training.epochs=1")
     assert "has changed" not in invoke("evaluate").stdout
@@ -66,9 +85,9 @@ def test_scores_on_a_changed_test_table_have_a_caution(workplace: Path, invoke: 
 
 
 @pytest.mark.parametrize("command", ["evaluate", "report"])
-def test_delimiter_and_encoding_need_a_table(command: str, invoke: Invoke) -> None:
+def test_reading_options_need_a_table(command: str, invoke: Invoke) -> None:
     message = invoke(command, "--encoding", "utf-8", status=2).stderr
-    assert "--delimiter and --encoding need --data TABLE" in message
+    assert "options that say how to read a table need --data TABLE" in message
 
 
 def test_skipped_rows_are_counted(workplace: Path, invoke: Invoke) -> None:

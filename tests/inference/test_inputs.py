@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from embedclf.data.tables import open_table
+from embedclf.tables.tables import open_table
 from tests.conftest import Invoke, reviews, write_csv
 from tests.inference.conftest import ROWS
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def test_jsonl_and_parquet_are_read(run: Run, table: Path, tmp_path: Path, invoke: Invoke) -> None:
-    parquet.write_table(open_table(table, []).read(["id", "text"]), tmp_path / "in.parquet")
+    parquet.write_table(open_table(str(table), []).read(["id", "text"]), tmp_path / "in.parquet")
     (tmp_path / "in.jsonl").write_text('{"text": "great", "n": 1.50}\n{"text": null, "n": 2}\n')
     for name in ("in.parquet", "in.jsonl"):
         invoke("predict", tmp_path / name, "--run", run.path, "-o", tmp_path / f"{name}.csv")
@@ -38,7 +38,9 @@ def test_a_table_is_read_from_standard_input(
 ) -> None:
     table = write_csv(tmp_path / "in.csv", ["id", "text", "note"], ROWS)
     invoke("predict", table, "--run", run.path, "-o", tmp_path / f"t.{file_format}", "-q")
-    table_rows = open_table(tmp_path / f"t.{file_format}", ["text"]).read(["id", "text", "note"])
+    table_rows = open_table(str(tmp_path / f"t.{file_format}"), ["text"]).read(
+        ["id", "text", "note"]
+    )
     path = tmp_path / f"given.{file_format}"
     if file_format == "parquet":
         parquet.write_table(table_rows, path)
@@ -52,7 +54,9 @@ def test_a_table_is_read_from_standard_input(
     args = ("predict", "-", "--input-format", file_format, "--run", run.path)
     stderr = invoke(*args, "-o", tmp_path / "out.csv", text=path.read_bytes()).stderr
     assert stderr.startswith("standard input: read as ")
-    restored = open_table(tmp_path / "out.csv", ["text"]).read(["id", "text", "note"]).to_pylist()
+    restored = (
+        open_table(str(tmp_path / "out.csv"), ["text"]).read(["id", "text", "note"]).to_pylist()
+    )
     assert [tuple(row.values()) for row in restored] == ROWS
 
 
@@ -82,9 +86,9 @@ def test_a_table_is_read_from_a_pipe(run: Run) -> None:
             check=False,
         )
 
-    assert ask("--input-format", "csv").stdout.splitlines()[1].startswith("1,great,pos,")
-    stderr = ask().stderr
-    assert stderr.startswith("embedclf: /dev/stdin: unknown extension; name the format")
+    for form in (("--input-format", "csv"), ()):
+        assert ask(*form).stdout.splitlines()[1].startswith("1,great,pos,")
+    assert ask("--input-format", "lines").stdout.splitlines()[1].startswith('"id,text",')
 
 
 def test_text_columns_come_from_the_config(
@@ -117,15 +121,19 @@ def test_reading_options_are_refused_for_texts_and_lines(run: Run, invoke: Invok
     for command in (("predict", "-t", "x"), ("explain", "x")):
         for option in (("--delimiter", ";"), ("--encoding", "utf-8"), ("--input-format", "csv")):
             stderr = invoke(*command, *option, "--run", run.path, status=2).stderr
-            assert "are for files, not for texts" in stderr
+            assert "need a table" in stderr
     args = ("predict", "-", "--input-format", "csv", "--delimiter", "", "--run", run.path)
-    assert "must be one ASCII character" in invoke(*args, text="text\n", status=1).stderr
+    assert "data.delimiter: must have at least 1" in invoke(*args, text="text\n", status=2).stderr
     stderr = invoke(
         "predict", "-", "--delimiter", ";", "--run", run.path, text="a", status=2
     ).stderr
-    assert stderr == (
-        "embedclf: --delimiter: lines have no columns; name the format: --input-format csv\n"
-    )
+    assert stderr == ("embedclf: lines have no columns; name a format, as in --input-format csv\n")
+
+
+def test_a_column_that_is_named_twice_is_refused(run: Run, invoke: Invoke) -> None:
+    twice = ("--text-column", "text", "--text-column", "text")
+    error = invoke("predict", "t.csv", *twice, "--run", run.path, status=2).stderr
+    assert "--text-column: column 'text' is named twice; name it once" in error
 
 
 @pytest.mark.parametrize(
@@ -133,10 +141,14 @@ def test_reading_options_are_refused_for_texts_and_lines(run: Run, invoke: Invok
     [
         (
             ["txt"],
-            "in.csv:1: no column 'text', which the run reads as text; did you mean 'txt'? columns: "
-            "'txt'; rename the text column of the table to 'text'\n",
+            "in.csv:1: no column 'text', which the run reads as text; did you mean 'txt'? "
+            "--text-column txt\n",
         ),
-        (["text", "prediction"], "in.csv:1: column 'prediction' already exists; rename it"),
+        (
+            ["text", "prediction"],
+            "in.csv:1: column 'prediction' already exists; name the new columns otherwise: "
+            "--prefix new_\n",
+        ),
         (["text", "a", "text"], "in.csv:1: two columns are named 'text'; rename one"),
     ],
 )
@@ -155,7 +167,7 @@ def test_a_json_record_with_an_added_column_is_refused(
     path = tmp_path / "in.jsonl"
     path.write_text('{"text": "a"}\n{"text": "b", "truncated": 1}\n', encoding="utf-8")
     stderr = invoke("predict", path, "--run", run.path, "-o", tmp_path / "o.jsonl", status=1).stderr
-    assert f"{path}:2: column 'truncated' already exists; rename it" in stderr
+    assert f"{path}:2: column 'truncated' already exists; name the new columns" in stderr
     assert not (tmp_path / "o.jsonl").exists()
 
 

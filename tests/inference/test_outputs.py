@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from embedclf.data.labeled import read_labels
-from embedclf.data.tables import open_table
 from embedclf.inference.outputs import write_all
+from embedclf.tables.tables import open_table
 from tests.conftest import Invoke, write_csv
 from tests.inference.conftest import ADDED, ROWS, read_csv
 
@@ -52,7 +52,7 @@ def test_every_table_format_is_written_and_read_back(
 ) -> None:
     done = invoke("predict", table, "--run", run.path, "-o", tmp_path / name)
     assert f"{name}: 5 rows written\n" in done.stderr
-    written = open_table(tmp_path / name, ["text"])
+    written = open_table(str(tmp_path / name), ["text"])
     assert written.columns == ("id", "text", "note", *ADDED)
     restored = written.read(["id", "text", "note"]).to_pylist()
     assert [tuple(row.values()) for row in restored] == ROWS
@@ -77,7 +77,7 @@ def test_any_row_comes_out_as_it_went_in(
         lines = out.read_text(encoding="utf-8").split("\n")[:-1]
         assert [(r["text"], r["x"]) for r in map(json.loads, lines)] == rows
     else:
-        restored = open_table(out, ["text"]).read(["text", "x"]).to_pylist()
+        restored = open_table(str(out), ["text"]).read(["text", "x"]).to_pylist()
         assert [(row["text"], row["x"]) for row in restored] == rows
 
 
@@ -187,7 +187,7 @@ def test_predicted_labels_can_be_read_as_labels(
     run = runs["multilabel"]
     invoke("predict", path, "--run", run.path, "-o", out)
     config = run.config().data.model_copy(update={"label": "prediction"})
-    targets, unknown = run.classifier().labels.encode(read_labels(out, config), config)
+    targets, unknown = run.classifier().labels.encode(read_labels(str(out), config), config)
     assert targets.tolist() == [[0, 1, 1], [1, 0, 0]]
     assert unknown == {}
 
@@ -239,8 +239,8 @@ def test_a_signal_to_stop_leaves_no_draft(run: Run, tmp_path: Path, number: str)
 @pytest.mark.parametrize(
     ("out", "fault"),
     [
-        ("out.txt", "unknown file extension"),
-        ("out.parquet.gz", "unknown file extension"),
+        ("out.txt", "cannot be written in this format; the name must"),
+        ("out.parquet.gz", "cannot be written in this format; the name must"),
         ("no/out.csv", "cannot be written: No such file or directory"),
     ],
 )

@@ -15,12 +15,13 @@ import pyarrow as pa
 import pytest
 
 from embedclf.data.labels import Labels
-from embedclf.data.tables import open_table
-from embedclf.inference.predict import PredictionRequest, Predictor, predict
+from embedclf.inference.predict import PredictionRequest, predict
+from embedclf.inference.predictor import Predictor
 from embedclf.model.classifier import Classifier
 from embedclf.model.weights import Weights
 from embedclf.system.arrow import Batch, text_column
 from embedclf.system.progress import listening
+from embedclf.tables.tables import open_table
 from embedclf.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -68,11 +69,11 @@ def test_top_k_cannot_exceed_the_number_of_labels(run: Run, invoke: Invoke) -> N
     ("args", "fault"),
     [
         ([], "pass a file, - for standard input, or -t TEXT;"),
-        (["-", "-t", "x"], "-t is a text to classify, not a column "),
+        (["-", "-t", "x"], "-t is a text to classify; a column is named with "),
         (["-t", "x", "--json", "-o", "x.csv"], "pass -o or --json, not both;"),
     ],
 )
-def test_exactly_one_input_and_one_output_are_accepted(
+def test_texts_or_tables_and_one_output_are_accepted(
     run: Run, invoke: Invoke, args: list[str], fault: str
 ) -> None:
     stderr = invoke("predict", *args, "--run", run.path, status=2).stderr
@@ -181,9 +182,10 @@ def test_texts_without_a_known_token_are_marked_in_files(
     done = invoke("predict", table, "--run", run.path, "-o", tmp_path / name)
     assert done.stderr.splitlines()[1:] == [
         f"{tmp_path / name}: 5 rows written",
+        f"{table}: 6 lines, 5 rows: quoted cells span lines, or lines are blank",
         "3 rows have no known token: their prediction is the model's default",
     ]
-    rows = open_table(tmp_path / name, ["no_known_token"]).read(["no_known_token"])
+    rows = open_table(str(tmp_path / name), ["no_known_token"]).read(["no_known_token"])
     marked = rows.column("no_known_token").to_pylist()
     assert marked == ["false", "true", "false", "true", "true"]
     stderr = invoke("predict", table, "--run", run.path, "-o", tmp_path / name, "-q").stderr
@@ -207,7 +209,7 @@ def test_progress_counts_the_rows_and_knows_the_fraction_of_the_table(
 ) -> None:
     activities: list[Activity | None] = []
     with listening(activities.append):
-        summary = predict(run, table, PredictionRequest(output=tmp_path / "o.csv"))
+        summary = predict(run, str(table), PredictionRequest(output=tmp_path / "o.csv"))
     (predicting,) = (each for each in activities if each is not None and each.unit == "rows")
     assert (predicting.name, predicting.done) == ("predicting", summary.row_count)
     assert predicting.fraction == 1.0

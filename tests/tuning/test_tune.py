@@ -50,7 +50,7 @@ def project(workplace: Path) -> Path:
 def search(folder: Path, *overrides: str, **options: Any) -> TuningResult:
     path = folder / "binary.yaml"
     budget = Budget(options.pop("trials", 3), options.pop("minutes", None))
-    source = ConfigSource(load_config(path, overrides), path, overrides)
+    source = ConfigSource(load_config(path, overrides), str(path), overrides)
     return tune(source, budget=budget, **options)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedclf.audit.check import audit_data
@@ -13,7 +12,7 @@ from embedclf.evaluation.run_thresholds import tabulate_thresholds
 from embedclf.evaluation.scored_rows import is_missing_or_unchanged
 from embedclf.runs import run as runs
 from embedclf.runs.history import read_epochs
-from embedclf.system.terminal import display_path
+from embedclf.tables.files import display_tables, tables_exist
 
 if TYPE_CHECKING:
     from embedclf.audit.check import Audit
@@ -78,12 +77,12 @@ def _audit(run: Run, config: Config) -> Audit | str:
     data = config.data
     tables = {"train": data.train, "validation": data.validation, "test": data.test}
     for split, table in tables.items():
-        if isinstance(table, Path):  # a fraction of the training rows has no table
+        if table is not None and not isinstance(table, float):  # a fraction has no table
             # Checked apart, because `is_missing_or_unchanged` accepts a missing table.
-            if not table.is_file():
-                return f"{display_path(table)} no longer exists"
+            if not tables_exist(table):
+                return f"{display_tables(table)} no longer exists"
             if not is_missing_or_unchanged(run, split, table):
-                return f"{display_path(table)} has changed since the run was trained"
+                return f"{display_tables(table)} has changed since the run was trained"
     try:
         return audit_data(config)
     except (ConfigError, DataError) as error:

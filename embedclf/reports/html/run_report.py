@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedclf.audit.findings import summarize_severities
@@ -33,7 +32,8 @@ from embedclf.reports.thresholds import (
 )
 from embedclf.reports.verdict import scored_rows_text, verdict_text
 from embedclf.system.progress import activity
-from embedclf.system.terminal import display_path, format_count, format_score
+from embedclf.system.terminal import format_count, format_score
+from embedclf.tables.files import display_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -232,7 +232,7 @@ def _details(data: ReportData) -> Values:
         "tables": [
             {
                 "split": split,
-                "path": display_path(Path(table["path"])),
+                "path": display_tables(table["path"]),
                 "rows": table["rows"],
                 "sha256": table["sha256"],
             }

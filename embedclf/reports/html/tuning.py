@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from embedclf.config.fields import Range
@@ -22,6 +23,7 @@ from embedclf.reports.tuning import (
 )
 from embedclf.system.progress import activity
 from embedclf.system.terminal import NO_VALUE, display_path, format_count, format_score
+from embedclf.tables.files import display_location
 from embedclf.tuning.space import changed_settings, format_value
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ def render_search(search: TuningResult) -> str:
     return render_template(
         "tuning.html.j2",
         kind="Tuning report",
-        title=search.source.path.name,
+        title=PurePath(display_location(search.source.location)).name,
         meta=f"metric: {search.metric}, on the validation rows",
         verdict=_verdict(search),
         caution=to_sentence(score_caution(search)),

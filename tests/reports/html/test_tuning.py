@@ -32,7 +32,7 @@ def search(
     finished = [trial for trial in trials if trial.score is not None]
     best = (min if lower_is_better else max)(finished, key=lambda trial: trial.score or 0.0)
     space: Space = {"model.embedding_dim": [4, 8]}
-    source = ConfigSource(run.config(), Path("reviews.yaml"))
+    source = ConfigSource(run.config(), "reviews.yaml")
     folder = Path("tunings/reviews")
     return TuningResult(
         folder, source, metric, lower_is_better, space, tuple(trials), best, importance=None

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedclf.data.csv_records import read_records
-from embedclf.data.delimited import DelimitedReader
 from embedclf.errors import DataError
 from embedclf.system.text_files import TextFile
+from embedclf.tables.csv_tables.dialects import Dialect
+from embedclf.tables.csv_tables.records import Record, read_records
+from embedclf.tables.csv_tables.row_streams import RowsStart
+from embedclf.tables.delimited import DelimitedReader
+from embedclf.tables.read_notes import ReadNotes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +49,9 @@ def test_any_file_is_read_as_by_strict_csv_or_refused(
     path: Path, content: str, block_bytes: int
 ) -> None:
     path.write_text(HEADER + content, encoding="utf-8", newline="")
-    reader = DelimitedReader(TextFile(path, "t.csv"), ",", ("x", "y"), block_bytes)
+    dialect, start = Dialect(",", ("x", "y")), RowsStart(2, len(HEADER))
+    file = TextFile(str(path), "t.csv")
+    reader = DelimitedReader(file, dialect, start, ReadNotes("t.csv"), block_bytes)
     expected = read_strictly(HEADER + content)
     if expected is None:
         with pytest.raises(DataError, match=r"t\.csv:\d+: "):
@@ -60,12 +65,12 @@ def test_readers_that_alternate_both_read_large_cells() -> None:
     limit = csv.field_size_limit()
     large = "a" * (limit + 1)
 
-    def read(rows: int) -> Iterator[tuple[int, list[str]]]:
-        return read_records(io.BytesIO(f"{large}\n".encode() * rows), ",", 1)
+    def read(rows: int) -> Iterator[Record]:
+        return read_records(io.BytesIO(f"{large}\n".encode() * rows), Dialect(",", ("x",)))
 
     shorter, longer = read(2), read(3)
-    assert [next(shorter), next(longer)] == [(1, [large])] * 2
+    assert [next(shorter), next(longer)] == [Record(1, [large], 2)] * 2
     assert csv.field_size_limit() == limit
-    assert [*shorter] == [(2, [large])]
-    assert [*longer] == [(2, [large]), (3, [large])]
+    assert [*shorter] == [Record(2, [large], 3)]
+    assert [*longer] == [Record(2, [large], 3), Record(3, [large], 4)]
     assert csv.field_size_limit() == limit

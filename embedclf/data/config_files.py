@@ -1,0 +1,61 @@
+"""The files that a config names: whether they exist, and whether its keys are for them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from embedclf.config.loading import named_tables
+from embedclf.config.messages import closest_match
+from embedclf.config.sections import BUILT_IN_INITIALIZATIONS
+from embedclf.errors import ConfigError, DataError
+from embedclf.system.terminal import display_path
+from embedclf.tables.content import recognize_format
+from embedclf.tables.files import display_tables, find_files, list_tables
+from embedclf.tables.read_options import ReadOptions, check_keys
+
+if TYPE_CHECKING:
+    from embedclf.config.schema import Config
+
+
+def check_files(config: Config) -> None:
+    """Check that all files exist, and that the keys of `data` are for their formats.
+
+    Raises:
+        ConfigError: Files are missing; the message lists all.
+        DataError: A key, such as `delimiter`, is for no format of the tables.
+    """
+    lines = []
+    for key, tables in named_tables(config).items():
+        for table in list_tables(tables):
+            try:
+                find_files(table)
+            except DataError as error:
+                lines.append(f"data.{key}: {error}")
+    vectors = config.model.initialization
+    if isinstance(vectors, Path) and not vectors.is_file():
+        lines.append(f"model.initialization: {_describe_missing_vectors(vectors)}")
+    if lines:
+        raise ConfigError("\n".join(lines))
+    _check_reading_keys(config)
+
+
+def _check_reading_keys(config: Config) -> None:
+    options = ReadOptions.from_config(config.data)
+    keys = [key for key, value in asdict(options).items() if value is not None]
+    formats = (
+        recognize_format(file, options)
+        for tables in named_tables(config).values()
+        for file in find_files(tables)
+    )
+    check_keys(keys, formats, display_tables(config.data.train))
+
+
+def _describe_missing_vectors(file: Path) -> str:
+    if file.is_dir():
+        return f"{display_path(file)}: is a folder; name a file of word vectors"
+    siblings = [path.name for path in file.parent.iterdir()] if file.parent.is_dir() else []
+    close = closest_match(file.name, [*siblings, *BUILT_IN_INITIALIZATIONS])
+    hint = f"did you mean {close}?" if close else "name a file of word vectors that exists"
+    return f"{display_path(file)}: no such file; {hint}"

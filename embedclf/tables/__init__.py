@@ -1,0 +1,1 @@
+"""Tables of any format: files -> rows of text."""

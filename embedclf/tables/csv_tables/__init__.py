@@ -1,0 +1,1 @@
+"""Delimited tables: how they are written, and where their records end."""

@@ -1,0 +1,1 @@
+"""JSON tables: files -> records, whatever their arrangement."""
