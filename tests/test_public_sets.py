@@ -166,7 +166,7 @@ def test_equal_texts_of_a_large_table_go_to_the_same_split() -> None:
     train = datasets() / "nsmc_korean_binary" / "train.csv"
     if not train.is_file():
         pytest.skip("nsmc_korean_binary is not in EMBEDCLF_DATASETS")
-    config = Config.model_validate({"data": {"train": train}, "text": {"unit": "character"}})
+    config = Config.model_validate({"data": {"train": str(train)}, "text": {"unit": "character"}})
     dataset = prepare_dataset(config)
     splits = (dataset.train, dataset.validation)
     with train.open(encoding="utf-8", newline="") as file:

@@ -140,7 +140,7 @@ def _find_problems(
 ) -> Iterator[Finding]:
     for split in splits:
         if split.name == "train" or split.has_own_table:
-            yield from find_reading_problems(split)
+            yield from find_reading_problems(split, dataset.config)
     for split in splits:
         yield from _find_missing_labels(split, dataset.config, skipped=skipped)
     with activity("checking encodings"):

@@ -63,20 +63,28 @@ def find_unreadable_rows(config: Config) -> Iterator[Finding]:
                 continue
 
 
-def find_reading_problems(split: AuditedSplit) -> Iterator[Finding]:
-    """Find what reading the table of a split had to ignore or to assume."""
+def find_reading_problems(split: AuditedSplit, config: Config) -> Iterator[Finding]:
+    """Find what reading the table of a split had to ignore or to assume.
+
+    Args:
+        split: A split with its own table.
+        config: Knows the reason of an encoding that was assumed when the config was resolved.
+    """
     parts = split.split.rows.table.parts
     yield from _find_skipped_rows(split, parts)
     yield from _find_swallowed_rows(split, parts)
-    yield from _find_footers(parts)
-    assumed = [part.reader.notes for part in parts if part.reader.notes.assumed_encoding]
-    if assumed:
-        encoding = assumed[0].assumed_encoding
+    if not isinstance(config.data.skip_lines, tuple):  # otherwise they are ignored as requested
+        yield from _find_footers(parts)
+    encodings = {part.file.name: part.reader.notes.assumed_encoding for part in parts}
+    if "data.encoding" in config.reasons:
+        encodings = dict.fromkeys(encodings, config.data.encoding)
+    if assumed := [name for name, encoding in encodings.items() if encoding]:
+        encoding = encodings[assumed[0]]
         settings = {"data.encoding": encoding}
         yield Finding(
             "encoding-assumed",
             "note",
-            f"{join_shortened([note.name for note in assumed])}: not UTF-8, read as {encoding}",
+            f"{join_shortened(assumed)}: not UTF-8, read as {encoding}",
             len(assumed),
             len(parts),
             "no other encoding makes sense of these bytes",

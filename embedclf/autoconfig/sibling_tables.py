@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from embedclf.data.labeled import read_labels
 from embedclf.errors import DataError
 from embedclf.system.terminal import format_count
 from embedclf.tables.files import display_tables, list_tables
+from embedclf.tables.parts import MissingColumnError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -75,7 +77,7 @@ def find_sibling_tables(
             rows = _read_usable(table, config.data, labels, strict=split == "validation")
         except DataError as error:
             if split not in requested:
-                notes.append(f"ignored {error}")
+                notes.append(f"ignored {_describe_fault(error, config.data)}")
             elif strict:  # otherwise `check` and training report what is wrong with it
                 raise
         else:
@@ -91,6 +93,15 @@ def find_sibling_tables(
         frozenset(requested.values()),
         tuple(detected),
     )
+
+
+def _describe_fault(error: DataError, config: DataConfig) -> str:
+    """Describe why a table is ignored; without labels, it may be there to be predicted."""
+    if isinstance(error, MissingColumnError) and error.column in config.label_columns:
+        table = error.name
+        command = f"embedclf predict {shlex.quote(table)}"
+        return f"{table}: it has no column {error.column!r}; to predict it: `{command}`"
+    return str(error)
 
 
 def _find_splits(

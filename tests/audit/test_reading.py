@@ -106,10 +106,21 @@ def test_the_assumed_encoding_is_reported(directory: Path, invoke: Invoke) -> No
     umlauts = str.maketrans({"a": "ä", "o": "ö", "u": "ü"})
     rows = [(text.translate(umlauts), label) for text, label in ROWS]
     (directory / "t.csv").write_bytes(csv_text(rows).encode("cp1252"))
-    found = by_kind(check(directory, invoke, "t.csv"))
-    assert found["encoding-assumed"]["settings"] == {"data.encoding": "cp1252"}
+    table = json.loads(invoke("check", directory / "t.csv", "--json").stdout)["findings"]
+    for findings in (check(directory, invoke, "t.csv"), table):
+        finding = by_kind(findings)["encoding-assumed"]
+        assert finding["settings"] == {"data.encoding": "cp1252"}
     named = check(directory, invoke, "t.csv", "-s", "data.encoding=cp1252")
     assert "encoding-assumed" not in by_kind(named)
+
+
+def test_lines_below_the_rows_are_reported_unless_they_were_named(
+    directory: Path, invoke: Invoke
+) -> None:
+    (directory / "t.csv").write_text(f"{csv_text(ROWS)}\n(98 rows affected)\n")
+    assert by_kind(check(directory, invoke, "t.csv"))["lines-ignored"]["count"] == 2
+    named = check(directory, invoke, "t.csv", "-s", "data.skip_lines=[0, 2]")
+    assert "lines-ignored" not in by_kind(named)
 
 
 @pytest.mark.parametrize(

@@ -220,10 +220,13 @@ def test_what_reading_detects_is_written_to_the_config(
     }
     assert written == expected
     assert all(f"{key} " in summary for key in expected)
-    # Read with these settings, the table is the same.
-    audits = [invoke("check", source, "--json").stdout for source in (path, config)]
-    assert audits[0] == audits[1]
-    assert json.loads(audits[0])["labels"] == ["neg", "pos"]
+    # Read with these settings, the table is the same; nothing is assumed any more.
+    table, again = (json.loads(invoke("check", each, "--json").stdout) for each in (path, config))
+    assumed = [each for each in table["findings"] if each["kind"] == "encoding-assumed"]
+    assert len(assumed) == ("encoding" in expected)
+    table["findings"] = [each for each in table["findings"] if each not in assumed]
+    assert table == again
+    assert table["labels"] == ["neg", "pos"]
 
 
 def test_what_differs_between_the_tables_is_not_written(workplace: Path, invoke: Invoke) -> None:

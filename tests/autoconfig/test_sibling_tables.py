@@ -63,7 +63,11 @@ def test_tables_of_another_name_are_not_used(workplace: Path, invoke: Invoke) ->
             "test.csv: 1 row with labels that no training row has, such as '-1'",
         ),
         (["text", "label"], "", "test.csv: no row has a valid label"),
-        (["text", "mark"], "pos", "test.csv:1: no column 'label'"),
+        (
+            ["text", "mark"],
+            "pos",
+            "test.csv: it has no column 'label'; to predict it: `embedclf predict test.csv`",
+        ),
     ],
 )
 def test_a_table_without_usable_labels_is_ignored_with_a_note(

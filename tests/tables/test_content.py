@@ -88,7 +88,7 @@ def test_a_byte_order_mark_does_not_hide_a_table(tmp_path: Path, encoding: str) 
         ("[\n  " + JSON_LINES.replace("\n", ",\n")[:-2] + "]", "json"),
         ('{\n  "text": "a",\n  "label": "b"\n}\n', "json"),
         ("__label__pos a good film\n__label__neg a dull film\n", "fasttext"),
-        (gzip.compress(JSON_LINES.encode()), "json"),
+        (gzip.compress(JSON_LINES.encode(), mtime=0), "json"),
     ],
 )
 def test_content_that_is_certain_wins_over_the_extension(
@@ -172,14 +172,17 @@ FOREIGN: dict[str, tuple[str | bytes, str]] = {
     "t.rtf": (r"{\rtf1 a}", "a rich text document"),
     "t.png": (b"\x89PNG\r\n\x1a\n", "an image (PNG)"),
     "t.tar": (tarred(), "a tar archive"),
-    "t.csv.gz": (gzip.compress(tarred()), "a tar archive"),
+    "t.csv.gz": (gzip.compress(tarred(), mtime=0), "a tar archive"),
     "t.bin": (b"MZ\x90\0\x03\0", "a binary file of an unknown format"),
     "t.docx": (zipped("[Content_Types].xml", "word/document.xml"), "a Word document"),
     "t.odt": (zipped("mimetype", "content.xml"), "an OpenDocument text"),
     "two.zip": (zipped("train.csv", "test.csv"), "2 files (train.csv, test.csv)"),
     "stream.arrow": (b"\xff\xff\xff\xff\x10\0\0\0", "an Arrow stream"),
-    "inside.gz": (gzip.compress(b"PAR1abc"), "inside a compressed file; unpack it: gunzip"),
-    "book.gz": (gzip.compress(zipped("a")), "inside a compressed file; unpack it: gunzip"),
+    "inside.gz": (
+        gzip.compress(b"PAR1abc", mtime=0),
+        "inside a compressed file; unpack it: gunzip",
+    ),
+    "book.gz": (gzip.compress(zipped("a"), mtime=0), "inside a compressed file; unpack it: gunzip"),
     "short.gz": (gzip.compress(b"text,label\n" * 99)[:30], "damaged or incomplete gzip file"),
 }
 
