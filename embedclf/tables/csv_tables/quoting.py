@@ -9,6 +9,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from embedclf.tables.csv_tables.record_blocks import quotes_are_regular
 from embedclf.tables.csv_tables.records import read_records
 from embedclf.tables.csv_tables.row_streams import hide_returns, position_of_line
@@ -47,8 +49,11 @@ def detect_quoting(head: str, dialect: Dialect, options: ReadOptions) -> Dialect
     if may_have_quotes and _is_after_blanks(head, dialect):
         return replace(dialect, has_blanks=True)
     has_regular_quotes = not may_have_quotes or quotes_are_regular(head.encode(), dialect)
-    may_be_plain = not may_have_returns and not _has_escapes(head, f"\r\n{dialect.delimiter}")
-    if (has_regular_quotes and may_be_plain) or _is_even(head, dialect):
+    may_be_plain = has_regular_quotes and not may_have_returns
+    has_escapes = _has_escapes(head, f"\r\n{dialect.delimiter}")
+    if may_be_plain and (not has_escapes or _is_rectangular(head, dialect)):
+        return dialect
+    if _is_even(head, dialect):
         return dialect
     for candidate in _candidates(head, dialect, options, may_have_returns=may_have_returns):
         if _is_even(head, candidate):
@@ -77,6 +82,30 @@ def _candidates(
 def _has_escapes(head: str, characters: str) -> bool:
     """Whether a backslash precedes one of some characters."""
     return re.search(rf"\\[{re.escape(characters)}]", head) is not None
+
+
+def _is_rectangular(head: str, dialect: Dialect) -> bool:
+    """Whether all records have as many cells as the header, if quotes are regular.
+
+    It takes a tenth of the time of `_is_even`, which also allows for lines below the rows.
+    """
+    from pyarrow import csv
+
+    if not dialect.is_plain or not dialect.has_quotes:
+        return False
+    text = head[position_of_line(head, dialect.skipped_above + 1, dialect) :]
+    content = text.encode().lstrip(b"\r\n")
+    read = csv.ReadOptions(
+        block_size=len(content) + 1, use_threads=False, autogenerate_column_names=True
+    )
+    parse = csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True)
+    # One column is enough: rows of another width are refused whatever is returned.
+    convert = csv.ConvertOptions(include_columns=["f0"], column_types={"f0": pa.string()})
+    try:
+        csv.read_csv(pa.BufferReader(content), read, parse, convert)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _is_even(head: str, dialect: Dialect) -> bool:
