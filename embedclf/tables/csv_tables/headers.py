@@ -78,15 +78,16 @@ def has_header(
     Args:
         first: Cells of the first row.
         rows: Cells of some rows below it.
-        required: Columns to find; a row that has all of them is a header.
+        required: Columns to find; unless the options say otherwise, a row that has all of them is a
+            header.
         options: How to read the table.
     """
-    if options.header is True or (required and set(required) <= set(first)):
-        return True
-    if options.columns is not None:
+    if options.columns is not None and options.header is not True:
         return are_alike(first, options.columns)
-    if options.header is False:
-        return False
+    if options.header is not None:
+        return options.header
+    if required and set(required) <= set(first):
+        return True
     comparable = [row for row in rows if len(row) == len(first)]
     # Only a table without a header gave these names to the columns of a model.
     if any(_NUMBERED_COLUMN.fullmatch(name) for name in required):
