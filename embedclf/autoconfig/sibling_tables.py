@@ -96,7 +96,7 @@ def find_sibling_tables(
 
 
 def _describe_fault(error: DataError, config: DataConfig) -> str:
-    """Describe why a table is ignored; without labels, it may be there to be predicted."""
+    """Describe why a table is ignored; one without labels is probably to be predicted."""
     if isinstance(error, MissingColumnError) and error.column in config.label_columns:
         table = error.name
         command = f"embedclf predict {shlex.quote(table)}"
