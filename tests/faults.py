@@ -26,8 +26,8 @@ LABELS = {
 
 SETTINGS = """
 text:
-  {unit: word, vocabulary_size: 10000, sequence_length: 20, min_count: 1, ngrams: 1,
-   ngram_vocabulary_size: 200000}
+  {unit: word, token_pattern: words, html: false, vocabulary_size: 10000, sequence_length: 20,
+   min_count: 1, ngrams: 1, ngram_vocabulary_size: 200000}
 model: {embedding_dim: 8, initialization: random, pooling: flatten, dropout: 0.0}
 training:
   {epochs: 10, batch_size: 32, learning_rate: 0.001, schedule: constant, refit: false,
@@ -147,6 +147,16 @@ def conflicts(tables: Tables) -> Planted:
     places = [("train", row) for row in (10, 40, 70)]
     twins = [("train", row + 1) for row in (10, 40, 70)]
     return Planted("label-conflict", 6, places, twins, "warning")
+
+
+def dropped_symbols(tables: Tables) -> Planted:
+    rows = tables.splits["train"]
+    for row in (10, 40, 70):
+        rows[row + 1][1] = rows[row][1] + " ?!"
+        rows[row][1] += " :)"
+        assert rows[row][2] != rows[row + 1][2]
+    places = [("train", row) for row in (10, 40, 70)]
+    return Planted("text-dropped", 6, places, [("train", row + 1) for row in (10, 40, 70)])
 
 
 def duplicates(tables: Tables) -> Planted:
@@ -291,6 +301,7 @@ PLANTS: dict[str, Callable[[Tables], Planted]] = {
     "a test that is mostly training": mostly_equal_texts,
     "nearly equal texts": nearly_equal_texts,
     "one text, two labels": conflicts,
+    "labels of symbols that are no tokens": dropped_symbols,
     "duplicates": duplicates,
     "blank texts": _texts("text-blank", ["", "  ", "?!", "\u3000"]),
     "many blank texts": _texts("text-blank", [""] * 6, "warning"),

@@ -10,13 +10,14 @@ import numpy as np
 import pyarrow.compute as pc
 
 from embedclf.audit.findings import MAX_EXAMPLES, MIN_SHINGLES, MIN_SUPPORT_FRACTION, Example
+from embedclf.audit.leakage.ratings_headers import TextPatterns, find_patterns
 from embedclf.audit.minhash import Signatures, build_shingle_sets, compute_signatures
 from embedclf.audit.mojibake import Characters, examine_characters
-from embedclf.audit.ratings_headers import TextPatterns, find_patterns
 from embedclf.data.labeled import read_labeled
-from embedclf.data.splits import tokenize_column
 from embedclf.system.arrow import text_column, to_numpy
+from embedclf.system.fields import split_fields
 from embedclf.text.fingerprints import fingerprint_strings, fingerprint_texts
+from embedclf.text.token_rules import TokenRules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,10 +71,9 @@ class AuditedSplit:
         if targets.ndim == 2:
             keys = np.zeros(len(self), np.uint64)
             hashes = fingerprint_strings(text_column(self.label_names))
-            # Label by label: all targets as 64-bit integers could take too much memory.
-            for label_hash, has_label in zip(hashes, targets.T, strict=True):
-                # A sum (modulo 2**64) does not depend on the order of the labels.
-                keys += has_label.astype(np.uint64) * label_hash
+            rows = np.repeat(np.arange(len(self)), np.diff(targets.indptr))
+            # A sum (modulo 2**64) does not depend on the order of the labels.
+            np.add.at(keys, rows, hashes[targets.indices])
             return keys
         column = self.split.rows.labels[0]
         # By name, because tables number their categories differently.
@@ -82,7 +82,8 @@ class AuditedSplit:
     def has_label(self, label: str) -> Mask:
         """(n,) True for the rows with a label, whether or not it occurs in training."""
         if self.split.targets.ndim == 2:
-            has_label: Mask = self.split.targets[:, self.label_names.index(label)] == 1
+            label_id = self.label_names.index(label)
+            has_label: Mask = self.split.targets[:, [label_id]].toarray()[:, 0] == 1
             return has_label
         # Not by target: all labels that do not occur in training share -1.
         column = self.split.rows.labels[0]
@@ -119,7 +120,8 @@ class AuditedSplit:
         """The label of a row, or its labels joined by commas."""
         targets = self.split.targets
         if targets.ndim == 2:
-            return ", ".join(self.label_names[label] for label in np.flatnonzero(targets[index]))
+            ids = targets.indices[targets.indptr[index] : targets.indptr[index + 1]]
+            return ", ".join(self.label_names[label] for label in sorted(ids.tolist()))
         column = self.split.rows.labels[0]
         return str(column.categories[int(column.codes[index])])
 
@@ -130,6 +132,47 @@ def format_split_counts(splits: Sequence[AuditedSplit], counts: Sequence[int]) -
     return ", ".join(f"{split.name} {count:,}" for split, count in pairs if count)
 
 
+# Rows of several splits are numbered across them: those of the second follow those of the first.
+
+
+def join_fingerprints(splits: Sequence[AuditedSplit]) -> Fingerprints:
+    """(n,) the fingerprints of the texts of all splits."""
+    return np.concatenate([split.texts.fingerprints for split in splits])
+
+
+def example_at(splits: Sequence[AuditedSplit], index: int, twin: Example | None = None) -> Example:
+    """Make an example of the row at an index that is numbered across the splits."""
+    for split in splits:
+        if index < len(split):
+            return split.example(index, twin)
+        index -= len(split)
+    raise IndexError(index)
+
+
+def reread_rows(
+    splits: Sequence[AuditedSplit],
+    rows: Rows,
+    config: Config,
+    process: Callable[[pa.Array], Result],
+) -> list[Result]:
+    """Read some rows of all splits again.
+
+    Args:
+        splits: The rows are numbered across them.
+        rows: In ascending order.
+        config: How to read the tables.
+        process: Applied to each batch of texts.
+    """
+    results: list[Result] = []
+    start = 0
+    for split in splits:
+        own = rows[(rows >= start) & (rows < start + len(split))] - start
+        if len(own):
+            results += split.reread(split.texts.positions[own], config, process)
+        start += len(split)
+    return results
+
+
 @dataclass(frozen=True)
 class TextProperties:
     """The properties of texts that an audit needs."""
@@ -138,7 +181,7 @@ class TextProperties:
     """(n,) of the rows in the table."""
     fingerprints: Fingerprints
     lengths: Counts
-    """(n,) tokens."""
+    """(n,) tokens, without those of fields."""
     null_like: Mask
     """(n,) True for texts such as `NaN`."""
     characters: Characters
@@ -164,12 +207,14 @@ def read_text_properties(tables: Tables, config: Config) -> TextProperties:
     batches: list[TextProperties] = []
 
     def process(texts: pa.Array) -> TextProperties:
-        tokens = tokenize_column(config, texts)
+        tokens = TokenRules.from_config(config).tokenize(texts)
+        fields = config.data.fields
+        texts = split_fields(texts, fields)[1] if fields else texts
         shingle_sets = build_shingle_sets(tokens, config.text.unit)
         return TextProperties(
             np.zeros(0, np.int64),  # known only after all labels have been checked
             fingerprint_texts(tokens),
-            tokens.lengths,
+            tokens.lengths - len(fields),
             _are_null_like(texts),
             examine_characters(texts),
             compute_signatures(shingle_sets, min_shingles=MIN_SHINGLES),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedclf.audit.audited_split import AuditedSplit, read_text_properties
+from embedclf.audit.conflicts import find_conflicts
 from embedclf.audit.duplicates import find_duplicates
 from embedclf.audit.findings import (
     MAX_EXAMPLES,
@@ -19,11 +20,13 @@ from embedclf.audit.findings import (
     sort_findings,
     summarize_severities,
 )
-from embedclf.audit.label_leakage import find_label_leakage
 from embedclf.audit.labels import find_label_problems
+from embedclf.audit.leakage.group_leakage import find_group_leakage
+from embedclf.audit.leakage.label_leakage import find_label_leakage
 from embedclf.audit.reading import find_reading_problems, find_unreadable_rows
-from embedclf.audit.split_sizes import find_small_splits
+from embedclf.audit.split_sizes import find_heavy_rows, find_small_splits
 from embedclf.audit.texts import find_mojibake, find_text_problems, find_vector_problems
+from embedclf.config.token_patterns import WORDS_AND_SYMBOLS
 from embedclf.data.dataset import VECTORS, Dataset, check_validation_labels, prepare_dataset
 from embedclf.errors import DataError
 from embedclf.system.progress import activity
@@ -76,7 +79,12 @@ def audit_data(config: Config) -> Audit:
     except DataError as data_error:
         if unreadable := tuple(find_unreadable_rows(config)):
             return Audit(None, unreadable, data_error)
-        dataset, error = _prepare_valid_rows(config, data_error), data_error
+        try:
+            dataset, error = _prepare_valid_rows(config, data_error), data_error
+        except DataError:
+            if dropped := _find_dropped_characters(config):
+                return Audit(None, dropped, data_error)
+            raise
     splits, vectors = _audit_splits(dataset), measure_coverage(dataset)
     # From `config`: `dataset.config` may have `skip_invalid` turned on just for this audit.
     findings = [*_find_problems(splits, dataset, skipped=config.data.skip_invalid)]
@@ -109,6 +117,21 @@ def _prepare_valid_rows(config: Config, error: DataError) -> Dataset:
         return prepare_dataset(config.model_copy(update={"data": skipping}), strict=False)
     except DataError:
         raise error from None
+
+
+def _find_dropped_characters(config: Config) -> tuple[Finding, ...]:
+    """Return whether characters that are not tokens are why no rows can be held out, as findings.
+
+    The splits are those of a config that keeps such characters; their texts are compared as ours.
+    """
+    text = config.text.model_copy(update={"token_pattern": WORDS_AND_SYMBOLS})
+    try:
+        dataset = _prepare_valid_rows(config.model_copy(update={"text": text}), DataError())
+    except DataError:
+        return ()
+    splits = _audit_splits(replace(dataset, config=config))
+    findings = [each for each in find_conflicts(splits, config) if each.kind == "text-dropped"]
+    return _locate_examples(findings, splits, config)
 
 
 def _validation_error(dataset: Dataset) -> DataError | None:
@@ -147,12 +170,15 @@ def _find_problems(
         # First, because garbled texts explain other findings.
         yield from find_mojibake(splits, dataset)
     yield from find_small_splits(splits)
+    yield from find_heavy_rows(splits)
     with activity("checking labels"):
         yield from find_label_problems(splits, dataset)
     with activity("looking for duplicates"):
+        yield from find_conflicts(splits, dataset.config)
         yield from find_duplicates(splits, dataset.config)
     with activity("looking for label leakage"):
         yield from find_label_leakage(splits[0], dataset)
+        yield from find_group_leakage(splits, dataset.config.data)
     with activity("checking texts"):
         yield from find_text_problems(splits, dataset)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from embedclf.data.label_sets import label_sets
+from embedclf.model.probabilities import row_blocks
 from embedclf.system.arrays import Floats
 
 if TYPE_CHECKING:
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 LabelProbabilities = Floats
 """(n, labels) probability of each label, from networks that were not trained on the row; a binary
 task also has a column per label."""
+
+
+ConfidentJoint = Any
+"""A SciPy CSR array (own labels, actual labels) of estimated rows."""
 
 
 @dataclass(frozen=True)
@@ -53,29 +59,35 @@ def rank_suspects(labels: Targets, probabilities: LabelProbabilities) -> RankedS
         probabilities: (n, labels).
     """
     rows = np.arange(len(labels))
-    own = probabilities[rows, labels]
-    others = probabilities.copy()
-    others[rows, labels] = -1.0  # so argmax never selects a row's own label
-    predicted = others.argmax(axis=1)
-    return _rank(labels, predicted, own, others[rows, predicted])
+    predicted = np.zeros(len(labels), np.int64)
+    for block in row_blocks(probabilities.shape):
+        others = probabilities[block].copy()
+        others[rows[: len(others)], labels[block]] = -1.0  # argmax never selects a row's own label
+        predicted[block] = others.argmax(axis=1)
+    return _rank(labels, predicted, probabilities[rows, labels], probabilities[rows, predicted])
 
 
 def rank_multilabel_suspects(targets: Targets, probabilities: LabelProbabilities) -> RankedSuspects:
     """Rank rows that can have several labels, by the label that is most probably wrong.
 
     Args:
-        targets: (n, labels) of 0 and 1.
+        targets: Sparse (n, labels).
         probabilities: (n, labels).
     """
-    rows = np.arange(len(targets))
-    own = np.where(targets == 1, probabilities, 1 - probabilities)  # (n, labels)
-    column = own.argmin(axis=1)
-    label, lowest = targets[rows, column], own[rows, column]
+    size = targets.shape[0]
+    column, label = np.zeros(size, np.int64), np.zeros(size, np.int64)
+    lowest = np.zeros(size, np.float32)
+    for block in row_blocks(probabilities.shape):
+        flags, present = targets[block].toarray(), probabilities[block]
+        own = np.where(flags == 1, present, 1 - present)  # (block, labels)
+        column[block] = own.argmin(axis=1)
+        places = np.arange(len(own)), column[block]
+        label[block], lowest[block] = flags[places], own[places]
     suspects = _rank(label, 1 - label, lowest, 1 - lowest)
     return replace(suspects, column=column[suspects.rows])
 
 
-def compute_confident_joint(labels: Targets, probabilities: LabelProbabilities) -> Doubles:
+def compute_confident_joint(labels: Targets, probabilities: LabelProbabilities) -> ConfidentJoint:
     """Estimate how many rows with each label actually belong to each label.
 
     A row counts for a label if its probability reaches the mean probability of that label over the
@@ -88,8 +100,10 @@ def compute_confident_joint(labels: Targets, probabilities: LabelProbabilities) 
         probabilities: (n, labels).
 
     Returns:
-        (own labels, actual labels) estimated rows, n in total.
+        Sparse (own labels, actual labels): estimated rows, n in total.
     """
+    from scipy.sparse import csr_array
+
     size = probabilities.shape[1]
     rows = np.bincount(labels, minlength=size)
     own = probabilities[np.arange(len(labels)), labels].astype(np.float64)
@@ -97,14 +111,17 @@ def compute_confident_joint(labels: Targets, probabilities: LabelProbabilities) 
     # A label without rows keeps its infinite threshold.
     np.divide(np.bincount(labels, own, size), rows, out=thresholds, where=rows > 0)
     # Rounded, because the last digits of the float64 means depend on the order of rows.
-    reached = probabilities >= thresholds.astype(probabilities.dtype)
-    confident = np.where(reached, probabilities, -1.0)
-    actual = confident.argmax(axis=1)
-    counted = confident.max(axis=1) >= 0  # -1: the row reaches no threshold
-    pairs = labels[counted].astype(np.int64) * size + actual[counted]
-    counts = np.bincount(pairs, minlength=size * size).reshape(size, size)
-    joint: Doubles = counts * (rows / np.maximum(counts.sum(axis=1), 1))[:, None]
-    return joint
+    rounded = thresholds.astype(probabilities.dtype)
+    actual = np.full(len(labels), -1)  # -1: the row reaches no threshold
+    for block in row_blocks(probabilities.shape):
+        reached = probabilities[block] >= rounded
+        best = np.where(reached, probabilities[block], -1.0).argmax(axis=1)
+        actual[block] = np.where(reached.any(axis=1), best, -1)
+    counted = actual >= 0
+    ones = np.ones(np.count_nonzero(counted))
+    counts = csr_array((ones, (labels[counted], actual[counted])), shape=(size, size))
+    scale = rows / np.maximum(counts.sum(axis=1), 1)
+    return counts.multiply(scale[:, None]).tocsr()
 
 
 def adjust_for_duplicates(
@@ -119,7 +136,7 @@ def adjust_for_duplicates(
 
     Args:
         probabilities: (n, labels).
-        targets: (n,) label ids, or (n, labels) of 0 and 1.
+        targets: (n,) label ids, or sparse (n, labels).
         text_keys: (n,) equal for equal texts.
 
     Returns:
@@ -129,16 +146,20 @@ def adjust_for_duplicates(
     repeated = np.flatnonzero(counts[texts] > 1)
     # Renumbered: `group_counts` needs no rows for texts that occur once.
     _, groups = np.unique(texts[repeated], return_inverse=True)
+    if not len(repeated):
+        return probabilities
+    shape = (len(repeated), probabilities.shape[1])
     flags = targets[repeated]
     if flags.ndim == 1:
-        flags = np.eye(probabilities.shape[1], dtype=np.int32)[flags]  # (repeated, labels)
-    group_counts = np.zeros((groups.max(initial=-1) + 1, probabilities.shape[1]), np.int32)
-    # Not `+=`, which would add only one row per group.
-    np.add.at(group_counts, groups, flags)
-    adjusted = probabilities.copy()
-    sizes = counts[texts[repeated], None]
+        flags = label_sets(np.arange(len(flags)), flags, shape)
+    members = label_sets(groups, np.arange(len(groups)), (groups.max() + 1, len(groups)))
     # Without the row's own label, which is the one in question.
-    adjusted[repeated] = (probabilities[repeated] + group_counts[groups] - flags) / sizes
+    of_others = (members @ flags)[groups] - flags
+    adjusted = probabilities.copy()
+    for block in row_blocks(shape):
+        rows = repeated[block]
+        sums = probabilities[rows] + of_others[block].toarray()
+        adjusted[rows] = sums / counts[texts[rows], None]
     return adjusted
 
 

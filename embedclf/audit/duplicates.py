@@ -1,4 +1,4 @@
-"""Duplicates, label conflicts, and leaks between splits."""
+"""Duplicates, and leaks between splits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from embedclf.audit.audited_split import format_split_counts
+from embedclf.audit.audited_split import (
+    example_at,
+    format_split_counts,
+    join_fingerprints,
+    reread_rows,
+)
 from embedclf.audit.findings import (
     LEAK_ERROR_FRACTION,
     MAX_EXAMPLES,
@@ -24,8 +29,8 @@ from embedclf.audit.minhash import (
     find_candidates,
     jaccard_similarity,
 )
-from embedclf.data.splits import tokenize_column
 from embedclf.system.terminal import format_percent
+from embedclf.text.token_rules import TokenRules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +54,6 @@ def find_duplicates(splits: Sequence[AuditedSplit], config: Config) -> Iterator[
         config: Of all splits.
     """
     yield from _find_repeated_rows(splits)
-    yield from _find_label_conflicts(splits)
     for number, split in enumerate(splits[1:], 1):
         earlier = splits[:number]
         twins = _match_equal_texts(earlier, split)
@@ -96,31 +100,6 @@ def _match_earlier_rows(split: AuditedSplit) -> Rows:
     return np.where(unmatched, -1, first)
 
 
-def _find_label_conflicts(splits: Sequence[AuditedSplit]) -> Iterator[Finding]:
-    """Find rows whose text has a different label elsewhere, in any split."""
-    label_keys = np.concatenate([split.label_keys for split in splits])
-    lengths = np.concatenate([split.texts.lengths for split in splits])
-    first = _first_occurrences(_fingerprints(splits))
-    # Comparing with the first row is enough: a second label differs from the first.
-    conflicting = np.flatnonzero((label_keys != label_keys[first]) & (lengths > 0))
-    if not len(conflicting):
-        return
-    texts, indices = np.unique(first[conflicting], return_index=True)
-    count = int(np.isin(first, texts).sum())  # all rows of these texts, the first ones included
-    pairs = zip(texts[:MAX_EXAMPLES], conflicting[indices[:MAX_EXAMPLES]], strict=True)
-    yield Finding(
-        "label-conflict",
-        severity_by_rate(count, len(label_keys)),
-        f"{format_rate(count, len(label_keys))} rows share their text with a row that has a "
-        "different label",
-        count,
-        len(label_keys),
-        "a classifier can get only one of these labels right",
-        "choose one label for each text, or allow several per row with data.label_separator",
-        tuple(_example_at(splits, int(row), _example_at(splits, int(twin))) for row, twin in pairs),
-    )
-
-
 def _first_occurrences(keys: Fingerprints) -> Rows:
     """(n,) the row where the key of each row first occurs."""
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
@@ -130,7 +109,7 @@ def _first_occurrences(keys: Fingerprints) -> Rows:
 
 def _match_equal_texts(earlier: Sequence[AuditedSplit], split: AuditedSplit) -> Rows:
     """(n,) the first row with the same text, numbered across the earlier splits; -1 if none."""
-    distinct, first = np.unique(_fingerprints(earlier), return_index=True)
+    distinct, first = np.unique(join_fingerprints(earlier), return_index=True)
     texts = split.texts.fingerprints
     # `searchsorted` returns len(distinct) for a text above all others.
     indices = np.minimum(np.searchsorted(distinct, texts), len(distinct) - 1)
@@ -147,7 +126,7 @@ def _match_similar_texts(
         have more candidates than they were compared with.
     """
     signatures = Signatures.concatenate([other.texts.signatures for other in earlier])
-    _, first = np.unique(_fingerprints(earlier), return_index=True)
+    _, first = np.unique(join_fingerprints(earlier), return_index=True)
     # One row per distinct text, in ascending order to read them again in one pass.
     right = np.sort(first[signatures.is_large[first]])
     left = rows[split.texts.signatures.is_large[rows]]
@@ -171,16 +150,11 @@ def _reread_shingle_sets(splits: Sequence[AuditedSplit], rows: Rows, config: Con
     """Read texts again for their shingles; rows are ascending, numbered across the splits."""
 
     def process(texts: pa.Array) -> ShingleSets:
-        return build_shingle_sets(tokenize_column(config, texts), config.text.unit)
+        return build_shingle_sets(TokenRules.from_config(config).tokenize(texts), config.text.unit)
 
     # Starts with an empty set, because `np.concatenate` refuses an empty list.
-    batches, start = [ShingleSets(np.zeros(0, np.uint64), np.zeros(0, np.int64))], 0
-    for split in splits:
-        own = rows[(rows >= start) & (rows < start + len(split))] - start
-        if len(own):
-            batches += split.reread(split.texts.positions[own], config, process)
-        start += len(split)
-    return ShingleSets.concatenate(batches)
+    empty = ShingleSets(np.zeros(0, np.uint64), np.zeros(0, np.int64))
+    return ShingleSets.concatenate([empty, *reread_rows(splits, rows, config, process)])
 
 
 def _leak_finding(
@@ -211,7 +185,7 @@ def _leak_finding(
         "scores on these rows are inflated: the model saw them in training",
         _leak_fix(earlier, split),
         tuple(
-            split.example(row, _example_at(earlier, int(twins[row])))
+            split.example(row, example_at(earlier, int(twins[row])))
             for row in leaked[:MAX_EXAMPLES].tolist()
         ),
     )
@@ -223,16 +197,3 @@ def _leak_fix(earlier: Sequence[AuditedSplit], split: AuditedSplit) -> str:
     tables = [f"data.{each.name if each.has_own_table else 'train'}" for each in [split, *earlier]]
     *first, last = dict.fromkeys(tables)
     return f"remove one text of each pair from {', '.join(first)} or {last}"
-
-
-def _fingerprints(splits: Sequence[AuditedSplit]) -> Fingerprints:
-    return np.concatenate([split.texts.fingerprints for split in splits])
-
-
-def _example_at(splits: Sequence[AuditedSplit], index: int, twin: Example | None = None) -> Example:
-    """Make an example of the row at an index that is numbered across the splits."""
-    for split in splits:
-        if index < len(split):
-            return split.example(index, twin)
-        index -= len(split)
-    raise IndexError(index)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from embedclf.system.arrow import mask_column, to_numpy
-from embedclf.system.encoding_detection import ByteSample, likely_encodings
+from embedclf.system.encodings.detection import ByteSample, likely_encodings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,6 @@ from embedclf.audit.findings import (
     format_rate,
     format_settings,
 )
-from embedclf.data.splits import tokenize_column
 from embedclf.system.arrow import index_in, text_column
 from embedclf.system.terminal import format_percent
 from embedclf.text.vocabulary import RESERVED, UNKNOWN, token_counter
@@ -41,7 +40,7 @@ def find_oov_tokens(splits: Sequence[AuditedSplit], dataset: Dataset) -> Iterato
     affected = [each for each in others if each.split.unknown > OOV_FRACTION * each.split.tokens]
     if not affected:
         return
-    training = _count_tokens(train, dataset.config)
+    training = _count_tokens(train, dataset)
     for split in affected:
         oov = _examine_oov_tokens(split, training, dataset)
         settings = _choose_settings(oov, dataset)
@@ -82,7 +81,7 @@ def _examine_oov_tokens(split: AuditedSplit, training: TokenCounts, dataset: Dat
     """Look up the out-of-vocabulary tokens of a split in the training texts."""
     min_count = dataset.config.text.min_count
     tokens, counts = training
-    found, occurrences = _count_tokens(split, dataset.config)
+    found, occurrences = _count_tokens(split, dataset)
     is_oov = index_in(found, text_column(dataset.tokenizer.tokens), default=-1) < 0
     places = index_in(found, tokens, default=-1)
     trained: Counts = np.where(places >= 0, counts[np.maximum(places, 0)], 0)
@@ -96,14 +95,14 @@ def _examine_oov_tokens(split: AuditedSplit, training: TokenCounts, dataset: Dat
     )
 
 
-def _count_tokens(split: AuditedSplit, config: Config) -> TokenCounts:
+def _count_tokens(split: AuditedSplit, dataset: Dataset) -> TokenCounts:
     """Count all tokens of a split's texts, which are read again."""
-    counter = token_counter()
+    counter, tokenizer = token_counter(), dataset.tokenizer
 
     def process(texts: pa.Array) -> None:
-        counter.add(tokenize_column(config, texts).count())
+        counter.add(tokenizer.count(tokenizer.tokenize(texts)))
 
-    split.reread(split.texts.positions, config, process)
+    split.reread(split.texts.positions, dataset.config, process)
     return counter.total()
 
 

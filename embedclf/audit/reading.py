@@ -94,7 +94,7 @@ def find_reading_problems(split: AuditedSplit, config: Config) -> Iterator[Findi
 
 
 def _find_unreadable_rows_in(file: TableFile, split: str, data: DataConfig) -> Iterator[Finding]:
-    columns = [*data.text_columns, *data.label_columns]
+    columns = [*data.input_columns.names, *data.label_columns]
     options = ReadOptions.from_config(data)
     if recognize_format(file, options, columns) not in _TEXT_FORMATS:
         yield from _find_broken_rows(file, split, data, options)
@@ -134,7 +134,7 @@ def _read_broken_rows(
     file: TableFile, data: DataConfig, options: ReadOptions
 ) -> tuple[TablePart, list[tuple[str, str]]]:
     """Return an open file, and the location and fault of each of its broken rows."""
-    columns = [*data.text_columns, *data.label_columns]
+    columns = [*data.input_columns.names, *data.label_columns]
     part = open_part(file, columns, options)
     stored = [column for column in columns if column not in part.constants]
     broken = part.reader.find_broken_rows(stored, as_json=data.label_columns)

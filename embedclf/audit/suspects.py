@@ -21,6 +21,7 @@ from embedclf.data.scratch import TextsFile
 from embedclf.errors import DataError, RequestError
 from embedclf.inference.outputs import open_output
 from embedclf.inference.serialization import DECIMALS
+from embedclf.model.probabilities import outcome_columns
 from embedclf.system.arrow import BATCH_ROWS, number_column, text_column
 from embedclf.system.formats import output_format
 from embedclf.system.progress import activity
@@ -233,7 +234,7 @@ class _SuspectRows:
                 text_column([names[label] for label in labels]),
                 text_column([names[label] for label in predicted]),
             )
-        flags = self._table.targets[ranked.rows[ranks]]
+        flags = self._table.targets[ranked.rows[ranks]].toarray()
         corrected = flags.copy()
         corrected[np.arange(len(flags)), ranked.column[ranks]] = predicted  # one flag flipped
         return self._list_labels(flags), self._list_labels(corrected)
@@ -275,14 +276,15 @@ def _estimate_noise(
     """Estimate the rows of each pair of labels; multi-label: of each label and its absence."""
     names, targets = table.labels.names, table.targets
     if table.labels.task != "multilabel":
-        joint = compute_confident_joint(targets, probabilities)
-        pairs = np.argwhere(joint * (1 - np.eye(len(names))) > 0).tolist()  # off the diagonal
-        return [(names[label], names[other], float(joint[label, other])) for label, other in pairs]
+        joint = compute_confident_joint(targets, probabilities).tocoo()
+        cells = zip(joint.row.tolist(), joint.col.tolist(), joint.data.tolist(), strict=True)
+        return [(names[own], names[other], rows) for own, other, rows in cells if own != other]
     noise = []
-    for label, name in enumerate(names):
-        present = probabilities[:, label]
+    columns = outcome_columns(table.labels, targets, probabilities)
+    for name, (has_label, present) in zip(names, columns, strict=True):
         # A binary task for each label, with columns for absent and present.
-        joint = compute_confident_joint(targets[:, label], np.stack([1 - present, present], axis=1))
+        both = np.stack([1 - present, present], axis=1)
+        joint = compute_confident_joint(has_label.astype(np.int32), both)
         noise += [
             (f"no {name}", name, float(joint[0, 1])),
             (name, f"no {name}", float(joint[1, 0])),

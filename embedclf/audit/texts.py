@@ -24,7 +24,7 @@ from embedclf.audit.findings import (
 from embedclf.audit.mojibake import find_misdecoded, find_misreading
 from embedclf.audit.oov_tokens import find_oov_tokens
 from embedclf.system.arrow import text_column
-from embedclf.system.encodings import is_unicode
+from embedclf.system.encodings.names import is_unicode
 from embedclf.system.formats import compression_suffix, table_suffix
 from embedclf.system.terminal import format_percent, join_shortened, shorten
 
@@ -116,7 +116,7 @@ def _find_empty_texts(splits: Sequence[AuditedSplit]) -> Iterator[Finding]:
         [split.texts.lengths == 0 for split in splits],
         kind="text-blank",
         message="texts are empty or have only punctuation",
-        reason="without a token, all get the same prediction",
+        reason="a text without a token says nothing about its label",
         fix=remove_rows,
     )
     yield from _find_marked_texts(
@@ -234,7 +234,8 @@ def _find_garbled_names(
 
 def _find_truncated_texts(train: AuditedSplit, dataset: Dataset) -> Iterator[Finding]:
     """Find training texts that are longer than `sequence_length`."""
-    max_length, lengths = dataset.tokenizer.sequence_length, train.texts.lengths
+    max_length = dataset.tokenizer.sequence_length
+    lengths = train.texts.lengths + len(dataset.config.data.fields)
     truncated = lengths > max_length
     count = int(truncated.sum())
     if count <= TRUNCATED_FRACTION * len(train):

@@ -54,7 +54,11 @@ def validation_fraction(evidence: Evidence) -> float:
         return 0.0
     if isinstance(written, float):
         return written
-    rows = evidence.statistics.rows
+    return held_out_fraction(evidence.statistics.rows)
+
+
+def held_out_fraction(rows: int) -> float:
+    """Return the fraction of a table's rows to hold out."""
     if rows < 2_000:
         return 0.2
     # Beyond 200,000 rows the quotient rounds to 0.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from embedclf.autoconfig.annotation_tools import UNDECIDED
@@ -11,16 +11,19 @@ from embedclf.autoconfig.column_roles import ColumnRoles, assign_roles, check_he
 from embedclf.autoconfig.sibling_tables import SiblingTables, find_sibling_tables
 from embedclf.autoconfig.split_files import find_shards, has_other_splits
 from embedclf.autoconfig.table_statistics import TableStatistics, compute_table_statistics
+from embedclf.autoconfig.token_evidence import TokenEvidence
 from embedclf.system.arrow import join_columns
 from embedclf.system.progress import activity
 from embedclf.system.terminal import join_shortened
 from embedclf.tables.files import display_location, list_tables
 from embedclf.tables.read_options import ReadOptions
 from embedclf.tables.tables import open_table
+from embedclf.text.token_rules import TokenRules
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from embedclf.autoconfig.column_profiles import TableSample
     from embedclf.config.schema import Config
     from embedclf.tables.tables import Table
 
@@ -55,6 +58,7 @@ class Evidence:
     """How the tables are read, where it is unusual: keys of `data` to their value and reason."""
     reading_notes: tuple[str, ...] = ()
     """What reading the training table found, such as rows that it ignored."""
+    tokens: TokenEvidence = field(default_factory=TokenEvidence)
     second_label: str | None = None
     """The next value of a list whose first one is the label: that of a second person."""
 
@@ -134,20 +138,33 @@ def gather_evidence(config: Config, *, strict: bool) -> Evidence:
     table = open_table(data.train, [*text, *label], ReadOptions.from_config(data))
     with activity("looking at the columns"):
         sample = read_sample(table, [*text, *label])
-    roles = assign_roles(sample.profiles, table.name, text=text, label=label)
+    beside = {*data.row_columns().values(), *data.fields}
+    profiles = [profile for profile in sample.profiles if profile.name not in beside]
+    roles = assign_roles(profiles, table.name, text=text, label=label)
     if data.header is None and data.columns is None:
         check_header(table.name, roles)
     texts = join_columns([sample.cells(column.name) for column in roles.text])
     config = _with_data(config, text=roles.text_names, label=roles.label_names)
     if roles.label_is_decision and "data.missing_labels" not in written:
         config = _with_data(config, missing_labels=[UNDECIDED])
+    tokens = _measure_tokens(sample, config)
+    config = _with_text(config, tokens.settings(written))
     statistics = compute_table_statistics(config, written, unspaced=is_unspaced_script(texts))
     # Known only now, and needed to read the labels of other tables.
     config = _with_data(config, label_separator=statistics.separator)
     siblings = find_sibling_tables(config, statistics.labels, written, strict=strict)
     detected = _select_detected(table, siblings, written)
     notes, second = _reading_notes(table, detected), _find_second_label(table, roles)
-    return Evidence(config, written, roles, statistics, siblings, detected, notes, second)
+    return Evidence(config, written, roles, statistics, siblings, detected, notes, tokens, second)
+
+
+@activity("looking at the texts")
+def _measure_tokens(sample: TableSample, config: Config) -> TokenEvidence:
+    texts, labels = (
+        join_columns([sample.rows[name].combine_chunks() for name in names])
+        for names in (config.data.text_columns, config.data.label_columns)
+    )
+    return TokenEvidence.measure(texts, labels, TokenRules.from_config(config))
 
 
 def _select_detected(
@@ -175,6 +192,10 @@ def _find_second_label(table: Table, roles: ColumnRoles) -> str | None:
     name = roles.label[0].name.replace(".0.", ".1.", 1)
     is_second = name != roles.label[0].name
     return name if is_second and any(part.can_read(name) for part in table.parts) else None
+
+
+def _with_text(config: Config, values: Mapping[str, Any]) -> Config:
+    return config.model_copy(update={"text": config.text.model_copy(update=values)})
 
 
 def _with_data(config: Config, **values: Any) -> Config:

@@ -38,6 +38,8 @@ class Proposal:
     """Keys that were not chosen but written: `model.pooling`."""
     notes: tuple[str, ...] = ()
     """What is not used as one may expect, in words."""
+    start: str = ""
+    """What the training continues from, in words; empty if from nothing."""
 
     @property
     def chosen(self) -> list[str]:
@@ -88,7 +90,7 @@ class Proposal:
         return format_definitions(
             [
                 ("columns", _describe_columns(self.config)),
-                ("text", _describe_text(self.config)),
+                ("from", self.start) if self.start else ("text", _describe_text(self.config)),
                 ("network", _describe_network(self.config)),
                 *(("note", note) for note in self.notes),
             ]
@@ -106,7 +108,8 @@ def _describe_columns(config: Config) -> str:
     if isinstance(data.validation, float):
         validation = f"{format_percent(data.validation, places=0)} of the rows"
     separator = f" (separated by {data.label_separator!r})" if data.label_separator else ""
-    return f"text: {text} · label: {label}{separator} · validation: {validation}"
+    fields = f" · fields: {', '.join(data.fields)}" if data.fields else ""
+    return f"text: {text}{fields} · label: {label}{separator} · validation: {validation}"
 
 
 def _describe_text(config: Config) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from embedclf.autoconfig.column_roles import check_requested
+from embedclf.autoconfig.continuation import continue_config, describe_run
 from embedclf.autoconfig.evidence import gather_evidence
 from embedclf.autoconfig.proposal import Proposal
 from embedclf.autoconfig.rules import choose_settings
@@ -27,6 +28,7 @@ from embedclf.tables.files import find_files
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from embedclf.runs.run import Run
     from embedclf.system.formats import InputFormat
 
 
@@ -70,6 +72,8 @@ class Source:
     """How to read a table; a config has keys for that."""
     only_table: bool = False
     """Whether a config is refused."""
+    start: Run | None = None
+    """The run that a training continues from."""
 
     @property
     def path(self) -> Path:
@@ -126,11 +130,15 @@ class Source:
             missing = set(auto_keys()) - load_config(self.path).written()
             config = config.with_defaults_written(missing)
         try:
-            resolved, notes = _resolve(config, strict=self.is_table)
+            if self.start is not None:
+                resolved, notes = continue_config(config, self.start, strict=self.is_table)
+            else:
+                resolved, notes = _resolve(config, strict=self.is_table)
         except _SeparatorError as error:
             raise ConfigError(f"{self._place('data.label_separator')}: {error}") from error
         written = config.written() | ({"seed"} & config.model_fields_set)
-        return Proposal(self.name, resolved, frozenset(written), notes)
+        start = "" if self.start is None else describe_run(self.start)
+        return Proposal(self.name, resolved, frozenset(written), notes, start)
 
     def _place(self, key: str) -> str:
         """Return the override that sets a key, or else the file."""

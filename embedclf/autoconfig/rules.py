@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from embedclf.audit.findings import LENGTH_QUANTILE
 from embedclf.autoconfig.data_rules import data_settings, validation_fraction
 from embedclf.autoconfig.evidence import Evidence, Setting
+from embedclf.autoconfig.table_statistics import ALL_CHARACTERS
 from embedclf.system.terminal import format_count, format_percent
 from embedclf.text.pretrained import vector_length
 
@@ -15,17 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from embedclf.autoconfig.table_statistics import TableStatistics
+    from embedclf.autoconfig.token_evidence import TokenEvidence
 
 _MAX_SEQUENCE_LENGTH = 1_000
 
-_MAX_TOKENS = 200_000
+MAX_TOKENS = 200_000
 
 _MAX_NGRAMS = 1_000_000
 
 _MAX_NGRAM_PARAMETERS = 32_000_000
 """In the embedding rows of n-grams: 128 MB."""
 
-_MIN_REFIT_FRACTION = 0.05
+MIN_REFIT_FRACTION = 0.05
 """Fraction of rows held out that is worth a second training on all rows."""
 
 _IMBALANCED = 0.9
@@ -56,9 +58,21 @@ def choose_settings(evidence: Evidence) -> list[Setting]:
     ]
 
 
+def max_ngrams(embedding_dim: int) -> int:
+    """Return how many n-grams fit into memory as vectors of some length."""
+    return min(_MAX_NGRAMS, max(1, _MAX_NGRAM_PARAMETERS // embedding_dim))
+
+
+def batch_size_for(rows: int) -> int:
+    """Choose a power of two, for 500 to 1,000 steps per epoch if there are enough rows."""
+    return int(min(512, max(32, 2 ** math.floor(math.log2(max(rows, 500) / 500)))))
+
+
 def _text_settings(evidence: Evidence) -> Iterator[Setting]:
     statistics = evidence.statistics
     yield Setting("text.unit", statistics.unit, _unit_reason(statistics))
+    yield _token_pattern(evidence)
+    yield _html(evidence.tokens)
     yield from _vocabulary_settings(evidence)
     yield _ngrams(evidence)
     yield _ngram_vocabulary_size(evidence)
@@ -67,11 +81,37 @@ def _text_settings(evidence: Evidence) -> Iterator[Setting]:
 
 def _unit_reason(statistics: TableStatistics) -> str:
     if statistics.by_words is not None:
-        words = len(statistics.by_words.frequencies)
+        words = len(statistics.by_words.word_counts)
         return f"{words:,} distinct words: character n-grams find what these have in common"
     if statistics.unit == "character":
         return "most letters belong to scripts without spaces between words"
     return "words are separated by spaces"
+
+
+def _token_pattern(evidence: Evidence) -> Setting:
+    key, tokens = "text.token_pattern", evidence.tokens
+    if evidence.statistics.unit == "character":
+        return Setting(key, ALL_CHARACTERS, "every character but white space is a token")
+    if tokens.wordless_matter:
+        percentage = format_percent(tokens.wordless)
+        reason = f"{percentage} of texts have symbols only"
+    elif tokens.symbols_matter:
+        percentage = format_percent(tokens.symbols, places=0)
+        reason = (
+            f"{percentage} of what tokens say about labels is in symbols such as {tokens.symbol!r}"
+        )
+    else:
+        reason = "words and emoji; other symbols say little about labels"
+    return Setting(key, tokens.pattern, reason)
+
+
+def _html(tokens: TokenEvidence) -> Setting:
+    reason = "no HTML found in the texts"
+    if tokens.markup:
+        few = "" if tokens.has_markup else "only "
+        percentage = format_percent(tokens.markup)
+        reason = f"{few}{percentage} of texts contain HTML tags or entities such as &amp;"
+    return Setting("text.html", tokens.has_markup, reason)
 
 
 def _vocabulary_settings(evidence: Evidence) -> Iterator[Setting]:
@@ -81,8 +121,8 @@ def _vocabulary_settings(evidence: Evidence) -> Iterator[Setting]:
     chosen = 2 if 0 < recurring < tokens else 1
     min_count = evidence.value("text.min_count", chosen)
     size = int((frequencies >= min_count).sum()) or tokens
-    if size > _MAX_TOKENS:
-        size, kept = _MAX_TOKENS, f"the {_MAX_TOKENS:,} most frequent of {tokens:,} distinct tokens"
+    if size > MAX_TOKENS:
+        size, kept = MAX_TOKENS, f"the {MAX_TOKENS:,} most frequent of {tokens:,} distinct tokens"
     elif min_count == 1:
         kept = f"all {format_count(tokens, 'distinct token')}"
     else:
@@ -114,7 +154,7 @@ def _ngrams(evidence: Evidence) -> Setting:
 
 def _ngram_vocabulary_size(evidence: Evidence) -> Setting:
     # Memory is the limit: the wider a vector, the fewer n-grams.
-    size = min(_MAX_NGRAMS, max(1, _MAX_NGRAM_PARAMETERS // _embedding_dim(evidence)[0]))
+    size = max_ngrams(_embedding_dim(evidence)[0])
     reason = "an upper limit; the most frequent are kept"
     if evidence.value("text.ngrams", _ngrams(evidence).value) == 1:
         reason = "not used without n-grams"
@@ -161,7 +201,7 @@ def _embedding_dim(evidence: Evidence) -> tuple[int, str]:
 def _training_settings(evidence: Evidence) -> Iterator[Setting]:
     statistics = evidence.statistics
     yield _epochs(evidence)
-    batch_size = _batch_size(statistics.rows)
+    batch_size = batch_size_for(statistics.rows)
     steps = math.ceil(statistics.rows / batch_size)
     reason = f"about {format_count(steps, 'step')} per epoch"
     yield Setting("training.batch_size", batch_size, reason)
@@ -192,11 +232,6 @@ def _epochs(evidence: Evidence) -> Setting:
     return Setting("training.epochs", epochs, reason)
 
 
-def _batch_size(rows: int) -> int:
-    """Choose a power of two, for 500 to 1,000 steps per epoch if there are enough rows."""
-    return int(min(512, max(32, 2 ** math.floor(math.log2(max(rows, 500) / 500)))))
-
-
 def _learning_rate(evidence: Evidence) -> Setting:
     """Choose small steps where all tokens move together, larger ones where epochs are few."""
     key, optimizer = "training.learning_rate", evidence.config.training.optimizer
@@ -217,7 +252,7 @@ def _refit(evidence: Evidence) -> Setting:
     # A validation table makes the fraction 0: its rows are for validation only.
     if fraction == 0:
         return Setting("training.refit", False, "the validation table is for validation only")
-    if fraction < _MIN_REFIT_FRACTION:
+    if fraction < MIN_REFIT_FRACTION:
         reason = f"only {percentage} of the rows are held out"
         return Setting("training.refit", False, reason)
     reason = "when the best epoch is known, train again for that many epochs on all rows"
@@ -225,10 +260,11 @@ def _refit(evidence: Evidence) -> Setting:
 
 
 def _class_weight(evidence: Evidence) -> Setting:
-    key, statistics = "training.class_weight", evidence.statistics
+    key = "training.class_weight"
     if evidence.is_multilabel:
         return Setting(key, "none", "every row counts the same")
-    fraction = max(statistics.labels.counts) / statistics.rows
+    totals = evidence.statistics.labels.totals
+    fraction = max(totals) / sum(totals)
     reason = f"the most frequent label has {format_percent(fraction)} of the rows"
     if fraction >= _IMBALANCED:
         return Setting(key, "balanced", f"{reason}; rows of other labels count more")

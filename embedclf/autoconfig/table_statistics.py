@@ -8,14 +8,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow.compute as pc
 
 from embedclf.audit.findings import LENGTH_QUANTILE
+from embedclf.config.token_patterns import WORDS_AND_SYMBOLS
 from embedclf.data.labeled import read_labeled
 from embedclf.data.labels import Labels
 from embedclf.errors import DataError
 from embedclf.system.arrays import Counts
-from embedclf.text.tokens import normalize, tokenize
-from embedclf.text.vocabulary import token_counter
+from embedclf.system.arrow import to_numpy
+from embedclf.text.fields import are_fields, bin_numbers, fit_numeric_fields
+from embedclf.text.token_rules import TokenRules
+from embedclf.text.vocabulary import sum_counts, token_counter
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -24,9 +28,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from embedclf.config.schema import Config
+    from embedclf.system.arrays import Mask
     from embedclf.text.tokens import TokenCounts
 
     Unit = Literal["word", "character"]
+
+ALL_CHARACTERS = WORDS_AND_SYMBOLS
+"""The `text.token_pattern` for characters: punctuation is cheap where a word is many tokens."""
 
 _SHORT_TEXT = 200
 
@@ -64,6 +72,8 @@ class TableStatistics:
     """(longest + 1,) how many texts have each number of tokens."""
     frequencies: Counts
     """(distinct tokens,) occurrences of each token, the most frequent first."""
+    word_counts: Counts
+    """(distinct words,) occurrences of each word; neither symbols nor fields are words."""
     by_words: TableStatistics | None = None
     """The statistics by words, if these are too many to be tokens."""
 
@@ -74,8 +84,8 @@ class TableStatistics:
 
     @property
     def guiraud_index(self) -> float:
-        """Distinct tokens over the root of all (Guiraud, Les caractères statistiques, 1954)."""
-        return len(self.frequencies) / math.sqrt(self.tokens)
+        """Distinct words over the root of all (Guiraud, Les caractères statistiques, 1954)."""
+        return len(self.word_counts) / math.sqrt(max(1, self.word_counts.sum()))
 
     @property
     def typical_length(self) -> int:
@@ -147,10 +157,12 @@ def find_separator(cells: Sequence[str]) -> str | None:
 
 def _count(config: Config, unit: Unit, written: Collection[str]) -> TableStatistics:
     counter, length_counts = token_counter(), list[Counts]()
-    lowercase = config.text.lowercase
+    rules = replace(TokenRules.from_config(config), unit=unit)
+    if unit == "character" and "text.token_pattern" not in written:
+        rules = replace(rules, pattern=ALL_CHARACTERS)
 
     def process(texts: pa.Array) -> tuple[Counts, TokenCounts]:
-        tokens = tokenize(normalize(texts, lowercase=lowercase), unit)
+        tokens = rules.tokenize(texts)
         return np.bincount(tokens.lengths), tokens.count()
 
     def collect(counts: tuple[Counts, TokenCounts]) -> None:
@@ -165,7 +177,7 @@ def _count(config: Config, unit: Unit, written: Collection[str]) -> TableStatist
     if "data.label_separator" not in written and isinstance(data.label, str):
         separator = rows.list_separator or find_separator(cells)
     labels = Labels.fit(rows, data.model_copy(update={"label_separator": separator}))
-    _, frequencies = counter.total()
+    tokens, frequencies = _bin_fields(counter.total(), rules.fields)
     if not len(frequencies):
         raise DataError(
             f"{rows.table.name}: no text has a token; choose another column with --text COLUMN"
@@ -180,7 +192,22 @@ def _count(config: Config, unit: Unit, written: Collection[str]) -> TableStatist
         unit=unit,
         length_counts=_sum_counts(length_counts),
         frequencies=np.sort(frequencies)[::-1],
+        word_counts=frequencies[_are_words(tokens, rules.fields)],
     )
+
+
+def _bin_fields(counts: TokenCounts, fields: Sequence[str]) -> TokenCounts:
+    """Count the numbers of fields as the bins that they will become."""
+    if not fields:
+        return counts
+    tokens = bin_numbers(counts[0], fit_numeric_fields(counts, fields))
+    return sum_counts([(tokens, counts[1])])
+
+
+def _are_words(tokens: pa.StringArray, fields: Sequence[str]) -> Mask:
+    """(n,) whether tokens have a letter or digit, and are not those of fields."""
+    are_words: Mask = to_numpy(pc.match_substring_regex(tokens, r"[\pL\pN]")).view(np.bool_)
+    return are_words & ~are_fields(tokens, fields)
 
 
 def _sum_counts(batches: list[Counts]) -> Counts:

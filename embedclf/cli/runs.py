@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -27,22 +28,39 @@ from embedclf.cli.options import (
 from embedclf.cli.source import resolve, source_options
 from embedclf.errors import DataError, EmbedclfError
 from embedclf.system.formats import CONFIG_SUFFIXES, FORMATS, table_suffix
-from embedclf.system.terminal import format_definitions
+from embedclf.system.terminal import format_definitions, wrap_result
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from embedclf.autoconfig.proposal import Proposal
     from embedclf.autoconfig.resolve import Source
+    from embedclf.config.schema import Config
+    from embedclf.evaluation.evaluate import RunEvaluation
     from embedclf.runs.run import Run
     from embedclf.runs.summary import NetworkSummary
+    from embedclf.training.cross_fitting import Folds
 
 
 @click.command(short_help="Train a classifier from a table or a config.")
 @source_options
 @click.option("-o", "--output", type=FILE, help="Folder of the run; must not exist.")
 @baseline_option
+@click.option(
+    "--cross-validate",
+    "fold_count",
+    type=click.IntRange(2, 1000),
+    metavar="K",
+    help="Also train K times on all rows but a fold, to measure mean and spread of the scores.",
+)
 @progress_option
+@click.option(
+    "--from",
+    "start",
+    type=FILE,
+    metavar="RUN",
+    help="Continue from a run: its settings, vocabulary, labels and weights, with new rows.",
+)
 @click.option("--resume", is_flag=True, help="Resume a training that was killed.")
 @click.option("--tensorboard", type=FILE, help="Also write a TensorBoard log to this folder.")
 @tf_logs_option
@@ -52,6 +70,8 @@ def train_command(
     source: Source,
     output: Path | None,
     baseline: bool,
+    fold_count: int | None,
+    start: Path | None,
     resume: bool,
     tensorboard: Path | None,
     tf_logs: bool,
@@ -63,6 +83,8 @@ def train_command(
       embedclf train reviews.csv
       embedclf train tickets.csv --text message --label topic
       embedclf train reviews.yaml -s training.epochs=5
+      embedclf train reviews.csv --cross-validate 5
+      embedclf train new-reviews.csv --from reviews-1
 
     With a table, columns and settings are chosen from the data; the config is saved next to the
     run. With a config, the same goes for what it leaves out.
@@ -71,18 +93,21 @@ def train_command(
     """
     from embedclf.cli.train_progress import TrainProgress
     from embedclf.training.train import train
+    from embedclf.training.warm_start import Continuation
 
     # First the config: a mistake in it is reported without waiting for TensorFlow.
+    source = _continue_from(source, start, fold_count)
     source.load()
     start_tensorflow(show_logs=tf_logs)
     proposal = resolve(source)
     config, show = proposal.config, TrainProgress(proposal.config, current_display())
-    name = proposal.name
+    folds, name = _open_folds(config, fold_count), proposal.name
+    plan = config if source.start is None else Continuation(config, source.start)
     run = train(
-        config, name=name, output=output, on_event=show, tensorboard=tensorboard, resume=resume
+        plan, name=name, output=output, on_event=show, tensorboard=tensorboard, resume=resume
     )
     file = _save_config(proposal, run) if source.is_table else None
-    _show_run(run, config_file=file, baseline=baseline, as_json=as_json)
+    _show_run(run, file, baseline=baseline, folds=folds, as_json=as_json)
 
 
 @click.command(short_help="Explain the network of a run or a config, layer by layer.")
@@ -123,6 +148,17 @@ def runs_command(as_json: bool) -> None:
         click.echo(f"embedclf: {fault}", err=True)
 
 
+def _continue_from(source: Source, start: Path | None, fold_count: int | None) -> Source:
+    """Return the source of a training that continues from a run, if one is named."""
+    if start is None:
+        return source
+    if fold_count is not None:
+        raise click.UsageError(
+            "--cross-validate trains from scratch, without a run to continue from; leave out --from"
+        )
+    return replace(source, start=open_run(start))
+
+
 def _save_config(proposal: Proposal, run: Run) -> Path | None:
     """Write the config of a table next to its run; return None if that is not possible."""
     from embedclf.system.files import create_text
@@ -139,24 +175,71 @@ def _save_config(proposal: Proposal, run: Run) -> Path | None:
     return file
 
 
-def _show_run(run: Run, *, config_file: Path | None, baseline: bool, as_json: bool) -> None:
-    """Print how good a run is, next to baselines, and what to do next."""
-    from embedclf.evaluation.evaluate import evaluate_training
+def _open_folds(config: Config, count: int | None) -> Folds | None:
+    """Divide the training table into folds, so that a wrong number is reported before training."""
+    from embedclf.training.cross_validation import open_folds
+
+    if count is None:
+        return None
+    # The tokens stay open until the command ends.
+    return click.get_current_context().with_resource(open_folds(config, count))
+
+
+def _show_run(
+    run: Run, config_file: Path | None, *, baseline: bool, folds: Folds | None, as_json: bool
+) -> None:
+    """Print how good a run is, next to baselines, cross-validate it, and print what to do next."""
     from embedclf.reports.runs import next_steps, run_details, trained_json, trained_text
 
     echo_info(format_definitions(run_details(run.record)), only_verbose=True)
+    evaluation = _evaluate(run, baseline=baseline)
+    if not as_json:
+        click.echo(trained_text(run, evaluation) if evaluation else f"run: {run.path}")
     try:
-        evaluation = evaluate_training(run, baseline=baseline)
+        if folds is not None:
+            _cross_validate(run, folds, baseline=baseline, as_json=as_json)
+    finally:  # the run is complete whatever happens
+        if as_json:
+            click.echo(trained_json(run, evaluation))
+    echo_info(next_steps(run, config_file))
+
+
+def _evaluate(run: Run, *, baseline: bool) -> RunEvaluation | None:
+    """Evaluate a run that was just trained; None with a warning if that is not possible."""
+    from embedclf.evaluation.evaluate import evaluate_training
+
+    try:
+        return evaluate_training(run, baseline=baseline)
     except KeyboardInterrupt:
         message = f"{run.path} is complete; `embedclf evaluate {run.path}` shows its scores"
         raise KeyboardInterrupt(message) from None
     except EmbedclfError as error:  # such as a table that was edited during the training
-        click.echo(trained_json(run, None) if as_json else f"run: {run.path}")
         echo_warning(f"{run.path} is complete, but not scored: {error}")
-        echo_info(next_steps(run, config_file))
+        return None
+
+
+def _cross_validate(run: Run, folds: Folds, *, baseline: bool, as_json: bool) -> None:
+    """Score the training of a run on folds, store the scores in the run, and print them."""
+    from embedclf.cli.train_progress import FoldProgress
+    from embedclf.reports.cross_validation import cross_validation_lines, plan_text
+    from embedclf.training.cross_validation import cross_validate
+
+    if run.interrupted:
+        echo_warning(f"{run.path} is not cross-validated: its training was interrupted")
         return
-    click.echo(trained_json(run, evaluation) if as_json else trained_text(run, evaluation))
-    echo_info(next_steps(run, config_file))
+    echo_info(plan_text(run, folds))
+    show = FoldProgress(current_display(), fits=2 if folds.config.training.refit else 1)
+    try:
+        validation = cross_validate(folds, baseline=baseline, on_event=show)
+        run.write_cross_validation(validation.to_json())
+    except KeyboardInterrupt:
+        message = f"{run.path} is complete, but not cross-validated"
+        raise KeyboardInterrupt(message) from None
+    except EmbedclfError as error:  # such as a loss that is not finite
+        echo_warning(f"{run.path} is complete, but not cross-validated: {error}")
+        return
+    if not as_json:
+        click.echo("\n".join(map(wrap_result, cross_validation_lines(validation))))
 
 
 def _summary_target(name: Path | None, overrides: tuple[str, ...]) -> Path | Run:

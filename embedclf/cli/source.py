@@ -94,7 +94,7 @@ def resolve(source: Source, *, show: bool = True) -> Proposal:
         proposal = source.resolve()
     except UnclearColumnError as error:
         raise DataError(_describe_unclear(error, source)) from error
-    if show and source.is_table:
+    if show and (source.is_table or source.start is not None):
         echo_info(proposal.settings_text())
     elif show and proposal.chosen:
         echo_info(f"chosen from the data: {join_shortened(proposal.chosen, 150)}")

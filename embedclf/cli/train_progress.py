@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from embedclf.cli.console import echo_notes
 from embedclf.cli.display import Status
 from embedclf.data.dataset import Dataset
+from embedclf.evaluation.fold_scores import FoldScores
 from embedclf.reports.audit import fold_text, folds_text
+from embedclf.reports.cross_validation import fold_scores_text
 from embedclf.reports.training import (
     coverage_text,
     dataset_text,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from embedclf.cli.display import Display
     from embedclf.config.schema import Config
     from embedclf.training.cross_fitting import FoldEvent
+    from embedclf.training.cross_validation import CrossValidationEvent
     from embedclf.training.train import TrainEvent
 
 _FEW = 10
@@ -137,41 +140,51 @@ class TrainProgress:
 class FoldProgress:
     """Shows the events of cross-fitting."""
 
-    def __init__(self, display: Display) -> None:
+    def __init__(self, display: Display, *, fits: int = 1) -> None:
+        """Show nothing yet; `fits` is how often each fold fits a network."""
         self._display = display
         self._countdown = Countdown()
+        self._fits, self._fits_before = fits, 0  # in all, and before the current fit
         self._fold: Fold | None = None
 
-    def __call__(self, event: FoldEvent) -> None:
-        """Show an event of `find_label_errors`."""
+    def __call__(self, event: FoldEvent | CrossValidationEvent) -> None:
+        """Show an event of `find_label_errors` or `cross_validate`."""
         if isinstance(event, Folds):
             self._display.info(folds_text(event))
             echo_notes([event.tokenized.rows.table])
         elif isinstance(event, Fold):
-            self._fold = event
+            self._fold, self._fits_before = event, (event.number - 1) * self._fits
         elif isinstance(event, Step):
             self._show_step(event)
         elif isinstance(event, FoldFitted):
-            if _is_logged(event.fold.number, event.fold.count):
-                self._display.step(fold_text(event))
+            self._log(event.fold.number, fold_text(event))
+        elif isinstance(event, FoldScores):
+            self._log(event.fold, fold_scores_text(event))
+        elif isinstance(event, RefitStarted):
+            self._fits_before += 1
         elif not isinstance(event, Resumed | Epoch):  # a Device; a fold's epochs are not listed
             self._display.info(device_text(event))
 
     def _show_step(self, step: Step) -> None:
         """Show how far cross-fitting is; its end is the last possible epoch of the last fold."""
         assert self._fold is not None  # noqa: S101 - a fold begins before its steps
-        rows_per_fold = step.epochs * step.total_rows
-        done = (step.epoch - 1) * step.total_rows + step.rows
-        done += (self._fold.number - 1) * rows_per_fold
-        total = self._fold.count * rows_per_fold
+        epochs = step.epoch - 1 + step.rows / step.total_rows
+        done, total = self._fits_before + epochs / step.epochs, self._fold.count * self._fits
+        refit = "refit, " if self._fits_before % self._fits else ""
         self._display.update(
             Status(
-                f"fold {self._fold.number}/{self._fold.count}, epoch {step.epoch}",
+                f"fold {self._fold.number}/{self._fold.count}, {refit}epoch {step.epoch}",
                 (loss_text(step),),
                 done / total,
                 remaining=self._countdown.remaining(done, total),
             )
         )
+
+    def _log(self, number: int, line: str) -> None:
+        """Log the end of a fold, if few folds are logged or all are."""
+        assert self._fold is not None  # noqa: S101 - a fold begins before it ends
+        if _is_logged(number, self._fold.count):
+            self._display.step(f"fold {number}/{self._fold.count}  {line}")
 
 
 def _is_logged(number: int, count: int) -> bool:

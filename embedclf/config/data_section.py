@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from embedclf.config.fields import (
+    Column,
     ColumnNames,
     Columns,
     Fraction,
@@ -19,6 +20,9 @@ from embedclf.config.fields import (
     union_error,
 )
 from embedclf.system.formats import InputFormat
+
+if TYPE_CHECKING:
+    from embedclf.system.fields import TextColumns
 
 DATA_FILES = ("train", "validation", "test")
 """Keys of `data` whose string is the path of a table."""
@@ -57,6 +61,29 @@ class DataConfig(Section):
         False,
         description="Treat labels that differ only in case, white space, Unicode form or the form "
         "of a number (1, 1.0, 01) as one label. The most frequent form names it.",
+    )
+    group: Column | None = Field(
+        None,
+        description="Column of what rows belong to, such as a user or a thread. All rows of a "
+        "group are on one side of each split and fold, and intervals resample groups.",
+    )
+    weight: Column | None = Field(
+        None,
+        description="Column of the weight of each row, a number from 0: in the loss, in scores, "
+        "and in baselines. A row of weight 2 counts as two rows. Tokens are counted without it.",
+    )
+    time: Column | None = Field(
+        None,
+        description="Column of the date, the date and time, or the number of each row. If "
+        "data.validation is a fraction, it holds out the latest rows, instead of random ones.",
+    )
+    fields: Annotated[
+        tuple[Column, ...], union_error("a list of columns, such as [channel, minutes]")
+    ] = Field(
+        default=(),
+        description="Columns beside the text whose cells are tokens of their own, before those of "
+        "the text: channel=web. Numbers are divided into quarters: minutes=q3. A column is numeric "
+        "if more than 10 of its numbers differ, and 90% of its cells are numbers.",
     )
     validation: Annotated[Fraction | Tables, union_error("a fraction from 0 to 1, or a table")] = (
         Field(
@@ -119,6 +146,26 @@ class DataConfig(Section):
         description="What to do with rows that cannot be read, such as those with too many cells.",
     )
 
+    def row_columns(self, tables: Tables | None = None) -> dict[str, str]:
+        """The columns that say what rows belong to, how much they count, and when they are from.
+
+        Args:
+            tables: The table to read; the times of other tables than that for training are not
+                read. None returns all.
+
+        Returns:
+            The column of each of the keys `group`, `weight` and `time` that is set.
+        """
+        keys = ["group", "weight"] + (["time"] if tables in {None, self.train} else [])
+        return {key: column for key in keys if (column := getattr(self, key)) is not None}
+
+    @property
+    def input_columns(self) -> TextColumns:
+        """The columns that become the input of the network: fields and text."""
+        from embedclf.system.fields import TextColumns
+
+        return TextColumns(self.text_columns, self.fields)
+
     @property
     def text_columns(self) -> list[str]:
         """The text columns, as a list even if there is only one."""
@@ -128,6 +175,28 @@ class DataConfig(Section):
     def label_columns(self) -> list[str]:
         """The label columns, as a list even if there is only one."""
         return [self.label] if isinstance(self.label, str) else self.label
+
+    @model_validator(mode="after")
+    def _check_fields(self) -> DataConfig:
+        if not self.fields:
+            return self
+        from embedclf.system.fields import field_name
+
+        roles = {self.weight: "weight"} | dict.fromkeys(self.label_columns, "label")
+        roles |= dict.fromkeys(self.text_columns, "text")
+        names: dict[str, str] = {}
+        for column in self.fields:
+            other = names.setdefault(field_name(column), column)
+            if column in roles:
+                fault = f"column {column} is data.{roles[column]}; name a column beside it"
+            elif self.fields.count(column) > 1:
+                fault = f"column {column} is named twice; name it once"
+            elif other != column:
+                fault = f"columns {other} and {column} have the same tokens; rename one of them"
+            else:
+                continue
+            raise PydanticCustomError("both", "{fault}", {"key": "data.fields", "fault": fault})
+        return self
 
     @model_validator(mode="after")
     def _check_columns(self) -> DataConfig:
@@ -143,4 +212,15 @@ class DataConfig(Section):
                 "column {column} is named twice in text and label; name it once",
                 {"column": duplicate},
             )
+        for key, column in self.row_columns().items():
+            if column in columns:
+                raise PydanticCustomError(
+                    "both",
+                    "column {column} is a {role} column; name another column, or remove this key",
+                    {
+                        "key": f"data.{key}",
+                        "column": column,
+                        "role": "label" if column in self.label_columns else "text",
+                    },
+                )
         return self

@@ -113,6 +113,16 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _check_fields(self) -> Config:
+        if self.text.sequence_length <= (fields := len(self.data.fields)):
+            raise PydanticCustomError(
+                "both",
+                "must be above {fields}, because the tokens of data.fields come first",
+                {"key": "text.sequence_length", "fields": fields},
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_flatten(self) -> Config:
         # Only if it was written: the pooling of a config without the key is not known yet.
         if self.model.pooling != "flatten" or "pooling" not in self.model.model_fields_set:

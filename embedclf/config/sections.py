@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from embedclf.config.fields import (
@@ -16,12 +16,20 @@ from embedclf.config.fields import (
     Threshold,
     allow_auto,
 )
+from embedclf.config.token_patterns import CLASSIC, find_pattern_fault
 
 # The default of a key that allows `auto` is not used for new trainings, where such keys are chosen
 # from the data. It is what runs mean that were trained before the key existed.
 
 BUILT_IN_INITIALIZATIONS = ("random", "naive_bayes", "glove")
 """Values of `model.initialization` that are not a file."""
+
+
+def _check_pattern(pattern: str) -> str:
+    fault = find_pattern_fault(pattern)
+    if fault is not None:
+        raise PydanticCustomError("both", "{fault}", {"fault": fault})
+    return pattern
 
 
 class TextConfig(Section):
@@ -31,6 +39,21 @@ class TextConfig(Section):
         "word",
         description="What a token is. auto takes character for scripts without spaces between "
         "words, and for short texts with very many distinct words.",
+        json_schema_extra=allow_auto,
+    )
+    token_pattern: Annotated[str, Field(min_length=1), AfterValidator(_check_pattern)] = Field(
+        CLASSIC,
+        description="Which characters tokens are made of. words: letters, numbers, marks, inner "
+        "apostrophes, and emoji. words_and_symbols: also punctuation and symbols, so that C++, "
+        "C#, ! and :) differ. Else a regular expression (RE2, where [\\pL\\pN]+ matches letters "
+        "and digits of any script) that matches a token. classic: as before version 0.2, without "
+        "emoji.",
+        json_schema_extra=allow_auto,
+    )
+    html: bool = Field(
+        False,
+        description="Decode HTML entities (&amp;) and remove HTML tags. auto is true if 10% of the "
+        "texts contain them.",
         json_schema_extra=allow_auto,
     )
     lowercase: bool = Field(True, description="Convert texts to lower case.")

@@ -205,16 +205,7 @@ def _compose(text: str) -> Node | None:
     try:
         node: Node | None = _safe_yaml().compose(text)
     except MarkedYAMLError as error:
-        mark, problem = error.problem_mark or error.context_mark, error.problem or error.context
-        # The parser points to the end of the file, far from the quote at fault.
-        if "quoted scalar" in str(error.context) and "end of stream" in str(problem):
-            mark, problem = error.context_mark, "this quote is never closed"
-        if "alias" in f"{error.context} {problem}":
-            problem = f"{problem}; put a pattern in quotes, such as '*.csv'"
-        if "'\\t'" in str(problem):
-            problem = "a tab; indent with spaces"
-        if "escape" in str(problem):
-            problem = _explain_escape(text, mark)
+        mark, problem = _explain_fault(error, text)
         position = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         raise YamlError(f"not YAML: {problem}", *position) from error
     except YAMLError as error:
@@ -222,6 +213,25 @@ def _compose(text: str) -> Node | None:
     except RecursionError as error:
         raise YamlError("not YAML: nested too deep") from error
     return node
+
+
+def _explain_fault(error: MarkedYAMLError, text: str) -> tuple[Any, str]:
+    """Return where a text is not YAML, and why."""
+    mark, problem = error.problem_mark or error.context_mark, str(error.problem or error.context)
+    # The parser points to the end of the file, far from the quote at fault.
+    if "quoted scalar" in str(error.context) and "end of stream" in problem:
+        mark, problem = error.context_mark, "this quote is never closed"
+    if "<document start>" in problem or "but found '<scalar>'" in problem:
+        problem = "a value ends here, but the line continues; put all of it in single quotes"
+    if "cannot start any token" in problem:
+        problem = f"{problem}; put the value in single quotes"
+    if "alias" in f"{error.context} {problem}":
+        problem = f"{problem}; put a pattern in quotes, such as '*.csv'"
+    if "'\\t'" in problem:
+        problem = "a tab; indent with spaces"
+    if "escape" in problem:
+        problem = _explain_escape(text, mark)
+    return mark, problem
 
 
 def _explain_escape(text: str, mark: Any) -> str:

@@ -16,21 +16,27 @@ from embedclf.data.config_files import check_files
 from embedclf.data.label_forms import suggest_setting
 from embedclf.data.labeled import read_labeled
 from embedclf.data.labels import THRESHOLD, Labels
-from embedclf.data.splits import fit_encoder, read_tokenized, tokenize_column
-from embedclf.data.validation_rows import choose_validation_rows
+from embedclf.data.split_units import (
+    describe_hold_out,
+    fit_training_labels,
+    hold_out_rows,
+    suggest_split,
+)
+from embedclf.data.splits import fit_encoder, read_tokenized
 from embedclf.errors import ConfigError, DataError
 from embedclf.system.files import sha256
 from embedclf.system.terminal import format_count
 from embedclf.tables.files import hash_files
 from embedclf.text.fingerprints import fingerprint_texts
 from embedclf.text.pretrained import open_vector_source
+from embedclf.text.token_rules import TokenRules
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from embedclf.config.schema import Config
-    from embedclf.data.labeled import LabeledRows
     from embedclf.data.splits import NewFile, Split, SplitIds, TokenizedTable
+    from embedclf.data.start import Start
     from embedclf.system.arrays import Counts, Mask
     from embedclf.text.fingerprints import Fingerprints
     from embedclf.text.pretrained import VectorSource
@@ -38,6 +44,9 @@ if TYPE_CHECKING:
 
 VECTORS = "vectors"
 """Key of the pretrained vectors, beside the names of the splits."""
+
+START = "from"
+"""Key of the run that the training continues from."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +62,20 @@ class Dataset:
     validation: Split
     """Empty if no rows are held out."""
     test: Split | None
+    start: Start | None = None
+    """What the training continues from."""
 
     @cached_property
     def counts(self) -> Counts:
         """(vocabulary_rows,) count of each id in the training rows; 0 for padding."""
         return self.train.count_ids(self.tokenizer.vocabulary_rows)
+
+    @property
+    def total_counts(self) -> Counts:
+        """(vocabulary_rows,) as `counts`, with those of the run that training continues from."""
+        if self.start is None:
+            return self.counts
+        return self.counts + self.start.counts_in(self.tokenizer)
 
     @cached_property
     def facts(self) -> dict[str, Any]:
@@ -67,6 +85,7 @@ class Dataset:
             "labels": list(self.labels.names),
             **self.vocabulary_sizes,
             "data": {name: split.facts(self.labels) for name, split in self.splits.items()},
+            "held_out": describe_hold_out(self.config.data),
         }
 
     @property
@@ -81,13 +100,15 @@ class Dataset:
         return {name: split for name, split in splits.items() if split is not None}
 
     def hashes(self) -> dict[str, str]:
-        """Return the SHA-256 of each split's table and of the pretrained vectors, if any."""
+        """Return the SHA-256 of each split's table, and of the vectors and the start, if any."""
         files = {name: split.rows.table.files for name, split in self.splits.items()}
         # Held-out rows share the training table, which the set hashes once.
         digests = {each: hash_files(each) for each in set(files.values())}
         hashes = {name: digests[each] for name, each in files.items()}
         if self.vectors is not None:
             hashes[VECTORS] = sha256(*self.vectors.files)
+        if self.start is not None:
+            hashes[START] = self.start.sha256
         return hashes
 
 
@@ -109,6 +130,7 @@ def prepare_dataset(
     strict: bool = True,
     hold_out: bool = True,
     vectors: VectorSource | None = None,
+    start: Start | None = None,
 ) -> Dataset:
     """Read, check, split and encode the data of a config.
 
@@ -121,6 +143,7 @@ def prepare_dataset(
         strict: Whether to call `check_validation_labels`.
         hold_out: Whether to hold out rows for validation; otherwise they become training rows.
         vectors: The source that `config` names, if already open.
+        start: What the training continues from; its tokens, n-grams and labels are kept.
 
     Raises:
         DataError: A table cannot be used, or no rows are left for validation.
@@ -134,7 +157,7 @@ def prepare_dataset(
         def new_file() -> IO[bytes]:
             return stack.enter_context(TemporaryFile(dir=directory))
 
-        table = read_training(config, new_file(), hold_out=hold_out)
+        table = read_training(config, new_file(), hold_out=hold_out, start=start)
         split_ids = table.held_out.astype(np.int8)  # 0 for training, 1 for validation
         dataset, _ = encode_splits(
             config, table.labels, table.tokenized, split_ids, new_file, vectors=vectors
@@ -154,6 +177,7 @@ def check_validation_labels(dataset: Dataset) -> None:
     name, rows = next(iter(unknown.items()))
     close = closest_match(name, dataset.labels.names)
     hint = f"did you mean {close!r}?" if close else "add training rows with it, or remove it"
+    hint = suggest_split(dataset.config.data) or hint
     hint = suggest_setting(name, dataset.labels.names) or hint
     others = f", and {format_count(len(unknown) - 1, 'other label')}" if len(unknown) > 1 else ""
     raise DataError(
@@ -162,22 +186,27 @@ def check_validation_labels(dataset: Dataset) -> None:
     )
 
 
-def read_training(config: Config, file: IO[bytes], *, hold_out: bool = True) -> TrainingTable:
+def read_training(
+    config: Config, file: IO[bytes], *, hold_out: bool = True, start: Start | None = None
+) -> TrainingTable:
     """Read and tokenize the training table once, choose validation rows, and fit the labels.
 
     Args:
         config: The config.
         file: An empty file for the tokens.
         hold_out: Whether to hold out rows for validation.
+        start: What the training continues from.
 
     Raises:
         DataError: As `prepare_dataset`.
     """
-    tokenized = read_tokenized(config, file)
-    labels, held_out = _hold_out(tokenized.rows, tokenized.fingerprints, config)
+    tokenized = replace(read_tokenized(config, file), start=start)
+    known = None if start is None else start.labels
+    labels = Labels.fit(tokenized.rows, config.data, start=known)
+    held_out = hold_out_rows(tokenized.rows, tokenized.fingerprints, config)
     held_out &= hold_out  # a plain False clears the whole mask
     if held_out.any():  # a label can occur in held-out rows only
-        labels = Labels.fit(tokenized.rows.filter(~held_out), config.data)
+        labels = fit_training_labels(tokenized.rows, held_out, config.data, start=known)
     return TrainingTable(tokenized, held_out, labels)
 
 
@@ -190,10 +219,10 @@ def find_validation_rows(config: Config) -> Mask:
     rows = read_labeled(
         config.data.train,
         config.data,
-        lambda texts: fingerprint_texts(tokenize_column(config, texts)),
+        lambda texts: fingerprint_texts(TokenRules.from_config(config).tokenize(texts)),
         fingerprints.append,
     )
-    return _hold_out(rows, np.concatenate(fingerprints), config)[1]
+    return hold_out_rows(rows, np.concatenate(fingerprints), config)
 
 
 def encode_splits(
@@ -241,6 +270,7 @@ def encode_splits(
         train,
         encoder.read_split(validation) if not isinstance(validation, float) else others[0],
         encoder.read_split(test) if test else None,
+        table.start,
     )
     return dataset, others[1] if len(others) > 1 else None
 
@@ -256,13 +286,6 @@ def with_config(dataset: Dataset, config: Config) -> Dataset:
     _check_class_weight(dataset.labels, config)
     _check_threshold(dataset.labels, config)
     return replace(dataset, config=config, vectors=open_vector_source(config.model))
-
-
-def _hold_out(rows: LabeledRows, fingerprints: Fingerprints, config: Config) -> tuple[Labels, Mask]:
-    """Fit the labels of all rows, and choose validation rows stratified by label."""
-    labels = Labels.fit(rows, config.data)
-    targets, _ = labels.encode(rows, config.data)
-    return labels, choose_validation_rows(fingerprints, labels.strata(targets, config.data), config)
 
 
 def _check_class_weight(labels: Labels, config: Config) -> None:

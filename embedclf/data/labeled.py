@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 
 from embedclf.data.label_cells import FLAGS, LabelCellError, LabelCells
 from embedclf.errors import DataError
-from embedclf.system.arrow import join_columns, mask_column, text_column, to_numpy
+from embedclf.system.arrow import mask_column, text_column, to_numpy
 from embedclf.system.threads import parallel_map
-from embedclf.tables.parts import suggest_columns
+from embedclf.tables.parts import MissingColumnError, suggest_columns
 from embedclf.tables.read_options import ReadOptions
 from embedclf.tables.tables import Table, open_table
 
@@ -124,15 +124,20 @@ class _LabeledReader:
 
     def __init__(self, tables: Tables, config: DataConfig, other_columns: Sequence[str]) -> None:
         self._config = config
-        required = list(dict.fromkeys([*config.text_columns, *config.label_columns]))
-        self._table = open_table(tables, required, ReadOptions.from_config(config))
+        required = list(dict.fromkeys([*config.input_columns.names, *config.label_columns]))
+        self._table = _open_table(tables, required, config)
         self._cells = LabelCells.from_config(config)
+        row_columns = config.row_columns(tables)
+        other_columns = list(dict.fromkeys([*row_columns.values(), *other_columns]))
         self._columns = list(dict.fromkeys([*required, *other_columns]))
         for column in other_columns:
             if (count := self._table.count_columns(column)) != 1:
                 fault = f"{count} columns are named" if count else "no column"
+                keys = [f"data.{key}" for key, name in row_columns.items() if name == column]
+                role = f" for {keys[0]}" if keys else ""
                 hint = suggest_columns(column, self._table.leaves)
-                raise DataError(f"{self._table.name}:1: {fault} {column!r}; {hint}")
+                hint = f"{hint}; add it, or remove {keys[0]}" if keys else hint
+                raise DataError(f"{self._table.name}:1: {fault} {column!r}{role}; {hint}")
         self._labels: list[list[pa.DictionaryArray]] = [[] for _ in config.label_columns]
         self._others: dict[str, list[pa.DictionaryArray]] = {name: [] for name in other_columns}
         self._valid: list[Mask] = []
@@ -150,7 +155,8 @@ class _LabeledReader:
             self._valid.append(valid)
             for name, cells in self._others.items():
                 cells.append(batch[name].dictionary_encode())
-            texts = join_columns([batch[name] for name in self._config.text_columns])
+            columns = self._config.input_columns
+            texts = columns.join([batch[name] for name in columns.names])
             yield texts if valid.all() else texts.filter(mask_column(valid))
 
     def rows(self) -> LabeledRows:
@@ -198,6 +204,18 @@ class _LabeledReader:
         if cells is not column.categories:
             column = column.rename(cells)
         return replace(rows, labels=(column,), list_separator=list_separator)
+
+
+def _open_table(tables: Tables, required: Sequence[str], config: DataConfig) -> Table:
+    try:
+        return open_table(tables, required, ReadOptions.from_config(config))
+    except MissingColumnError as error:
+        if error.column not in config.fields:
+            raise
+        hint = error.hint or suggest_columns(error.column, error.columns)
+        raise DataError(
+            f"{error.name}:1: no column {error.column!r} (data.fields); {hint}"
+        ) from error
 
 
 def _combine(chunks: list[pa.DictionaryArray]) -> CategoricalColumn:

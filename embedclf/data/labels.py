@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from embedclf.data.label_cells import FLAGS
 from embedclf.data.label_forms import find_form, match_forms, sort_labels
+from embedclf.data.label_sets import (
+    count_names,
+    first_labels,
+    label_sets,
+    refuse_several,
+    sets_from_flags,
+    split_cells,
+)
+from embedclf.data.row_columns import label_weights
 from embedclf.errors import DataError
-from embedclf.system.arrow import index_in, mask_column, text_column, to_numpy
+from embedclf.system.arrow import index_in, mask_column, text_column
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from embedclf.config.data_section import DataConfig
-    from embedclf.data.labeled import CategoricalColumn, LabeledRows
-    from embedclf.system.arrays import Counts, Int64s, Mask, Rows
+    from embedclf.data.labeled import LabeledRows
+    from embedclf.system.arrays import Counts, Int64s
 
 Task = Literal["binary", "multiclass", "multilabel"]
 
-Targets = npt.NDArray[np.int32]
-"""(n,) label ids, -1 for labels that do not occur in training; multi-label: (n, labels) of 0 and 1,
-with the training labels first."""
+Targets: TypeAlias = Any
+"""An int32 array (n,) of label ids, -1 for labels that do not occur in training; of several labels
+per row, `LabelSets` (n, labels) with the training labels first."""
 
 Probabilities = npt.NDArray[np.float32]
 """(n, outputs); a binary task has one output: the probability of the second label."""
@@ -50,6 +57,13 @@ class Labels:
     task has one, for the positive label; a softmax has none."""
     merged: bool = False
     """Whether all forms of a label are that label: `1.0` and `01` are `1`."""
+    weights: tuple[float, ...] = ()
+    """Total weight of the training rows of each label; empty if rows are not weighted."""
+
+    @property
+    def totals(self) -> tuple[float, ...]:
+        """How many rows each label counts for: their total weight if rows are weighted."""
+        return self.weights or self.counts
 
     @property
     def outputs(self) -> int:
@@ -62,37 +76,62 @@ class Labels:
         return "micro_f1" if self.task == "multilabel" else "accuracy"
 
     @classmethod
-    def fit(cls, labeled: LabeledRows, config: DataConfig) -> Labels:
+    def fit(
+        cls, labeled: LabeledRows, config: DataConfig, *, start: Labels | None = None
+    ) -> Labels:
         """Learn the labels of training rows, sorted by number or by code point.
 
         If forms are merged, the most frequent form of a label names it.
 
+        Args:
+            labeled: The training rows.
+            config: Their label columns.
+            start: Labels of the run that the training continues from. They come first, in their
+                order, and their rows are added to those of the table.
+
         Raises:
-            DataError: There is only one label, or a row has several and there is no separator.
+            DataError: Only one label has rows that count, or a row has several without separator.
         """
-        if isinstance(config.label, list):
-            flags = _flags(labeled)
-            return cls("multilabel", tuple(config.label), tuple(flags.sum(axis=0).tolist()))
-        _refuse_several(labeled, config)
-        rows = _count_names(labeled.labels[0], config.label_separator)
-        names = tuple(sort_labels(_most_frequent_forms(rows) if config.merge_label_forms else rows))
-        if len(names) < 2:
+        labels = cls.of_rows(labeled, config, start=start)
+        name = labeled.table.name
+        if not isinstance(config.label, list) and len(labels.names) < 2:
             raise DataError(
-                f"{labeled.table.name}: the only label is {names[0]!r}; "
+                f"{name}: the only label is {labels.names[0]!r}; "
                 "a classifier needs at least two; check data.label"
             )
+        if not isinstance(config.label, list) and set(labels.counts) == {len(labeled)}:
+            raise DataError(
+                f"{name}: every row has all {len(labels.names)} labels; check data.label"
+            )
+        labels = labels if start is None else labels._add_rows(start)
+        if labels.task != "multilabel" and np.count_nonzero(labels.totals) < 2:
+            without = labels.names[int(np.argmin(labels.totals))]
+            raise DataError(
+                f"{name}: {config.weight!r}: all rows of label {without!r} have weight 0; "
+                "a classifier needs at least two labels; check data.weight"
+            )
+        return labels
+
+    @classmethod
+    def of_rows(
+        cls, labeled: LabeledRows, config: DataConfig, *, start: Labels | None = None
+    ) -> Labels:
+        """Find the labels of rows as `fit` does, even if there is only one; count these rows."""
+        if not isinstance(config.label, list):
+            refuse_several(labeled, config)
+        names = _label_names(labeled, config, () if start is None else start.names)
         task: Task = "binary" if len(names) == 2 else "multiclass"
-        if config.label_separator is not None:
+        if isinstance(config.label, list) or config.label_separator is not None:
             task = "multilabel"
         labels = cls(task, names, (), merged=config.merge_label_forms)
         # No target is -1, since the names come from these rows.
         targets, _ = labels.encode(labeled, config)
-        counts = targets.sum(axis=0) if task == "multilabel" else np.bincount(targets)
-        if (counts == len(targets)).all():
-            raise DataError(
-                f"{labeled.table.name}: every row has all {len(names)} labels; check data.label"
-            )
-        return replace(labels, counts=tuple(counts.tolist()))
+        multilabel = task == "multilabel"
+        counts = targets.sum(axis=0) if multilabel else np.bincount(targets, minlength=len(names))
+        weights = label_weights(targets, labeled, config)
+        if weights:  # the last labels of `start` can have no row
+            weights += (0.0,) * (len(names) - len(weights))
+        return replace(labels, counts=tuple(counts.tolist()), weights=weights)
 
     def encode(self, labeled: LabeledRows, config: DataConfig) -> tuple[Targets, dict[str, int]]:
         """Turn label cells into targets.
@@ -106,8 +145,8 @@ class Labels:
             DataError: A row has several labels, and there is no separator.
         """
         if isinstance(config.label, list):
-            return _flags(labeled), {}
-        _refuse_several(labeled, config)
+            return sets_from_flags(labeled.labels), {}
+        refuse_several(labeled, config)
         column = labeled.labels[0]
         rows = column.count_rows()
         if config.label_separator is not None:
@@ -145,21 +184,20 @@ class Labels:
             ranks = np.append(np.argsort(order), -1)  # -1, an unknown label, stays -1
             return ranks[targets]
         rarest_first = order[np.argsort(targets.sum(axis=0)[order], kind="stable")]
-        present = targets[:, rarest_first] == 1
-        # argmax finds the first True: the rarest label, numbered by rarity, not by id.
-        return np.where(present.any(axis=1), present.argmax(axis=1), len(self.names))
+        return first_labels(targets, np.argsort(rarest_first))  # numbered by rarity, not by id
 
-    def binarize(self, targets: Targets) -> npt.NDArray[np.bool_]:
-        """Return whether each row has the label of each output (n, outputs)."""
+    def binarize(self, targets: Targets, outputs: slice = slice(None)) -> npt.NDArray[np.bool_]:
+        """Return whether each row has the label of each output, or of a range (n, outputs)."""
+        ids = np.arange(len(self.names))[-self.outputs :][outputs]  # the second if binary
         if self.task == "multilabel":
-            binarized: npt.NDArray[np.bool_] = targets[:, : len(self.names)] == 1
+            start, end = (int(ids[0]), int(ids[-1]) + 1) if len(ids) else (0, 0)
+            binarized: npt.NDArray[np.bool_] = targets[:, start:end].toarray() == 1
         else:
-            output_labels = np.arange(len(self.names))[-self.outputs :]  # [1] if binary
-            binarized = targets[:, None] == output_labels  # (n, outputs); -1 equals none
+            binarized = targets[:, None] == ids  # (n, outputs); -1 equals none
         return binarized
 
     def decide(self, probabilities: Probabilities) -> Targets:
-        """Turn probabilities (n, outputs) into predictions of the shape of targets."""
+        """Turn probabilities (n, outputs) into label ids (n,), or flags (n, outputs) of 0 and 1."""
         if self.task == "multiclass":
             best: Targets = probabilities.argmax(axis=1).astype(np.int32)
             return best
@@ -168,11 +206,13 @@ class Labels:
         predicted: Targets = (probabilities >= thresholds).astype(np.int32)
         return predicted[:, 0] if self.task == "binary" else predicted
 
-    def decode(self, target: npt.NDArray[np.int32]) -> tuple[str, ...]:
+    def decode(self, targets: Targets, row: int) -> tuple[str, ...]:
         """Return the names of the known labels in one row of targets or predictions."""
         if self.task == "multilabel":
-            return tuple(self.names[at] for at in np.flatnonzero(target[: len(self.names)] == 1))
-        return () if target < 0 else (self.names[int(target)],)
+            ids = targets.indices[targets.indptr[row] : targets.indptr[row + 1]].tolist()
+        else:
+            ids = [int(targets[row])]
+        return tuple(self.names[each] for each in sorted(ids) if 0 <= each < len(self.names))
 
     def rank(self, probabilities: Probabilities) -> Targets:
         """Return the ids of all labels (n, labels), the most probable first.
@@ -193,14 +233,29 @@ class Labels:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `labels.json`."""
-        values = {"task": self.task, "names": self.names, "counts": self.counts}
-        return values | ({"merge_label_forms": True} if self.merged else {})
+        values: dict[str, Any] = {"task": self.task, "names": self.names, "counts": self.counts}
+        values |= {"merge_label_forms": True} if self.merged else {}
+        return values | ({"weights": self.weights} if self.weights else {})
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Labels:
         """Read what `to_json` wrote."""
         merged = values.get("merge_label_forms", False)
-        return cls(values["task"], tuple(values["names"]), tuple(values["counts"]), merged=merged)
+        names, counts = tuple(values["names"]), tuple(values["counts"])
+        weights = tuple(values.get("weights", ()))
+        return cls(values["task"], names, counts, merged=merged, weights=weights)
+
+    def _add_rows(self, start: Labels) -> Labels:
+        """Add the rows of the run that a training continues from, whose labels come first."""
+        new = [0] * (len(self.names) - len(start.names))
+        counts = zip(self.counts, [*start.counts, *new], strict=True)
+        weights = zip(self.totals, [*start.totals, *new], strict=True)
+        weighted = bool(self.weights or start.weights)
+        return replace(
+            self,
+            counts=tuple(map(sum, counts)),
+            weights=tuple(map(sum, weights)) if weighted else (),
+        )
 
     def _encode_cells(self, cells: pa.StringArray, rows: Counts) -> tuple[Targets, dict[str, int]]:
         """Encode distinct cells with one label each; `rows` are those of each cell."""
@@ -216,15 +271,16 @@ class Labels:
         self, cells: pa.StringArray, rows: Counts, separator: str
     ) -> tuple[Targets, dict[str, int]]:
         """Encode distinct cells with several labels each; `rows` are those of each cell."""
-        cell_of, names = _split_cells(cells, separator)
+        cell_of, names = split_cells(cells, separator)
         names = self._merge(names)
         used = names.filter(mask_column(rows[cell_of] > 0))
         others = sort_labels(set(used.to_pylist()) - set(self.names))
         ids = index_in(names, text_column([*self.names, *others]), default=-1)
+        found = ids >= 0  # -1 remains for unknown labels in cells without rows
         # (distinct cells, known + unknown labels)
-        targets = np.zeros((len(cells), len(self.names) + len(others)), np.int32)
-        # -1 remains for unknown labels in cells without rows.
-        targets[cell_of[ids >= 0], ids[ids >= 0]] = 1
+        targets = label_sets(
+            cell_of[found], ids[found], (len(cells), len(self.names) + len(others))
+        )
         # Each cell counts by its number of rows: (cells,) @ (cells, others) -> (others,).
         rows_of_others: list[int] = (rows @ targets[:, len(self.names) :]).tolist()
         return targets, dict(zip(others, rows_of_others, strict=True))
@@ -239,36 +295,18 @@ class Labels:
         return text_column([labels[find_form(name)] for name in names.to_pylist()])
 
 
-def _refuse_several(labeled: LabeledRows, config: DataConfig) -> None:
-    """Raise DataError at the first row with several labels if there is no separator."""
-    separator = labeled.list_separator
-    if separator is None or config.label_separator is not None:
-        return
-    column = labeled.labels[0]
-    # Only lists of several labels contain this separator.
-    is_several = to_numpy(pc.match_substring(column.categories, separator)).view(np.bool_)
-    rows = np.flatnonzero(is_several[column.codes])
-    if len(rows):
-        cell = column.categories[int(column.codes[rows[0]])].as_py()
-        (location,) = labeled.table.locate([int(labeled.positions[rows[0]])])
-        raise DataError(
-            f"{location}: {config.label!r} has {cell.count(separator) + 1} labels "
-            f"({', '.join(map(repr, cell.split(separator)))}); for several labels per row, set "
-            f"data.label_separator: {json.dumps(separator)}"
-        )
-
-
-def _count_names(column: CategoricalColumn, separator: str | None) -> dict[str, int]:
-    """Count the rows of each label; the dictionary can contain labels of rows that are gone."""
-    rows = column.count_rows()
-    cell_of, names = np.arange(len(rows)), column.categories
-    if separator is not None:
-        cell_of, names = _split_cells(names, separator)
-    encoded = names.dictionary_encode()
-    labels: list[str] = encoded.dictionary.to_pylist()
-    counts = np.zeros(len(labels), np.int64)
-    np.add.at(counts, to_numpy(encoded.indices), rows[cell_of])
-    return {name: count for name, count in zip(labels, counts.tolist(), strict=True) if count}
+def _label_names(
+    labeled: LabeledRows, config: DataConfig, known: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return the known labels, then the others of some rows in their order."""
+    if isinstance(config.label, list):
+        return (*known, *(name for name in config.label if name not in known))
+    rows = count_names(labeled.labels[0], config.label_separator)
+    if not config.merge_label_forms:
+        return (*known, *sort_labels(rows.keys() - set(known)))
+    forms = set(map(find_form, known))
+    found = sort_labels(_most_frequent_forms(rows))
+    return (*known, *(name for name in found if find_form(name) not in forms))
 
 
 def _most_frequent_forms(rows: dict[str, int]) -> list[str]:
@@ -280,28 +318,3 @@ def _most_frequent_forms(rows: dict[str, int]) -> list[str]:
         if rows[name] > rows.get(names.get(form, ""), 0):
             names[form] = name
     return list(names.values())
-
-
-def _flags(labeled: LabeledRows) -> Targets:
-    """Return (n, labels) of 0 and 1 from one column per label."""
-    true = text_column([cell for cell, is_true in FLAGS.items() if is_true])
-
-    def flags(column: CategoricalColumn) -> Targets:
-        is_true = to_numpy(pc.is_in(pc.utf8_lower(column.categories), true))
-        return is_true.astype(np.int32)[column.codes]
-
-    return np.stack([flags(column) for column in labeled.labels], axis=1)
-
-
-def _split_cells(cells: pa.Array, separator: str) -> tuple[Rows, pa.Array]:
-    """Split cells that list several labels.
-
-    Returns:
-        (labels,) the cell of each label, and (labels,) their trimmed names, without empty ones.
-    """
-    # The separator is a literal string, not a regular expression.
-    split = pc.split_pattern(cells, separator)
-    names = pc.utf8_trim_whitespace(split.flatten())
-    cell_of = np.repeat(np.arange(len(cells)), to_numpy(pc.list_value_length(split)))
-    kept: Mask = to_numpy(pc.not_equal(names, text_column([""])[0])).view(np.bool_)
-    return cell_of[kept], names.filter(mask_column(kept))

@@ -10,14 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from embedclf.data.labeled import LabeledRows, read_labeled
+from embedclf.data.row_columns import row_weights
 from embedclf.data.scratch import IdsFile, TokensFile
 from embedclf.errors import DataError
 from embedclf.system.progress import activity
 from embedclf.system.threads import parallel_map
 from embedclf.tables.files import display_tables
 from embedclf.text.fingerprints import Fingerprints, fingerprint_texts
+from embedclf.text.token_rules import TokenRules
 from embedclf.text.tokenizer import TokenIds, Tokenizer
-from embedclf.text.tokens import Tokens, normalize, tokenize
+from embedclf.text.tokens import Tokens
 from embedclf.text.vocabulary import PADDING
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
     from embedclf.config.fields import Tables
     from embedclf.config.schema import Config
     from embedclf.data.labels import Labels, Targets
-    from embedclf.system.arrays import Counts, Mask
+    from embedclf.data.start import Start
+    from embedclf.system.arrays import Counts, Doubles, Mask, Rows
 
 SplitIds = npt.NDArray[np.int8]  # (n,) the split of each row: 0 is training, 1 validation
 
@@ -48,6 +51,8 @@ class TokenizedTable:
     tokens: TokensFile
     fingerprints: Fingerprints
     """(n,) equal for texts with the same tokens."""
+    start: Start | None = None
+    """What the training continues from."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,8 @@ class Split:
     """Tokens that are not in the vocabulary."""
     truncated: int
     """Texts with more tokens than `sequence_length`."""
+    weights: Doubles | None = None
+    """(n,) how many rows each row counts for; None if each counts for one."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -80,14 +87,30 @@ class Split:
         Returns:
             (vocabulary_rows,).
         """
-        rows = np.arange(len(self)) if mask is None else np.flatnonzero(mask)
         counts = np.zeros(vocabulary_rows, np.int64)
-        # In blocks, because indexing by rows copies mapped data into memory.
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            ids = self.ids[rows[start : start + _ROWS_AT_ONCE]]
+        for _, ids in self._id_blocks(mask):
             counts += np.bincount(ids.reshape(-1), minlength=vocabulary_rows)
         counts[PADDING] = 0
         return counts
+
+    def weigh_ids(
+        self, vocabulary_rows: int, weights: Doubles, mask: Mask | None = None
+    ) -> Doubles:
+        """Sum the weights (n,) of the texts that each id occurs in; arguments as in `count_ids`."""
+        totals = np.zeros(vocabulary_rows)
+        for rows, ids in self._id_blocks(mask):
+            of_ids = np.repeat(weights[rows], ids.shape[1])
+            totals += np.bincount(ids.reshape(-1), of_ids, vocabulary_rows)
+        totals[PADDING] = 0
+        return totals
+
+    def _id_blocks(self, mask: Mask | None) -> Iterator[tuple[Rows, TokenIds]]:
+        """Yield rows under a mask with their ids, block by block."""
+        rows = np.arange(len(self)) if mask is None else np.flatnonzero(mask)
+        # In blocks, because indexing by rows copies mapped data into memory.
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            block = rows[start : start + _ROWS_AT_ONCE]
+            yield block, self.ids[block]
 
     def facts(self, labels: Labels) -> dict[str, Any]:
         """Describe the rows as plain values; fractions are from 0 to 1."""
@@ -156,7 +179,8 @@ class Encoder:
         rows = self.labels.merge_forms(rows, self.config)
         targets, unknown_labels = self.labels.encode(rows, self.config)
         lost = (file.tokens, file.unknown, file.truncated)
-        return Split(rows, file.memory_map(), targets, unknown_labels, *lost)
+        weights = row_weights(rows, self.config)
+        return Split(rows, file.memory_map(), targets, unknown_labels, *lost, weights=weights)
 
     def _new_ids_file(self) -> IdsFile:
         return IdsFile(self.new_file(), self.tokenizer)
@@ -169,9 +193,10 @@ def read_tokenized(config: Config, file: IO[bytes]) -> TokenizedTable:
         DataError: The table cannot be used, or no text has a token.
     """
     tokens, fingerprints = TokensFile(file), list[Fingerprints]()
+    rules = TokenRules.from_config(config)
 
     def process(texts: pa.Array) -> tuple[Tokens, Fingerprints]:
-        tokenized = tokenize_column(config, texts)
+        tokenized = rules.tokenize(texts)
         return tokenized, fingerprint_texts(tokenized)
 
     def collect(chunk: tuple[Tokens, Fingerprints]) -> None:
@@ -181,11 +206,6 @@ def read_tokenized(config: Config, file: IO[bytes]) -> TokenizedTable:
     rows = read_labeled(config.data.train, config.data, process, collect)
     _require_tokens(tokens.count, config)
     return TokenizedTable(rows, tokens, np.concatenate(fingerprints))
-
-
-def tokenize_column(config: Config, texts: pa.Array) -> Tokens:
-    """Tokenize texts (n,) by the settings of a config."""
-    return tokenize(normalize(texts, lowercase=config.text.lowercase), config.text.unit)
 
 
 @activity("building the vocabulary")
@@ -203,7 +223,9 @@ def fit_encoder(
         return (tokens.filter(ids_of_chunk == 0) for tokens, ids_of_chunk in chunks)
 
     # Tokens that do not occur in training get a count of 0, and are dropped by the merge.
-    tokenizer = Tokenizer.fit(parallel_map(Tokens.count, read_training_chunks()), config.text)
+    counts = parallel_map(Tokens.count, read_training_chunks())
+    start = None if table.start is None else table.start.tokenizer
+    tokenizer = Tokenizer.fit(counts, TokenRules.from_config(config), config.text, start=start)
     _require_tokens(len(tokenizer.tokens), config)
     if config.text.ngrams > 1:
         tokenizer = tokenizer.fit_ngrams(read_training_chunks, config.text)
@@ -222,4 +244,4 @@ def with_split_ids(tokens: TokensFile, split_ids: SplitIds) -> Iterator[tuple[To
 def _require_tokens(count: int, config: Config) -> None:
     if not count:
         table = display_tables(config.data.train)
-        raise DataError(f"{table}: no text has a token; check data.text and text.unit")
+        raise DataError(f"{table}: no text has a token; check data.text and text.token_pattern")

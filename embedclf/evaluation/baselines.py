@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
@@ -11,13 +10,18 @@ import numpy as np
 
 from embedclf.data.dataset import read_training
 from embedclf.data.labeled import read_labeled, read_labels
+from embedclf.data.row_columns import normalize_weights, row_weights
 from embedclf.data.splits import with_split_ids
+from embedclf.evaluation.metrics import DEFAULT_METRICS
 from embedclf.evaluation.predictions import Predictions
-from embedclf.evaluation.scored_rows import is_unchanged, locate_validation_rows
+from embedclf.evaluation.scored_rows import LabeledSource
+from embedclf.evaluation.tfidf_model import EPOCHS, TfidfModel
 from embedclf.evaluation.thresholds import choose_thresholds, rule_from_json
-from embedclf.system.progress import activity, counted
+from embedclf.evaluation.weighted_metrics import compute_metrics
+from embedclf.runs.seen_tables import is_unchanged
+from embedclf.system.progress import activity
 from embedclf.system.terminal import format_count
-from embedclf.system.threads import parallel_map, single_threaded_blas
+from embedclf.system.threads import parallel_map
 from embedclf.tables.files import display_tables
 from embedclf.text.ngrams import Ngrams
 from embedclf.text.vocabulary import RESERVED, UNKNOWN, most_frequent_tokens
@@ -25,31 +29,25 @@ from embedclf.text.vocabulary import RESERVED, UNKNOWN, most_frequent_tokens
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from embedclf.config.fields import Threshold
     from embedclf.config.schema import Config
-    from embedclf.data.labels import Labels, Probabilities, Targets
-    from embedclf.data.splits import TokenizedTable
-    from embedclf.evaluation.scored_rows import LabeledSource, ScoredRows
+    from embedclf.data.dataset import Dataset
+    from embedclf.data.labels import Labels, Targets
+    from embedclf.data.splits import SplitIds, TokenizedTable
+    from embedclf.evaluation.metrics import MetricValues
+    from embedclf.evaluation.scored_rows import ScoredRows
+    from embedclf.evaluation.tfidf_model import TermCounts
     from embedclf.runs.run import Run
-    from embedclf.system.arrays import Mask, Rows
+    from embedclf.system.arrays import Doubles, Mask, Rows
     from embedclf.text.tokenizer import Tokenizer
     from embedclf.text.tokens import Tokens
-
-TermCounts = Any
-"""A sparse SciPy matrix (n, terms) with the counts of each term in each text."""
 
 _MAX_TERMS = 200_000
 """Number of terms: the most frequent tokens."""
 
-_MAX_EXACT_CELLS = 5_000_000
-"""Limit of the exact solver: distinct tokens per text, summed over texts, times outputs."""
-
 _MAX_CELLS = 150_000_000
-"""Limit for using all rows, in the same unit; beyond it, fitting would take minutes."""
-
-_MAX_ITERATIONS = 200
-
-_EPOCHS = 5
-"""Epochs of stochastic gradient descent."""
+"""Limit for using all rows: distinct tokens per text, summed over texts, times outputs. Beyond it,
+fitting would take minutes."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +61,18 @@ class TfidfBaseline:
     """Number of training rows in all."""
     exact: bool
     """Whether the exact solver was used, rather than stochastic gradient descent."""
+    without_earlier: bool = False
+    """Whether the run continued from another, whose rows the baseline does not know."""
 
     @property
     def description(self) -> str:
         """A short description for people."""
         all_rows = self.fitted_rows == self.training_rows
         sample = "" if all_rows else f" (a random sample of {self.training_rows:,})"
-        solver = "" if self.exact else f", {_EPOCHS} epochs of stochastic gradient descent"
+        solver = "" if self.exact else f", {EPOCHS} epochs of stochastic gradient descent"
         rows = format_count(self.fitted_rows, "training row")
-        return f"logistic regression on TF-IDF of {rows}{sample}{solver}"
+        earlier = ", but none of earlier runs" if self.without_earlier else ""
+        return f"logistic regression on TF-IDF of {rows}{sample}{earlier}{solver}"
 
 
 @activity("fitting the TF-IDF baseline")
@@ -100,6 +101,9 @@ def fit_tfidf_baseline(run: Run, config: Config, scored: ScoredRows) -> TfidfBas
         return f"{display_tables(train)} is missing, or has changed since training"
     if not isinstance(validation, float) and not is_unchanged(run, "validation", validation):
         return f"{display_tables(validation)} is missing, or has changed since training"
+    # Only where the training continued from a run, which knows other labels.
+    if run.start is not None and len(_used_labels(run)) < 2:
+        return f"all rows of {display_tables(train)} have the same label"
     with TemporaryFile() as file:
         training = read_training(config, file)
         table, is_validation = training.tokenized, training.held_out
@@ -108,26 +112,42 @@ def fit_tfidf_baseline(run: Run, config: Config, scored: ScoredRows) -> TfidfBas
         # Includes held-out rows, because the tokens are gone once the file closes.
         counts = counter.count(table.tokens.chunks())
     labels = scored.classifier.labels
-    targets, _ = labels.encode(table.rows, config.data)
-    rows = _TrainingRows(labels, counts, targets, config.seed)
+    rows = _TrainingRows.of(table, labels, counts, ~left_out, is_validation, config)
     model, fitted_rows = rows.fit(~left_out)
     rule = rule_from_json(run.threshold_settings()["rule"])
-    # The labels already have a fixed threshold; other rules need probabilities.
-    if not isinstance(rule, float):
-        if is_validation.any():
-            # Thresholds need a model that has not seen the validation rows.
-            unseen = model if left_out.any() else rows.fit(~is_validation)[0]
-            targets = targets[is_validation]
-            probabilities = unseen.predict_proba(counts[is_validation])
-        else:
-            source = locate_validation_rows(run, config)
-            targets, _ = labels.encode(read_labels(source.table, config.data), config.data)
-            probabilities = model.predict_proba(counter.count_source(source))
-        thresholds = choose_thresholds(labels, targets, probabilities, rule)
-        labels = replace(labels, thresholds=thresholds)
+    labels = rows.choose_thresholds(model, counter, rule)
     probabilities = model.predict_proba(counter.count_source(scored.source))
-    predictions = Predictions.from_probabilities(labels, scored.targets, probabilities)
-    return TfidfBaseline(predictions, fitted_rows, int((~left_out).sum()), model.exact)
+    predictions = Predictions.from_probabilities(
+        labels, scored.targets, probabilities, scored.weights
+    )
+    training_rows = int((~left_out & rows.counted).sum())
+    continued = run.start is not None
+    return TfidfBaseline(predictions, fitted_rows, training_rows, model.exact, continued)
+
+
+@activity("fitting the TF-IDF baseline")
+def score_tfidf_fold(table: TokenizedTable, dataset: Dataset, split_ids: SplitIds) -> MetricValues:
+    """Fit the baseline to the rows that a fold trains on, and score the rows that it leaves out.
+
+    Args:
+        table: The training table.
+        dataset: Of the fold.
+        split_ids: (n,) the split of each row of the table: 0 training, 1 validation, 2 left out.
+    """
+    config, labels, left_out = dataset.config, dataset.labels, split_ids == 2
+    is_validation = split_ids == 1
+    fitted = (split_ids == 0) | (is_validation & config.training.refit)
+    counter = _TermCounter.fit(dataset.tokenizer, table, fitted)
+    counts = counter.count(table.tokens.chunks())
+    rows = _TrainingRows.of(table, labels, counts, fitted, is_validation, config)
+    model, _ = rows.fit(fitted)
+    labels = rows.choose_thresholds(model, counter, config.training.threshold)
+    probabilities = model.predict_proba(counts[left_out])
+    weights = None if rows.weights is None else rows.weights[left_out]
+    predictions = Predictions.from_probabilities(
+        labels, rows.targets[left_out], probabilities, weights
+    )
+    return compute_metrics(predictions, DEFAULT_METRICS[labels.task])
 
 
 @dataclass(frozen=True)
@@ -141,7 +161,7 @@ class _TermCounter:
     def fit(cls, tokenizer: Tokenizer, table: TokenizedTable, mask: Mask) -> _TermCounter:
         """Learn the terms from the rows of a table where a mask is true."""
         splits = with_split_ids(table.tokens, mask.astype(np.int8))
-        counts = parallel_map(lambda split: split[0].filter(split[1] == 1).count(), splits)
+        counts = parallel_map(lambda split: tokenizer.count(split[0].filter(split[1] == 1)), splits)
         terms = most_frequent_tokens(counts, _MAX_TERMS)
         # Without n-grams: those of the run consist of ids of its own vocabulary.
         return cls(replace(tokenizer, tokens=terms, ngrams=Ngrams()))
@@ -184,16 +204,77 @@ class _TermCounter:
 
 @dataclass(frozen=True)
 class _TrainingRows:
+    """The rows of a training table, some of which a baseline is fitted to."""
+
     labels: Labels
     counts: TermCounts
     targets: Targets
-    seed: int
+    weights: Doubles | None
+    fitted: Mask
+    """(n,) True for the rows to fit the baseline to."""
+    is_validation: Mask
+    config: Config
 
-    def fit(self, mask: Mask) -> tuple[_TfidfModel, int]:
+    @classmethod
+    def of(
+        cls,
+        table: TokenizedTable,
+        labels: Labels,
+        counts: TermCounts,
+        fitted: Mask,
+        is_validation: Mask,
+        config: Config,
+    ) -> _TrainingRows:
+        """The rows of a training table, whose terms are counted."""
+        targets, _ = labels.encode(table.rows, config.data)
+        weights = row_weights(table.rows, config.data)
+        return cls(labels, counts, targets, weights, fitted, is_validation, config)
+
+    @property
+    def counted(self) -> Mask:
+        """(n,) True for rows of positive weight."""
+        all_rows = np.ones(self.targets.shape[0], np.bool_)
+        return all_rows if self.weights is None else self.weights > 0.0
+
+    def fit(self, mask: Mask) -> tuple[TfidfModel, int]:
         """Fit a model on the rows under a mask; also return the number of rows used."""
-        rows = self._sample(np.flatnonzero(mask))
-        model = _TfidfModel.fit(self.labels, self.counts[rows], self.targets[rows], seed=self.seed)
+        rows, seed = self._sample(np.flatnonzero(mask & self.counted)), self.config.seed
+        weights = None if self.weights is None else normalize_weights(self.weights[rows])
+        model = TfidfModel.fit(
+            self.labels, self.counts[rows], self.targets[rows], weights, seed=seed
+        )
         return model, len(rows)
+
+    def choose_thresholds(
+        self, model: TfidfModel, counter: _TermCounter, rule: Threshold
+    ) -> Labels:
+        """Return the labels with the thresholds that a rule chooses on the validation rows.
+
+        Args:
+            model: Fitted to `fitted`.
+            counter: Of the terms of the counts.
+            rule: That of the run.
+        """
+        if isinstance(rule, float):
+            fixed = () if self.labels.task == "multiclass" else (rule,) * self.labels.outputs
+            return replace(self.labels, thresholds=fixed)
+        if self.is_validation.any():
+            # Thresholds need a model that has not seen the validation rows.
+            seen = (self.fitted & self.is_validation).any()
+            unseen = self.fit(self.fitted & ~self.is_validation)[0] if seen else model
+            targets = self.targets[self.is_validation]
+            weights = None if self.weights is None else self.weights[self.is_validation]
+            probabilities = unseen.predict_proba(self.counts[self.is_validation])
+        else:
+            table = self.config.data.validation
+            assert not isinstance(table, float)  # noqa: S101 - rows would be held out
+            source = LabeledSource.from_table(self.config, table)
+            rows = read_labels(table, self.config.data)
+            targets, _ = self.labels.encode(rows, self.config.data)
+            weights = row_weights(rows, self.config.data)
+            probabilities = model.predict_proba(counter.count_source(source))
+        thresholds = choose_thresholds(self.labels, targets, probabilities, rule, weights)
+        return replace(self.labels, thresholds=thresholds)
 
     def _sample(self, rows: Rows) -> Rows:
         """Sample as many rows as can be fitted in reasonable time."""
@@ -201,71 +282,9 @@ class _TrainingRows:
         if cells <= _MAX_CELLS:
             return rows
         size = max(1, len(rows) * _MAX_CELLS // cells)
-        return np.sort(np.random.default_rng(self.seed).permutation(rows)[:size])
+        return np.sort(np.random.default_rng(self.config.seed).permutation(rows)[:size])
 
 
-@dataclass(frozen=True)
-class _TfidfModel:
-    """TF-IDF with one logistic regression, or one per label in a multi-label task."""
-
-    labels: Labels
-    transformer: Any
-    regressions: list[Any]
-    exact: bool
-
-    @classmethod
-    def fit(cls, labels: Labels, counts: TermCounts, targets: Targets, *, seed: int) -> _TfidfModel:
-        from sklearn.feature_extraction.text import TfidfTransformer
-
-        transformer = TfidfTransformer()
-        features = transformer.fit_transform(counts)
-        exact = counts.nnz * labels.outputs <= _MAX_EXACT_CELLS
-        regression = _new_regression(len(targets), seed, exact=exact)
-        columns = targets.T if labels.task == "multilabel" else [targets]
-        named = counted(columns, "fitting TF-IDF regressions", total=len(columns), unit="labels")
-        fitted = [_fit_regression(regression, features, column) for column in named]
-        return cls(labels, transformer, fitted, exact)
-
-    def predict_proba(self, counts: TermCounts) -> Probabilities:
-        """(n, outputs) probabilities of texts."""
-        features = self.transformer.transform(counts)
-        # (n, labels), also in a binary task; a label without training rows keeps 0.
-        probabilities = np.zeros((counts.shape[0], len(self.labels.names)), np.float32)
-        if self.labels.task == "multilabel":
-            for column, regression in zip(probabilities.T, self.regressions, strict=True):
-                # The classes are 0 and 1, or only one of them: this is the probability of 1.
-                column[:] = regression.predict_proba(features) @ regression.classes_
-            return probabilities
-        (regression,) = self.regressions
-        probabilities[:, regression.classes_] = regression.predict_proba(features)
-        return probabilities[:, -self.labels.outputs :]  # in a binary task, the second label
-
-
-def _new_regression(rows: int, seed: int, *, exact: bool) -> Any:
-    """An unfitted regression; both solvers minimize the same loss with the same L2 penalty."""
-    from sklearn.linear_model import LogisticRegression, SGDClassifier
-
-    if exact:
-        return LogisticRegression(max_iter=_MAX_ITERATIONS)
-    return SGDClassifier(
-        loss="log_loss",
-        # SGDClassifier averages the loss over rows, LogisticRegression sums it (C = 1).
-        alpha=1.0 / rows,
-        max_iter=_EPOCHS,
-        tol=None,  # never stops before `max_iter`
-        n_jobs=-1,
-        random_state=seed,
-    )
-
-
-def _fit_regression(regression: Any, features: Any, targets: Targets) -> Any:
-    from sklearn import clone
-    from sklearn.dummy import DummyClassifier
-    from sklearn.exceptions import ConvergenceWarning
-
-    if len(np.unique(targets)) == 1:  # logistic regression needs two classes
-        return DummyClassifier().fit(features, targets)
-    with warnings.catch_warnings(), single_threaded_blas():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        # A clone, because `fit` returns the estimator itself, which labels would share.
-        return clone(regression).fit(features, targets)
+def _used_labels(run: Run) -> list[str]:
+    """Return the labels that training rows have."""
+    return [label for label, rows in run.record["data"]["train"]["labels"].items() if rows]

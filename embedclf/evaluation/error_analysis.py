@@ -10,17 +10,18 @@ import numpy as np
 from embedclf.evaluation.bootstrap import confidence_intervals, resample
 from embedclf.evaluation.weighted_metrics import WeightedMetrics
 from embedclf.inference.explain import explain
+from embedclf.model.probabilities import row_blocks
 from embedclf.system.progress import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from embedclf.data.labeled import CategoricalColumn
     from embedclf.evaluation.bootstrap import Interval
     from embedclf.evaluation.predictions import Predictions
     from embedclf.evaluation.scored_rows import ScoredRows
     from embedclf.inference.explanation import Explanation
-    from embedclf.system.arrays import Int64s, Mask, Rows
+    from embedclf.system.arrays import Doubles, Int64s, Mask, Rows
 
 _QUARTILES = (25, 50, 75)
 
@@ -57,19 +58,22 @@ class Mistake:
     be a label that the prediction lacks."""
 
 
-def score_slices(scored: ScoredRows, predictions: Predictions, *, seed: int) -> list[Slice]:
-    """Score rows by length, by rate of out-of-vocabulary tokens, and by each extra column.
+def score_slices(
+    scored: ScoredRows, predictions: Predictions, columns: Sequence[str] = (), *, seed: int
+) -> list[Slice]:
+    """Score rows by length, by rate of out-of-vocabulary tokens, and by some columns.
 
     Args:
         scored: The rows.
         predictions: For the same rows.
+        columns: Columns that were read with the rows.
         seed: For the intervals.
     """
     return [
         _score_slice(by, name, predictions.filter(mask), seed)
-        for by, slices in _slices(scored)
+        for by, slices in _slices(scored, columns)
         for name, mask in slices
-        if mask.any()
+        if (mask & predictions.is_counted).any()
     ]
 
 
@@ -78,7 +82,7 @@ def find_worst_mistakes(scored: ScoredRows, predictions: Predictions, count: int
 
     These are the rows whose actual label has the lowest probability. In a multi-label task, a row
     counts by its most wrong label: an improbable actual label, or a probable other one. Rows with
-    labels that do not occur in training are skipped.
+    labels that do not occur in training are skipped, and so are rows of weight 0.
 
     Args:
         scored: The rows.
@@ -96,28 +100,35 @@ def find_worst_mistakes(scored: ScoredRows, predictions: Predictions, count: int
     for row, label_id in counted(pairs, name, total=len(rows), unit="mistakes"):
         location, text = texts[row]
         (explanation,) = explain(scored.classifier, [text], labels.names[label_id])
-        actual, predicted = predictions.y_true[row], predictions.y_pred[row]
         mistakes.append(
-            Mistake(location, labels.decode(actual), labels.decode(predicted), explanation)
+            Mistake(
+                location,
+                labels.decode(predictions.y_true, row),
+                labels.decode(predictions.y_pred, row),
+                explanation,
+            )
         )
     return mistakes
 
 
 def _score_slice(by: str, name: str, predictions: Predictions, seed: int) -> Slice:
-    rows = len(predictions.y_true)
+    rows = len(predictions)
     metrics = WeightedMetrics(predictions, (predictions.labels.score_name,))
-    draws = resample([metrics], cells=predictions.y_prob.size, seed=seed)
+    draws = resample([metrics], cells=predictions.cells, seed=seed)
     (interval,) = confidence_intervals(metrics, draws, seed=seed)
-    score = float(metrics(np.ones(rows))[0])
-    return Slice(by, name, rows, score, interval or (score, score))
+    score = float(metrics(predictions.row_weights)[0])
+    # Rows of a single group say nothing about others: any score is possible.
+    return Slice(by, name, rows, score, interval or (0.0, 1.0))
 
 
-def _slices(scored: ScoredRows) -> Iterator[tuple[str, Iterator[tuple[str, Mask]]]]:
+def _slices(
+    scored: ScoredRows, columns: Sequence[str]
+) -> Iterator[tuple[str, Iterator[tuple[str, Mask]]]]:
     """The properties to slice by, with the name and the mask (n,) of each slice."""
     yield "length", _slice_by_length(scored)
     yield "OOV tokens", _slice_by_oov_rate(scored)
-    for name, column in scored.labeled.other_columns.items():
-        yield name, _slice_by_category(column)
+    for name in dict.fromkeys(columns):
+        yield name, _slice_by_category(scored.labeled.other_columns[name])
 
 
 def _slice_by_length(scored: ScoredRows) -> Iterator[tuple[str, Mask]]:
@@ -164,21 +175,29 @@ def _slice_by_category(column: CategoricalColumn) -> Iterator[tuple[str, Mask]]:
 
 def _rank_mistakes(predictions: Predictions, count: int) -> tuple[Rows, Int64s]:
     """(k,) the rows of the worst mistakes, and the id of the label to explain for each."""
-    labels, y_true, y_pred = predictions.labels, predictions.y_true, predictions.y_pred
-    probabilities = labels.label_probabilities(predictions.y_prob)  # (n, labels)
-    if labels.task == "multilabel":
-        known = len(labels.names)
-        actual = y_true[:, :known] == 1
-        wrong = actual != (y_pred[:, :known] == 1)
-        # (n, labels); -1 ranks correct labels below all errors.
-        errors = np.where(wrong, np.where(actual, 1.0 - probabilities, probabilities), -1.0)
-        label_ids, worst = errors.argmax(axis=1), errors.max(axis=1)
-    else:
-        wrong = predictions.is_known & (y_true != y_pred)
-        # -1 (unknown) would index the last label; `wrong` excludes these rows anyway.
-        actual_ids = np.maximum(y_true, 0)[:, None]
-        of_actual = np.take_along_axis(probabilities, actual_ids, axis=1)[:, 0]
-        label_ids, worst = y_pred, np.where(wrong, 1.0 - of_actual, -1.0)
+    worst = np.full(len(predictions), -1.0)
+    label_ids = np.zeros(len(predictions), np.int64)
+    for block in row_blocks(predictions.y_prob.shape):
+        worst[block], label_ids[block] = _rank_errors(predictions, block)
+    worst = np.where(predictions.is_counted, worst, -1.0)
     rows = np.argsort(-worst, kind="stable")[:count]
     rows = rows[worst[rows] >= 0.0]
-    return rows, label_ids[rows].astype(np.int64)
+    return rows, label_ids[rows]
+
+
+def _rank_errors(predictions: Predictions, rows: slice) -> tuple[Doubles, Int64s]:
+    """(block,) how wrong each row is, from 0, or -1 if it is correct; and the most wrong label."""
+    labels, y_true = predictions.labels, predictions.y_true[rows]
+    y_pred = predictions.y_pred[rows]
+    probabilities = labels.label_probabilities(np.asarray(predictions.y_prob[rows]))
+    if labels.task == "multilabel":
+        actual = labels.binarize(y_true)  # (block, labels)
+        wrong = actual != labels.binarize(y_pred)
+        # -1 ranks correct labels below all errors.
+        errors = np.where(wrong, np.where(actual, 1.0 - probabilities, probabilities), -1.0)
+        return errors.max(axis=1), errors.argmax(axis=1)
+    wrong = predictions.is_known[rows] & (y_true != y_pred)
+    # -1 (unknown) would index the last label; `wrong` excludes these rows anyway.
+    actual_ids = np.maximum(y_true, 0)[:, None]
+    of_actual = np.take_along_axis(probabilities, actual_ids, axis=1)[:, 0]
+    return np.where(wrong, 1.0 - of_actual, -1.0), y_pred.astype(np.int64)

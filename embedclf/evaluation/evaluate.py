@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 from embedclf.evaluation.baselines import fit_tfidf_baseline
 from embedclf.evaluation.bootstrap import confidence_intervals, percentile_intervals, resample
 from embedclf.evaluation.error_analysis import find_worst_mistakes, score_slices
-from embedclf.evaluation.metrics import ALL_METRICS, compute_metrics
+from embedclf.evaluation.metrics import ALL_METRICS
 from embedclf.evaluation.predictions import Predictions
 from embedclf.evaluation.scored_rows import locate_table, locate_test_rows, score_rows
 from embedclf.evaluation.scores import compute_scores
-from embedclf.evaluation.weighted_metrics import WeightedMetrics
+from embedclf.evaluation.weighted_metrics import (
+    WeightedMetrics,
+    compute_metrics,
+    resampled_metrics,
+)
 from embedclf.system.progress import activity
 
 if TYPE_CHECKING:
@@ -103,16 +107,18 @@ def evaluate_run(run: Run, request: EvaluationRequest) -> RunEvaluation:
     config = run.config()
     scored = score_rows(run, _locate_rows(run, config, request), request.slice_by)
     labels, targets, probabilities = scored.classifier.labels, scored.targets, scored.probabilities
-    predictions = Predictions.from_probabilities(labels, targets, probabilities)
-    names = ALL_METRICS[labels.task]
-    scores = compute_scores(labels, targets, probabilities, scored.unknown_labels, names)
+    predictions, names = scored.predictions, ALL_METRICS[labels.task]
+    scores = compute_scores(
+        labels, targets, probabilities, scored.unknown_labels, names, weights=scored.weights
+    )
     baselines, missing = _fit_baselines(
         run, config, scored, scores.majority_label, tfidf=request.baseline
     )
-    resampled = names if request.details else names[:1]
+    wanted = names if request.details else names[:1]
+    resampled = resampled_metrics(predictions, wanted)
     metrics = WeightedMetrics(predictions, resampled, by_label=request.details)
     first_metrics = [WeightedMetrics(baseline.predictions, names[:1]) for baseline in baselines]
-    draws = resample([metrics, *first_metrics], cells=probabilities.size, seed=config.seed)
+    draws = resample([metrics, *first_metrics], cells=predictions.cells, seed=config.seed)
     # The majority baseline always exists; without it, `-0` would swap the two slices.
     own, others = draws[:, : -len(baselines)], draws[:, -len(baselines) :]
     intervals = confidence_intervals(metrics, own, seed=config.seed)
@@ -121,7 +127,8 @@ def evaluate_run(run: Run, request: EvaluationRequest) -> RunEvaluation:
         scored,
         predictions,
         scores,
-        dict(zip(resampled, intervals, strict=False)),  # those of the labels come after
+        # Those of the labels come after
+        dict.fromkeys(wanted) | dict(zip(resampled, intervals, strict=False)),
         tuple(zip(by_label[::3], by_label[1::3], by_label[2::3], strict=True)),
         len(draws),
         tuple(
@@ -129,7 +136,9 @@ def evaluate_run(run: Run, request: EvaluationRequest) -> RunEvaluation:
             for baseline, other in zip(baselines, others.T, strict=True)
         ),
         missing,
-        tuple(score_slices(scored, predictions, seed=config.seed)) if request.details else (),
+        tuple(score_slices(scored, predictions, request.slice_by, seed=config.seed))
+        if request.details
+        else (),
         tuple(find_worst_mistakes(scored, predictions, request.max_mistakes)),
     )
 
@@ -168,7 +177,8 @@ def _fit_baselines(
     run: Run, config: Config, scored: ScoredRows, majority_label: str, *, tfidf: bool
 ) -> tuple[list[_Baseline], str]:
     """Fit the baselines; also return why the TF-IDF baseline is missing, if it is."""
-    majority = Predictions.from_majority(scored.classifier.labels, scored.targets)
+    labels = scored.classifier.labels
+    majority = Predictions.from_majority(labels, scored.targets, scored.weights)
     description = f"always predicts {majority_label!r}, the most frequent training label"
     baselines = [_Baseline("majority", majority, description)]
     if not tfidf:
@@ -184,9 +194,13 @@ def _compare_baseline(baseline: _Baseline, scores: Scores, leads: Doubles) -> Ba
     names = tuple(scores.metrics)
     majority = baseline.name == "majority"
     # `scores.majority` is None for metrics that a constant prediction does not define.
-    metrics = scores.majority if majority else compute_metrics(baseline.predictions, names)
+    metrics = scores.majority
+    if not majority:
+        defined = resampled_metrics(baseline.predictions, names)
+        metrics = dict.fromkeys(names) | compute_metrics(baseline.predictions, defined)
     (interval,) = percentile_intervals(leads[:, None])
     lead = (scores.metrics[names[0]] or 0.0) - (metrics[names[0]] or 0.0)
+    # Rows of a single group say nothing about others: any difference is possible.
     return BaselineComparison(
-        baseline.name, metrics, lead, interval or (lead, lead), baseline.description
+        baseline.name, metrics, lead, interval or (-1.0, 1.0), baseline.description
     )

@@ -1,4 +1,4 @@
-"""Metrics of predictions, mostly from scikit-learn."""
+"""Names of metrics, and the reliability of probabilities."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from embedclf.evaluation.predictions import Predictions
     from embedclf.system.arrays import Counts, Doubles, Int64s
 
@@ -57,6 +55,9 @@ PROBABILITY_METRICS = frozenset({*RANKING_METRICS, *_LOSSES})
 CALIBRATION_BINS = 10
 """Bins of equal width for the expected calibration error."""
 
+_NORMAL_QUANTILE = 1.959963984540054
+"""97.5th percentile of the standard normal distribution."""
+
 
 @dataclass(frozen=True)
 class Reliability:
@@ -78,59 +79,27 @@ class Reliability:
     """(CALIBRATION_BINS,) number of probabilities in each bin."""
 
 
-def compute_metrics(predictions: Predictions, metrics: Sequence[str]) -> MetricValues:
-    """Compute metrics.
-
-    `macro` and `weighted` average over the training labels; `micro` pools the decisions for all
-    labels. Without a prefix, precision, recall and F1 are those of the positive label. ROC AUC and
-    PR AUC (average precision) average over the labels, one against the rest; labels that all rows
-    or no rows have are skipped. `brier` is the mean squared difference. `ece` is the expected
-    calibration error: the mean distance between the probabilities in a bin and the observed
-    frequency (Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks, 2017,
-    section 2).
-
-    Args:
-        predictions: The rows.
-        metrics: Names from `ALL_METRICS` of the task.
-    """
-    return {name: _compute_metric(predictions, name) for name in metrics}
-
-
-def compute_label_metrics(predictions: Predictions) -> Doubles:
-    """(labels, 4): the rows, precision, recall and F1 of each training label."""
-    from sklearn.metrics import precision_recall_fscore_support
-
-    precision, recall, f1, rows = precision_recall_fscore_support(
-        predictions.y_true,
-        predictions.y_pred,
-        # Without unknown labels; their rows still count as false positives of others.
-        labels=range(len(predictions.labels.names)),
-        average=None,
-        zero_division=0.0,
-    )
-    return np.stack([rows, precision, recall, f1], axis=1).astype(np.float64)
-
-
 def compute_reliability(predictions: Predictions) -> Reliability:
     """Compare predicted probabilities with observed frequencies, bin by bin."""
-    from scipy.stats import binomtest
+    cells = predictions.calibration
+    weights = predictions.row_weights[predictions.is_known][cells.rows]
 
-    y_prob, outcomes = predictions.calibration_pairs
-    bins = assign_bins(y_prob)
-    counts = np.bincount(bins, minlength=CALIBRATION_BINS)
-    filled = counts > 0
-    rows = counts[filled]
-    true = np.bincount(bins[outcomes], minlength=CALIBRATION_BINS)[filled]
-    intervals = [
-        binomtest(k, n).proportion_ci(method="wilson")
-        for k, n in zip(true.tolist(), rows.tolist(), strict=True)
-    ]
+    def add_up(numbers: Doubles) -> Doubles:
+        return np.bincount(cells.bins, numbers, CALIBRATION_BINS).astype(np.float64)
+
+    totals = add_up(weights * cells.counts)
+    filled = totals > 0.0
+    totals = totals[filled]
+    observed = add_up(weights * cells.outcomes)[filled] / totals
+    # Rows of very different weights say less than their number (Kish, Survey Sampling, 1965).
+    effective = totals**2 / add_up(weights**2 * cells.counts)[filled]
+    low, high = _wilson_intervals(observed, effective)
     return Reliability(
-        np.bincount(bins, y_prob, CALIBRATION_BINS)[filled] / rows,
-        true / rows,
-        np.array([interval.low for interval in intervals]),
-        np.array([interval.high for interval in intervals]),
-        counts,
+        add_up(weights * cells.probabilities)[filled] / totals,
+        observed,
+        low,
+        high,
+        add_up(np.where(weights > 0.0, cells.counts, 0.0)).astype(np.int64),
     )
 
 
@@ -140,56 +109,9 @@ def assign_bins(y_prob: Doubles) -> Int64s:
     return np.minimum((y_prob * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
 
 
-def _compute_metric(predictions: Predictions, name: str) -> float | None:
-    from sklearn import metrics
-
-    y_true, y_pred = predictions.y_true, predictions.y_pred
-    if name in {"accuracy", "subset_accuracy"}:
-        return float(metrics.accuracy_score(y_true, y_pred))
-    if name == "mcc":
-        # scikit-learn also returns 0.0 for a single label, but with a warning.
-        single = len(np.union1d(y_true, y_pred)) == 1
-        return 0.0 if single else float(metrics.matthews_corrcoef(y_true, y_pred))
-    if name in RANKING_METRICS:
-        return _ranking_metric(predictions, name)
-    if name in _LOSSES:
-        return _loss(predictions, name) if predictions.is_known.any() else None
-    average, _, metric = name.rpartition("_")
-    score = getattr(metrics, f"{metric}_score")
-    if not average:
-        # As Booleans: with -1 for unknown labels, scikit-learn would find three classes.
-        return float(score(y_true == 1, y_pred == 1, zero_division=0.0))
-    labels = None if average == "micro" else range(len(predictions.labels.names))
-    return float(score(y_true, y_pred, average=average, labels=labels, zero_division=0.0))
-
-
-def _ranking_metric(predictions: Predictions, name: str) -> float | None:
-    from sklearn.metrics import average_precision_score, roc_auc_score
-
-    score = roc_auc_score if name == "roc_auc" else average_precision_score
-    # Not `known_probabilities`: clipping would tie probabilities near 0 or 1.
-    y_prob = predictions.y_prob[predictions.is_known]
-    scores = [
-        score(y_true, column)
-        for y_true, column in zip(predictions.known_outcomes.T, y_prob.T, strict=True)
-        if y_true.any() and not y_true.all()
-    ]
-    return float(np.mean(scores)) if scores else None
-
-
-def _loss(predictions: Predictions, name: str) -> float:
-    from sklearn import metrics
-
-    if name == "ece":
-        y_prob, outcomes = predictions.calibration_pairs
-        # Each bin sums to its rows times (mean probability - observed frequency).
-        gaps = np.bincount(assign_bins(y_prob), y_prob - outcomes, CALIBRATION_BINS)
-        return float(np.abs(gaps).sum() / len(y_prob))
-    loss = metrics.log_loss if name == "log_loss" else metrics.brier_score_loss
-    y_prob = predictions.known_probabilities
-    if predictions.labels.task == "multiclass":
-        # With `labels`, so a label without rows keeps its column of probabilities.
-        labels = range(len(predictions.labels.names))
-        return float(loss(predictions.y_true[predictions.is_known], y_prob, labels=labels))
-    # Each output is a binary task, so (known, outputs) becomes one column.
-    return float(loss(predictions.known_outcomes.ravel(), y_prob.ravel(), labels=[False, True]))
+def _wilson_intervals(frequencies: Doubles, rows: Doubles) -> tuple[Doubles, Doubles]:
+    """Return the lower and upper bounds of frequencies (bins,) in some rows each."""
+    z_rows = _NORMAL_QUANTILE**2 / rows
+    centers = frequencies + z_rows / 2.0
+    widths = np.sqrt(z_rows * (frequencies * (1.0 - frequencies) + z_rows / 4.0))
+    return (centers - widths) / (1.0 + z_rows), (centers + widths) / (1.0 + z_rows)

@@ -9,27 +9,24 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from embedclf.system.arrays import Doubles, Mask, Offsets, Rows
+    from embedclf.system.arrays import Doubles, Int32s, Mask, Offsets, Rows
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Rows sorted by falling probability, to compute areas for many weightings.
+    """Rows ranked by probability, to compute areas for many weightings.
 
-    Rows of equal probability form a tie. Only ties with a positive row contribute to the areas, so
-    only `order` includes the others.
+    Only the probabilities of positive rows matter: where they lie among all others. So a row is
+    described by the number of its segment, from the lowest probability to the highest. Segments of
+    odd numbers are ties with a positive row, the others lie between them.
     """
 
-    order: Rows
+    segments: Int32s
     """(n,)"""
-    tie_starts: Offsets
-    """(ties,) first position of each tie in `order`."""
-    tie_ends: Offsets
-    """(ties,) last position of each tie in `order`."""
+    ties: int
+    """Number of different probabilities of positive rows."""
     positives: Rows
-    """(positives,) positive rows in the order of their ties."""
-    positive_starts: Offsets
-    """(ties,) where the rows of each tie start in `positives`."""
+    """(positives,) the positive rows."""
 
     @classmethod
     def from_predictions(cls, y_true: Mask, y_prob: npt.NDArray[np.floating]) -> Ranking:
@@ -39,12 +36,10 @@ class Ranking:
             y_true: (n,) whether a row is positive.
             y_prob: (n,) the probability of being positive.
         """
-        order, ends = rank_by_probability(y_prob)
-        places = np.flatnonzero(y_true[order])
-        # The ties with a positive row, and where their positives start among all positives.
-        ties, positive_starts = np.unique(np.searchsorted(ends, places), return_index=True)
-        starts = np.append(0, ends[:-1] + 1)[ties]
-        return cls(order, starts, ends[ties], order[places], positive_starts)
+        ties = np.unique(y_prob[y_true])
+        below = np.searchsorted(ties, y_prob)  # ties below each row
+        segments = below + np.searchsorted(ties, y_prob, side="right")
+        return cls(segments.astype(np.int32), len(ties), np.flatnonzero(y_true))
 
     def areas(self, weights: Doubles) -> tuple[float, float]:
         """ROC AUC and average precision of weighted rows.
@@ -55,23 +50,25 @@ class Ranking:
         Returns:
             NaN for both if the weighted rows are all positive or all negative.
         """
-        cumulative = np.cumsum(weights[self.order])
-        predicted = cumulative[self.tie_ends]  # (ties,) weight of a tie and all above it
-        # `reduceat` is wrong for empty segments, but each tie has a positive row.
-        in_tie = np.add.reduceat(weights[self.positives], self.positive_starts)
-        true_positives = np.cumsum(in_tie)
-        positives, total = true_positives[-1], cumulative[-1]
-        negatives = total - positives
-        if not positives or not negatives:
+        totals = np.bincount(self.segments, weights, 2 * self.ties + 1)
+        of_positives = weights[self.positives]
+        in_tie = np.bincount(self.segments[self.positives] // 2, of_positives, self.ties)
+        negatives_in_tie = totals[1::2] - in_tie
+        # From the lowest segment up; the last one, above all positives, holds negatives alone.
+        negatives_up_to = np.cumsum(totals[:-1:2] + np.append(0.0, negatives_in_tie[:-1]))
+        positives = in_tie.sum()
+        negatives = negatives_up_to[-1] + negatives_in_tie[-1] + totals[-1]
+        if not positives or not negatives > 0.0:
             return np.nan, np.nan
-        before = cumulative[self.tie_starts] - weights[self.order[self.tie_starts]]
-        negatives_in_tie = predicted - before - in_tie
-        negatives_below = negatives - (predicted - true_positives)
         # Pairs of a positive and a lower negative (Mann-Whitney U); a tied pair counts half.
-        pairs = in_tie @ (negatives_below + negatives_in_tie / 2.0)
+        pairs = in_tie @ (negatives_up_to + negatives_in_tie / 2.0)
+        # Of each tie and all above it.
+        true_positives = np.cumsum(in_tie[::-1])
+        predicted = np.cumsum((totals[1::2] + totals[2::2])[::-1])
         # If all weights down to a tie are 0, so is `in_tie`, and the precision does not matter.
-        precision = true_positives / np.maximum(predicted, 1.0)
-        return float(pairs / (positives * negatives)), float(precision @ in_tie / positives)
+        precision = true_positives / np.maximum(predicted, np.finfo(np.float64).tiny)
+        average_precision = float(precision @ in_tie[::-1] / positives)
+        return float(pairs / (positives * negatives)), average_precision
 
 
 def rank_by_probability(y_prob: npt.NDArray[np.floating]) -> tuple[Rows, Offsets]:

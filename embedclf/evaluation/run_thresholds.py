@@ -9,12 +9,7 @@ from pydantic import ValidationError
 
 from embedclf.data.labels import THRESHOLD
 from embedclf.errors import RequestError
-from embedclf.evaluation.scored_rows import (
-    LabeledSource,
-    is_unchanged,
-    locate_validation_rows,
-    score_rows,
-)
+from embedclf.evaluation.scored_rows import LabeledSource, locate_validation_rows, score_rows
 from embedclf.evaluation.scores import compute_scores
 from embedclf.evaluation.thresholds import (
     COMMON_RULES,
@@ -23,6 +18,8 @@ from embedclf.evaluation.thresholds import (
     rule_from_json,
     rule_to_json,
 )
+from embedclf.model.probabilities import outcome_columns
+from embedclf.runs.seen_tables import is_unchanged
 from embedclf.system.progress import activity
 
 if TYPE_CHECKING:
@@ -55,6 +52,8 @@ class ThresholdTable:
     refitted: bool
     """Whether the run was refitted on all rows, including these."""
     rows: int
+    weight: str | None
+    """The column of weights; numbers of predicted rows are sums of them."""
     rule: Threshold
     """The current rule of the run."""
     thresholds: tuple[float, ...]
@@ -119,7 +118,9 @@ def set_thresholds(run: Run, rule: Threshold) -> ThresholdTable:
     config = run.config()
     scored = score_rows(run, locate_validation_rows(run, config))
     labels = scored.classifier.labels
-    thresholds = choose_thresholds(labels, scored.targets, scored.probabilities, rule)
+    thresholds = choose_thresholds(
+        labels, scored.targets, scored.probabilities, rule, scored.weights
+    )
     metrics = {"validation": _score(scored, thresholds)}
     test = config.data.test
     if test is not None and is_unchanged(run, "test", test):
@@ -141,7 +142,11 @@ def _check_has_thresholds(run: Run) -> None:
 def _score(scored: ScoredRows, thresholds: tuple[float, ...]) -> dict[str, Any]:
     labels = scored.classifier.with_thresholds(thresholds).labels
     return compute_scores(
-        labels, scored.targets, scored.probabilities, scored.unknown_labels
+        labels,
+        scored.targets,
+        scored.probabilities,
+        scored.unknown_labels,
+        weights=scored.weights,
     ).to_json()
 
 
@@ -150,7 +155,9 @@ def _tabulate(run: Run, scored: ScoredRows) -> ThresholdTable:
     rule = rule_from_json(settings["rule"])
     thresholds = tuple(settings["thresholds"]) or (THRESHOLD,) * outputs
     options = tuple(_options(scored, rule, thresholds))
-    return ThresholdTable(scored.source.name, run.refitted, len(scored), rule, thresholds, options)
+    source = scored.source
+    weight, rows = source.config.data.weight, len(scored)
+    return ThresholdTable(source.name, run.refitted, rows, weight, rule, thresholds, options)
 
 
 def _options(
@@ -159,13 +166,13 @@ def _options(
     """For each label, yield the current threshold, then those of the other rules."""
     labels = scored.classifier.labels
     rules: tuple[Threshold, ...] = COMMON_RULES if labels.task == "binary" else (THRESHOLD,)
-    columns = zip(labels.binarize(scored.targets).T, scored.probabilities.T, strict=True)
+    columns = outcome_columns(labels, scored.targets, scored.probabilities)
     names = labels.names[-labels.outputs :]  # in a binary task, the second label alone
     for name, threshold, column in zip(names, thresholds, columns, strict=True):
         # The stored threshold, not the rule: micro_f1 chooses one for all labels together.
-        point = find_best_threshold(*column, threshold)
+        point = find_best_threshold(*column, threshold, scored.weights)
         yield ThresholdOption(name, current, point, is_current=True)
         for rule in rules:
             if rule != current:
-                point = find_best_threshold(*column, rule)
+                point = find_best_threshold(*column, rule, scored.weights)
                 yield ThresholdOption(name, rule, point, is_current=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,11 @@ from pydantic import TypeAdapter
 from embedclf.config.fields import CostRule, PrecisionRule, RecallRule, Threshold
 from embedclf.data.labels import THRESHOLD
 from embedclf.evaluation.ranking import rank_by_probability
+from embedclf.model.probabilities import outcome_columns
 
 if TYPE_CHECKING:
-    from embedclf.data.labels import Labels, Probabilities, Targets
+    from embedclf.data.labels import Labels, Targets
+    from embedclf.model.probabilities import AnyProbabilities
     from embedclf.system.arrays import Doubles, Mask
 
 COMMON_RULES: tuple[Threshold, ...] = (
@@ -26,8 +29,18 @@ COMMON_RULES: tuple[Threshold, ...] = (
 )
 """Commonly used rules."""
 
+_MAX_CELLS = 1 << 22
+"""Rows times outputs to choose one threshold for all: beyond, every second row or fewer."""
+
+_MAX_PREDICTED = 10
+"""Labels predicted by `micro_f1` at most for each that the rows have: a network that has learned
+nothing would predict nearly all labels of all rows."""
+
 _TOLERANCE = 1e-12
 """Scores that differ by less are equal: smaller differences are rounding errors."""
+
+_TINY = float(np.finfo(np.float64).tiny)
+"""The least number to divide by, in case that no row counts."""
 
 
 @dataclass(frozen=True)
@@ -40,39 +53,55 @@ class ThresholdCurve:
     thresholds: Doubles
     """In descending order."""
     true_positives: Doubles
+    """Rows, or their total weight if rows are weighted; so are all numbers of rows."""
     false_positives: Doubles
-    positives: int
-    """Number of rows with the label."""
-    rows: int
+    positives: float
+    """Rows with the label."""
+    rows: float
 
     @classmethod
-    def from_predictions(cls, y_true: Mask, y_prob: npt.NDArray[np.floating]) -> ThresholdCurve:
+    def from_predictions(
+        cls,
+        y_true: Mask,
+        y_prob: npt.NDArray[np.floating],
+        weights: Doubles | None = None,
+    ) -> ThresholdCurve:
         """The curve of one label.
 
         Args:
             y_true: (n,) whether a row has the label.
             y_prob: (n,) the label's probability.
+            weights: (n,) how many rows each row counts for; None if each counts for one.
         """
         order, ends = rank_by_probability(y_prob)
         # In double precision: no float32 lies between two neighboring float32 numbers.
         distinct = y_prob[order[ends]].astype(np.float64)
         thresholds = (distinct + np.append(distinct[1:], 0.0)) / 2.0  # the last predicts all rows
         # Rows of equal probability are predicted together, so only the last one counts.
-        true_positives = np.cumsum(y_true[order])[ends].astype(np.float64)
-        false_positives = ends + 1.0 - true_positives  # of `ends + 1` predicted rows
-        return cls(thresholds, true_positives, false_positives, int(y_true.sum()), len(y_true))
+        weights = np.ones(len(y_true)) if weights is None else weights
+        true_positives = np.cumsum(np.where(y_true, weights, 0.0)[order])[ends]
+        # Not the difference from the predicted rows, which rounding can leave below 0.
+        false_positives = np.cumsum(np.where(y_true, 0.0, weights)[order])[ends]
+        positives = float(true_positives[-1])
+        rows = positives + float(false_positives[-1])
+        return cls(thresholds, true_positives, false_positives, positives, rows)
 
     @classmethod
     def at_threshold(
-        cls, y_true: Mask, y_prob: npt.NDArray[np.floating], threshold: float
+        cls,
+        y_true: Mask,
+        y_prob: npt.NDArray[np.floating],
+        threshold: float,
+        weights: Doubles | None = None,
     ) -> ThresholdCurve:
         """The curve of a single threshold; arguments as for `from_predictions`."""
         # In double precision: a float32 threshold could be rounded to a probability.
         y_pred = y_prob >= np.float64(threshold)
-        true_positives = np.array([np.count_nonzero(y_pred & y_true)], np.float64)
-        false_positives = np.array([np.count_nonzero(y_pred & ~y_true)], np.float64)
-        thresholds = np.array([threshold])
-        return cls(thresholds, true_positives, false_positives, int(y_true.sum()), len(y_true))
+        weights = np.ones(len(y_true)) if weights is None else weights
+        true_positives = np.array([weights[y_pred & y_true].sum()])
+        false_positives = np.array([weights[y_pred & ~y_true].sum()])
+        positives, rows = float(weights[y_true].sum()), float(weights.sum())
+        return cls(np.array([threshold]), true_positives, false_positives, positives, rows)
 
     def extended_above(self, largest: float) -> ThresholdCurve:
         """The curve with one more threshold, above the largest probability: no row is predicted."""
@@ -100,56 +129,70 @@ class ThresholdCurve:
     @property
     def predicted_fraction(self) -> Doubles:
         """Fraction of rows for which the label is predicted."""
-        return (self.true_positives + self.false_positives) / max(self.rows, 1)
+        return (self.true_positives + self.false_positives) / max(self.rows, _TINY)
 
     @property
     def precision(self) -> Doubles:
         """Precision; 0 where no row is predicted."""
-        return self.true_positives / np.maximum(self.true_positives + self.false_positives, 1.0)
+        predicted = self.true_positives + self.false_positives
+        return self.true_positives / np.maximum(predicted, _TINY)
 
     @property
     def recall(self) -> Doubles:
         """Recall; 0 where no row has the label."""
-        return self.true_positives / max(self.positives, 1)
+        return self.true_positives / max(self.positives, _TINY)
 
     @property
     def f1(self) -> Doubles:
         """Harmonic mean of precision and recall."""
         total = self.true_positives + self.false_positives + self.positives
-        return 2.0 * self.true_positives / np.maximum(total, 1.0)
+        return 2.0 * self.true_positives / np.maximum(total, _TINY)
 
     @property
     def youden(self) -> Doubles:
         """Recall minus the false positive rate (Youden, 1950)."""
-        return self.recall - self.false_positives / max(self.rows - self.positives, 1)
+        return self.recall - self.false_positives / max(self.rows - self.positives, _TINY)
 
 
 def choose_thresholds(
-    labels: Labels, targets: Targets, probabilities: Probabilities, rule: Threshold
+    labels: Labels,
+    targets: Targets,
+    probabilities: AnyProbabilities,
+    rule: Threshold,
+    weights: Doubles | None = None,
 ) -> tuple[float, ...]:
     """Choose a threshold for each output; `micro_f1` chooses one for all.
+
+    With the one for all, at most ten times as many labels are predicted as the rows have.
 
     Args:
         labels: Of the classifier.
         targets: Of the rows to choose on, which must not be test rows.
         probabilities: (n, outputs) of the same rows.
         rule: A fixed threshold, or the metric to optimize or reach.
+        weights: (n,) how many rows each row counts for; None if each counts for one.
 
     Returns:
         (outputs,) thresholds; empty for a softmax, which predicts the most probable label.
     """
     if labels.task == "multiclass":
         return ()
-    y_true = labels.binarize(targets)
     if rule == "micro_f1":
-        best = find_best_threshold(y_true.ravel(), probabilities.ravel(), rule)
+        every = slice(None, None, -(-math.prod(probabilities.shape) // _MAX_CELLS) or 1)
+        y_true, y_prob = labels.binarize(targets[every]), np.asarray(probabilities[every])
+        weights = None if weights is None else np.repeat(weights[every], labels.outputs)
+        best = find_best_threshold(y_true.ravel(), y_prob.ravel(), rule, weights)
         return (float(best.thresholds[0]),) * labels.outputs
-    columns = zip(y_true.T, probabilities.T, strict=True)
-    return tuple(float(find_best_threshold(*column, rule).thresholds[0]) for column in columns)
+    columns = outcome_columns(labels, targets, probabilities)
+    points = (find_best_threshold(*column, rule, weights) for column in columns)
+    return tuple(float(point.thresholds[0]) for point in points)
 
 
 def find_best_threshold(
-    y_true: Mask, y_prob: npt.NDArray[np.floating], rule: Threshold
+    y_true: Mask,
+    y_prob: npt.NDArray[np.floating],
+    rule: Threshold,
+    weights: Doubles | None = None,
 ) -> ThresholdCurve:
     """Find the best threshold for one label by a rule.
 
@@ -161,17 +204,22 @@ def find_best_threshold(
         y_true: (n,) whether a row has the label.
         y_prob: (n,) the label's probability.
         rule: A fixed threshold, or the metric to optimize or reach.
+        weights: (n,) how many rows each row counts for; None if each counts for one.
 
     Returns:
         The curve at this threshold only.
     """
+    if weights is not None:
+        # A row that counts for nothing must not add a threshold between two others.
+        counted = weights > 0.0
+        y_true, y_prob, weights = y_true[counted], y_prob[counted], weights[counted]
     if isinstance(rule, float):
-        return ThresholdCurve.at_threshold(y_true, y_prob, rule)
+        return ThresholdCurve.at_threshold(y_true, y_prob, rule, weights)
     if y_true.all() or not y_true.any():
-        return ThresholdCurve.at_threshold(y_true, y_prob, THRESHOLD)
-    curve = ThresholdCurve.from_predictions(y_true, y_prob)
+        return ThresholdCurve.at_threshold(y_true, y_prob, THRESHOLD, weights)
+    curve = ThresholdCurve.from_predictions(y_true, y_prob, weights)
     # By the other rules, never predicting the label is never the best choice.
-    if isinstance(rule, CostRule):
+    if isinstance(rule, CostRule) or rule == "micro_f1":
         curve = curve.extended_above(float(y_prob.max()))
     scores = _score_thresholds(curve, rule)
     best = np.flatnonzero(scores >= scores.max() - _TOLERANCE)
@@ -207,12 +255,16 @@ def _score_thresholds(curve: ThresholdCurve, rule: Threshold) -> Doubles:
     """Score each threshold of a curve by a rule; higher is better."""
     if isinstance(rule, PrecisionRule):
         # Adding 1 ranks all thresholds that reach the target above the others.
-        reached = curve.precision >= rule.precision
+        reached = curve.precision >= rule.precision - _TOLERANCE
         return np.where(reached, 1.0 + curve.recall, curve.precision)
     if isinstance(rule, RecallRule):
-        return np.where(curve.recall >= rule.recall, 1.0 + curve.precision, curve.recall)
+        reached = curve.recall >= rule.recall - _TOLERANCE
+        return np.where(reached, 1.0 + curve.precision, curve.recall)
     if isinstance(rule, CostRule):
         false_negatives = curve.positives - curve.true_positives
         cost = rule.cost.false_positive * curve.false_positives
         return -(cost + rule.cost.false_negative * false_negatives) / curve.rows
+    if rule == "micro_f1":
+        predicted = curve.true_positives + curve.false_positives
+        return np.where(predicted <= _MAX_PREDICTED * curve.positives, curve.f1, -1.0)
     return curve.youden if rule == "youden" else curve.f1

@@ -1,4 +1,4 @@
-"""Metrics of weighted rows.
+"""Metrics of rows, weighted or not.
 
 A weight acts as the number of times that a row is repeated. Slow steps, such as sorting, are done
 once for all weightings.
@@ -6,8 +6,9 @@ once for all weightings.
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,15 +16,56 @@ from embedclf.evaluation.metrics import (
     CALIBRATION_BINS,
     LABEL_METRICS,
     RANKING_METRICS,
-    assign_bins,
 )
 from embedclf.evaluation.ranking import Ranking
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from embedclf.evaluation.metrics import MetricValues
     from embedclf.evaluation.predictions import Predictions
-    from embedclf.system.arrays import Doubles, Int64s
+    from embedclf.system.arrays import Doubles
+
+_MAX_RANKED = 1 << 24
+"""Rows times outputs whose rankings are kept, at 4 bytes each."""
+
+
+def compute_metrics(predictions: Predictions, metrics: Sequence[str]) -> MetricValues:
+    """Compute metrics of rows by their own weights.
+
+    `macro` and `weighted` average over the training labels; `micro` pools the decisions for all
+    labels. Without a prefix, precision, recall and F1 are those of the positive label. ROC AUC and
+    PR AUC (average precision) average over the labels, one against the rest; labels that all rows
+    or no rows have are skipped. `brier` is the mean squared difference. `ece` is the expected
+    calibration error: the mean distance between the probabilities in a bin and the observed
+    frequency (Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks, 2017,
+    section 2).
+
+    Args:
+        predictions: The rows.
+        metrics: Names from `ALL_METRICS` of the task.
+    """
+    values = WeightedMetrics(predictions, metrics)(predictions.row_weights).tolist()
+    return {
+        name: None if math.isnan(value) else value
+        for name, value in zip(metrics, values, strict=True)
+    }
+
+
+def compute_label_metrics(predictions: Predictions) -> Doubles:
+    """(labels, 4): the weight of the rows, precision, recall and F1 of each training label."""
+    rows = WeightedRows(WeightedMetrics(predictions, ()), predictions.row_weights)
+    # Rows of unknown labels still count as false positives of others.
+    return np.stack([rows.label_supports[1], *rows.label_metrics], axis=1)
+
+
+def resampled_metrics(predictions: Predictions, metrics: Sequence[str]) -> tuple[str, ...]:
+    """Return the metrics that can be computed of many draws of the rows.
+
+    These are all, except that the rankings of very many rows and labels take too long.
+    """
+    keeps = predictions.cells <= _MAX_RANKED
+    return tuple(name for name in metrics if keeps or name not in RANKING_METRICS)
 
 
 class WeightedMetrics:
@@ -36,7 +78,7 @@ class WeightedMetrics:
 
         Args:
             predictions: The rows.
-            metrics: Names as in `metrics.compute_metrics`.
+            metrics: Names as in `compute_metrics`.
             by_label: Whether to also compute precision, recall and F1 of each training label.
         """
         self.predictions = predictions
@@ -59,52 +101,50 @@ class WeightedMetrics:
         return np.append(values, weighted.label_metrics.T.ravel()) if self.by_label else values
 
     @cached_property
-    def confusion_cells(self) -> Int64s:
-        """(n,) each row's cell in a confusion matrix; its last label stands for unknown ones."""
-        size = len(self.predictions.labels.names) + 1
-        y_true: Int64s = self.predictions.y_true.astype(np.int64)  # a copy, changed below
-        y_true[y_true < 0] = size - 1
-        return y_true * size + self.predictions.y_pred
+    def label_hits(self) -> Any:
+        """(3 · labels, n) sparse, of several labels: correct, predicted and actual ones."""
+        from scipy.sparse import hstack
 
-    @cached_property
-    def label_hits(self) -> Doubles:
-        """(n, 3 · labels) in a multi-label task: correct, predicted and actual labels."""
-        actual, predicted = self.predictions.y_true == 1, self.predictions.y_pred == 1
-        # As floats, because NumPy multiplies integer matrices without BLAS.
-        return np.concatenate([actual & predicted, predicted, actual], axis=1).astype(np.float64)
+        actual, predicted = self.predictions.y_true, self.predictions.y_pred
+        hits = hstack([actual.multiply(predicted), predicted, actual], dtype=np.float64)
+        return hits.T.tocsr()
 
     @cached_property
     def correct(self) -> Doubles:
         """(n,) 1 for rows whose labels are all predicted correctly, else 0."""
         return self.predictions.correct.astype(np.float64)
 
+    def rankings(self) -> Iterable[Ranking]:
+        """Known rows ranked by each output whose label some of them have, but not all.
+
+        They are kept for other weightings unless there are very many.
+        """
+        return self._kept_rankings if self.predictions.cells <= _MAX_RANKED else self._rank()
+
     @cached_property
-    def rankings(self) -> list[Ranking]:
-        """Known rows ranked by each output whose label some of them have, but not all."""
-        predictions = self.predictions
-        y_prob = predictions.y_prob[predictions.is_known]
-        return [
-            Ranking.from_predictions(y_true, column)
-            for y_true, column in zip(predictions.known_outcomes.T, y_prob.T, strict=True)
-            if y_true.any() and not y_true.all()
-        ]
+    def _kept_rankings(self) -> list[Ranking]:
+        return list(self._rank())
+
+    def _rank(self) -> Iterator[Ranking]:
+        for y_true, y_prob in self.predictions.known_columns():
+            if y_true.any() and not y_true.all():
+                yield Ranking.from_predictions(y_true, y_prob)
 
     @cached_property
     def losses(self) -> dict[str, Doubles]:
         """(known,) the loss of each known row, by metric."""
-        y_prob, outcomes = self.predictions.known_probabilities, self.predictions.known_outcomes
-        squares = (y_prob - outcomes) ** 2
-        if self.predictions.labels.task == "multiclass":
-            # Each known row has exactly one outcome, so the mask selects (known,).
-            return {"log_loss": -np.log(y_prob[outcomes]), "brier": squares.sum(axis=1)}
-        logs = -np.log(np.where(outcomes, y_prob, 1.0 - y_prob))
-        return {"log_loss": logs.mean(axis=1), "brier": squares.mean(axis=1)}
-
-    @cached_property
-    def calibration_gaps(self) -> tuple[Int64s, Doubles]:
-        """(pairs,) the bin of each probability, and its distance from the outcome."""
-        y_prob, outcomes = self.predictions.calibration_pairs
-        return assign_bins(y_prob), y_prob - outcomes
+        multiclass = self.predictions.labels.task == "multiclass"
+        logs, squares = [], []
+        for y_prob, outcomes in self.predictions.known_blocks():
+            distances = (y_prob - outcomes) ** 2
+            if multiclass:
+                # Each known row has exactly one outcome, so the mask selects (block,).
+                logs.append(-np.log(y_prob[outcomes]))
+                squares.append(distances.sum(axis=1))
+            else:
+                logs.append(-np.log(np.where(outcomes, y_prob, 1.0 - y_prob)).mean(axis=1))
+                squares.append(distances.mean(axis=1))
+        return {"log_loss": np.concatenate(logs), "brier": np.concatenate(squares)}
 
 
 class WeightedRows:
@@ -161,12 +201,17 @@ class WeightedRows:
     def _counts(self) -> Doubles:
         """(3, labels) rows where each label is correct, predicted, actual; unknown ones last."""
         if self._rows.predictions.labels.task == "multilabel":
-            return (self._weights @ self._rows.label_hits).reshape(3, -1)
-        size = len(self._rows.predictions.labels.names) + 1
-        table = np.bincount(self._rows.confusion_cells, self._weights, size * size)
-        table = table.reshape(size, size)
-        # Rows of the table are actual labels, columns are predicted ones.
-        return np.stack([np.diag(table), table.sum(axis=0), table.sum(axis=1)])
+            counts: Doubles = (self._rows.label_hits @ self._weights).reshape(3, -1)
+            return counts
+        predictions, size = self._rows.predictions, len(self._rows.predictions.labels.names) + 1
+        y_true = np.where(predictions.y_true < 0, size - 1, predictions.y_true)
+        return np.stack(
+            [
+                np.bincount(y_true, self._weights * self._rows.correct, size),
+                np.bincount(predictions.y_pred, self._weights, size),
+                np.bincount(y_true, self._weights, size),
+            ]
+        )
 
     @cached_property
     def _known_weights(self) -> Doubles:
@@ -176,7 +221,7 @@ class WeightedRows:
     @cached_property
     def _areas(self) -> Doubles:
         """(2,) ROC AUC and average precision, averaged over the outputs that define them."""
-        areas = [ranking.areas(self._known_weights) for ranking in self._rows.rankings]
+        areas = [ranking.areas(self._known_weights) for ranking in self._rows.rankings()]
         defined = np.array([pair for pair in areas if not np.isnan(pair[0])])
         return defined.mean(axis=0) if len(defined) else np.array([np.nan, np.nan])
 
@@ -195,19 +240,19 @@ class WeightedRows:
     def _mcc(self) -> float:
         """Matthews correlation coefficient for several classes (Gorodkin, 2004)."""
         correct, predicted, actual = self._counts
-        total = self._total
-        variances = (total**2 - predicted @ predicted) * (total**2 - actual @ actual)
-        covariance = correct.sum() * total - predicted @ actual
+        # In this form, rounding cannot hide that all rows have the same label: the variance is 0.
+        variances = (predicted @ (predicted.sum() - predicted)) * (actual @ (actual.sum() - actual))
+        covariance = correct.sum() * self._total - predicted @ actual
         return float(covariance / np.sqrt(variances)) if variances else 0.0
 
     def _calibration_error(self) -> float:
-        bins, gaps = self._rows.calibration_gaps
+        cells = self._rows.predictions.calibration
         if not self._known_weights.any():
             return np.nan
-        # A softmax has one gap per row; otherwise each output has one, side by side.
-        weights = np.repeat(self._known_weights, len(gaps) // len(self._known_weights))
-        sums = np.bincount(bins, weights * gaps, CALIBRATION_BINS)
-        return float(np.abs(sums).sum() / weights.sum())
+        weights = self._known_weights[cells.rows]
+        gaps = weights * (cells.probabilities - cells.outcomes)
+        sums = np.bincount(cells.bins, gaps, CALIBRATION_BINS)
+        return float(np.abs(sums).sum() / (weights @ cells.counts))
 
 
 def _label_metrics(counts: Doubles) -> Doubles:

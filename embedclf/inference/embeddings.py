@@ -101,7 +101,8 @@ class Embeddings:
         """
         has_begin, has_end = name.startswith(f"{BEGIN} "), name.endswith(f" {END}")
         tokens = self._tokenize(name.removeprefix(f"{BEGIN} ").removesuffix(f" {END}"))
-        (words,) = tokens.to_lists()
+        # A number of a field has the row of its bin
+        words = self.tokenizer.names_of(*tokens.to_lists())
         if not words:
             raise RequestError(f"{name!r}: contains no token; pass a word")
         ids = np.array([self._token_row(word) for word in words], np.int32)

@@ -18,11 +18,13 @@ from embedclf.inference.explanation import Explanation, NgramContribution, Token
 from embedclf.inference.inputs import open_text_source
 from embedclf.inference.integrated_gradients import mean_gradient
 from embedclf.system.arrow import text_column
+from embedclf.system.fields import find_fields
+from embedclf.text.fields import are_fields
 from embedclf.text.spans import find_token_spans
 from embedclf.text.vocabulary import PADDING, UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from embedclf.config.fields import Tables
     from embedclf.data.labels import Probabilities
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
     from embedclf.model.classifier import Classifier
     from embedclf.runs.run import Run
     from embedclf.system.arrays import Doubles, Floats, Int32s
+    from embedclf.text.spans import Span
+    from embedclf.text.token_rules import TokenRules
     from embedclf.text.tokenizer import Tokenizer
-
 
 _BATCH_ROWS = 256
 
@@ -138,7 +141,7 @@ def _score(classifier: Classifier, texts: list[str], first: int) -> Iterator[_Sc
     tokens = classifier.tokenizer.tokenize(column)
     ids = classifier.tokenizer.encode_tokens(tokens).ids
     logits = classifier.weights.logits(ids)
-    probabilities = classifier.calibrate(classifier.probabilities(logits))
+    probabilities = np.asarray(classifier.calibrate(classifier.probabilities(logits)))
     decisions = labels.decide(probabilities)
     for row, words in enumerate(tokens.to_lists()):
         yield _ScoredText(
@@ -164,7 +167,8 @@ def _explain(
     explained = scored.predicted if label is None else [labels.names.index(label)]
     names = tuple(labels.names[index] for index in scored.predicted)
     words = scored.tokens[:kept]
-    spans = find_token_spans(scored.text, words, lowercase=classifier.tokenizer.lowercase)
+    spans = _find_spans(scored.text, words, classifier.tokenizer.rules)
+    tokens = classifier.tokenizer.names_of(words)
     for index in explained or [int(scored.probabilities.argmax())]:
         # a binary network has the logit of the second label; the first has its opposite
         output, sign = (0, 2 * index - 1) if labels.task == "binary" else (index, 1)
@@ -182,13 +186,23 @@ def _explain(
             bias=sign * float(bias),
             padding=float(to_logit[kept:length].sum()),
             tokens=tuple(
-                map(TokenContribution, words, known.tolist(), to_logit[:kept].tolist(), spans)
+                map(TokenContribution, tokens, known.tolist(), to_logit[:kept].tolist(), spans)
             ),
             truncated=len(scored.tokens) - kept,
             pieces=pieces,
-            separator=classifier.tokenizer.separator,
+            separator=classifier.tokenizer.rules.separator,
             ngrams=tuple(_explain_ngrams(classifier.tokenizer, scored, to_logit)),
         )
+
+
+def _find_spans(text: str, words: Sequence[str], rules: TokenRules) -> list[Span]:
+    """Find the fields of a text, then its tokens; `words` are all, or the first ones."""
+    if not rules.fields:
+        return find_token_spans(text, words, rules)
+    fields, start = find_fields(text, rules.fields)
+    of_text = find_token_spans(text[start:], words[len(fields) :], rules)
+    spans = [*fields, *((start + first, start + last) for first, last in of_text)]
+    return spans[: len(words)]
 
 
 def _explain_ngrams(
@@ -199,12 +213,14 @@ def _explain_ngrams(
     After the ids of tokens come `sequence_length` + 1 ids of bigrams, as many of trigrams, and so
     on. The first of each begins before the first token, so `padded` has one more token in front.
     """
-    length, padded = tokenizer.sequence_length, ["", *scored.tokens, ""]
+    is_field = are_fields(text_column(scored.tokens), tokenizer.rules.fields).tolist()
+    tokens = ["" if each else token for token, each in zip(scored.tokens, is_field, strict=True)]
+    length, padded = tokenizer.sequence_length, ["", *tokens, ""]
     for position in length + np.flatnonzero(scored.ids[length:] != PADDING):
         more, begin = divmod(int(position) + 1, length + 1)  # an n-gram of `more` + 1 tokens
         words = padded[begin : begin + more + 1]
-        # The padding at either end is no token of the text
-        start, end = max(0, begin - 1), min(begin + more, len(scored.tokens))
+        # What is before and after the text is no token of it
+        start, end = begin - (words[0] != ""), begin + more - (words[-1] == "")
         yield NgramContribution(
             tokenizer.join(words), start, end - start, float(to_logit[position])
         )

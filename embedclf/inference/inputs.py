@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from embedclf.config.data_section import DataConfig
     from embedclf.config.fields import Tables
+    from embedclf.system.fields import TextColumns
     from embedclf.system.text_files import TextFile
     from embedclf.tables.tables import Table
 
@@ -134,10 +135,10 @@ def open_text_source(
             yield _line_source(batches, spec)
         return
     with _seekable(tables, reading) as (files, name):
-        table, text_columns = _open_table(files, data, reading, name)
+        table, columns = _open_table(files, data, reading, name)
         if spec is not None:
             _check_output(spec.path, table)
-        yield _table_source(table, text_columns, spec)
+        yield _table_source(table, columns, spec)
 
 
 def _line_source(batches: Iterator[Batch], spec: OutputSpec | None) -> TextSource:
@@ -191,8 +192,8 @@ def _is_stream(location: str) -> bool:
 
 def _open_table(
     tables: Tables, data: DataConfig, reading: Mapping[str, Any], name: str | None
-) -> tuple[Table, list[str]]:
-    """Open a table, or files of lines, and return its text columns."""
+) -> tuple[Table, TextColumns]:
+    """Open a table, or files of lines, and return the columns of its texts."""
     if reading.get("format") != "lines":
         try:
             table, config = open_new_table(tables, data, reading, name=name)
@@ -202,11 +203,12 @@ def _open_table(
             if error.close or _has_cells(tables, reading):
                 raise DataError(f"{error}; if each line is a text: --input-format lines") from error
         else:
-            return table, config.text_columns
+            return table, config.input_columns
     _check_lines(reading)
     as_lines = {**reading, "format": "lines", "text": "text"}
+    data = data.model_copy(update={"fields": ()})  # a line can begin with them
     table, config = open_new_table(tables, data, as_lines, name=name)
-    return table, config.text_columns
+    return table, config.input_columns
 
 
 def _may_be_lines(tables: Tables, reading: Mapping[str, Any]) -> bool:
@@ -239,11 +241,11 @@ def _check_output(path: Path | None, table: Table) -> None:
         raise DataError(f"{path}: is also the input; write to another file with -o")
 
 
-def _table_source(table: Table, text_columns: list[str], spec: OutputSpec | None) -> TextSource:
+def _table_source(table: Table, text: TextColumns, spec: OutputSpec | None) -> TextSource:
     description = f"{table.name}: read as {table.description}"
     if spec is None:
         # Read as for JSON Lines, whose records may differ in their keys: only texts are needed
-        batches = table.iter_scoring_batches(text_columns, target="jsonl", reserved=())
+        batches = table.iter_scoring_batches(text, target="jsonl", reserved=())
         return TextSource((), "jsonl", batches, description, notes=table.notes)
     formats = {part.reader.file_format for part in table.parts}
     target = spec.format_for(table.file_format if len(formats) == 1 else "delimited")
@@ -252,7 +254,7 @@ def _table_source(table: Table, text_columns: list[str], spec: OutputSpec | None
     for column in spec.added_columns:
         if column in columns:
             raise DataError(f"{table.name}:1: {existing_column_fault(column)}")
-    batches = table.iter_scoring_batches(text_columns, target=target, reserved=spec.added_columns)
+    batches = table.iter_scoring_batches(text, target=target, reserved=spec.added_columns)
     style = spec.style_like(table) if target == "delimited" else CsvStyle()
     return TextSource(
         columns,

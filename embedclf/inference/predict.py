@@ -197,7 +197,8 @@ def _write_predictions(predictor: Predictor, source: TextSource, output: Output)
         )
 
     row_count = without_known_token = 0
-    batches = parallel_map(work, source.batches, flush_after=lambda batch: batch.flush)
+    split = predictor.split(source.batches)
+    batches = parallel_map(work, split, flush_after=lambda batch: batch.flush)
     # Closing ends the worker threads, also if writing fails
     with closing(batches) as results, activity("predicting", unit="rows") as predicting:
         for scored in results:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from embedclf.inference.serialization import DECIMALS
 from embedclf.system.arrow import mask_column, number_column, text_column
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from embedclf.data.labels import Labels, Probabilities
     from embedclf.model.classifier import Classifier
     from embedclf.system.arrow import Batch
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     LabelIndices = npt.NDArray[np.integer]  # (n,)
 
 _PROBABILITY_PREFIX = "probability_"
+
+_MAX_PROBABILITIES = 1 << 20
+"""Rows times labels of a batch: 4 MiB, or 8 as the numbers of columns."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,14 @@ class Predictor:
             "no_known_token",
         )
         return tuple(f"{self.prefix}{name}" for name in names)
+
+    def split(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Split batches so that the probabilities of each take little memory."""
+        rows = max(1, _MAX_PROBABILITIES // self.classifier.labels.outputs)
+        for batch in batches:
+            size = len(batch.texts)
+            for start in range(0, max(1, size), rows):
+                yield batch if size <= rows else _slice(batch, start, rows)
 
     def predict(self, batch: Batch) -> pa.RecordBatch:
         """Return the rows of a batch with the added columns.
@@ -112,6 +125,17 @@ def ranked_labels(row: dict[str, Any]) -> list[tuple[str, float]]:
         top.append((row[name], row[probability]))
     columns = (name for name in row if name.startswith(_PROBABILITY_PREFIX))
     return top or [(name.removeprefix(_PROBABILITY_PREFIX), row[name]) for name in columns]
+
+
+def _slice(batch: Batch, start: int, rows: int) -> Batch:
+    """Return some rows of a batch; only its last rows end what is flushed at once."""
+    return replace(
+        batch,
+        texts=batch.texts.slice(start, rows),
+        rows=batch.rows.slice(start, rows),
+        records=None if batch.records is None else batch.records.slice(start, rows),
+        flush=batch.flush and start + rows >= len(batch.texts),
+    )
 
 
 def _rank_columns(rank: int) -> tuple[str, str]:

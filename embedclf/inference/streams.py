@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from embedclf.errors import DataError, RequestError
 from embedclf.system.arrow import BATCH_ROWS, BLOCK_BYTES, Batch, text_column
-from embedclf.system.encoding_detection import likely_encodings
-from embedclf.system.encodings import codec_name, encoding_hint, unknown_encoding
+from embedclf.system.encodings.detection import likely_encodings
+from embedclf.system.encodings.names import codec_name, encoding_hint, unknown_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

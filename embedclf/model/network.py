@@ -14,6 +14,7 @@ from embedclf.text.vocabulary import PADDING
 if TYPE_CHECKING:
     from embedclf.config.sections import ModelConfig
     from embedclf.data.labels import Labels
+    from embedclf.model.weights import DenseLayer
     from embedclf.system.arrays import Floats
 
 
@@ -100,6 +101,13 @@ def extract_weights(network: Any, pooling: str) -> Weights:
     embedding, *dense = network.get_weights()
     layers = tuple(zip(dense[::2], dense[1::2], strict=True))  # (kernel, bias) of each
     return Weights.from_layers(pooling, embedding, layers)
+
+
+def set_dense_layers(network: Any, layers: tuple[DenseLayer, ...]) -> None:
+    """Give the hidden layers and the output layer of a network other weights, in this order."""
+    hidden = [f"hidden_{number}" for number in range(1, len(layers))]
+    for name, weights in zip([*hidden, "output"], layers, strict=True):
+        network.get_layer(name).set_weights(list(weights))
 
 
 def scale_logits(network: Any, factors: Floats) -> None:

@@ -48,6 +48,7 @@ class Updater:
         embedding: Any | None,
         dense: Sequence[Any],
         row_learning_rates: RealNumbers | None = None,
+        dense_learning_rates: Sequence[RealNumbers] | None = None,
     ) -> None:
         """Create the accumulators for a first step.
 
@@ -56,6 +57,8 @@ class Updater:
             embedding: Variable (rows, embedding_dim); None if it is not trained.
             dense: Variables of any shape.
             row_learning_rates: (rows,) factors for the updates of each row; None is 1 for all.
+            dense_learning_rates: Factors for the updates of each variable of the dense layers, of
+                its shape or one that broadcasts to it; None is 1 for all.
         """
         self._compute_update = rule.compute_update
         self._embedding, self._dense = embedding, dense
@@ -66,6 +69,11 @@ class Updater:
             # (rows, 1), to multiply the numbers of each row
             else tf.constant(row_learning_rates[:, None], tf.float32)
         )
+        self._dense_learning_rates = None
+        if dense_learning_rates is not None:
+            pairs = zip(dense_learning_rates, dense, strict=True)
+            factors = [np.broadcast_to(rates, weight.shape).ravel() for rates, weight in pairs]
+            self._dense_learning_rates = tf.constant(np.concatenate(factors), tf.float32)
         self._row_state = (
             [tf.Variable(tf.fill(embedding.shape, value)) for value in rule.initial_state]
             if embedding is not None
@@ -105,6 +113,8 @@ class Updater:
         gradient = tf.concat([tf.reshape(one, [-1]) for one in gradients], axis=0)
         current = [accumulator.read_value() for accumulator in self._dense_state]
         update, new_state = self._compute_update(gradient, current)
+        if self._dense_learning_rates is not None:
+            update *= self._dense_learning_rates
         for accumulator, values in zip(self._dense_state, new_state, strict=True):
             accumulator.assign(values)
         updates = tf.split(learning_rate * update, self._sizes)

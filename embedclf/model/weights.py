@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from embedclf.model.probabilities import LazyLogits, is_lazy
 from embedclf.system.arrays import Floats
 from embedclf.text.vocabulary import PADDING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from embedclf.model.probabilities import AnyLogits
     from embedclf.text.tokenizer import TokenIds
 
 
@@ -54,13 +58,23 @@ class Weights:
 
     def logits(self, ids: TokenIds) -> Floats:
         """Compute the logits (n, outputs) of token ids (n, input_length)."""
-        width = (self.embedding if self.fused is None else self.fused).shape[-1]
-        batch_rows = max(1, _GATHERED_NUMBERS // max(1, ids.shape[1] * width))
         logits = np.empty((len(ids), len(self.dense[-1][1])), np.float32)
-        for start in range(0, len(ids), batch_rows):
-            batch = slice(start, start + batch_rows)
+        for batch in self._batches(ids):
             logits[batch] = self.logits_from_units(self._first_units(ids[batch]))
         return logits
+
+    def lazy_logits(self, ids: TokenIds) -> AnyLogits:
+        """Compute the logits (n, outputs) of token ids (n, input_length), lazily if many outputs.
+
+        With many outputs, the inputs of the output layer are computed and kept instead.
+        """
+        kernel, bias = self.dense[-1]
+        if not is_lazy(len(bias), len(kernel)):
+            return self.logits(ids)
+        features = np.empty((len(ids), len(kernel)), np.float32)
+        for batch in self._batches(ids):
+            features[batch] = self._last_inputs(ids[batch])
+        return LazyLogits(features, kernel, bias)
 
     def logits_from_units(self, units: Floats) -> Floats:
         """Apply the layers after the first dense layer.
@@ -123,6 +137,21 @@ class Weights:
         for (kernel, _), mask in zip(self.dense[:0:-1], active[::-1], strict=True):
             gradients = (gradients @ kernel.T) * mask
         return gradients
+
+    def _batches(self, ids: TokenIds) -> Iterator[slice]:
+        """Yield ranges of rows whose gathered numbers fit into a processor's cache."""
+        width = (self.embedding if self.fused is None else self.fused).shape[-1]
+        rows = max(1, _GATHERED_NUMBERS // max(1, ids.shape[1] * width))
+        return (slice(start, start + rows) for start in range(0, len(ids), rows))
+
+    def _last_inputs(self, ids: TokenIds) -> Floats:
+        """Compute the inputs (n, features) of the output layer."""
+        if len(self.dense) == 1:
+            return self._pool(ids)
+        units = self._first_units(ids)
+        for kernel, bias in self.dense[1:-1]:
+            units = np.maximum(units, 0.0) @ kernel + bias
+        return np.maximum(units, np.float32(0.0))
 
     def _first_units(self, ids: TokenIds) -> Floats:
         """Compute the first dense layer's units (n, units), before the ReLU if it is hidden."""

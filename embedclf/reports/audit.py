@@ -57,7 +57,7 @@ def audit_text(audit: Audit, config: Config) -> str:
     for finding in audit.findings:
         lines += [_finding_text(finding), ""]
     if not audit.facts:
-        lines += ["the other checks need readable rows: fix these first"]
+        lines += ["the other checks were skipped: fix these first"]
     return "\n".join([*lines, summarize_severities(audit.findings)])
 
 
@@ -96,11 +96,11 @@ def folds_text(folds: Folds) -> str:
 
 
 def fold_text(event: FoldFitted) -> str:
-    """The line of a finished fold."""
+    """How long a fold took, and its best epoch."""
     history = event.history
     best = history.epochs[history.best_epoch - 1]  # counts from 1
     return (
-        f"fold {event.fold.number}/{event.fold.count}  {format_duration(event.seconds)}  "
+        f"{format_duration(event.seconds)}  "
         f"best epoch {best.epoch} of {len(history.epochs)}  val_loss {best.val_loss:.4f}  "
         f"val_{history.score_name} {best.val_score:.4f}"
     )

@@ -50,7 +50,12 @@ def comparison_text(first: Path, second: Path, comparison: Comparison) -> str:
         format_definitions(
             [
                 *_cautions(comparison),
-                ("intervals", f"95% confidence, {comparison.draws:,} paired bootstrap draws"),
+                *_weights(comparison),
+                (
+                    "intervals",
+                    f"95% confidence, {comparison.draws:,} paired bootstrap draws over "
+                    f"{comparison.resampled}",
+                ),
                 ("changes", _mcnemar_text(comparison)),
             ]
         ),
@@ -66,6 +71,7 @@ def comparison_json(first: Path, second: Path, comparison: Comparison) -> str:
             "runs": [str(first), str(second)],
             "place": comparison.source,
             "rows": comparison.rows,
+            "weight": comparison.weight,
             "cautions": comparison.cautions,
             "scores": comparison.metrics,
             "differences": {
@@ -74,6 +80,7 @@ def comparison_json(first: Path, second: Path, comparison: Comparison) -> str:
                 for name, difference in comparison.differences.items()
             },
             "draws": comparison.draws,
+            "resampled": comparison.resampled,
             "fixed": comparison.fixed,
             "broken": comparison.broken,
             "p_value": comparison.p_value,
@@ -89,6 +96,12 @@ def _cautions(comparison: Comparison) -> list[tuple[str, str]]:
         return [("caution", first)] if first else []
     pairs = (("first", first), ("second", second))
     return [("caution", f"{run} run: {caution}") for run, caution in pairs if caution]
+
+
+def _weights(comparison: Comparison) -> list[tuple[str, str]]:
+    if comparison.weight is None:
+        return []
+    return [("weights", f"rows are weighted by {comparison.weight!r}")]
 
 
 def _difference_cells(name: str, difference: tuple[float, Interval] | None) -> tuple[str, str, str]:
@@ -111,9 +124,11 @@ def _mcnemar_text(comparison: Comparison) -> str:
         verdict = "the second is right significantly more often"
     else:
         verdict = "the first is right significantly more often"
+    by_row = comparison.resampled == "rows"
+    test = "McNemar's exact test" + ("" if by_row else f" over {comparison.resampled}")
     return (
         f"the second run fixes {format_count(comparison.fixed, 'row')} and breaks "
-        f"{comparison.broken:,}: {verdict} (McNemar's exact test, p = {comparison.p_value:.2g})"
+        f"{comparison.broken:,}: {verdict} ({test}, p = {comparison.p_value:.2g})"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from embedclf.data.label_forms import match_forms
@@ -13,6 +14,7 @@ from embedclf.system.terminal import (
     escape_controls,
     format_count,
     format_definitions,
+    format_number,
     format_score,
     join_shortened,
     new_table,
@@ -23,7 +25,6 @@ from embedclf.system.terminal import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from embedclf.evaluation.bootstrap import Interval
@@ -83,11 +84,13 @@ def evaluation_json(run: Path, evaluation: RunEvaluation) -> str:
         "form": scored.labeled.table.description,
         "caution": scored.source.caution,
         "rows_skipped": scored.labeled.skipped,
+        "weight": scored.source.config.data.weight,
         **evaluation.scores.to_json(),
         "intervals": evaluation.intervals,
         "draws": evaluation.draws,
+        "resampled": evaluation.scored.resampled,
         "baselines": baselines_json(evaluation),
-        "slices": [_slice_values(each) for each in evaluation.slices],
+        "slices": [asdict(each) for each in evaluation.slices],
         "mistakes": [_mistake_values(mistake) for mistake in evaluation.mistakes],
     }
     # `to_json` makes copies, so the evaluation stays unchanged.
@@ -117,6 +120,11 @@ def evaluation_notes(evaluation: RunEvaluation) -> list[tuple[str, str]]:
     entries = []
     if evaluation.scored.source.caution:
         entries.append(("caution", evaluation.scored.source.caution))
+    if evaluation.scored.source.note:
+        entries.append(("table", evaluation.scored.source.note))
+    if evaluation.scored.weights is not None:
+        column = evaluation.scored.source.config.data.weight
+        entries.append(("weights", f"rows are weighted by {column!r}, in counts of labels too"))
     first = next(iter(evaluation.scores.metrics))  # the main one of the task
     for baseline in evaluation.baselines:
         verdict = _baseline_verdict(baseline, first)
@@ -125,7 +133,9 @@ def evaluation_notes(evaluation: RunEvaluation) -> list[tuple[str, str]]:
         entries.append(("tf-idf", f"not fitted: {evaluation.baseline_missing}"))
     if labels.thresholds and set(labels.thresholds) != {0.5}:
         entries.append(("threshold", format_thresholds(labels.names, labels.thresholds)))
-    entries.append(("intervals", f"95% confidence, {evaluation.draws:,} bootstrap draws over rows"))
+    resampled = f"{evaluation.draws:,} bootstrap draws over {evaluation.scored.resampled}"
+    few = "; these are so few that intervals are too narrow" if evaluation.scored.few_groups else ""
+    entries.append(("intervals", f"95% confidence, {resampled}{few}"))
     losses = [name for name in evaluation.scores.metrics if name in LOWER_IS_BETTER]
     metrics = f"lower is better for {', '.join(losses)}"
     if labels.task == "binary":
@@ -201,7 +211,7 @@ def _label_table(evaluation: RunEvaluation) -> str:
             _format_score_interval(score, interval)
             for score, interval in zip(scores, intervals, strict=True)
         ]
-        table.add_row(label.label, f"{label.rows:,}", *cells)
+        table.add_row(label.label, format_number(label.rows), *cells)
     return title + render(table)
 
 
@@ -212,33 +222,27 @@ def _format_score_interval(score: float, interval: Interval | None) -> str:
 def _confusion_text(scores: Scores) -> str:
     """The confusion matrix, or if it is too wide, a list; empty if rows can have several labels."""
     if scores.confusion is None:
-        return ""
+        return _frequent_confusions(scores)
     names = [label.label for label in scores.labels]
-    rows = [[f"{count:,}" for count in counts] for counts in scores.confusion]
+    rows = [list(map(format_number, counts)) for counts in scores.confusion]
     corner = "actual \\ predicted"
     first = max(len(corner), *map(len, names))
     columns = zip(names, *rows, strict=True)  # transposed: each title with its cells
     # 3 spaces separate columns; a matrix with wrapped rows would be unreadable.
     if first + sum(3 + max(map(len, column)) for column in columns) > terminal_width():
-        return _frequent_confusions(names, scores.confusion)
+        return _frequent_confusions(scores)
     table = new_table(corner, *names, numbers=tuple(range(1, len(names) + 1)))
     for name, cells in zip(names, rows, strict=True):
         table.add_row(name, *cells)
     return render(table)
 
 
-def _frequent_confusions(names: Sequence[str], confusion: Sequence[Sequence[int]]) -> str:
-    """A table of the most frequent confusions; empty if no row is wrong."""
-    pairs = [
-        (count, actual, predicted)
-        for actual, counts in zip(names, confusion, strict=True)
-        for predicted, count in zip(names, counts, strict=True)
-        if count and predicted != actual
-    ]
-    pairs.sort(key=lambda pair: -pair[0])
+def _frequent_confusions(scores: Scores) -> str:
+    """A table of the most frequent confusions; empty if there are none."""
+    pairs = scores.confusions
     table = new_table("actual", "predicted", "rows", numbers=(2,))
-    for count, actual, predicted in pairs[:_MAX_CONFUSIONS]:
-        table.add_row(actual, predicted, f"{count:,}")
+    for confusion in pairs[:_MAX_CONFUSIONS]:
+        table.add_row(confusion.actual, confusion.predicted, format_number(confusion.rows))
     title = f"most frequent confusions (first {min(len(pairs), _MAX_CONFUSIONS)} of {len(pairs):,})"
     return f"{title}\n{render(table)}" if pairs else ""
 
@@ -285,16 +289,6 @@ def _baseline_values(baseline: BaselineComparison) -> dict[str, Any]:
         "interval": baseline.interval,
         "description": baseline.description,
         "verdict": baseline.verdict,
-    }
-
-
-def _slice_values(row_slice: Slice) -> dict[str, Any]:
-    return {
-        "by": row_slice.by,
-        "name": row_slice.name,
-        "rows": row_slice.rows,
-        "score": row_slice.score,
-        "interval": row_slice.interval,
     }
 
 

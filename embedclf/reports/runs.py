@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedclf.reports.training import coverage_entries
 from embedclf.runs.history import STOP_REASONS, describe_training
 from embedclf.system.terminal import (
+    display_path,
     format_count,
     format_definitions,
     format_duration,
@@ -22,7 +24,6 @@ from embedclf.tables.files import display_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from embedclf.evaluation.evaluate import RunEvaluation
     from embedclf.runs.run import Run
@@ -42,11 +43,13 @@ def trained_text(run: Run, evaluation: RunEvaluation) -> str:
     training = [
         describe_training(run.record),
         *(f"refit {note}" for note in _refit_notes(run.record)),
+        *(f"continued from {entry}" for _, entry in _start_entries(run.record)),
     ]
     notes = [
         verdict_text(evaluation),
         *(f"{name}: {note}" for name, note in _threshold_entries(run)),
         *unknown,
+        *_start_cautions(run),
     ]
     if evaluation.baseline_missing:
         notes.append(f"no TF-IDF baseline: {evaluation.baseline_missing}")
@@ -84,6 +87,8 @@ def run_details(record: dict[str, Any]) -> list[tuple[str, str]]:
     parity = f"NumPy and Keras differ by at most {record['parity']:.1e} in a probability"
     return [
         ("versions", packages),
+        *_start_entries(record),
+        *_hold_out_entries(record),
         *(("refit", note) for note in _refit_notes(record)),
         ("time", durations),
         ("seed", str(record["seed"])),
@@ -147,7 +152,16 @@ def summary_json(summary: NetworkSummary) -> str:
 
 
 def _run_values(run: Run) -> dict[str, Any]:
-    return {"run": str(run.path), **run.record, "metrics": run.metrics()}
+    values = {"run": str(run.path), **run.record, "metrics": run.metrics()}
+    validation = run.cross_validation()
+    return values if validation is None else values | {"cross_validation": validation}
+
+
+def _hold_out_entries(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """How validation rows were held out, unless at random."""
+    if held_out := record.get("held_out"):  # older runs lack it
+        rows = format_count(record["data"]["validation"]["rows"], "validation row")
+        yield "held out", f"{rows}: {held_out}"
 
 
 def _refit_notes(record: dict[str, Any]) -> Iterator[str]:
@@ -162,6 +176,28 @@ def _refit_notes(record: dict[str, Any]) -> Iterator[str]:
     epochs, rows = format_count(record["best_epoch"], "epoch"), format_count(refit["rows"], "row")
     duration = format_duration(record["seconds"]["refit"])
     yield f"on all {rows} for {epochs} in {duration}; validation scores are from before the refit"
+
+
+def _start_entries(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Describe the run that a training continued from, if there is one."""
+    start = record.get("from")
+    if start is None:
+        return
+    added = f"{format_count(start['new_tokens'], 'new token')}"
+    if record.get("phrases"):
+        added += f", {format_count(start['new_ngrams'], 'new n-gram')}"
+    if labels := start["new_labels"]:
+        added += f", {format_count(len(labels), 'new label')} ({join_shortened(labels)})"
+    yield "from", f"{display_path(Path(start['run']))}: {added}"
+
+
+def _start_cautions(run: Run) -> Iterator[str]:
+    """Say which scores are optimistic because training continued from a run."""
+    from embedclf.evaluation.scored_rows import start_cautions
+
+    for split in ("validation", "test"):
+        for caution in start_cautions(run, split):
+            yield f"scores on {split} rows: {caution}"
 
 
 def _first_score(run: Run) -> tuple[str, dict[str, float | None]]:
@@ -187,7 +223,9 @@ def _training_text(run: Run) -> str:
             ),
             ("epochs", describe_training(record)),
             ("rows", f"{train['rows']:,} of {display_tables(train['path'])}"),
+            *_hold_out_entries(record),
             *(("refit", note) for note in _refit_notes(record)),
+            *_start_entries(record),
             (
                 "vocabulary",
                 f"{record['vocabulary']:,} entries with padding and OOV"
@@ -196,6 +234,7 @@ def _training_text(run: Run) -> str:
             *coverage_entries(record),
             ("labels", f"{len(record['labels'])}: {join_shortened(record['labels'])}"),
             _score_entry(run),
+            *_cross_validation_entries(run),
             *_threshold_entries(run),
         ]
     )
@@ -206,6 +245,17 @@ def _score_entry(run: Run) -> tuple[str, str]:
     scores = " · ".join(f"{split} {format_score(value)}" for split, value in values.items())
     majority = format_score(run.metrics()["validation"]["majority"][name])
     return name, f"{scores} · majority {majority}"
+
+
+def _cross_validation_entries(run: Run) -> Iterator[tuple[str, str]]:
+    """Yield mean and spread over folds, if the run was cross-validated."""
+    from embedclf.evaluation.fold_scores import read_cross_validation
+    from embedclf.reports.cross_validation import rule_note, summary_line
+
+    validation = read_cross_validation(run)
+    if validation is not None:
+        parts = (summary_line(validation), rule_note(run, validation))
+        yield "cross-validation", "; ".join(filter(None, parts))
 
 
 def _score_table(columns: dict[str, dict[str, float | None]]) -> str:

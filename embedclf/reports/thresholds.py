@@ -49,6 +49,7 @@ def threshold_json(run: Path, thresholds: ThresholdTable) -> str:
             "data": thresholds.source,
             "refitted": thresholds.refitted,
             "rows": thresholds.rows,
+            "weight": thresholds.weight,
             "rule": describe_rule(thresholds.rule),
             "thresholds": thresholds.thresholds,
             "choices": [_option_values(option) for option in thresholds.options],
@@ -57,9 +58,10 @@ def threshold_json(run: Path, thresholds: ThresholdTable) -> str:
 
 
 def threshold_heading(thresholds: ThresholdTable) -> str:
-    """Name the rows, and the label if only one has a threshold."""
+    """Name the rows and their weights, and the label if only one has a threshold."""
     label = "" if len(thresholds.thresholds) > 1 else f" for {thresholds.options[0].label!r}"
-    return f"thresholds{label} on {thresholds.rows:,} {thresholds.source}"
+    weights = f", weighted by {thresholds.weight!r}" if thresholds.weight else ""
+    return f"thresholds{label} on {thresholds.rows:,} {thresholds.source}{weights}"
 
 
 def threshold_caution(thresholds: ThresholdTable) -> str:

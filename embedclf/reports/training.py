@@ -30,7 +30,7 @@ def dataset_text(facts: dict[str, Any], config: Config) -> str:
         facts: Those of `Dataset.facts`.
         config: What is trained.
     """
-    splits = facts["data"]
+    splits, weight = facts["data"], config.data.weight
     train = splits["train"]
     counts = [f"{quote_number(name)} {count:,}" for name, count in train["labels"].items()]
     # Keys of `facts` are stored in runs, so they don't follow the names in the code.
@@ -39,6 +39,8 @@ def dataset_text(facts: dict[str, Any], config: Config) -> str:
             ("data", display_tables(train["path"])),
             ("format", train["form"]),
             ("rows", _row_counts(splits)),
+            *([("held out", facts["held_out"])] if facts["held_out"] else []),
+            *([("weights", f"rows are weighted by {weight!r}")] if weight else []),
             ("labels", f"{len(counts)} ({facts['task']}): {join_shortened(counts)}"),
             (
                 "vocabulary",

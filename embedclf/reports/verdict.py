@@ -44,9 +44,14 @@ def scored_rows_text(evaluation: RunEvaluation) -> str:
     return f"{count:,} {source.name}"
 
 
+def metric_name(name: str) -> str:
+    """A metric's name within a sentence: `micro F1`."""
+    return name.replace("_", " ").replace("f1", "F1")
+
+
 def metric_title(name: str) -> str:
     """A metric's name for the beginning of a sentence: `Micro F1`."""
-    title = _metric_name(name)
+    title = metric_name(name)
     return title[0].upper() + title[1:]
 
 
@@ -55,10 +60,10 @@ def _score_clause(evaluation: RunEvaluation) -> str:
     name, value = next(iter(evaluation.scores.metrics.items()))
     interval = evaluation.intervals[name]
     asides = [_format_interval(name, interval)] if interval else []
-    if bias := _bias(evaluation.scored.source.caution):
-        asides.append(bias)
+    remarks = (evaluation.scored.few_groups, _bias(evaluation.scored.source.caution))
+    asides += filter(None, remarks)
     aside = f" ({'; '.join(asides)})" if asides else ""
-    score = f"{_metric_name(name)} {_format_value(name, value or 0.0)}{aside}"
+    score = f"{metric_name(name)} {_format_value(name, value or 0.0)}{aside}"
     return f"{score} on {scored_rows_text(evaluation)}"
 
 
@@ -114,10 +119,6 @@ def _recall_clause(evaluation: RunEvaluation) -> str:
     label = quote_number(shorten(weakest.label, _MAX_LABEL_CHARACTERS))
     recall, rows = format_percent(weakest.recall), format_count(weakest.rows, "row")
     return f"weakest label: {label} (recall {recall}, {rows})"
-
-
-def _metric_name(name: str) -> str:
-    return name.replace("_", " ").replace("f1", "F1")
 
 
 def _quote_label(name: str) -> str:

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from embedclf.config.schema import Config
     from embedclf.model.classifier import Classifier
 
-FORMAT = 5
+FORMAT = 6
 """Version of the run directory; newer ones are refused. Older versions lack:
 
+- 5: no token pattern but `classic`, no HTML, no fields.
 - 4: no refit.
-- 3: no n-grams at the beginning and end of a text, so `model.keras` has one input id less for each
-  n-gram length; no row statistics.
+- 3: no row statistics; no n-grams at the ends of a text (an input id less per n-gram length).
 - 2: no n-grams at all.
 - 1: no thresholds other than 0.5, no calibration; the checksum of `metrics.json` is in `run.json`.
 """
@@ -41,6 +41,7 @@ CALIBRATION_FILE = "calibration.json"
 ROW_STATISTICS_FILE = "rows.npz"
 HISTORY_FILE = "history.csv"
 METRICS_FILE = "metrics.json"
+CROSS_VALIDATION_FILE = "cross-validation.json"
 RECORD_FILE = "run.json"
 
 VALIDATED_DIRECTORY = "validated"
@@ -144,11 +145,25 @@ class Run:
         if METRICS_FILE in self.record["files"]:
             # The checksum of the file is in run.json, which is never rewritten.
             raise RunError(f"{self.path}: format 1 has a fixed threshold; train again to set one")
-        try:
-            with draft_file(self.path / METRICS_FILE, "w", encoding="utf-8", newline="\n") as file:
-                file.write(seal_json({"decision": settings, **metrics}))
-        except OSError as error:
-            raise RunError(f"{self.path}: cannot be written: {error.strerror}") from error
+        self._write_sealed(METRICS_FILE, {"decision": settings, **metrics})
+
+    def cross_validation(self) -> dict[str, Any] | None:
+        """Read the scores of a cross-validation; None if the run has none.
+
+        Raises:
+            RunError: They are damaged.
+        """
+        if not (self.path / CROSS_VALIDATION_FILE).is_file():
+            return None
+        return self._read_sealed(CROSS_VALIDATION_FILE)
+
+    def write_cross_validation(self, values: dict[str, Any]) -> None:
+        """Add the scores of a cross-validation, which follows the training.
+
+        Raises:
+            RunError: The run cannot be written to.
+        """
+        self._write_sealed(CROSS_VALIDATION_FILE, values)
 
     def row_statistics(self) -> RowStatistics | None:
         """Read what training measured about each row of the embedding; None before format 4."""
@@ -166,6 +181,21 @@ class Run:
     def refitted(self) -> bool:
         """Whether the classifier was trained on the validation rows as well."""
         return self.record.get("refit", {}).get("rows") is not None
+
+    @property
+    def start(self) -> dict[str, Any] | None:
+        """What is recorded of the run that the training continued from; None if there is none."""
+        return self.record.get("from")
+
+    @property
+    def trained_tables(self) -> list[dict[str, Any]]:
+        """Path, SHA-256 and rows of the tables that this run and those before it trained on."""
+        splits = self.record["data"]
+        train = splits["train"]
+        # Held-out rows are of the same table, and a refit trains on them, too.
+        rows = sum(each["rows"] for each in splits.values() if each["sha256"] == train["sha256"])
+        table = {"path": train["path"], "sha256": train["sha256"], "rows": rows}
+        return [*(self.start or {}).get("tables", []), table]
 
     def classifier(self) -> Classifier:
         """Load the classifier, without TensorFlow."""
@@ -187,22 +217,30 @@ class Run:
         return classifier.with_thresholds(self.threshold_settings()["thresholds"])
 
     def _read_metrics(self) -> dict[str, Any]:
-        """Read `metrics.json`.
-
-        Only this file may change after training, so it contains its own checksum.
-        """
         if METRICS_FILE in self.record["files"]:  # format 1
             content: dict[str, Any] = json.loads(self.read(METRICS_FILE))
             return content
-        file = self.path / METRICS_FILE
+        return self._read_sealed(METRICS_FILE)
+
+    def _read_sealed(self, name: str) -> dict[str, Any]:
+        """Read a file that may change after training, and therefore has its own checksum."""
+        file = self.path / name
         try:
-            content = json.loads(self._read_bytes(file))
+            content: dict[str, Any] = json.loads(self._read_bytes(file))
             checksum = content.pop("checksum", None)
         except (ValueError, AttributeError, TypeError) as error:  # not JSON, or not an object
             raise RunError(f"{file}: damaged; restore it or train again") from error
         if checksum != compute_checksum(content):
             raise RunError(f"{file}: damaged: wrong checksum; restore it or train again")
         return content
+
+    def _write_sealed(self, name: str, values: dict[str, Any]) -> None:
+        """Replace a file by a rename, so that readers see all old or all new values."""
+        try:
+            with draft_file(self.path / name, "w", encoding="utf-8", newline="\n") as file:
+                file.write(seal_json(values))
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be written: {error.strerror}") from error
 
     def _read_bytes(self, file: Path) -> bytes:
         try:

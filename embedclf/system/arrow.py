@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from embedclf.system.arrays import Int32s, Mask, Offsets
+    from embedclf.system.fields import TextColumns
 
 BLOCK_BYTES = 1 << 21
 """Bytes to read at once, and the approximate size of a batch."""
@@ -35,6 +36,13 @@ ReadBatch = tuple[pa.RecordBatch, float]
 RowsT = TypeVar("RowsT", pa.Array, pa.RecordBatch)
 
 _MAX_BYTES = 2**31 - 1  # offsets of an Arrow string array are int32
+
+_STRING_TYPES = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    pa.types.is_null,  # a column of None only
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,35 @@ def text_column(texts: Sequence[str | None], *, max_bytes: int = _MAX_BYTES) -> 
     return _string_array(offsets, b"".join(encoded), max_bytes)
 
 
+def string_column(
+    texts: pa.ChunkedArray | pa.Array | Iterable[str | None],
+) -> pa.ChunkedArray | pa.Array:
+    """Make a column of texts from what a user passes: a list, a column of Arrow or pandas.
+
+    Raises:
+        TypeError: `texts` is a single string, or holds something other than strings and None.
+    """
+    # These are iterable as well: a string would become a text per character.
+    if isinstance(texts, str | bytes | dict) or getattr(texts, "ndim", 1) != 1:
+        raise TypeError(f"texts must be one column of strings, not a {type(texts).__name__}")
+    # Not by pa.array, which imports pandas.
+    if isinstance(texts, list | tuple):
+        starts = range(0, len(texts), BATCH_ROWS)
+        batches = [text_column(texts[start : start + BATCH_ROWS]) for start in starts]
+        return pa.chunked_array(batches, pa.string())
+    if not isinstance(texts, pa.ChunkedArray | pa.Array):
+        try:
+            # from_pandas turns NaN, a missing cell in pandas, into null.
+            texts = pa.array(texts, from_pandas=True)
+        except pa.ArrowException as error:
+            raise TypeError("texts must be strings or None") from error
+    # Categorical columns of pandas are dictionaries in Arrow.
+    kind = texts.type.value_type if pa.types.is_dictionary(texts.type) else texts.type
+    if not any(is_type(kind) for is_type in _STRING_TYPES):
+        raise TypeError(f"texts must be strings, not {kind}")
+    return texts if texts.type == pa.string() else texts.cast(pa.string())
+
+
 def join_columns(
     columns: Sequence[pa.ChunkedArray | pa.Array],
 ) -> pa.ChunkedArray | pa.Array:
@@ -83,10 +120,10 @@ def join_columns(
     return pc.binary_join_element_wise(*columns, text_column([" "])[0])  # separator last
 
 
-def with_texts(batches: Iterable[ReadBatch], columns: Sequence[str]) -> Iterator[Batch]:
+def with_texts(batches: Iterable[ReadBatch], columns: TextColumns) -> Iterator[Batch]:
     """Join some columns of each batch to the texts to score; all columns are kept."""
     for rows, fraction_read in batches:
-        texts = join_columns([rows.column(column) for column in columns])
+        texts = columns.join([rows.column(column) for column in columns.names])
         yield Batch(texts, rows, fraction_read=fraction_read)
 
 

@@ -108,9 +108,16 @@ def format_percent(fraction: float, *, places: int = 1) -> str:
     return f"{100 * fraction:.{places}f}%"
 
 
-def format_count(count: int, noun: str, plural: str = "") -> str:
+def format_count(count: float, noun: str, plural: str = "") -> str:
     """Format a number of things: `1 row`, `1,234 rows`; the default plural ends in -s."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+    return f"{format_number(count)} {noun if count == 1 else plural or noun + 's'}"
+
+
+def format_number(number: float) -> str:
+    """Format a number of things, which weights can make fractional: `1,234`, `12.5`, `0.25`."""
+    if number == int(number):
+        return f"{int(number):,}"
+    return f"{number:,.1f}" if abs(number) >= 10 else f"{number:.3g}"
 
 
 def format_duration(seconds: float) -> str:

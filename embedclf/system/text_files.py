@@ -13,7 +13,7 @@ import pyarrow as pa
 from embedclf.errors import DataError
 from embedclf.system.arrow import BLOCK_BYTES
 from embedclf.system.compression import open_unpacked
-from embedclf.system.encodings import (
+from embedclf.system.encodings.names import (
     codec_name,
     encoding_hint,
     is_utf8,
@@ -26,7 +26,7 @@ from embedclf.system.storage import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from embedclf.system.encoding_detection import LikelyEncodings
+    from embedclf.system.encodings.detection import LikelyEncodings
 
 _HEAD_BYTES = 1 << 10
 """Bytes at the beginning to search for a byte-order mark, or for the NUL bytes of UTF-16."""
@@ -120,7 +120,7 @@ class TextFile:
 
     def likely_encodings(self) -> LikelyEncodings:
         """Return what the bytes of the whole file look like; they are read only once."""
-        from embedclf.system.encoding_detection import likely_encodings
+        from embedclf.system.encodings.detection import likely_encodings
 
         if not self._likely:
             self._likely.append(likely_encodings(self.iter_stored()))

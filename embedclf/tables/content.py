@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from embedclf.errors import DataError
 from embedclf.system.compression import open_unpacked, unpack_command
-from embedclf.system.encodings import marked_encoding, wide_encoding
+from embedclf.system.encodings.names import marked_encoding, wide_encoding
 from embedclf.system.foreign_files import describe_document, describe_foreign_file
 from embedclf.system.formats import FORMATS, FileFormat, InputFormat, table_suffix
 from embedclf.tables.csv_tables.dialects import DELIMITERS

@@ -16,7 +16,7 @@ from embedclf.system.arrow import (
     empty_batch,
     with_texts,
 )
-from embedclf.system.encodings import is_utf8
+from embedclf.system.encodings.names import is_utf8
 from embedclf.system.formats import table_suffix
 from embedclf.tables.csv_tables.detection import DialectError, detect_dialect
 from embedclf.tables.csv_tables.dialects import DELIMITERS
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from embedclf.system.arrow import Batch
+    from embedclf.system.fields import TextColumns
     from embedclf.system.formats import FileFormat, OutputFormat
     from embedclf.system.text_files import TextFile
     from embedclf.tables.csv_tables.dialects import Dialect
@@ -81,7 +82,7 @@ class DelimitedReader:
         return self._iter_batches([self.columns.index(column) for column in columns])
 
     def iter_scoring_batches(
-        self, text: Sequence[str], *, target: OutputFormat, reserved: Sequence[str]
+        self, text: TextColumns, *, target: OutputFormat, reserved: Sequence[str]
     ) -> Iterator[Batch]:
         """Read the texts, and all columns; raises as `iter_batches`."""
         del target, reserved  # cells are text in all target formats

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from embedclf.system.arrow import Batch, ReadBatch
+    from embedclf.system.fields import TextColumns
     from embedclf.system.formats import FileFormat, OutputFormat
     from embedclf.tables.files import TableFile
     from embedclf.tables.read_options import ReadOptions
@@ -78,7 +79,7 @@ class ExcelReader:
         return _iter_batches(pa.RecordBatch.from_arrays(rows, [*columns]))
 
     def iter_scoring_batches(
-        self, text: Sequence[str], *, target: OutputFormat, reserved: Sequence[str]
+        self, text: TextColumns, *, target: OutputFormat, reserved: Sequence[str]
     ) -> Iterator[Batch]:
         """Read the texts, and all columns."""
         del target, reserved  # cells are text in all target formats

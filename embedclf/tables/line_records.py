@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from embedclf.system.arrow import Batch
+    from embedclf.system.fields import TextColumns
     from embedclf.system.formats import FileFormat, OutputFormat
     from embedclf.system.text_files import TextFile
     from embedclf.tables.read_options import ReadOptions
@@ -87,7 +88,7 @@ class LineReader:
             yield from ((batch, fraction_read) for batch in split_batches(rows))
 
     def iter_scoring_batches(
-        self, text: Sequence[str], *, target: OutputFormat, reserved: Sequence[str]
+        self, text: TextColumns, *, target: OutputFormat, reserved: Sequence[str]
     ) -> Iterator[Batch]:
         """Read the texts, and all columns; raises as `iter_batches`."""
         del target, reserved  # cells are text in all target formats

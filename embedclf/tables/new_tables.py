@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from embedclf.config.messages import closest_match
 from embedclf.config.reading import READING_KEYS
 from embedclf.errors import DataError
-from embedclf.system.encoding_detection import ByteSample
-from embedclf.system.encodings import marked_encoding
+from embedclf.system.encodings.detection import ByteSample
+from embedclf.system.encodings.names import marked_encoding
 from embedclf.system.terminal import join_shortened
 from embedclf.system.text_files import TextFile
 from embedclf.tables.files import TableFile, find_files
@@ -80,7 +80,7 @@ def open_new_table(
     if data.encoding is not None and "encoding" not in reading and _has_other_encoding(tables):
         data = data.model_copy(update={"encoding": None})
     for config in _candidates(data, reading):
-        required = [*config.text_columns, *(config.label_columns if labels else [])]
+        required = [*config.text_columns, *(config.label_columns if labels else []), *config.fields]
         try:
             table = open_table(tables, required, ReadOptions.from_config(config), name=name)
         except MissingColumnError as error:
@@ -146,6 +146,8 @@ def _candidates(data: DataConfig, reading: Mapping[str, Any]) -> Iterator[DataCo
 
 def _describe_missing(error: MissingColumnError, data: DataConfig) -> NewColumnError:
     """Say which column is missing, and the option that names another or adds names."""
+    if error.column in data.fields:
+        return _describe_missing_field(error)
     is_text = error.column in data.text_columns
     role, option = ("text", "--text-column") if is_text else ("label", "--label-column")
     fault = f"{error.name}:1: no column {error.column!r}, which the run reads as {role}"
@@ -166,6 +168,15 @@ def _describe_missing(error: MissingColumnError, data: DataConfig) -> NewColumnE
         )
     listed = join_shortened([*map(repr, error.columns)], _MAX_COLUMN_LIST)
     return NewColumnError(f"{fault}; columns: {listed}; name it with {option} NAME", None)
+
+
+def _describe_missing_field(error: MissingColumnError) -> NewColumnError:
+    fault = f"{error.name}:1: no column {error.column!r}, which the run reads as a field"
+    close = _closest_column(error.column, error.columns)
+    if close is not None:
+        return NewColumnError(f"{fault}; did you mean {close!r}? rename that column", close)
+    listed = join_shortened([*map(repr, error.columns)], _MAX_COLUMN_LIST)
+    return NewColumnError(f"{fault}; columns: {listed}; add it, its cells can be empty", None)
 
 
 def _closest_column(column: str, columns: Sequence[str]) -> str | None:

@@ -17,7 +17,6 @@ from embedclf.system.arrow import (
     Batch,
     ReadBatch,
     empty_batch,
-    join_columns,
     number_column,
     split_batches,
     text_column,
@@ -38,6 +37,7 @@ from embedclf.tables.read_notes import ReadNotes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from embedclf.system.fields import TextColumns
     from embedclf.system.formats import FileFormat, OutputFormat
 
 ClassNames = tuple[str, ...]
@@ -78,7 +78,7 @@ class ParquetReader:
             yield pa.RecordBatch.from_arrays(arrays, [*columns]), fraction_read
 
     def iter_scoring_batches(
-        self, text: Sequence[str], *, target: OutputFormat, reserved: Sequence[str]
+        self, text: TextColumns, *, target: OutputFormat, reserved: Sequence[str]
     ) -> Iterator[Batch]:
         """Read the texts, and all columns with their types, or as text for CSV and Excel.
 
@@ -90,7 +90,7 @@ class ParquetReader:
             if target in {"delimited", "excel"}:
                 arrays = [self._column_as_text(rows, name, as_json=True) for name in self.columns]
                 kept = pa.RecordBatch.from_arrays(arrays, self.columns)
-            texts = join_columns([self._column_as_text(rows, name) for name in text])
+            texts = text.join([self._column_as_text(rows, name) for name in text.names])
             yield Batch(texts, kept, fraction_read=fraction_read)
 
     def iter_line_numbers(self) -> Iterator[int]:

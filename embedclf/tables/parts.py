@@ -12,6 +12,7 @@ import pyarrow as pa
 from embedclf.config.messages import closest_match
 from embedclf.errors import DataError
 from embedclf.system.arrow import number_column, text_column
+from embedclf.system.fields import TextColumns
 from embedclf.system.formats import FORMATS, table_suffix
 from embedclf.system.terminal import join_shortened
 from embedclf.system.text_files import open_text
@@ -74,7 +75,7 @@ class Reader(Protocol):
         """Read some columns as text; raises DataError with file and line."""
 
     def iter_scoring_batches(
-        self, text: Sequence[str], *, target: OutputFormat, reserved: Sequence[str]
+        self, text: TextColumns, *, target: OutputFormat, reserved: Sequence[str]
     ) -> Iterator[Batch]:
         """Read the texts, and all columns in a form that the target format supports."""
 
@@ -181,7 +182,7 @@ class TablePart:
 
     def iter_scoring_batches(
         self,
-        text: Sequence[str],
+        text: TextColumns,
         schema: pa.Schema | None,
         *,
         target: OutputFormat,
@@ -190,7 +191,7 @@ class TablePart:
         """Read the texts, and all columns of the table.
 
         Args:
-            text: Text columns; several are joined with a space.
+            text: The columns of the texts.
             schema: The columns of the table, and their types in Parquet; None keeps those of the
                 file.
             target: Format of the output table.
@@ -199,9 +200,10 @@ class TablePart:
         Raises:
             DataError: As `iter_batches`, or a text column is the name of a folder.
         """
-        for column in text:
+        for column in text.text:
             if column in self.constants:
                 raise DataError(f"{self.file.name}: {column!r} is in folder names; it is no text")
+        text = replace(text, constants=self.constants)
         for batch in self.reader.iter_scoring_batches(text, target=target, reserved=reserved):
             rows = batch.rows
             # Records keep their own keys; the columns of folder names are added to them.
@@ -214,7 +216,7 @@ class TablePart:
 
     def parquet_schema(self) -> pa.Schema:
         """Return its columns with the types that they have in Parquet."""
-        batches = self.reader.iter_scoring_batches((), target="parquet", reserved=())
+        batches = self.reader.iter_scoring_batches(TextColumns(), target="parquet", reserved=())
         schema = next(batches).rows.schema
         return pa.schema([*schema, *((column, pa.string()) for column in self.constants)])
 

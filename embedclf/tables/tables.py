@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from embedclf.errors import DataError
+from embedclf.system.fields import TextColumns
 from embedclf.system.progress import activity
 from embedclf.system.storage import file_size
 from embedclf.tables.files import TableFile, display_tables, find_files
@@ -107,11 +108,11 @@ class Table:
 
     def iter_all_columns(self) -> Iterator[pa.RecordBatch]:
         """Read all columns in batches of text, with nested cells as JSON."""
-        for batch in self.iter_scoring_batches((), target="delimited", reserved=()):
+        for batch in self.iter_scoring_batches(TextColumns(), target="delimited", reserved=()):
             yield batch.rows
 
     def iter_scoring_batches(
-        self, text: Sequence[str], *, target: OutputFormat, reserved: Sequence[str]
+        self, text: TextColumns, *, target: OutputFormat, reserved: Sequence[str]
     ) -> Iterator[Batch]:
         """Read the texts to predict, and all columns in a form that the target format supports.
 
@@ -119,7 +120,7 @@ class Table:
         JSON Lines. All other cells become text.
 
         Args:
-            text: Text columns; several are joined with a space.
+            text: The columns of the texts.
             target: Format of the output table.
             reserved: Keys that no JSON record may have.
 

@@ -18,7 +18,7 @@ from embedclf.system.arrow import (
     text_column,
     with_texts,
 )
-from embedclf.system.encodings import (
+from embedclf.system.encodings.names import (
     codec_name,
     encoding_hint,
     is_utf8,
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from embedclf.system.arrow import Batch
-    from embedclf.system.encoding_detection import LikelyEncodings
+    from embedclf.system.encodings.detection import LikelyEncodings
+    from embedclf.system.fields import TextColumns
     from embedclf.system.formats import FileFormat, OutputFormat
     from embedclf.tables.files import TableFile
     from embedclf.tables.read_options import ReadOptions
@@ -97,7 +98,7 @@ class TextFolderReader:
             yield rows, position / len(self.paths)
 
     def iter_scoring_batches(
-        self, text: Sequence[str], *, target: OutputFormat, reserved: Sequence[str]
+        self, text: TextColumns, *, target: OutputFormat, reserved: Sequence[str]
     ) -> Iterator[Batch]:
         """Read the texts, and all columns; raises as `iter_batches`."""
         del target, reserved  # cells are text in all target formats
@@ -187,7 +188,7 @@ class TextFolderReader:
     @cached_property
     def _likely_encodings(self) -> LikelyEncodings:
         """The encodings that the files which are not UTF-8 are likely to be in."""
-        from embedclf.system.encoding_detection import likely_encodings
+        from embedclf.system.encodings.detection import likely_encodings
 
         # With a line feed, half a character at the end does not pass for UTF-8.
         contents = (content + b"\n" for content in self._read_files())

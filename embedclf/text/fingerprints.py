@@ -20,21 +20,22 @@ Fingerprints = npt.NDArray[np.uint64]  # (n,)
 _RADIX = 0x9E3779B97F4A7C15  # odd, so it has an inverse modulo 2**64
 
 
-def fingerprint_texts(tokens: Tokens) -> Fingerprints:
-    """Fingerprint texts (n,): equal for equal tokens in any case, the same on every machine.
+def fingerprint_texts(tokens: Tokens, *, ignore_case: bool = True) -> Fingerprints:
+    """Fingerprint texts (n,): equal for equal tokens, the same on every machine.
 
     A token's fingerprint is a polynomial of its bytes modulo 2**64, and a text's one of its tokens'
     (Karp and Rabin, Efficient randomized pattern-matching algorithms, 1987). Among ten million
     texts, the probability that two different ones collide is about 1 in 400,000.
     """
-    of_tokens = fingerprint_tokens(tokens)
+    of_tokens = fingerprint_tokens(tokens, ignore_case=ignore_case)
     offsets = np.concatenate([[0], tokens.ends])
     return _polynomials(of_tokens[tokens.codes], offsets)
 
 
-def fingerprint_tokens(tokens: Tokens) -> Fingerprints:
-    """Fingerprint the tokens of a dictionary (distinct,), ignoring case."""
-    return fingerprint_strings(pc.utf8_lower(tokens.dictionary))
+def fingerprint_tokens(tokens: Tokens, *, ignore_case: bool = True) -> Fingerprints:
+    """Fingerprint the tokens of a dictionary (distinct,)."""
+    dictionary = tokens.dictionary
+    return fingerprint_strings(pc.utf8_lower(dictionary) if ignore_case else dictionary)
 
 
 def fingerprint_strings(strings: pa.StringArray) -> Fingerprints:

@@ -19,7 +19,7 @@ from embedclf.text.vocabulary import PADDING, UNKNOWN, LossyCounter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from embedclf.system.arrays import Counts, Int32s, Offsets
+    from embedclf.system.arrays import Counts, Int32s, Mask, Offsets, Rows
 
 Keys = Int64s  # (n,) n-grams as head * 2**32 + tail
 
@@ -97,6 +97,27 @@ class Ngrams:
             heads[positions] = self._ids_of(keys, first_id)
             yield heads
 
+    def union(self, other: Ngrams, first_id: int) -> Ngrams:
+        """Return the n-grams of both; those of each keep their order."""
+        merged = Ngrams(self.max_n)
+        for _ in range(2, self.max_n + 1):
+            # The heads of one length are renumbered by the union of the shorter ones.
+            sides = (self._keys_in(merged, first_id), other._keys_in(merged, first_id))
+            merged = Ngrams(self.max_n, np.union1d(*sides))
+        return merged
+
+    def ids_in(self, other: Ngrams, first_id: int) -> Int64s:
+        """Return the ids (ngrams,) that these n-grams have in others, which must include them."""
+        keys = self._keys_in(other, first_id)
+        ids: Int64s = np.searchsorted(other.keys, keys) + first_id
+        return ids
+
+    def shift(self, first_id: int, new_first_id: int) -> Ngrams:
+        """Return the same n-grams with ids that begin elsewhere."""
+        heads = self.heads
+        heads[heads >= first_id] += np.int32(new_first_id - first_id)
+        return Ngrams.from_pairs(self.max_n, heads, self.tails)
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for `text.json`."""
         heads, tails = self.heads.tolist(), self.tails.tolist()
@@ -107,6 +128,22 @@ class Ngrams:
         """Rebuild the n-grams that `to_json` wrote."""
         heads, tails = (np.array(values[key], np.int32) for key in ("heads", "tails"))
         return cls.from_pairs(values["longest"], heads, tails)
+
+    def _keys_in(self, other: Ngrams, first_id: int) -> Keys:
+        """Return the keys of these n-grams with the ids that their heads have in others.
+
+        An n-gram whose head is not among the others is left out, and so are longer ones.
+        """
+        keys, known = self.keys.copy(), self.heads < first_id
+        for _ in range(3, self.max_n + 1):
+            # Length by length: the key of a head must be that of `other` before it is looked up.
+            heads = np.maximum(self.heads - first_id, 0)
+            new_heads = other._ids_of(keys[heads], first_id).astype(np.int64)
+            renumbered = new_heads << 32 | self.tails
+            longer = self.heads >= first_id
+            keys = np.where(longer, renumbered, self.keys)
+            known = ~longer | (known[heads] & (new_heads != PADDING))
+        return keys[known]
 
     def _ids_of(self, keys: Keys, first_id: int) -> Int32s:
         order = np.argsort(keys)  # ascending needles: the binary searches share cached memory
@@ -143,6 +180,26 @@ def pad_texts(token_ids: Int32s, ends: Offsets) -> tuple[Int32s, Offsets]:
     padded = np.insert(token_ids, np.concatenate([[0], ends]), PADDING)
     # Every text before has inserted one padding.
     return padded, np.concatenate([[0], ends])[:-1] + np.arange(len(ends))
+
+
+def row_places(starts: Offsets, counts: Offsets, width: int) -> tuple[Mask, Rows]:
+    """Map runs of a flat array to the beginnings of rows of equal width.
+
+    Args:
+        starts: (n,) where each run starts in the flat array.
+        counts: (n,) length of each run, at most `width`.
+        width: Of the rows.
+
+    Returns:
+        (n, width) which places of the rows are filled, and (sum of counts,) the positions in the
+        flat array of the values that fill them.
+    """
+    ends = np.cumsum(counts)
+    return (
+        np.arange(width) < counts[:, None],
+        # Moves each run from where it would be, packed tightly, to where it starts.
+        np.arange(counts.sum()) + np.repeat(starts - (ends - counts), counts),
+    )
 
 
 def fit_ngrams(

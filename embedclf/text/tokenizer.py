@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -10,17 +11,24 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from embedclf.system.arrow import BATCH_ROWS, index_in, split_batches, text_column
+from embedclf.system.arrow import index_in, split_batches, string_column, text_column
 from embedclf.system.threads import parallel_map
-from embedclf.text.ngrams import Ngrams, fit_ngrams, input_length, pad_texts
-from embedclf.text.tokens import normalize, tokenize
-from embedclf.text.vocabulary import PADDING, RESERVED, UNKNOWN, most_frequent_tokens
+from embedclf.text.fields import NumericField, are_fields, bin_numbers, fit_numeric_fields
+from embedclf.text.ngrams import Ngrams, fit_ngrams, input_length, pad_texts, row_places
+from embedclf.text.token_rules import TokenRules
+from embedclf.text.vocabulary import (
+    PADDING,
+    RESERVED,
+    UNKNOWN,
+    most_frequent_tokens,
+    sum_counts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from embedclf.config.sections import TextConfig
-    from embedclf.system.arrays import Int32s, Mask, Offsets, Rows
+    from embedclf.system.arrays import Int32s, Int64s, Mask, Offsets
     from embedclf.text.tokens import TokenCounts, Tokens
 
 TokenIds = npt.NDArray[np.int32]  # (n, input_length)
@@ -30,13 +38,6 @@ BEGIN, END = "<s>", "</s>"
 
 _CHUNKS_AT_ONCE = 64
 """Chunks whose tokens are looked up together."""
-
-_STRING_TYPES = (
-    pa.types.is_string,
-    pa.types.is_large_string,
-    pa.types.is_string_view,
-    pa.types.is_null,  # a column of None only
-)
 
 
 @dataclass(frozen=True)
@@ -68,37 +69,59 @@ class Encoding:
 class Tokenizer:
     """Turns texts into fixed-length rows of token ids.
 
-    Texts are normalized to NFC and, optionally, lower-cased; typographic apostrophes become plain
-    ones. With `unit: word`, tokens are runs of letters, numbers, marks and inner apostrophes of any
-    script; with `unit: character`, they are all code points except white space. The ids of a text's
-    known n-grams follow those of its tokens; for n-grams, the beginning and the end of a text count
-    as tokens. Null and empty texts become rows of padding.
+    The ids of a text's known n-grams follow those of its tokens; for n-grams, the beginning and the
+    end of a text count as tokens. Null and empty texts become rows of padding.
     """
 
-    unit: str
-    lowercase: bool
+    rules: TokenRules
     sequence_length: int
     tokens: tuple[str, ...]
     """The vocabulary, most frequent first; the first token has id 2."""
     ngrams: Ngrams = field(default_factory=Ngrams)
     """Known n-grams; their ids follow those of the tokens."""
+    numeric_fields: tuple[NumericField, ...] = ()
+    """Fields whose numbers are divided into bins."""
 
     @classmethod
-    def fit(cls, chunks: Iterable[TokenCounts], config: TextConfig) -> Tokenizer:
+    def fit(
+        cls,
+        chunks: Iterable[TokenCounts],
+        rules: TokenRules,
+        config: TextConfig,
+        *,
+        start: Tokenizer | None = None,
+    ) -> Tokenizer:
         """Learn the vocabulary: the most frequent tokens, ties in code point order.
 
         Args:
             chunks: Token counts of the training rows, and no others, in any order.
+            rules: By which the texts were split.
             config: Its `vocabulary_size` includes padding and unknown.
+            start: The tokenizer of the run that the training continues from. All of its tokens and
+                n-grams are kept; the tokens keep their ids, and new ones follow.
         """
+        bins = start.numeric_fields if start else ()
+        if rules.fields:
+            counts = sum_counts(chunks)
+            bins = bins if start else fit_numeric_fields(counts, rules.fields)
+            chunks = [(bin_numbers(counts[0], bins), counts[1])]
         size = config.vocabulary_size - len(RESERVED)
         tokens = most_frequent_tokens(chunks, size, config.min_count)
-        return cls(config.unit, config.lowercase, config.sequence_length, tokens)
+        if start is None:
+            return cls(rules, config.sequence_length, tokens, numeric_fields=bins)
+        known = set(start.tokens)
+        new = [token for token in tokens if token not in known][: max(0, size - len(known))]
+        tokens = (*start.tokens, *new)
+        first_ngram_id = len(RESERVED) + len(tokens)
+        ngrams = start.ngrams.shift(start.first_ngram_id, first_ngram_id)
+        return cls(rules, config.sequence_length, tokens, ngrams, bins)
 
     def fit_ngrams(
         self, read_chunks: Callable[[], Iterable[Tokens]], config: TextConfig
     ) -> Tokenizer:
         """Add n-grams: the most frequent ones; among equally frequent ones, the shorter.
+
+        Those that the tokenizer already has are kept, and count towards the maximum number.
 
         Args:
             read_chunks: Returns the training texts in chunks; called once per n-gram length.
@@ -107,16 +130,24 @@ class Tokenizer:
 
         def read_padded_ids() -> Iterator[Int32s]:
             for tokens, ids in self.with_token_ids(read_chunks()):
-                yield pad_texts(ids[tokens.codes], tokens.ends)[0]
+                yield pad_texts(self.ngram_ids(tokens, ids), tokens.ends)[0]
 
         ngrams = fit_ngrams(
             read_padded_ids,
             self.first_ngram_id,
             max_n=config.ngrams,
-            size=config.ngram_vocabulary_size,
+            size=max(0, config.ngram_vocabulary_size - len(self.ngrams)),
             min_count=config.min_count,
         )
+        if len(self.ngrams):
+            ngrams = self.ngrams.union(ngrams, self.first_ngram_id)
         return replace(self, ngrams=ngrams)
+
+    def ids_in(self, other: Tokenizer) -> Int64s:
+        """Return the ids (vocabulary_rows,) that all ids have in a tokenizer fitted from this."""
+        ngrams = self.ngrams.shift(self.first_ngram_id, other.first_ngram_id)
+        ids_of_ngrams = ngrams.ids_in(other.ngrams, other.first_ngram_id)
+        return np.concatenate([np.arange(self.first_ngram_id), ids_of_ngrams])
 
     @property
     def first_ngram_id(self) -> int:
@@ -133,26 +164,19 @@ class Tokenizer:
         """Number of ids of a text: of its tokens, and of the n-grams of each length."""
         return input_length(self.sequence_length, self.ngrams.max_n)
 
-    @property
-    def separator(self) -> str:
-        """What is between two tokens of an n-gram's name: a space, or nothing for characters."""
-        return " " if self.unit == "word" else ""
-
     def encode(self, texts: pa.ChunkedArray | pa.Array | Iterable[str | None]) -> Encoding:
         """Turn texts into ids, in order.
 
         Raises:
             TypeError: `texts` is a single string, or holds something other than strings and None.
         """
-        column = _to_string_column(texts)
+        column = string_column(texts)
         chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
         batches = [batch for chunk in chunks for batch in split_batches(chunk)]
+        batches = batches or [text_column([])]
         if len(batches) == 1:  # one text at a time is common in serving: start no threads
             return self._encode_batch(batches[0])
         encodings = list(parallel_map(self._encode_batch, batches))
-        if not encodings:
-            none = np.zeros(0, np.int32)
-            return Encoding(np.zeros((0, self.input_length), np.int32), none, none)
         return Encoding(
             np.concatenate([encoding.ids for encoding in encodings]),
             np.concatenate([encoding.lengths for encoding in encodings]),
@@ -161,15 +185,20 @@ class Tokenizer:
 
     def tokenize(self, texts: pa.Array) -> Tokens:
         """Split texts (n,) into tokens, known or not, without truncation."""
-        return tokenize(normalize(texts, lowercase=self.lowercase), self.unit)
+        return self.rules.tokenize(texts)
+
+    def count(self, tokens: Tokens) -> TokenCounts:
+        """Count the tokens of texts; a number of a field counts as its bin."""
+        dictionary, counts = tokens.count()
+        return bin_numbers(dictionary, self.numeric_fields), counts
 
     def token_ids(self, dictionaries: Sequence[pa.StringArray]) -> list[Int32s]:
         """Look up the ids of the tokens of each dictionary.
 
         Arrow hashes the vocabulary on every call, so several dictionaries are looked up together.
         """
-        tokens = pa.concat_arrays(dictionaries)
-        ids = index_in(tokens, text_column([*RESERVED, *self.tokens]), default=UNKNOWN)
+        tokens = bin_numbers(pa.concat_arrays(dictionaries), self.numeric_fields)
+        ids = index_in(tokens, self._vocabulary, default=UNKNOWN)
         return np.split(ids, np.cumsum([len(dictionary) for dictionary in dictionaries])[:-1])
 
     def with_token_ids(self, chunks: Iterable[Tokens]) -> Iterator[tuple[Tokens, Int32s]]:
@@ -195,10 +224,27 @@ class Tokenizer:
         # (tokens + 1,) number of out-of-vocabulary tokens before each position.
         unknown = np.concatenate([[0], np.cumsum(token_ids == UNKNOWN)])
         return Encoding(
-            self._padded_rows(token_ids, ends),
+            self._padded_rows(token_ids, self.ngram_ids(tokens, ids), ends),
             (ends - starts).astype(np.int32),
             (unknown[ends] - unknown[starts]).astype(np.int32),
         )
+
+    def ngram_ids(self, tokens: Tokens, ids: Int32s) -> Int32s:
+        """Return the ids that n-grams are found by (tokens,): a text begins after its fields.
+
+        Args:
+            tokens: Of the texts.
+            ids: (distinct,) the id of each token of their dictionary.
+        """
+        if self.rules.fields:
+            ids = np.where(are_fields(tokens.dictionary, self.rules.fields), PADDING, ids)
+        return ids[tokens.codes]
+
+    def names_of(self, words: Sequence[str]) -> list[str]:
+        """Return tokens as the vocabulary has them: the bin of a number, all others unchanged."""
+        if not self.numeric_fields:
+            return [*words]
+        return list(bin_numbers(text_column(words), self.numeric_fields).to_pylist())
 
     def decode(self, ids: Int32s) -> list[str]:
         """Return the tokens and n-grams of ids; padding and unknown are "" and " "."""
@@ -209,9 +255,9 @@ class Tokenizer:
     def join(self, tokens: Sequence[str]) -> str:
         """Return the name of an n-gram, where "" is the beginning or the end of the text.
 
-        `<s>` and `</s>` are set off by a space, which no token can contain, so names are unique.
+        `<s>` and `</s>` are set off by a space.
         """
-        inner = self.separator.join(filter(None, tokens))
+        inner = self.rules.separator.join(filter(None, tokens))
         if len(tokens) == 1:
             return inner
         first, *_, last = tokens
@@ -220,9 +266,9 @@ class Tokenizer:
     def to_json(self) -> dict[str, Any]:
         """Plain values for `text.json`."""
         return {
-            "unit": self.unit,
-            "lowercase": self.lowercase,
+            **self.rules.to_json(),
             "sequence_length": self.sequence_length,
+            "numeric_fields": {field.name: field.edges for field in self.numeric_fields},
             "tokens": self.tokens,
             "ngrams": self.ngrams.to_json(),
         }
@@ -231,73 +277,43 @@ class Tokenizer:
     def from_json(cls, values: dict[str, Any]) -> Tokenizer:
         """Rebuild the tokenizer that `to_json` wrote."""
         ngrams = {"ngrams": Ngrams.from_json(values["ngrams"])} if "ngrams" in values else {}
-        return cls(**{**values, "tokens": tuple(values["tokens"]), **ngrams})
+        length, tokens = values["sequence_length"], tuple(values["tokens"])
+        edges = values.get("numeric_fields", {})  # since format 6
+        numeric_fields = tuple(NumericField(name, tuple(edges[name])) for name in edges)
+        rules = TokenRules.from_json(values)
+        return cls(rules, length, tokens, numeric_fields=numeric_fields, **ngrams)
+
+    @cached_property  # making the column takes longer than a look-up
+    def _vocabulary(self) -> pa.StringArray:
+        return text_column([*RESERVED, *self.tokens])
 
     def _encode_batch(self, texts: pa.Array) -> Encoding:
         return self.encode_tokens(self.tokenize(texts))
 
-    def _padded_rows(self, token_ids: Int32s, ends: Offsets) -> TokenIds:
-        """Arrange token ids (tokens,) and the ids of their n-grams in rows (n, input_length)."""
+    def _padded_rows(self, token_ids: Int32s, ngram_ids: Int32s, ends: Offsets) -> TokenIds:
+        """Arrange token ids and the ids of their n-grams in rows (n, input_length).
+
+        Args:
+            token_ids: (tokens,)
+            ngram_ids: (tokens,) the ids that n-grams are found by.
+            ends: (n,) where the tokens of each text end.
+        """
         length, starts = self.sequence_length, np.concatenate([[0], ends])[:-1]  # (n,)
         kept = np.minimum(ends - starts, length)  # (n,)
         rows = np.full((len(ends), self.input_length), PADDING, np.int32)
-        filled, places = _row_places(starts, kept, length)
+        filled, places = row_places(starts, kept, length)
         # A slice is a view, so this writes to `rows`.
         rows[:, :length][filled] = token_ids[places]
         if self.ngrams.max_n == 1:
             return rows
-        padded, before = pad_texts(token_ids, ends)
+        padded, before = pad_texts(ngram_ids, ends)
         # One more than tokens: an n-gram can begin at the padding before the text.
-        filled, places = _row_places(before, kept + 1, length + 1)
+        filled, places = row_places(before, kept + 1, length + 1)
         is_truncated = ends - starts > length
-        for n, ngram_ids in enumerate(self.ngrams.find(padded, self.first_ngram_id), start=2):
+        for n, found in enumerate(self.ngrams.find(padded, self.first_ngram_id), start=2):
             # Tokens and shorter n-grams fill the first input_length(length, n - 1) columns.
             rows_of_n = rows[:, input_length(length, n - 1) :][:, : length + 1]
-            rows_of_n[filled] = ngram_ids[places]
+            rows_of_n[filled] = found[places]
             # N-grams that reach beyond the truncation were found in tokens that are not read.
             rows_of_n[is_truncated, max(0, length + 2 - n) :] = PADDING
         return rows
-
-
-def _to_string_column(
-    texts: pa.ChunkedArray | pa.Array | Iterable[str | None],
-) -> pa.ChunkedArray | pa.Array:
-    # These are iterable as well: a string would become a text per character.
-    if isinstance(texts, str | bytes | dict) or getattr(texts, "ndim", 1) != 1:
-        raise TypeError(f"texts must be one column of strings, not a {type(texts).__name__}")
-    # Not by pa.array, which imports pandas.
-    if isinstance(texts, list | tuple):
-        starts = range(0, len(texts), BATCH_ROWS)
-        batches = [text_column(texts[start : start + BATCH_ROWS]) for start in starts]
-        return pa.chunked_array(batches, pa.string())
-    if not isinstance(texts, pa.ChunkedArray | pa.Array):
-        try:
-            # from_pandas turns NaN, a missing cell in pandas, into null.
-            texts = pa.array(texts, from_pandas=True)
-        except pa.ArrowException as error:
-            raise TypeError("texts must be strings or None") from error
-    # Categorical columns of pandas are dictionaries in Arrow.
-    kind = texts.type.value_type if pa.types.is_dictionary(texts.type) else texts.type
-    if not any(is_type(kind) for is_type in _STRING_TYPES):
-        raise TypeError(f"texts must be strings, not {kind}")
-    return texts if texts.type == pa.string() else texts.cast(pa.string())
-
-
-def _row_places(starts: Offsets, counts: Offsets, width: int) -> tuple[Mask, Rows]:
-    """Map runs of a flat array to the beginnings of rows of equal width.
-
-    Args:
-        starts: (n,) where each run starts in the flat array.
-        counts: (n,) length of each run, at most `width`.
-        width: Of the rows.
-
-    Returns:
-        (n, width) which places of the rows are filled, and (sum of counts,) the positions in the
-        flat array of the values that fill them.
-    """
-    ends = np.cumsum(counts)
-    return (
-        np.arange(width) < counts[:, None],
-        # Moves each run from where it would be, packed tightly, to where it starts.
-        np.arange(counts.sum()) + np.repeat(starts - (ends - counts), counts),
-    )

@@ -1,38 +1,40 @@
-"""Text -> tokens: normalize, then split into words or characters."""
+"""Texts as tokens, and the ways to split them."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from embedclf.system.arrays import Int64s
 from embedclf.system.arrow import number_column, text_column, to_numpy
+from embedclf.text.normalization import (
+    FLAG_LETTERS,
+    JOINERS,
+    PICTOGRAPHS,
+    SKIN_TONES,
+    ZERO_WIDTH_JOINER,
+)
+from embedclf.text.words import ALL_CODE_POINTS, SPACE
 
 if TYPE_CHECKING:
     from embedclf.system.arrays import Bytes, Counts, Int32s, Mask, Offsets
+    from embedclf.text.words import CodePoints
 
 TokenCounts = tuple[pa.StringArray, Int64s]
 """Distinct tokens, and the number of occurrences of each."""
 
-CodePoints = npt.NDArray[np.uint32]  # (n,)
+MATCH_END = "\x1f"
+"""Stands after each match of a regular expression, and for each character outside of them."""
 
-_SPACE, _APOSTROPHE = ord(" "), ord("'")
-
-_ALL_CODE_POINTS = 0x110000
-
-_ASCII_WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'")
-
-_KEEP_WORDS = bytes(byte if byte >= 0x80 or byte in _ASCII_WORD else _SPACE for byte in range(256))
-"""Translation table that replaces ASCII punctuation and control characters by spaces."""
-
-_UNCLASSIFIED = 2
+_PICTURE, _TONE, _FLAG, _JOINER, _ZERO_WIDTH = range(1, 6)
+"""What characters are in an emoji; 0 is no part of one."""
 
 
 @dataclass(frozen=True)
@@ -69,137 +71,129 @@ class Tokens:
         return [tokens[start:end] for start, end in pairwise(starts)]
 
 
-def normalize(texts: pa.ChunkedArray | pa.Array, *, lowercase: bool) -> pa.ChunkedArray | pa.Array:
-    """Normalize texts: NFC, plain apostrophes and, optionally, lower case; null becomes ""."""
-    texts = pc.coalesce(texts, text_column([""])[0])
-    texts = pc.utf8_normalize(texts, "NFC")
-    if lowercase:
-        texts = pc.utf8_lower(texts)
-    return pc.replace_substring(texts, "\N{RIGHT SINGLE QUOTATION MARK}", "'")
+def split_at_spaces(texts: pa.StringArray) -> Tokens:
+    """Split texts (n,) that begin and end with a space, without other white space."""
+    _, offsets, characters = texts.buffers()
+    edges = np.frombuffer(offsets, np.int32)[: len(texts) + 1]
+    is_space = np.frombuffer(characters or b"", np.uint8)[: edges[-1]] == SPACE
+    # Where words begin and end, in turn. The slices between are words and white space, in turn.
+    borders = np.flatnonzero(is_space[1:] != is_space[:-1]).astype(np.int32) + 1
+    starts = borders[::2]
+    words = pa.StringArray.from_buffers(
+        max(0, len(borders) - 1), pa.py_buffer(borders), characters
+    ).take(number_column(np.arange(0, len(borders), 2)))
+    encoded = words.dictionary_encode()
+    return Tokens(encoded.dictionary, to_numpy(encoded.indices), np.searchsorted(starts, edges[1:]))
 
 
-def tokenize(texts: pa.Array, unit: str) -> Tokens:
-    """Split normalized texts (n,) into tokens; the unit is `word` or `character`."""
-    return _tokenize_words(texts) if unit == "word" else _tokenize_characters(texts)
-
-
-def split_words(texts: pa.Array) -> pa.ListArray:
-    """Split texts into words; each list starts and ends with an empty string.
-
-    A word is a run of letters, numbers and marks of any script, with apostrophes only inside. The
-    work is done on the bytes of all texts at once: non-word characters become spaces, then Arrow
-    splits at ASCII white space.
+def split_characters(texts: pa.Array, *, emoji: bool) -> Tokens:
+    """Split texts (n,) into characters, without white space.
 
     Args:
-        texts: (n,) strings in NFC, without nulls.
+        texts: Without nulls; with `emoji`, without invisible characters.
+        emoji: Whether an emoji of several characters is one token.
     """
-    space, nothing = text_column([" ", ""])
-    # A space on either side gives every apostrophe two neighbors, even at the ends of a text.
-    spaced = pc.binary_join_element_wise(space, texts, space, nothing)
-    _, offsets, characters = spaced.buffers()
-    edges = np.frombuffer(offsets, np.int32)[spaced.offset : spaced.offset + len(spaced) + 1]
-    # Overwriting in place needs a bytearray; the number of bytes stays, so edges remain valid.
-    content = np.frombuffer(
-        bytearray(memoryview(characters)[edges[0] : edges[-1]]).translate(_KEEP_WORDS), np.uint8
-    )
-    _blank_non_ascii_symbols(content)
-    _blank_outer_apostrophes(content)
-    ends = pa.py_buffer(edges - edges[0])
-    return pc.ascii_split_whitespace(
-        pa.StringArray.from_buffers(len(spaced), ends, pa.py_buffer(content))
-    )
-
-
-def _tokenize_words(texts: pa.Array) -> Tokens:
-    words = split_words(texts)
-    encoded = words.flatten().dictionary_encode()
-    codes = to_numpy(encoded.indices)
-    ends = to_numpy(words.offsets)[1:].astype(np.int64) - to_numpy(words.offsets)[0]
-    # Every text has an empty string on either side of its words, so "" is always code 0.
-    return Tokens(
-        encoded.dictionary.slice(1), codes[codes != 0] - 1, ends - 2 * np.arange(1, len(ends) + 1)
-    )
-
-
-def _tokenize_characters(texts: pa.Array) -> Tokens:
     points = np.frombuffer("".join(texts.to_pylist()).encode("utf-32-le"), np.uint32)
     ends = np.cumsum(to_numpy(pc.utf8_length(texts)), dtype=np.int64)
-    kept = ~_is_space()[points]
-    # Running totals of kept code points, (points + 1,), turn old ends into new ones.
-    points, ends = points[kept], np.concatenate([[0], np.cumsum(kept)])[ends]
+    begins = ~_is_space()[points]
+    if not emoji:
+        return _number_characters(points, begins, ends)
+    joined = _are_joined(_emoji_parts()[points], ends)
+    begins &= ~joined
+    tokens = _number_characters(points, begins, ends)
+    return _name_sequences(tokens, points, begins, joined) if joined.any() else tokens
+
+
+def split_matches(texts: pa.Array, pattern: str) -> Tokens:
+    """Split texts (n,) without nulls into the matches of a regular expression (RE2).
+
+    White space at the ends of a match is no part of the token; inside, it becomes one space.
+    """
+    pieces = pc.split_pattern(mark_matches(texts, pattern), MATCH_END)
+    encoded = pieces.flatten().dictionary_encode()
+    trimmed = pc.replace_substring_regex(encoded.dictionary, r"[\s\pZ\p{Cc}]+", " ")
+    names = pc.utf8_trim(trimmed, " ").dictionary_encode()
+    codes = to_numpy(names.indices)[to_numpy(encoded.indices)]
+    kept = to_numpy(pc.binary_length(names.dictionary))[codes] > 0
+    ends = to_numpy(pieces.offsets)[1:].astype(np.int64) - to_numpy(pieces.offsets)[0]
+    return Tokens(names.dictionary, codes[kept], np.concatenate([[0], np.cumsum(kept)])[ends])
+
+
+def mark_matches(texts: pa.Array, pattern: str) -> pa.Array:
+    """Add `MATCH_END` to each match of a pattern; replace every other character by it."""
+    unmarked = pc.replace_substring(texts, MATCH_END, " ")
+    return pc.replace_substring_regex(unmarked, f"({pattern})|(?s:.)", rf"\1{MATCH_END}")
+
+
+def _number_characters(points: CodePoints, begins: Mask, ends: Offsets) -> Tokens:
+    """Make a token of each code point (points,) where `begins` (points,) is true."""
+    # Running totals, (points + 1,), turn old ends into new ones.
+    points, ends = points[begins], np.concatenate([[0], np.cumsum(begins)])[ends]
     # Tables over all code points number the distinct ones without sorting the text.
-    present = np.zeros(_ALL_CODE_POINTS, np.bool_)
+    present = np.zeros(ALL_CODE_POINTS, np.bool_)
     present[points] = True
     distinct = np.flatnonzero(present)
-    codes = np.empty(_ALL_CODE_POINTS, np.int32)
+    codes = np.empty(ALL_CODE_POINTS, np.int32)
     codes[distinct] = np.arange(len(distinct))
     return Tokens(text_column(list(map(chr, distinct.tolist()))), codes[points], ends)
+
+
+def _are_joined(parts: Bytes, ends: Offsets) -> Mask:
+    """(points,) whether a code point continues the emoji that begins before it."""
+    joined = parts >= _JOINER
+    joined[1:] |= parts[:-1] == _ZERO_WIDTH
+    joined[1:] |= (parts[1:] == _TONE) & ((parts[:-1] == _PICTURE) | (parts[:-1] == _TONE))
+    text_starts = np.concatenate([[0], ends])
+    letters = np.flatnonzero(parts == _FLAG)
+    if len(letters):
+        begins_run = np.diff(letters, prepend=-2) != 1
+        begins_run |= np.isin(letters, text_starts)
+        runs = np.flatnonzero(begins_run)
+        places = np.arange(len(letters)) - np.repeat(runs, np.diff(runs, append=len(letters)))
+        joined[letters] |= places % 2 == 1
+    joined[text_starts[text_starts < len(parts)]] = False
+    return joined
+
+
+def _name_sequences(tokens: Tokens, points: CodePoints, begins: Mask, joined: Mask) -> Tokens:
+    """Name the tokens of several code points, which have the code of their first one."""
+    starts = np.flatnonzero(begins)
+    places = np.flatnonzero(joined[np.minimum(starts + 1, len(points) - 1)])
+    # Each of these tokens ends before the next code point that is not joined.
+    edges = np.append(np.flatnonzero(~joined), len(points))
+    starts = starts[places]
+    ends = edges[np.searchsorted(edges, starts, side="right")]
+    names = [
+        "".join(map(chr, points[start:end]))
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+    ]
+    distinct = {name: code for code, name in enumerate(dict.fromkeys(names))}
+    codes = tokens.codes.copy()
+    codes[places] = [len(tokens.dictionary) + distinct[name] for name in names]
+    dictionary = pa.concat_arrays([tokens.dictionary, text_column(list(distinct))])
+    return Tokens(dictionary, codes, tokens.ends)
 
 
 @cache
 def _is_space() -> Mask:
     """(code points,) whether each is white space by `str.isspace`."""
-    is_space = np.zeros(_ALL_CODE_POINTS, np.bool_)
-    is_space[[point for point in range(_ALL_CODE_POINTS) if chr(point).isspace()]] = True
+    is_space = np.zeros(ALL_CODE_POINTS, np.bool_)
+    is_space[[point for point in range(ALL_CODE_POINTS) if chr(point).isspace()]] = True
     return is_space
 
 
-def _blank_non_ascii_symbols(content: Bytes) -> None:
-    """Overwrite non-ASCII characters other than letters, numbers and marks by spaces."""
-    # Lead bytes only; continuation bytes are 0x80 to 0xBF.
-    starts = np.flatnonzero(content >= 0xC0)
-    if not len(starts):
-        return
-    points, sizes = _decode_utf8(content, starts)
-    is_symbol = ~_is_word_character(points)
-    for byte in range(4):
-        content[starts[is_symbol & (sizes > byte)] + byte] = _SPACE
-
-
-def _blank_outer_apostrophes(content: Bytes) -> None:
-    """Overwrite runs of apostrophes that are not between two word characters by spaces."""
-    places = np.flatnonzero(content == _APOSTROPHE)
-    if not len(places):
-        return
-    # -2 is never adjacent to a place, so the first apostrophe begins a run.
-    first = np.flatnonzero(np.diff(places, prepend=-2) != 1)
-    last = np.append(first[1:], len(places)) - 1
-    outer = (content[places[first] - 1] == _SPACE) | (content[places[last] + 1] == _SPACE)
-    content[places[np.repeat(outer, last - first + 1)]] = _SPACE
-
-
-def _decode_utf8(content: Bytes, starts: Offsets) -> tuple[CodePoints, Offsets]:
-    """Decode the UTF-8 characters of 2 to 4 bytes that begin at `starts`.
-
-    Returns:
-        (n,) code points, and (n,) the number of bytes of each.
-    """
-    lead = content[starts].astype(np.uint32)
-    sizes = 2 + (lead >= 0xE0) + (lead >= 0xF0)
-    # The lead byte holds 5, 4 or 3 bits; each continuation byte adds 6.
-    points = lead & (0x7F >> sizes).astype(np.uint32)
-    for byte in range(1, 4):
-        longer = sizes > byte
-        points[longer] = points[longer] << 6 | content[starts[longer] + byte] & 0x3F
-    return points, sizes
-
-
-def _is_word_character(points: CodePoints) -> Mask:
-    """(n,) whether code points are letters, numbers or marks."""
-    classes = _code_point_classes()
-    # The regular expression sees each distinct code point, not every character of the texts.
-    new = np.unique(points[classes[points] == _UNCLASSIFIED])
-    if len(new):
-        characters = text_column([chr(point) for point in new.tolist()])
-        classes[new] = to_numpy(pc.match_substring_regex(characters, r"^[\pL\pN\pM]"))
-    is_word: Mask = classes[points] == 1
-    return is_word
-
-
 @cache
-def _code_point_classes() -> Bytes:
-    """(code points,) 1 for word characters, 0 for others; filled on first use.
-
-    Threads share the array without a lock: they can only write the same value twice.
-    """
-    return np.full(_ALL_CODE_POINTS, _UNCLASSIFIED, np.uint8)
+def _emoji_parts() -> Bytes:
+    """(code points,) what each is in an emoji, or 0."""
+    parts = np.zeros(ALL_CODE_POINTS, np.uint8)
+    kinds = {
+        PICTOGRAPHS: _PICTURE,
+        SKIN_TONES: _TONE,
+        FLAG_LETTERS: _FLAG,
+        JOINERS: _JOINER,
+        ZERO_WIDTH_JOINER: _ZERO_WIDTH,
+    }
+    for ranges, kind in kinds.items():
+        for first, last in re.findall("(.)(?:-(.))?", ranges):
+            parts[ord(first) : ord(last or first) + 1] = kind
+    return parts

@@ -98,6 +98,14 @@ def token_counter(max_tokens: int = _MAX_COUNTED) -> LossyCounter[pa.StringArray
     return LossyCounter(_merge_token_counts, max_tokens)
 
 
+def sum_counts(chunks: Iterable[TokenCounts]) -> TokenCounts:
+    """Add up the counts of all chunks: each token once; beyond a limit, the rarest are dropped."""
+    counter = token_counter()
+    for counts in chunks:
+        counter.add(counts)
+    return counter.total()
+
+
 def _merge_token_counts(chunks: list[TokenCounts]) -> TokenCounts:
     """Merge counts; tokens whose total is 0 are dropped."""
     # concat_arrays needs at least one array.

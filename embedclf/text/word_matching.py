@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embedclf.system.arrow import index_in, to_numpy
-from embedclf.text.tokens import normalize
+from embedclf.text.normalization import normalize
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,9 +12,8 @@ import numpy as np
 from embedclf.data.config_files import check_files
 from embedclf.data.dataset import Dataset, check_validation_labels, encode_splits
 from embedclf.data.labels import Labels, Targets
+from embedclf.data.split_units import SplitUnits, choose_validation_rows
 from embedclf.data.splits import TokenizedTable, read_tokenized
-from embedclf.data.stratified import stratified_folds
-from embedclf.data.validation_rows import choose_validation_rows
 from embedclf.model.classifier import Classifier
 from embedclf.text.pretrained import open_vector_source
 from embedclf.training.fitting import fit_network
@@ -25,15 +24,15 @@ if TYPE_CHECKING:
 
     from embedclf.config.schema import Config
     from embedclf.data.labels import Probabilities
-    from embedclf.data.splits import Split
+    from embedclf.data.splits import Split, SplitIds
     from embedclf.model.backend import Device
     from embedclf.runs.history import Epoch, History, Resumed, Step
-    from embedclf.system.arrays import Int64s, Rows
+    from embedclf.system.arrays import Int64s, Mask, Rows
     from embedclf.text.pretrained import VectorSource
 
     FoldEvent: TypeAlias = "Folds | Device | Fold | Resumed | Step | Epoch | FoldFitted"
 
-_TRAIN, _VALIDATION, _LEFT_OUT = range(3)
+_TRAIN, _VALIDATION, _LEFT_OUT, _UNUSED = range(4)
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,8 @@ class Fold:
     left_out: Split
     rows: Rows
     """(left out,) positions among the valid rows of the table."""
+    split_ids: SplitIds
+    """(n,) the split of each row: 0 training, 1 validation, 2 left out, 3 none of these."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class Folds:
     """The opened source of pretrained vectors."""
     tokenized: TokenizedTable
     targets: Targets
+    units: SplitUnits
+    """What stays together; its groups and times are those of all rows."""
     numbers: Int64s
     """(n,) the fold of each row, from 0."""
     count: int
@@ -88,36 +91,50 @@ class Folds:
         Raises:
             DataError: A fold leaves nothing to train or to validate on.
         """
-        strata = self.labels.strata(self.targets, self.config.data)
         for number in range(self.count):
             left_out = self.numbers == number
-            if not left_out.any():
-                continue
-            rest = np.flatnonzero(~left_out)
-            validates = choose_validation_rows(
-                self.tokenized.fingerprints[rest], strata[rest], self.config
-            )
-            split_ids = np.full(len(self), _TRAIN, np.int8)
-            split_ids[left_out] = _LEFT_OUT
+            if left_out.any():
+                yield self.prepare(number + 1, train=~left_out, left_out=left_out)
+
+    def prepare(self, number: int, *, train: Mask, left_out: Mask, hold_out: bool = True) -> Fold:
+        """Prepare the training of a fold.
+
+        Args:
+            number: Of the fold, from 1.
+            train: (n,) the rows to train on.
+            left_out: (n,) the rows to score.
+            hold_out: Whether to hold out some of the rows to train on, to choose the epoch.
+
+        Raises:
+            DataError: The fold leaves nothing to train or to validate on.
+        """
+        split_ids = np.full(len(self), _UNUSED, np.int8)
+        split_ids[train] = _TRAIN
+        split_ids[left_out] = _LEFT_OUT
+        if hold_out:
+            rest = np.flatnonzero(train)
+            validates = choose_validation_rows(self.units.take(rest), self.config)
             split_ids[rest[validates]] = _VALIDATION  # `validates` indexes `rest`, not all rows
-            with ExitStack() as stack:
-                dataset, split = encode_splits(
-                    self.config,
-                    self.labels,
-                    self.tokenized,
-                    split_ids,
-                    # Closed after encoding: memory maps stay valid when their files are closed
-                    lambda: stack.enter_context(TemporaryFile()),
-                    vectors=self.vectors,
-                )
-            check_validation_labels(dataset)
-            assert split is not None  # noqa: S101 - the fold has rows
-            yield Fold(number + 1, self.count, dataset, split, np.flatnonzero(left_out))
+        with ExitStack() as stack:
+            dataset, split = encode_splits(
+                self.config,
+                self.labels,
+                self.tokenized,
+                split_ids,
+                # Closed after encoding: memory maps stay valid when their files are closed
+                lambda: stack.enter_context(TemporaryFile()),
+                vectors=self.vectors,
+            )
+        check_validation_labels(dataset)
+        assert split is not None  # noqa: S101 - the fold has rows
+        return Fold(number, self.count, dataset, split, np.flatnonzero(left_out), split_ids)
 
 
 @contextmanager
 def read_folds(config: Config, count: int) -> Iterator[Folds]:
     """Read the training table and divide it into folds, stratified by label and seeded.
+
+    All rows of a group are in one fold; without groups, all rows with equal texts are.
 
     Args:
         config: The config; its test table is not read.
@@ -135,8 +152,9 @@ def read_folds(config: Config, count: int) -> Iterator[Folds]:
         labels = Labels.fit(tokenized.rows, config.data)
         targets, _ = labels.encode(tokenized.rows, config.data)
         strata = labels.strata(targets, config.data)
-        numbers = stratified_folds(tokenized.fingerprints, strata, count=count, seed=config.seed)
-        yield Folds(config, labels, vectors, tokenized, targets, numbers, count)
+        units = SplitUnits.from_rows(tokenized.rows, tokenized.fingerprints, strata, config.data)
+        numbers = units.folds(count=count, seed=config.seed)
+        yield Folds(config, labels, vectors, tokenized, targets, units, numbers, count)
 
 
 def predict_out_of_fold(folds: Folds, on_event: Callable[[FoldEvent], None]) -> Probabilities:

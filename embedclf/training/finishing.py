@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from embedclf.data.dataset import Dataset
-    from embedclf.data.labels import Probabilities
     from embedclf.evaluation.scores import Scores
     from embedclf.model.classifier import Calibration
+    from embedclf.model.probabilities import AnyProbabilities
     from embedclf.runs.writer import RunDraft
     from embedclf.text.tokenizer import TokenIds
     from embedclf.training.fitting import FittedNetwork
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 PARITY = 1e-5
 """Maximum difference between NumPy and Keras in a probability."""
 
-_CALL_ROWS = 2048
-"""Rows that Keras scores per call."""
+_CALL_ROWS, _CALL_NUMBERS = 2048, 1 << 20
+"""Rows that Keras scores per call; with many labels, fewer have so many probabilities."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def finish(
     with activity("calibrating probabilities"):
         calibration = calibrate(validated.network, validated.dataset, others)
     classifier = judge = _write_classifier(draft, last, calibration)
-    row_statistics = RowStatistics(last.dataset.counts, last.initial.row_learning_rates)
+    row_statistics = RowStatistics(last.dataset.total_counts, last.initial.row_learning_rates)
     (draft.path / run.ROW_STATISTICS_FILE).write_bytes(row_statistics.to_npz())
 
     validation, parity = validated.dataset.validation, 0.0
@@ -81,7 +81,9 @@ def finish(
     judge, scores = score_validation(validated.dataset, judge, probabilities)
     metrics, thresholds = {"validation": scores.to_json()}, judge.labels.thresholds
     if last.dataset.test is not None:
-        metrics["test"] = _score_test(last.dataset, classifier.with_thresholds(thresholds))
+        with activity("scoring test rows"):
+            scores = score_test(last.dataset, classifier.with_thresholds(thresholds))
+        metrics["test"] = scores.to_json()
     rule = rule_to_json(validated.dataset.config.training.threshold)
     decision = {"rule": rule, "thresholds": thresholds}
     return FinishedNetworks(max(parity, difference), decision, metrics)
@@ -104,21 +106,22 @@ def calibrate(network: Any, dataset: Dataset, others: Sequence[Any] = ()) -> Cal
     if config.training.calibration == "none":
         return None
     weights = extract_weights(network, config.model.pooling)
-    logits = weights.logits(validation.ids)
+    logits = weights.lazy_logits(validation.ids)
     if config.training.calibration == "temperature":
-        factors = fit_inverse_temperature(labels, validation.targets, logits)
+        factors = fit_inverse_temperature(labels, validation.targets, logits, validation.weights)
         for each in (network, *others):
             scale_logits(each, factors)
         return None
     classifier = Classifier(dataset.tokenizer, labels, weights)
-    return fit_isotonic(labels, validation.targets, classifier.probabilities(logits))
+    probabilities = classifier.probabilities(logits)
+    return fit_isotonic(labels, validation.targets, probabilities, validation.weights)
 
 
 @activity("scoring validation rows")
 def score_validation(
     dataset: Dataset,
     classifier: Classifier,
-    probabilities: Probabilities,
+    probabilities: AnyProbabilities,
     metrics: Sequence[str] = (),
 ) -> tuple[Classifier, Scores]:
     """Choose the thresholds as the config says, and score the validation rows with them.
@@ -137,20 +140,28 @@ def score_validation(
     validation = dataset.validation
     probabilities = classifier.calibrate(probabilities)
     rule = dataset.config.training.threshold
-    thresholds = choose_thresholds(dataset.labels, validation.targets, probabilities, rule)
+    thresholds = choose_thresholds(
+        dataset.labels, validation.targets, probabilities, rule, validation.weights
+    )
     classifier = classifier.with_thresholds(thresholds)
-    unknown = validation.unknown_labels
     return classifier, compute_scores(
-        classifier.labels, validation.targets, probabilities, unknown, metrics
+        classifier.labels,
+        validation.targets,
+        probabilities,
+        validation.unknown_labels,
+        metrics,
+        weights=validation.weights,
     )
 
 
-@activity("scoring test rows")
-def _score_test(dataset: Dataset, classifier: Classifier) -> dict[str, Any]:
-    assert dataset.test is not None  # noqa: S101 - the caller has checked
-    probabilities = classifier.predict_proba_ids(dataset.test.ids)
-    targets, unknown = dataset.test.targets, dataset.test.unknown_labels
-    return compute_scores(classifier.labels, targets, probabilities, unknown).to_json()
+def score_test(dataset: Dataset, classifier: Classifier) -> Scores:
+    """Score the test rows, with the thresholds that the classifier has."""
+    test = dataset.test
+    assert test is not None  # noqa: S101 - the caller has checked
+    probabilities = classifier.lazy_proba_ids(test.ids)
+    return compute_scores(
+        classifier.labels, test.targets, probabilities, test.unknown_labels, weights=test.weights
+    )
 
 
 @activity("writing the network")
@@ -174,7 +185,7 @@ def _write_classifier(
 @activity("comparing NumPy with Keras")
 def _verify_parity(
     fitted: FittedNetwork, classifier: Classifier, ids: TokenIds
-) -> tuple[float, Probabilities]:
+) -> tuple[float, AnyProbabilities]:
     """Compare NumPy with Keras on token ids (n, input_length).
 
     Returns:
@@ -183,7 +194,7 @@ def _verify_parity(
     Raises:
         TrainingError: They differ by more than `PARITY`.
     """
-    probabilities = classifier.probabilities(classifier.weights.logits(ids))
+    probabilities = classifier.probabilities(classifier.weights.lazy_logits(ids))
     difference = _largest_difference(fitted.network, ids, probabilities)
     if not difference <= PARITY:  # written so that NaN fails
         raise TrainingError(
@@ -193,13 +204,14 @@ def _verify_parity(
     return difference, probabilities
 
 
-def _largest_difference(network: Any, ids: TokenIds, probabilities: Probabilities) -> float:
+def _largest_difference(network: Any, ids: TokenIds, probabilities: AnyProbabilities) -> float:
     """Call the network directly: unlike Keras's `predict`, that compiles nothing."""
     largest = 0.0
-    for start in range(0, len(ids), _CALL_ROWS):
-        rows = slice(start, start + _CALL_ROWS)
+    rows_at_once = max(1, min(_CALL_ROWS, _CALL_NUMBERS // probabilities.shape[1]))
+    for start in range(0, len(ids), rows_at_once):
+        rows = slice(start, start + rows_at_once)
         # A split with a small vocabulary stores ids as uint16, but the network's input is int32
         expected = network(ids[rows].astype(np.int32), training=False).numpy()
         # Unlike Python's max, np.maximum never drops a NaN
-        largest = np.maximum(largest, np.abs(expected - probabilities[rows]).max())
+        largest = np.maximum(largest, np.abs(expected - np.asarray(probabilities[rows])).max())
     return float(largest)

@@ -10,6 +10,11 @@ from embedclf.system import interrupts
 from embedclf.system.progress import activity
 from embedclf.training.checkpoints import removed_on_failure
 from embedclf.training.initialization import Coverage, InitialWeights, initialize
+from embedclf.training.warm_start import (
+    continue_weights,
+    correct_new_labels,
+    row_learning_rates,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +77,8 @@ def fit_network(
     began = time.perf_counter()
     with activity("initializing the embedding"):
         initial = initialize(dataset)
+        if dataset.start is not None:
+            initial = continue_weights(initial, dataset)
     if initial.coverage is not None:
         on_start(initial.coverage)
     initialized = time.perf_counter()
@@ -95,11 +102,12 @@ def fit_network(
         history = fit(
             network,
             dataset,
-            row_learning_rates=initial.row_learning_rates,
+            row_learning_rates=row_learning_rates(initial, dataset),
             epochs=epochs,
             on_event=on_logged_event,
             checkpoint=checkpoint,
         )
+    correct_new_labels(network, dataset)
     # A resumed training also counts the epochs of the process that was killed
     earlier = 0.0 if checkpoint is None else checkpoint.seconds_before
     seconds = {
@@ -120,7 +128,7 @@ def build_network(dataset: Dataset, initial: InitialWeights) -> Any:
     from embedclf.model import backend, network
 
     with backend.seeded(dataset.config.seed):
-        return network.build(
+        built = network.build(
             dataset.config.model,
             dataset.labels,
             vocabulary_rows=dataset.tokenizer.vocabulary_rows,
@@ -128,3 +136,6 @@ def build_network(dataset: Dataset, initial: InitialWeights) -> Any:
             biases=initial.biases,
             vectors=initial.rows,
         )
+    if initial.dense is not None:
+        network.set_dense_layers(built, initial.dense)
+    return built

@@ -11,12 +11,14 @@ import numpy as np
 
 from embedclf.system.arrow import text_column
 from embedclf.text.vocabulary import PADDING, RESERVED, UNKNOWN
+from embedclf.training.divergence import label_divergence
 from embedclf.training.losses import cell_weights
 
 if TYPE_CHECKING:
     from embedclf.config.schema import Config
     from embedclf.data.dataset import Dataset
-    from embedclf.system.arrays import Counts, Doubles, Floats, Mask
+    from embedclf.model.weights import DenseLayer
+    from embedclf.system.arrays import Counts, Floats, Mask
     from embedclf.text.pretrained import VectorSource
     from embedclf.text.tokenizer import Tokenizer
     from embedclf.text.word_matching import WordVectors
@@ -24,14 +26,8 @@ if TYPE_CHECKING:
 LIMIT = 0.05
 """Random rows are uniform between -LIMIT and LIMIT, as in Keras's Embedding."""
 
-_SMOOTHING = 0.5
-"""Occurrences added to each token, distributed over labels like all tokens. A token seen once then
-says little about a label."""
-
 _LEAST_MEAN = 1e-6
 """The least mean divergence to divide by: if no token says anything, all get equal rates."""
-
-_TINY = float(np.finfo(np.float64).tiny)
 
 _CONTRACTION = re.compile(r"(.+?)(n't|'(?:s|m|d|ll|re|ve))", re.IGNORECASE)
 
@@ -60,6 +56,8 @@ class InitialWeights:
     """(vocabulary_rows,) factors for the steps of each row; None is 1 for all."""
     coverage: Coverage | None = None
     """None if the config names no word vectors."""
+    dense: tuple[DenseLayer, ...] | None = None
+    """Kernels and biases of all dense layers, if the training continues from a run."""
 
 
 @dataclass(frozen=True)
@@ -148,31 +146,6 @@ def naive_bayes_rows(dataset: Dataset) -> tuple[Floats, Floats]:
     return random_rows(shape, dataset.config.seed) * learning_rates[:, None], learning_rates
 
 
-def label_divergence(dataset: Dataset) -> Floats:
-    """Measure how far the labels of texts with an id are from the labels of all texts.
-
-    This is the root of a divergence (Kullback and Leibler, On Information and Sufficiency, 1951),
-    summed over labels. It compares the fraction of an id's occurrences in texts with a label to the
-    fraction of all occurrences. Where the two differ little, the root grows like the logarithm of
-    their ratio, which is Wang and Manning's measure for two labels. With many labels that measure
-    takes the largest of many ratios, and rare tokens have a large one at random.
-
-    Returns:
-        (vocabulary_rows,) from 0, for an id that says nothing.
-    """
-    train, counts = dataset.train, dataset.counts
-    divergence, total = np.zeros(len(counts)), max(1, counts.sum())
-    for has_label in dataset.labels.binarize(train.targets).T:
-        occurrences = train.count_ids(len(counts), has_label)
-        usual = occurrences.sum() / total
-        # An id that never occurs gets the usual fraction, hence a divergence of 0
-        fractions = (occurrences + _SMOOTHING * usual) / (counts + _SMOOTHING)
-        divergence += _divergence_term(fractions, usual)
-        divergence += _divergence_term(1.0 - fractions, 1.0 - usual)
-    # Rounding can leave a sum slightly below 0
-    return np.sqrt(np.maximum(divergence, 0.0)).astype(np.float32)
-
-
 def pretrained_rows(dataset: Dataset, source: VectorSource) -> tuple[Floats, Coverage]:
     """Make the rows of the embedding from word vectors, and measure how much these cover.
 
@@ -253,26 +226,20 @@ def _output_biases(dataset: Dataset) -> Floats:
     Object Detection, 2017, section 3.3).
     """
     weights, targets = cell_weights(dataset), dataset.train.targets
-    total = weights.sum(axis=0, dtype=np.float64)
-    if dataset.labels.task == "multiclass":
-        positive = np.bincount(targets, weights[:, 0], dataset.labels.outputs)
-        # A softmax cancels what its biases have in common, so that log(total) does no harm
-        negative = total
+    rows, task = weights.rows[:, 0].astype(np.float64), dataset.labels.task
+    if task == "multilabel":
+        positive = rows @ targets
+        negative = rows.sum() - positive
+        if weights.present is not None and weights.absent is not None:
+            positive, negative = positive * weights.present, negative * weights.absent
     else:
-        positive = (weights * dataset.labels.binarize(targets)).sum(axis=0, dtype=np.float64)
-        negative = total - positive
+        totals = np.bincount(targets, rows, len(dataset.labels.names)).astype(np.float64)
+        positive = totals[-dataset.labels.outputs :]
+        # A softmax cancels what its biases have in common, so that log(total) does no harm
+        negative = rows.sum() - (positive if task == "binary" else 0.0)
     # A weight of 1 on either side keeps the bias of a label without rows finite
     biases: Floats = (np.log(positive + 1.0) - np.log(negative + 1.0)).astype(np.float32)
     return biases
-
-
-def _divergence_term(fractions: Doubles, usual: float) -> Doubles:
-    """Return fractions · log(fractions / usual), 0 where a fraction is 0.
-
-    `scipy.special.rel_entr` does the same, but importing it took 0.2 s of a training of 4 s.
-    """
-    term: Doubles = fractions * np.log(np.maximum(fractions, _TINY) / max(usual, _TINY))
-    return term
 
 
 def _split_contractions(tokens: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

@@ -13,10 +13,12 @@ from embedclf.model.backend import OutOfMemory, small_steps
 from embedclf.model.classifier import fit_inverse_temperature
 from embedclf.model.network import extract_weights
 from embedclf.model.optimizers import OPTIMIZERS
+from embedclf.model.probabilities import row_blocks
 from embedclf.runs.history import INTERRUPTED, Epoch, History, Resumed, Step
 from embedclf.system import interrupts
-from embedclf.training.losses import RunningLoss, cell_weights, loss_targets
+from embedclf.training.losses import RunningLoss, cell_weights, loss_targets, loss_weights
 from embedclf.training.train_step import TrainSteps
+from embedclf.training.warm_start import dense_learning_rates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 _FIRST_IDS, _MOST_IDS = 1 << 17, 1 << 20
 """About how many ids TensorFlow trains on per call: at first, and at most."""
+
+_MOST_LOGITS = 1 << 21
+"""How many logits a call returns at most: 8 MiB."""
 
 _CALL_SECONDS = 0.1
 """A call that takes less gets twice the rows next time: each call costs some milliseconds."""
@@ -49,8 +54,9 @@ def fit(
 
     Args:
         network: As `network.build` makes it.
-        dataset: The rows. The training loss is weighted by class. The validation loss is not; it is
-            taken at the best temperature if the config asks for that calibration.
+        dataset: The rows, weighted by `data.weight`. The training loss is also weighted by class,
+            the validation loss is not. It is taken at the best temperature if the config asks for
+            that calibration.
         row_learning_rates: (vocabulary_rows,) factors for the steps of each row of the embedding.
         epochs: Train for this many epochs without validation. The learning rate still decays over
             all epochs of the config. None: validate, and stop early as the config says.
@@ -113,10 +119,10 @@ class TrainingLoop:
         self._config = dataset.config
         self._labels = dataset.labels
         self._train, self._validation = dataset.train, dataset.validation
-        self._targets = loss_targets(dataset.train, dataset.labels)
-        self._validation_targets = loss_targets(dataset.validation, dataset.labels)
-        self._weights = cell_weights(dataset)
-        self._steps = TrainSteps(network, self._config, row_learning_rates)
+        self._weights, self._row_weights = cell_weights(dataset), loss_weights(dataset.train)
+        self._steps = TrainSteps(
+            network, self._config, row_learning_rates, dense_learning_rates(dataset)
+        )
         self._block_rows = self._rows_for(_FIRST_IDS)
         self._on_event = on_event
         self._best_weights: list[Floats] = []
@@ -215,10 +221,16 @@ class TrainingLoop:
         """
         total, split = RunningLoss(self._labels.task), self._validation
         # Scored as `predict` does it: in NumPy, which has nothing to compile
-        logits = extract_weights(self._network, self._config.model.pooling).logits(split.ids)
+        weights = extract_weights(self._network, self._config.model.pooling)
+        logits = weights.lazy_logits(split.ids)
         if self._config.training.calibration == "temperature":
-            logits *= fit_inverse_temperature(self._labels, split.targets, logits)
-        total.add(logits, self._validation_targets, np.ones((len(logits), 1), np.float32))
+            logits = logits * fit_inverse_temperature(
+                self._labels, split.targets, logits, split.weights
+            )
+        row_weights = loss_weights(split)
+        for rows in row_blocks(logits.shape):
+            targets = loss_targets(split, self._labels, rows)
+            total.add(np.asarray(logits[rows]), targets, row_weights[rows], row_weights[rows])
         return total.loss, total.score
 
     def _train_epoch(
@@ -244,7 +256,9 @@ class TrainingLoop:
                 prepared = helper.submit(self._block, order, done)
             logits = self._take_steps(block)
             loss = loss if added is None else added.result()
-            added = helper.submit(total.add, logits, block.targets, self._weights[block_rows])
+            weights = self._weights.block(block_rows, block.targets)
+            row_weights = self._row_weights[block_rows]
+            added = helper.submit(total.add, logits, block.targets, weights, row_weights)
             seconds = time.perf_counter() - began
             self._on_event(Step(number, self.max_epochs, done, rows, loss, seconds))
             raise_requested()  # between blocks, no variable is half updated
@@ -263,17 +277,21 @@ class TrainingLoop:
         return logits
 
     def _rows_for(self, ids: int) -> int:
-        """Return how many rows have about this many ids, in whole batches (at least one)."""
+        """Return how many rows have about this many ids, in whole batches (at least one).
+
+        With many labels, they are fewer: TensorFlow returns the logits of all rows of a call.
+        """
         batch_size, length = self._config.training.batch_size, self._train.ids.shape[1]
-        batches: int = ids // (length * batch_size)
+        rows = min(ids // length, _MOST_LOGITS // self._labels.outputs)
+        batches: int = rows // batch_size
         return batch_size * max(1, batches)
 
     def _block(self, order: Rows, start: int) -> StepBlock:
         """Prepare the next rows of an epoch for their steps."""
         rows = order[start : start + self._block_rows]
-        ids, targets = self._train.ids[rows], self._targets[rows]
+        ids, targets = self._train.ids[rows], loss_targets(self._train, self._labels, rows)
         rates = self._learning_rates(start, len(rows))
-        return self._steps.block(ids, targets, self._weights[rows], rates)
+        return self._steps.block(ids, targets, self._weights.block(rows, targets), rates)
 
     def _learning_rates(self, start: int, rows: int) -> Floats:
         """Return the learning rate (steps,) of each step over some rows of this epoch."""

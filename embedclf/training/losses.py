@@ -7,23 +7,45 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embedclf.data.row_columns import normalize_weights
 from embedclf.system.arrays import Floats, Int32s
 
 if TYPE_CHECKING:
     from embedclf.data.dataset import Dataset
     from embedclf.data.labels import Labels, Targets
     from embedclf.data.splits import Split
+    from embedclf.system.arrays import Doubles, Rows
 
 LossTargets = Int32s | Floats
 """Targets of the loss, for logits (n, outputs): (n,) class ids, or (n, outputs) of 0 and 1."""
 
 
-def loss_targets(split: Split, labels: Labels) -> LossTargets:
-    """Return the targets of a split in the form that the loss takes."""
+@dataclass(frozen=True)
+class CellWeights:
+    """Weights of the training loss by row; if rows can have several labels, by label, too."""
+
+    rows: Floats
+    """(n, 1)"""
+    present: Floats | None = None
+    """(outputs,) factor of a label for the rows that have it; None is 1 for all."""
+    absent: Floats | None = None
+    """(outputs,) for the rows that do not have it."""
+
+    def block(self, rows: Rows | slice, targets: LossTargets) -> Floats:
+        """Return the weights (block, 1) or (block, outputs) of some rows with these targets."""
+        if self.present is None or self.absent is None:
+            return self.rows[rows]
+        cells: Floats = self.rows[rows] * np.where(targets == 1, self.present, self.absent)
+        return cells
+
+
+def loss_targets(split: Split, labels: Labels, rows: Rows | slice = slice(None)) -> LossTargets:
+    """Return the targets of a split, or of some of its rows, in the form that the loss takes."""
+    targets: Int32s = split.targets[rows]
     if labels.task == "multiclass":
-        return split.targets
+        return targets
     # A binary task's (n,) becomes (n, 1), to match the logits
-    return split.targets.reshape(len(split), labels.outputs).astype(np.float32)
+    return labels.binarize(targets).astype(np.float32)
 
 
 @dataclass
@@ -32,27 +54,30 @@ class RunningLoss:
 
     task: str
     _loss: float = 0.0
-    _cells: int = 0
+    _cells: float = 0.0
     _hits: float = 0.0
     _possible_hits: float = 0.0
 
     @property
     def loss(self) -> float:
         """Mean cross-entropy: of rows (multiclass), or of rows and outputs."""
-        return self._loss / max(self._cells, 1)
+        return self._loss / (self._cells or 1.0)
 
     @property
     def score(self) -> float:
         """Accuracy, or micro F1 if rows can have several labels, at a threshold of 0.5."""
-        return self._hits / max(self._possible_hits, 1.0)
+        return self._hits / (self._possible_hits or 1.0)
 
-    def add(self, logits: Floats, targets: LossTargets, weights: Floats) -> float:
+    def add(
+        self, logits: Floats, targets: LossTargets, weights: Floats, row_weights: Floats
+    ) -> float:
         """Add a block of rows.
 
         Args:
             logits: (n, outputs).
             targets: Of these rows.
             weights: (n, 1) per row, or (n, outputs) per row and output.
+            row_weights: (n, 1) how many rows each row counts for, without the weight of its class.
 
         Returns:
             The mean loss so far.
@@ -60,64 +85,109 @@ class RunningLoss:
         with np.errstate(all="ignore"):  # the loop reports a loss that is not finite
             losses = _cross_entropy(logits, targets)
             self._loss += float((losses * weights).sum())
-        self._cells += losses.size
+        self._cells += float(row_weights.sum(dtype=np.float64)) * losses.shape[1]
         hits, possible_hits = self._count_hits(logits, targets)
-        self._hits += hits
-        self._possible_hits += possible_hits
+        self._hits += float(hits @ row_weights[:, 0].astype(np.float64))
+        self._possible_hits += float(possible_hits @ row_weights[:, 0].astype(np.float64))
         return self.loss
 
-    def _count_hits(self, logits: Floats, targets: LossTargets) -> tuple[float, float]:
-        """Count the hits and their maximum; the ratio is accuracy or micro F1."""
+    def _count_hits(self, logits: Floats, targets: LossTargets) -> tuple[Doubles, Doubles]:
+        """Count the hits of each row, and their maximum; the ratio of sums is the score."""
         if self.task == "multiclass":
-            return float(np.count_nonzero(logits.argmax(axis=1) == targets)), len(targets)
+            hits = logits.argmax(axis=1) == targets
+            return hits.astype(np.float64), np.ones(len(targets))
         # A logit of 0 is a probability of 0.5
         y_pred, y_true = logits >= 0.0, targets > 0.0
         if self.task == "binary":
-            return float(np.count_nonzero(y_pred == y_true)), len(targets)
+            return (y_pred == y_true)[:, 0].astype(np.float64), np.ones(len(targets))
         # Micro F1 is true positives over the mean of the predicted and actual label counts
-        return float(np.count_nonzero(y_pred & y_true)), (y_pred.sum() + y_true.sum()) / 2
+        predicted_and_actual = y_pred.sum(axis=1) + y_true.sum(axis=1)
+        return (y_pred & y_true).sum(axis=1, dtype=np.float64), predicted_and_actual / 2
 
 
-def cell_weights(dataset: Dataset) -> Floats:
-    """Weights of the training loss: (n, 1) per row, or (n, outputs) per row and output."""
-    rows = len(dataset.train)
-    class_weight = dataset.config.training.class_weight
-    weights = sample_weights(dataset.train.targets, dataset.labels, class_weight)
-    if weights is None:
-        return np.broadcast_to(np.float32(1.0), (rows, 1))  # a read-only view of one number
-    return weights.reshape(rows, -1)
+def loss_weights(split: Split) -> Floats:
+    """Weights (n, 1) of the rows of a split in its loss, with a mean of 1 over rows that count.
+
+    Learning rates and smoothing constants then mean the same in any unit of weights.
+    """
+    if split.weights is None:
+        return np.broadcast_to(np.float32(1.0), (len(split), 1))  # a read-only view of one number
+    return normalize_weights(split.weights).astype(np.float32)[:, None]
 
 
-def sample_weights(
-    targets: Targets, labels: Labels, class_weight: str | dict[str, float]
-) -> Floats | None:
-    """Compute the weight of each row in the loss, or of each row and label.
+def cell_weights(dataset: Dataset) -> CellWeights:
+    """Return the weights of the training loss.
 
     `balanced` gives every class the same total weight: n / (classes · rows of the class) per row
     (King and Zeng, Logistic Regression in Rare Events Data, 2001). If rows can have several labels,
     each label is a binary task whose two sides get the same total weight. A weight given for a
     label then applies to the rows that have it.
-
-    Returns:
-        (n,), for several labels per row (n, labels), or None if all weights are 1.
     """
+    train, labels = dataset.train, dataset.labels
+    rows, class_weight = loss_weights(train), dataset.config.training.class_weight
     if class_weight == "none":
-        return None
-    multilabel = labels.task == "multilabel"
+        return CellWeights(rows)
+    if labels.task == "multilabel":
+        return CellWeights(rows, *label_factors(train.targets, labels, class_weight, train.weights))
+    factors = class_factors(train.targets, labels, class_weight, train.weights)
+    return CellWeights(rows * factors[train.targets, None])
+
+
+def class_factors(
+    targets: Targets,
+    labels: Labels,
+    class_weight: str | dict[str, float],
+    row_weights: Doubles | None = None,
+) -> Floats:
+    """Return the class weight (labels,) of the rows with each label.
+
+    Args:
+        targets: (n,) of the training rows.
+        labels: Their labels.
+        class_weight: balanced, or weights by label.
+        row_weights: (n,) how many rows each row counts for; None if each counts for one.
+    """
     if isinstance(class_weight, dict):
-        # By label, because a name can be another form of it.
-        named = {labels.find(name): weight for name, weight in class_weight.items()}
-        by_label = np.array([named.get(name, 1.0) for name in labels.names])
-        weights = np.where(targets == 1, by_label, 1.0) if multilabel else by_label[targets]
-    elif multilabel:
-        present = targets.sum(axis=0)  # (labels,)
-        absent = len(targets) - present
-        weights = len(targets) / (2 * np.maximum(np.where(targets == 1, present, absent), 1))
-    else:
-        rows = np.bincount(targets, minlength=len(labels.names))  # (labels,)
-        # In cross-fitting, a label can have no row among those of a fold
-        weights = (len(targets) / (len(labels.names) * np.maximum(rows, 1)))[targets]
-    return weights.astype(np.float32)
+        return _named_factors(labels, class_weight)
+    row_weights = np.ones(len(targets)) if row_weights is None else row_weights
+    rows = np.bincount(targets, row_weights, len(labels.names)).astype(np.float64)  # (labels,)
+    factors = row_weights.sum() / (len(labels.names) * _nonzero(rows))
+    of_rows: Floats = factors.astype(np.float32)
+    return of_rows
+
+
+def label_factors(
+    targets: Targets,
+    labels: Labels,
+    class_weight: str | dict[str, float],
+    row_weights: Doubles | None = None,
+) -> tuple[Floats, Floats]:
+    """Return the class weights (labels,) of each label in rows that have it, and in all others.
+
+    The arguments are those of `class_factors`, with targets (n, labels).
+    """
+    if isinstance(class_weight, dict):
+        return _named_factors(labels, class_weight), np.ones(len(labels.names), np.float32)
+    row_weights = np.ones(targets.shape[0]) if row_weights is None else row_weights
+    total, counted = row_weights.sum(), (row_weights > 0.0).astype(np.int64)
+    present = row_weights @ targets  # (labels,)
+    # Where all rows have the label, the difference can be a rounding error instead of 0
+    absent = np.where(counted @ targets < counted.sum(), total - present, 0.0)
+    factors = (total / (2 * _nonzero(side)) for side in (present, absent))
+    of_present, of_absent = (side.astype(np.float32) for side in factors)
+    return of_present, of_absent
+
+
+def _named_factors(labels: Labels, class_weight: dict[str, float]) -> Floats:
+    """Return the weights (labels,) that a config names; 1 for all other labels."""
+    # By label, because a name can be another form of it.
+    named = {labels.find(name): weight for name, weight in class_weight.items()}
+    return np.array([named.get(name, 1.0) for name in labels.names], np.float32)
+
+
+def _nonzero(totals: Doubles) -> Doubles:
+    """Replace 0 by 1: the total of a label whose rows do not count, or are in no training fold."""
+    return np.where(totals > 0.0, totals, 1.0)
 
 
 def _cross_entropy(logits: Floats, targets: LossTargets) -> Floats:

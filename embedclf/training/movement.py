@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,13 +11,15 @@ import numpy as np
 from embedclf.data.dataset import VECTORS
 from embedclf.errors import RequestError, RunError
 from embedclf.inference.embeddings import EmbeddingEntry, Embeddings
+from embedclf.runs.run import Run
 from embedclf.system.files import sha256
 from embedclf.system.progress import activity
 from embedclf.text.pretrained import open_vector_source
 from embedclf.training.initialization import random_rows, vector_rows
+from embedclf.training.warm_start import read_start
 
 if TYPE_CHECKING:
-    from embedclf.runs.run import Run
+    from embedclf.data.start import Start
     from embedclf.system.arrays import Floats
 
 
@@ -101,6 +104,36 @@ def initial_vectors(run: Run, embeddings: Embeddings) -> Floats:
         RunError: As `measure_movement`.
         RequestError: As `measure_movement`.
     """
+    rows = _drawn_vectors(run, embeddings)
+    if run.start is not None:
+        start = _read_start_of(run)
+        rows[start.tokenizer.ids_in(embeddings.tokenizer)] = start.embedding
+    return rows
+
+
+def _read_start_of(run: Run) -> Start:
+    """Read the run that a training continued from.
+
+    Raises:
+        RequestError: It is missing, or has changed.
+    """
+    assert run.start is not None  # noqa: S101 - the caller has checked
+    path = Path(run.start["run"])
+    try:
+        start = read_start(Run.open(path))
+    except RunError as error:
+        raise RequestError(
+            f"{run.path} continued from a run that is needed here: {error}"
+        ) from error
+    if start.sha256 != run.start["sha256"]:
+        raise RequestError(
+            f"{path}: not the run that {run.path} continued from; restore it, or train again"
+        )
+    return start
+
+
+def _drawn_vectors(run: Run, embeddings: Embeddings) -> Floats:
+    """Return the vectors that a training starts from if it continues from no run."""
     statistics, config = run.row_statistics(), run.config()
     if statistics is None:
         form = run.record["format"]

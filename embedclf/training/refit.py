@@ -46,7 +46,11 @@ def refit(
     epochs = validated.history.best_epoch
     try:
         dataset = prepare_dataset(
-            validated.dataset.config, directory, hold_out=False, vectors=validated.dataset.vectors
+            validated.dataset.config,
+            directory,
+            hold_out=False,
+            vectors=validated.dataset.vectors,
+            start=validated.dataset.start,
         )
         # The tables are read a second time; another program may have written to them since
         if dataset.hashes() != hashes:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedclf import __version__
 from embedclf.config.loading import dump_config
-from embedclf.data.dataset import VECTORS, Dataset, prepare_dataset
+from embedclf.data.dataset import START, VECTORS, Dataset, prepare_dataset
 from embedclf.errors import TrainingError
 from embedclf.runs import run, writer
 from embedclf.runs.history import INTERRUPTED
@@ -24,6 +24,7 @@ from embedclf.training.checkpoints import Checkpoint, removed_on_failure, traini
 from embedclf.training.finishing import finish
 from embedclf.training.fitting import FittedNetwork, fit_network
 from embedclf.training.refit import refit
+from embedclf.training.warm_start import Continuation, describe_start, read_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +42,7 @@ _PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "pyarrow", "scikit-learn"
 
 
 def train(
-    config: Config,
+    config: Config | Continuation,
     *,
     name: str,
     output: Path | None = None,
@@ -54,7 +55,7 @@ def train(
     TensorFlow's seed is set, and its operations become deterministic, for the whole process.
 
     Args:
-        config: What to train on and how.
+        config: What to train on and how; with a run, if the training continues from one.
         name: The run becomes `runs/<name>-<number>`.
         output: The run's path instead; it must not exist.
         on_event: Called with the dataset, the coverage of word vectors, the device, each step and
@@ -69,7 +70,7 @@ def train(
     Raises:
         ConfigError: A file that the config names is missing, or its settings do not fit the data.
         DataError: A table cannot be used.
-        RunError: The run cannot be written.
+        RunError: The run cannot be written, or the one to continue from is damaged.
         TrainingError: TensorBoard or the device is missing, the loss is not finite, or NumPy and
             Keras disagree on a probability.
         MemoryError: The network does not fit into memory.
@@ -78,12 +79,15 @@ def train(
     writer.require_new_path(output)
     _require_log_directory(tensorboard)
     clock = _Clock()
+    before = config.run if isinstance(config, Continuation) else None
+    config = config.config if isinstance(config, Continuation) else config
+    start = None if before is None else read_start(before)
     with helper_thread() as helper, writer.draft_run(output) as draft:
         # TensorFlow is slow to import, so a thread does it while the tables are read
         helper.submit(import_module, "embedclf.training.loop")
-        dataset = prepare_dataset(config, draft.path)
+        dataset = prepare_dataset(config, draft.path, start=start)
         hashes = helper.submit(dataset.hashes)
-        helper.submit(import_module, "sklearn.metrics")
+        helper.submit(import_module, "sklearn.linear_model")
         on_event(dataset)
         clock.end("prepare")
 
@@ -104,6 +108,9 @@ def train(
         # The networks are trained, and a Ctrl-C from here on would only discard them
         with removed_on_failure(checkpoint), interrupts.ignored():
             record = _write_run(draft, validated, refitted, hashes.result(), output)
+            if before is not None:
+                last = refitted if isinstance(refitted, FittedNetwork) else validated
+                record[START] = describe_start(before, last.dataset, hashes.result())
             clock.end("finish")
             clock.add({"checkpoints": checkpoint.seconds + checkpoint.refit.seconds})
             # Before the checkpoint is removed, so that a kill in between loses nothing

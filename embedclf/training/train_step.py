@@ -28,7 +28,7 @@ from embedclf.model.weights import AVERAGING_POOLINGS
 from embedclf.text.vocabulary import PADDING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from embedclf.config.schema import Config
     from embedclf.system.arrays import Floats, Int32s
@@ -58,7 +58,11 @@ class TrainSteps:
     """Trains a network in place; the first call compiles."""
 
     def __init__(
-        self, network: Any, config: Config, row_learning_rates: Floats | None = None
+        self,
+        network: Any,
+        config: Config,
+        row_learning_rates: Floats | None = None,
+        dense_learning_rates: Sequence[Floats] | None = None,
     ) -> None:
         """Choose the forward pass by the shapes.
 
@@ -66,6 +70,7 @@ class TrainSteps:
             network: As `network.build` makes it.
             config: For its pooling, optimizer and batch size.
             row_learning_rates: (vocabulary_rows,) factors for the steps of the embedding's rows.
+            dense_learning_rates: Factors for the steps of the kernels and biases, in their order.
         """
         self._batch_size = config.training.batch_size
         self._ragged = config.model.pooling in AVERAGING_POOLINGS
@@ -82,7 +87,8 @@ class TrainSteps:
         self._outputs = network.output_shape[1]
         optimizer = OPTIMIZERS[config.training.optimizer]
         trained = None if self._frozen else self._embedding
-        self._updater = Updater(optimizer, trained, self._dense, row_learning_rates)
+        rates = row_learning_rates, dense_learning_rates
+        self._updater = Updater(optimizer, trained, self._dense, *rates)
         # The loop is written in TensorFlow's operations, so there is no Python to convert
         self._run = tf.function(self.run, autograph=False, input_signature=self._signature())
 

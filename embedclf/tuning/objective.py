@@ -60,7 +60,7 @@ def score_trial(
     weights = extract_weights(fitted.network, dataset.config.model.pooling)
     classifier = Classifier(dataset.tokenizer, dataset.labels, weights, calibration)
     # By the exported weights, not by Keras, as in training: scores agree to the last digit.
-    probabilities = classifier.probabilities(weights.logits(dataset.validation.ids))
+    probabilities = classifier.probabilities(weights.lazy_logits(dataset.validation.ids))
     return score_validation(dataset, classifier, probabilities, metrics)[1], fitted.history
 
 

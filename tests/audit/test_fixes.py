@@ -81,7 +81,21 @@ def separate_lists(tables: Tables, finding: Finding) -> None:
             row[2] = row[2].strip("{}").replace(",", "|")
 
 
+def separate_groups(tables: Tables, finding: Finding) -> None:
+    del finding
+    for name in ("validation", "test"):
+        for row in tables.splits[name]:
+            row[0] += f" in {name}"
+
+
+def name_groups(tables: Tables, finding: Finding) -> None:
+    del finding
+    for row in tables.splits["train"]:
+        row[0] = row[0].strip() or "phone"
+
+
 ROW_FIXES: dict[str, Callable[[Tables, Finding], None]] = {
+    "group-empty": name_groups,
     "label-conflict": remove_examples,
     "label-list-like": separate_lists,
     "label-small": remove_examples,
@@ -89,6 +103,7 @@ ROW_FIXES: dict[str, Callable[[Tables, Finding], None]] = {
     "label-unseen": remove_examples,
     "duplicate": remove_examples,
     "leak-equal": remove_examples,
+    "leak-group": separate_groups,
     "leak-near": remove_examples,
     "leakage-token": remove_token,
     "leakage-value": remove_marks,
@@ -127,6 +142,24 @@ def few_entries(tables: Tables) -> None:
     tables.options["text.vocabulary_size"] = "48"
 
 
+def users(tables: Tables) -> None:
+    """Forty sources of ten rows with the same label, divided by a random split."""
+    tables.options["data.validation"] = "0.2"
+    for number, row in enumerate(tables.splits["train"]):
+        user = number % 40
+        row[0], row[2] = f"user {user}", ("calm", "rain", "storm")[user % 3]
+
+
+def grouped(tables: Tables) -> None:
+    tables.options["data.group"] = "source"
+
+
+def unnamed_groups(tables: Tables) -> None:
+    grouped(tables)
+    for row in tables.splits["train"][5:12]:
+        row[0] = " "
+
+
 ROW_CASES: dict[str, tuple[str, Callable[[Tables], Any]]] = {
     **{name: (plant(Tables()).kind, plant) for name, plant in PLANTS.items()},
     "labels that are missing": ("label-empty", _relabel("calm", "", range(9))),
@@ -135,6 +168,9 @@ ROW_CASES: dict[str, tuple[str, Callable[[Tables], Any]]] = {
     "characters that were lost": ("text-replacement", lost_characters),
     "tokens that occur once in training": ("token-oov", rare_tokens),
     "a small vocabulary": ("token-oov", few_entries),
+    "users with one label each": ("group-leakage", users),
+    "groups in several tables": ("leak-group", grouped),
+    "rows without a group": ("group-empty", unnamed_groups),
 }
 
 

@@ -15,13 +15,13 @@ from embedclf.audit.minhash import (
     jaccard_similarity,
 )
 from embedclf.system.arrow import text_column
-from embedclf.text.tokens import normalize, tokenize
+from embedclf.text.token_rules import TokenRules
 
 TEXTS = st.lists(st.text("ab é漢 ", max_size=30), min_size=1, max_size=12)
 
 
 def sets_of(texts: list[str], unit: str = "word") -> ShingleSets:
-    return build_shingle_sets(tokenize(normalize(text_column(texts), lowercase=True), unit), unit)
+    return build_shingle_sets(TokenRules(unit).tokenize(text_column(texts)), unit)
 
 
 def shingles(text: str, unit: str) -> set[str]:

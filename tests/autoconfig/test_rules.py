@@ -33,6 +33,7 @@ def make_statistics(
     """A table of texts of equal length."""
     counts = labels or (rows - rows // 2, rows // 2)
     names = tuple(f"label {number}" for number in range(len(counts)))
+    frequencies = np.full(distinct_tokens, max(1, rows * tokens // distinct_tokens))
     return TableStatistics(
         rows=rows,
         skipped=0,
@@ -42,7 +43,8 @@ def make_statistics(
         separator=None,
         unit="word",
         length_counts=np.array([0] * tokens + [rows]),
-        frequencies=np.full(distinct_tokens, max(1, rows * tokens // distinct_tokens)),
+        frequencies=frequencies,
+        word_counts=frequencies,
     )
 
 

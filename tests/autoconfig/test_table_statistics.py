@@ -66,9 +66,15 @@ def test_texts_with_too_many_words_are_split_into_characters(
     write_csv(
         tmp_path / "long.csv", ["text", "label"], [(text * 11, label) for text, label in rows]
     )
+    # Symbols that stand between words say nothing about these.
+    write_csv(
+        tmp_path / "symbols.csv",
+        ["text", "label"],
+        [(text.replace(" ", " ! ! " if label == "a" else " ? ? "), label) for text, label in rows],
+    )
     units = {}
-    for name in ("rich", "long"):
+    for name in ("rich", "long", "symbols"):
         invoke("init", tmp_path / f"{name}.csv", "-o", tmp_path / f"{name}.yaml", "-q")
         text = load_config(tmp_path / f"{name}.yaml").text
         units[name] = (text.unit, text.ngrams)
-    assert units == {"rich": ("character", 4), "long": ("word", 3)}
+    assert units == {"rich": ("character", 4), "long": ("word", 3), "symbols": ("character", 4)}

@@ -62,6 +62,22 @@ def embedclf(*args: Any, stdin: str = "") -> Finished:
     return run(sys.executable, "-m", "embedclf", *args, stdin=stdin)
 
 
+def run_checkout(checkout: Path, *arguments: Any) -> str:
+    """Run Python with the code of a checkout; return its output."""
+    with tempfile.TemporaryDirectory() as folder:  # no other checkout is imported from here
+        done = subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(checkout.absolute())},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        sys.exit(done.stderr)
+    return done.stdout
+
+
 def peer(*args: Any) -> Finished:
     """Run a script of the peers."""
     return run(sys.executable, PEERS, *args)

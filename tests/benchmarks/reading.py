@@ -11,16 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 from embedclf.tables.tables import open_table
-from tests.benchmarks.processes import datasets
+from tests.benchmarks.processes import datasets, run_checkout
 from tests.conftest import ROOT
 
 SETS = ("imdb", "arxiv_title_primary")
@@ -106,15 +103,7 @@ def print_row(path: Path, base: Path | None, runs: int) -> None:
 
 def read(path: Path, checkout: Path) -> Reading:
     """Read a table with the code of a checkout."""
-    command = [sys.executable, "-c", PROGRAM, str(path), *COLUMNS, str(TIMES)]
-    environment = {**os.environ, "PYTHONPATH": str(checkout)}
-    with tempfile.TemporaryDirectory() as folder:  # no other checkout is imported from here
-        done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
-    if done.returncode:
-        sys.exit(done.stderr)
-    return Reading(*json.loads(done.stdout))
+    return Reading(*json.loads(run_checkout(checkout, "-c", PROGRAM, path, *COLUMNS, TIMES)))
 
 
 if __name__ == "__main__":

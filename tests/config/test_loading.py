@@ -75,6 +75,7 @@ def test_all_faults_are_reported_at_once_with_their_places(
         ),
         ("data: {train: a.csv, sep: x}", "data.sep: unknown key; valid keys: train"),
         ("a: b: c", "config.yaml:1:5: not YAML"),
+        ("a: [b]+", "config.yaml:1:7: not YAML: a value ends here, but the line continues"),
         ("a: &x [*x]", "config.yaml:1:4: an alias refers to itself"),
         ("? [a]\n: 3", "config.yaml:1:3: a key must be a word"),
         ("a: !!int x", "config.yaml:1:4: not YAML: cannot read 'x'"),
@@ -155,14 +156,30 @@ def test_a_missing_or_undecodable_file_is_named(tmp_path: Path) -> None:
         ("seed", "-s seed: not KEY=VALUE"),
         ("=3", "-s =3: not KEY=VALUE"),
         ("seed=[", "-s seed=[: not YAML"),
+        ("text.token_pattern=[a-z]+", "a value ends here, but the line continues; put all of it"),
+        ("text.token_pattern=@[a-z]", "cannot start any token; put the value in single quotes"),
         ("seed.x=3", "-s seed.x=3: seed is a value, not a section"),
         ("seed=-1", "-s seed=-1: seed: must be greater than or equal to 0, not -1"),
         ("model.epochs=3", "did you mean 'training.epochs'?"),
         ("training.device=gpus", "did you mean 'gpu'?"),
+        ("text.token_pattern=word", "unknown name 'word'; did you mean 'words'?"),
+        ("text.token_pattern=foo", "names: classic, words, words_and_symbols"),
+        ("text.token_pattern='(a'", "not a regular expression of RE2: missing ): (a; fix it"),
+        ("text.token_pattern='a)|(b'", "not a regular expression of RE2: unexpected )"),
+        (r"text.token_pattern='\b'", "also matches nothing; write + instead of *"),
+        ("text.token_pattern=x*", "also matches nothing; write + instead of *"),
     ],
 )
 def test_a_bad_override_is_named(tmp_path: Path, override: str, fault: str) -> None:
     assert fault in refused(write(tmp_path, "data: {train: a.csv}\nseed: 1\n"), override)
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"[\pL\pN]+", "(?i)(c)(#|[+]+)", "(?P<tag>#.)", ".", "<>", "c|d"]
+)
+def test_a_regular_expression_can_be_a_token_pattern(tmp_path: Path, pattern: str) -> None:
+    path = write(tmp_path, f"data: {{train: a.csv}}\ntext:\n  token_pattern: '{pattern}'\n")
+    assert load_config(path).text.token_pattern == pattern
 
 
 @pytest.mark.parametrize("sign", list("|>#,&*!%@`?:-"))

@@ -160,7 +160,7 @@ def test_columns_of_flags_can_be_decimals(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "t.csv", ["text", "p", "q"], [("a", "0.0", "1.0")])
     data = config(label=["p", "q"])
     rows, _ = read(path, data)
-    assert Labels.fit(rows, data).encode(rows, data)[0].tolist() == [[0, 1]]
+    assert Labels.fit(rows, data).encode(rows, data)[0].toarray().tolist() == [[0, 1]]
 
 
 def write_lists(path: Path, labels: list[Any]) -> Path:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from embedclf.config.loading import load_config
 from embedclf.data.dataset import prepare_dataset
 from embedclf.data.scratch import IdsFile, TextsFile, TokensFile
+from embedclf.text.token_rules import TokenRules
 from embedclf.text.tokenizer import Encoding, Tokenizer
-from embedclf.text.tokens import tokenize
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ CHUNKS = st.lists(st.lists(st.text("ab c", max_size=9), max_size=5), max_size=4)
 @pytest.mark.parametrize("unit", ["word", "character"])
 @given(chunks=CHUNKS)
 def test_tokens_are_read_as_they_were_written(unit: str, chunks: list[list[str]]) -> None:
-    written = [tokenize(pa.array(texts, pa.string()), unit) for texts in chunks]
+    written = [TokenRules(unit).tokenize(pa.array(texts, pa.string())) for texts in chunks]
     with TemporaryFile() as file:
         tokens = TokensFile(file)
         for chunk in written:
@@ -39,7 +39,7 @@ def test_tokens_are_read_as_they_were_written(unit: str, chunks: list[list[str]]
 def test_ids_take_two_bytes_where_the_vocabulary_allows(rows: int, dtype: type) -> None:
     ids = np.array([[rows - 1, 0], [2, 1]], np.int32)
     encoding = Encoding(ids, np.array([1, 5], np.int32), np.array([0, 3], np.int32))
-    tokenizer = Tokenizer("word", True, 2, tuple(map(str, range(rows - 2))))
+    tokenizer = Tokenizer(TokenRules(), 2, tuple(map(str, range(rows - 2))))
     with TemporaryFile() as file:
         written = IdsFile(file, tokenizer)
         written.append(encoding)
@@ -53,7 +53,7 @@ def test_ids_take_two_bytes_where_the_vocabulary_allows(rows: int, dtype: type) 
 
 def test_without_texts_there_are_no_ids() -> None:
     with TemporaryFile() as file:
-        assert IdsFile(file, Tokenizer("word", True, 3, ())).memory_map().shape == (0, 3)
+        assert IdsFile(file, Tokenizer(TokenRules(), 3, ())).memory_map().shape == (0, 3)
 
 
 def test_preparing_a_dataset_leaves_no_files(project: Path, tmp_path: Path) -> None:

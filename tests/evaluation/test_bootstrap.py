@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,9 +10,8 @@ import pytest
 
 from embedclf.data.labels import Labels
 from embedclf.evaluation.bootstrap import confidence_intervals, percentile_intervals, resample
-from embedclf.evaluation.metrics import compute_metrics
 from embedclf.evaluation.predictions import Predictions
-from embedclf.evaluation.weighted_metrics import WeightedMetrics
+from embedclf.evaluation.weighted_metrics import WeightedMetrics, compute_metrics
 
 if TYPE_CHECKING:
     from embedclf.system.arrays import Doubles
@@ -112,3 +112,48 @@ def test_without_a_mistake_the_interval_is_exact() -> None:
     assert recall == precision == pytest.approx((0.025 ** (1 / 30), 1.0))
     assert ece == pytest.approx((0.0, 0.0), abs=1e-6)
     assert by_label[0] == pytest.approx((0.025 ** (1 / 70), 1.0))
+
+
+def test_a_row_of_weight_0_does_not_change_intervals() -> None:
+    rng = np.random.default_rng(7)
+    rows = overconfident_predictions(BINARY, 60, rng)
+    weights = rng.integers(0, 3, 60).astype(np.float64)
+    with_zeros = replace(rows, weights=weights)
+    intervals = [
+        confidence_intervals(metrics, resample([metrics], cells=MANY_CELLS, seed=1), seed=1)
+        for metrics in (
+            WeightedMetrics(each, NAMES, by_label=True)
+            for each in (with_zeros, with_zeros.filter(weights > 0.0))
+        )
+    ]
+    for one, other in zip(*intervals, strict=True):
+        assert one == pytest.approx(other)
+
+
+def test_intervals_do_not_depend_on_the_unit_of_weights() -> None:
+    rng = np.random.default_rng(7)
+    rows, weights = overconfident_predictions(BINARY, 60, rng), rng.random(60)
+    intervals = [
+        confidence_intervals(metrics, resample([metrics], cells=MANY_CELLS, seed=1), seed=1)
+        for metrics in (
+            WeightedMetrics(replace(rows, weights=each), NAMES) for each in (weights, 16 * weights)
+        )
+    ]
+    assert intervals[0] == intervals[1]
+
+
+@pytest.mark.parametrize(("heavy", "low"), [(1.0, 0.964), (1e6, 0.025)])
+def test_a_few_heavy_rows_prove_less_than_as_many_rows_as_there_are(
+    heavy: float, low: float
+) -> None:
+    """All 100 rows are correct; if one has nearly all the weight, it is as if there was one row."""
+    weights = np.ones(100)
+    weights[0] = heavy
+    y_true = np.arange(100, dtype=np.int32) % 2
+    rows = Predictions.from_probabilities(
+        BINARY, y_true, y_true[:, None].astype(np.float32), weights
+    )
+    metrics = WeightedMetrics(rows, ("accuracy",))
+    draws = resample([metrics], cells=MANY_CELLS, seed=1)
+    (interval,) = confidence_intervals(metrics, draws, seed=1)
+    assert interval == pytest.approx((low, 1.0), abs=0.01)

@@ -118,3 +118,27 @@ def test_runs_with_other_validation_rows_are_refused(pair: Path, invoke: Invoke)
 def test_mcnemar_s_test_is_exact(fixed: int, broken: int) -> None:
     tail = binom.cdf(min(fixed, broken), fixed + broken, 0.5)
     assert mcnemar(fixed, broken) == pytest.approx(min(1.0, 2.0 * tail))
+
+
+def test_rows_are_weighted_if_one_of_the_runs_weights_them(workplace: Path, invoke: Invoke) -> None:
+    rows = [(*row, str(1 + n % 3), str(1 + n % 2)) for n, row in enumerate(reviews(60))]
+    write_csv(workplace / "weighted.csv", ["text", "label", "one", "two"], rows)
+    table = ("--data", "weighted.csv", "--json")
+    for run, flags in {
+        "plain": (),
+        "ones": ("-s", "data.weight=one"),
+        "twos": ("-s", "data.weight=two"),
+    }.items():
+        settings = ("-s", "data.train=weighted.csv", "-s", "data.test=null", *flags)
+        invoke("train", "binary.yaml", "-q", "-o", run, "-s", "training.epochs=1", *settings)
+    for pair, weight in ((("plain", "ones"), "one"), (("twos", "plain"), "two")):
+        assert json.loads(invoke("compare", *pair, *table).stdout)["weight"] == weight
+    both = [
+        json.loads(invoke("compare", *pair, *table).stdout)["scores"][0]["log_loss"]
+        for pair in (("plain", "plain"), ("plain", "ones"))
+    ]
+    assert both[0] != both[1]
+    refused = invoke("compare", "ones", "twos", *table, status=2).stderr
+    assert "weight rows by different columns ('one' and 'two'); compare runs with the same" in (
+        unwrapped(refused)
+    )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 from sklearn import metrics
 
 from embedclf.data.labels import Labels, Probabilities
@@ -79,7 +80,7 @@ def test_scores_of_several_labels_are_those_of_scikit_learn(data: st.DataObject)
 
 
 def test_scores_of_several_labels_a_row() -> None:
-    y_true = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 0]], np.int32)
+    y_true = csr_array(np.array([[1, 1, 0], [0, 1, 0], [0, 0, 0]], np.int32))
     y_prob = probabilities([[0.9, 0.6, 0.1], [0.7, 0.8, 0.2], [0.1, 0.2, 0.3]])
     scores = compute_scores(MULTILABEL, y_true, y_prob)
     assert scores.metrics["subset_accuracy"] == pytest.approx(2 / 3)
@@ -91,7 +92,7 @@ def test_scores_of_several_labels_a_row() -> None:
 
 
 def test_an_unknown_label_among_several_of_a_row_is_never_predicted() -> None:
-    y_true = np.array([[1, 0, 0, 1], [0, 1, 0, 0]], np.int32)
+    y_true = csr_array(np.array([[1, 0, 0, 1], [0, 1, 0, 0]], np.int32))
     y_prob = probabilities([[0.9, 0.1, 0.1], [0.1, 0.9, 0.1]])
     scores = compute_scores(MULTILABEL, y_true, y_prob, {"x": 1})
     assert scores.metrics["subset_accuracy"] == 0.5
@@ -101,7 +102,36 @@ def test_an_unknown_label_among_several_of_a_row_is_never_predicted() -> None:
 
 @pytest.mark.parametrize("labels", [BINARY, MULTICLASS, MULTILABEL])
 def test_scores_survive_json(labels: Labels) -> None:
-    y_true = np.zeros((2, 3) if labels is MULTILABEL else 2, np.int32)
+    y_true: Any = np.zeros(2, np.int32)
+    if labels is MULTILABEL:
+        y_true = csr_array((2, 3), dtype=np.int32)
     y_prob = probabilities([[0.5] * labels.outputs] * 2)
     scores = compute_scores(labels, y_true, y_prob, {"x": 1})
     assert Scores.from_json(json.loads(json.dumps(scores.to_json()))) == scores
+
+
+def test_confusions_are_listed_most_frequent_first_also_where_a_matrix_is_too_large() -> None:
+    names = tuple(f"label {number:03}" for number in range(150))
+    labels = Labels("multiclass", names, (1,) * 150)
+    y_true = np.array([3, 3, 7, 7, 7, -1, 9], np.int32)
+    y_pred = np.array([4, 4, 8, 2, 7, 3, 1])
+    y_prob = np.full((7, 150), 0.001, np.float32)
+    y_prob[np.arange(7), y_pred] = 0.851
+    scores = compute_scores(labels, y_true, y_prob, {"odd": 1})
+    assert scores.confusion is None
+    found = [(each.actual, each.predicted, each.rows) for each in scores.confusions]
+    assert found == [
+        ("label 003", "label 004", 2),
+        ("label 007", "label 002", 1),
+        ("label 007", "label 008", 1),
+        ("label 009", "label 001", 1),
+    ]
+    assert Scores.from_json(json.loads(json.dumps(scores.to_json()))) == scores
+
+
+def test_confusions_of_older_runs_come_from_their_matrix() -> None:
+    y_true, rows = np.array([0, 0, 1, 2], np.int32), [[0, 1, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]]
+    scores = compute_scores(MULTICLASS, y_true, probabilities(rows))
+    values = json.loads(json.dumps(scores.to_json()))
+    assert len(values.pop("confusions")) == 2
+    assert Scores.from_json(values) == scores

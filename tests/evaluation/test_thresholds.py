@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 from sklearn import metrics
 
 from embedclf.config.fields import CostRule, Costs, PrecisionRule, RecallRule, Threshold
@@ -141,15 +142,30 @@ def test_a_threshold_shared_by_all_labels_has_the_best_micro_f1(one: Rows, other
     y_true = np.stack([one[0][:size], other[0][:size]], axis=1)
     y_prob = np.stack([one[1][:size], other[1][:size]], axis=1)
     labels = Labels("multilabel", ("a", "b"), (1, 1))
-    first, second = choose_thresholds(labels, y_true.astype(np.int32), y_prob, "micro_f1")
+    first, second = choose_thresholds(
+        labels, csr_array(y_true.astype(np.int32)), y_prob, "micro_f1"
+    )
     assert first == second
     micro_f1 = metrics.f1_score(y_true, y_prob >= first, average="micro")
     precision, recall, _ = precision_recall(y_true.ravel(), y_prob.ravel())
-    assert micro_f1 == pytest.approx(f1(precision, recall).max())
+    few = recall <= 10.0 * precision  # at most ten labels are predicted for each of the rows
+    assert micro_f1 == pytest.approx(f1(precision, recall)[few].max(initial=0.0))
+
+
+def test_a_shared_threshold_does_not_predict_nearly_all_labels_where_nothing_was_learned() -> None:
+    rng = np.random.default_rng(3)
+    y_true = rng.random((200, 50)) < 0.01
+    y_prob = rng.uniform(0.0, 0.02, (200, 50)).astype(np.float32)
+    labels = Labels("multilabel", tuple(map(str, range(50))), (2,) * 50)
+    for each in (y_prob, np.full_like(y_prob, 0.01)):
+        threshold, *_ = choose_thresholds(
+            labels, csr_array(y_true.astype(np.int32)), each, "micro_f1"
+        )
+        assert (each >= threshold).sum() <= 10 * y_true.sum()
 
 
 def test_each_of_several_labels_has_its_own_threshold_and_a_softmax_none() -> None:
-    targets = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], np.int32)
+    targets = csr_array(np.array([[1, 0], [0, 1], [1, 1], [0, 0]], np.int32))
     y_prob = np.array([[0.9, 0.2], [0.6, 0.3], [0.7, 0.4], [0.1, 0.1]], np.float32)
     labels = Labels("multilabel", ("a", "b"), (2, 2))
     assert choose_thresholds(labels, targets, y_prob, "f1") == pytest.approx((0.65, 0.25))
@@ -170,3 +186,29 @@ def test_each_of_several_labels_has_its_own_threshold_and_a_softmax_none() -> No
 )
 def test_rules_are_described(rule: Threshold, description: str) -> None:
     assert describe_rule(rule) == description
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        0.4,
+        "f1",
+        "youden",
+        PrecisionRule(precision=0.7),
+        RecallRule(recall=0.8),
+        CostRule(cost=Costs(false_positive=1, false_negative=3)),
+    ],
+    ids=str,
+)
+@given(rows(), st.integers(0, 10_000), st.sampled_from([0.1, 1.0, 3.0, 1e6]))
+def test_a_row_counts_as_often_as_its_weight_in_any_unit(
+    rule: Threshold, case: Rows, seed: int, unit: float
+) -> None:
+    y_true, y_prob = case
+    times = np.random.default_rng(seed).integers(0, 4, len(y_true))
+    weights = (unit * times).astype(np.float64)
+    weighted = find_best_threshold(y_true, y_prob, rule, weights)
+    repeated = find_best_threshold(np.repeat(y_true, times), np.repeat(y_prob, times), rule)
+    assert weighted.thresholds == repeated.thresholds
+    for name in ("precision", "recall", "f1", "youden", "predicted_fraction"):
+        assert getattr(weighted, name) == pytest.approx(getattr(repeated, name), abs=1e-9), name

@@ -34,7 +34,9 @@ TEXTS = (
     "Awful film; it was AWFUL on day 19 and on day 20 and on day 21",
     "about heat and great heat 3",
     "b c 7",
+    "title=about_heat about heat",
     "it\u2019s na\u00efve \u4e0d\u597d \U0001f600",
+    "gr\u00adeat <b>heat</b> &amp; C++ :) \u2764\ufe0f",
 )
 CONFIGS = {
     "binary-flatten": "binary -s model.pooling=flatten",
@@ -47,6 +49,12 @@ CONFIGS = {
     "binary-sqrt-ngrams": "binary -s model.pooling=sqrt -s text.ngrams=2",
     "multilabel-max-ngrams": "multilabel -s text.ngrams=3",
     "multilabel-average": "multilabel -s text.unit=word -s model.pooling=average",
+    "binary-sqrt-words": "binary -s model.pooling=sqrt -s text.token_pattern=words",
+    "multiclass-average-symbols": "multiclass -s text.token_pattern=words_and_symbols "
+    "-s text.html=true",
+    "multilabel-max-characters-html": "multilabel -s text.token_pattern=words -s text.html=true",
+    "multiclass-average-fields": "multiclass -s data.text=body -s data.fields=[title]",
+    "binary-average-expression": "binary -s model.pooling=average -s text.token_pattern='[a-z]+'",
 }
 
 

@@ -21,6 +21,7 @@ from embedclf.errors import RequestError
 from embedclf.inference.embeddings import Embeddings, similar_spellings
 from embedclf.model.weights import Weights
 from embedclf.system.arrow import text_column
+from embedclf.text.token_rules import TokenRules
 from embedclf.text.tokenizer import Tokenizer
 from tests.conftest import ROOT
 from tests.text.test_tokenizer import chunks_of
@@ -46,7 +47,7 @@ OLD = ROOT / "tests" / "formats" / "3" / "binary-sqrt-phrases"
 def fit_tokenizer(ngrams: int = 1, unit: str = "word") -> Tokenizer:
     config = TextConfig.model_validate({"sequence_length": 8, "ngrams": ngrams, "unit": unit})
     parts = chunks_of(TEXTS, config)
-    fitted = Tokenizer.fit([part.count() for part in parts], config)
+    fitted = Tokenizer.fit([part.count() for part in parts], TokenRules(), config)
     return fitted if ngrams == 1 else fitted.fit_ngrams(lambda: parts, config)
 
 

@@ -23,6 +23,7 @@ from embedclf.model.classifier import Classifier
 from embedclf.model.weights import read_weights
 from embedclf.reports.inference import contribution_level, explanations_text
 from embedclf.text.ngrams import Ngrams, input_length
+from embedclf.text.token_rules import TokenRules
 from embedclf.text.tokenizer import Tokenizer
 from tests.conftest import Invoke, write_csv
 from tests.model.test_network import LENGTH, ROWS, build_random
@@ -62,7 +63,7 @@ def make_classifier(
     net, labels = build_random(config, task, seed, input_length(LENGTH, ngrams.max_n))
     net.save(folder / "model.keras")
     weights = read_weights((folder / "model.keras").read_bytes(), model["pooling"])
-    return Classifier(Tokenizer("word", True, LENGTH, WORDS, ngrams), labels, weights), net
+    return Classifier(Tokenizer(TokenRules(), LENGTH, WORDS, ngrams), labels, weights), net
 
 
 @settings(max_examples=40)

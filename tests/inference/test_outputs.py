@@ -188,7 +188,7 @@ def test_predicted_labels_can_be_read_as_labels(
     invoke("predict", path, "--run", run.path, "-o", out)
     config = run.config().data.model_copy(update={"label": "prediction"})
     targets, unknown = run.classifier().labels.encode(read_labels(str(out), config), config)
-    assert targets.tolist() == [[0, 1, 1], [1, 0, 0]]
+    assert targets.toarray().tolist() == [[0, 1, 1], [1, 0, 0]]
     assert unknown == {}
 
 

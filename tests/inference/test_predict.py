@@ -22,6 +22,7 @@ from embedclf.model.weights import Weights
 from embedclf.system.arrow import Batch, text_column
 from embedclf.system.progress import listening
 from embedclf.tables.tables import open_table
+from embedclf.text.token_rules import TokenRules
 from embedclf.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def make_predictor(task: Any, logits: list[list[float]], **options: Any) -> Pred
     dense = ((kernel, np.zeros(len(kernel), np.float32)),)
     words = tuple(f"w{number}" for number in range(len(logits)))
     classifier = Classifier(
-        Tokenizer("word", True, 2, words), labels, Weights("average", embedding, dense, None)
+        Tokenizer(TokenRules(), 2, words), labels, Weights("average", embedding, dense, None)
     )
     return Predictor(classifier, **options)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn.metrics import log_loss
 
 import embedclf
@@ -44,7 +45,8 @@ def overconfident_logits(labels: Labels, rows: int) -> tuple[Targets, Floats]:
         targets = (rng.random((rows, 1)) > np.cumsum(softmax(logits), axis=1)).sum(axis=1)
     else:
         outcomes = rng.random(logits.shape) < sigmoid(logits)
-        targets = outcomes if labels.task == "multilabel" else outcomes[:, 0]
+        targets = outcomes.astype(np.int32)
+        targets = csr_array(targets) if labels.task == "multilabel" else targets[:, 0]
     return targets.astype(np.int32), (3.0 * logits).astype(np.float32)
 
 
@@ -138,3 +140,36 @@ def test_a_run_with_isotonic_calibration_predicts_calibrated_probabilities(
     if task != "multilabel":
         probability = explained["explanations"][0]["probability"]
         assert probability == pytest.approx(predicted["predictions"][0]["probability"], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "labels", [BINARY, MULTICLASS, MULTILABEL], ids=lambda labels: str(labels.task)
+)
+def test_a_row_counts_as_often_as_its_weight_in_a_calibration(labels: Labels) -> None:
+    """Up to the smoothing, which depends on how many different rows there are."""
+    targets, logits = overconfident_logits(labels, 3_000)
+    times = np.random.default_rng(5).integers(0, 4, 3_000)
+    repeated = np.repeat(np.arange(3_000), times)
+    weights = times.astype(np.float64)
+    factors = fit_inverse_temperature(labels, targets, logits, weights)
+    expected = fit_inverse_temperature(labels, targets[repeated], logits[repeated])
+    assert factors == pytest.approx(expected, rel=0.01)
+    y_prob = (softmax if labels.task == "multiclass" else sigmoid)(logits).astype(np.float32)
+    curves = fit_isotonic(labels, targets, y_prob, weights)
+    others = fit_isotonic(labels, targets[repeated], y_prob[repeated])
+    for exclusive in (False, True):
+        calibrated = curves.apply(y_prob, exclusive=exclusive)
+        assert calibrated == pytest.approx(others.apply(y_prob, exclusive=exclusive), abs=0.002)
+
+
+def test_a_row_of_weight_0_does_not_change_a_calibration() -> None:
+    targets, logits = overconfident_logits(BINARY, 200)
+    weights = np.random.default_rng(5).integers(0, 3, 200).astype(np.float64)
+    kept, y_prob = weights > 0.0, sigmoid(logits).astype(np.float32)
+    factors = fit_inverse_temperature(BINARY, targets, logits, weights)
+    assert factors == fit_inverse_temperature(
+        BINARY, targets[kept], logits[kept], 8 * weights[kept]
+    )
+    curve = fit_isotonic(BINARY, targets, y_prob, weights)
+    other = fit_isotonic(BINARY, targets[kept], y_prob[kept], weights[kept])
+    assert curve.to_json() == other.to_json()

@@ -14,6 +14,7 @@ from embedclf.config.sections import ModelConfig
 from embedclf.model.backend import keras
 from embedclf.model.classifier import Classifier
 from embedclf.model.weights import read_weights
+from embedclf.text.token_rules import TokenRules
 from embedclf.text.tokenizer import Tokenizer
 from tests.model.test_network import LENGTH, ROWS, build_random
 
@@ -46,7 +47,7 @@ def test_numpy_gives_the_probabilities_of_keras(
     net, labels = build_random(config, task, seed)
     file = tmp_path_factory.mktemp("model") / "model.keras"
     net.save(file)
-    tokenizer = Tokenizer("word", True, LENGTH, ())
+    tokenizer = Tokenizer(TokenRules(), LENGTH, ())
     classifier = Classifier(tokenizer, labels, read_weights(file.read_bytes(), pooling))
     ids = np.random.default_rng(seed).integers(0, ROWS, (9, LENGTH)).astype(np.int32)
     ids[0] = 0

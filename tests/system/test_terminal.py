@@ -14,6 +14,7 @@ from embedclf.system.terminal import (
     format_count,
     format_definitions,
     format_duration,
+    format_number,
     format_percent,
     join_shortened,
     new_table,
@@ -63,6 +64,8 @@ def test_a_duration_is_right_to_the_unit_that_it_shows(seconds: float) -> None:
 def test_counts_agree_with_their_noun() -> None:
     assert format_count(1, "row") == "1 row"
     assert format_count(0, "row") == "0 rows"
+    assert format_count(1.0, "row") == "1 row"
+    assert format_count(0.25, "row") == "0.25 rows"
     assert format_count(1234, "row") == "1,234 rows"
     assert format_count(2, "class", "classes") == "2 classes"
 
@@ -148,3 +151,18 @@ def test_a_list_that_is_too_long_ends_after_an_item() -> None:
     assert join_shortened(["ab", "cd"]) == "ab, cd"
     assert join_shortened(["ab", "cd", "ef"], 8) == "ab, cd and 1 more"
     assert join_shortened(["abcdef", "cd"], 4) == "abc… and 1 more"
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (0, "0"),
+        (1234, "1,234"),
+        (12.0, "12"),
+        (1234.56, "1,234.6"),
+        (8.9, "8.9"),
+        (0.0123, "0.0123"),
+    ],
+)
+def test_only_fractional_numbers_have_decimals(number: float, shown: str) -> None:
+    assert format_number(number) == shown

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from embedclf.errors import DataError
+from embedclf.system.fields import TextColumns
 from embedclf.tables.delimited import DelimitedReader
 from embedclf.tables.read_options import ReadOptions
 from embedclf.tables.tables import open_table
@@ -324,14 +325,14 @@ def test_parquet_files_keep_their_types_if_these_agree(tmp_path: Path) -> None:
     parquet.write_table(pa.table({"text": ["a"], "id": [1]}), tmp_path / "1.parquet")
     parquet.write_table(pa.table({"score": [0.5], "text": ["b"]}), tmp_path / "2.parquet")
     table = open_table(str(tmp_path), ["text"])
-    batches = table.iter_scoring_batches(["text"], target="parquet", reserved=())
+    batches = table.iter_scoring_batches(TextColumns(["text"]), target="parquet", reserved=())
     assert pa.Table.from_batches(batch.rows for batch in batches).to_pylist() == [
         {"text": "a", "id": 1, "score": None},
         {"text": "b", "id": None, "score": 0.5},
     ]
     parquet.write_table(pa.table({"text": ["c"], "id": ["three"]}), tmp_path / "3.parquet")
     table = open_table(str(tmp_path), ["text"])
-    batches = table.iter_scoring_batches(["text"], target="parquet", reserved=())
+    batches = table.iter_scoring_batches(TextColumns(["text"]), target="parquet", reserved=())
     assert pa.Table.from_batches(batch.rows for batch in batches)["id"].to_pylist() == [
         "1",
         "",

@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedclf.text.fingerprints import fingerprint_texts
-from embedclf.text.tokens import normalize, tokenize
+from embedclf.text.token_rules import TokenRules
 
 TEXTS = st.lists(st.text("abA é'!漢", max_size=8), max_size=30)
 
 
 def fingerprints(texts: list[str]) -> list[int]:
-    tokens = tokenize(normalize(pa.array(texts, pa.string()), lowercase=False), "word")
+    tokens = TokenRules(lowercase=False).tokenize(pa.array(texts, pa.string()))
     return list(fingerprint_texts(tokens).tolist())
 
 
@@ -19,7 +19,7 @@ def fingerprints(texts: list[str]) -> list[int]:
 def test_texts_have_equal_fingerprints_if_and_only_if_they_have_equal_tokens(
     texts: list[str],
 ) -> None:
-    tokens = tokenize(normalize(pa.array(texts, pa.string()), lowercase=True), "word").to_lists()
+    tokens = TokenRules().tokenize(pa.array(texts, pa.string())).to_lists()
     numbers = fingerprints(texts)
     assert len(numbers) == len(texts)
     for one, first in zip(numbers, tokens, strict=True):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from embedclf.config.sections import TextConfig
 from embedclf.system.arrow import text_column
 from embedclf.text.ngrams import Ngrams, fit_ngrams, pad_texts
+from embedclf.text.token_rules import TokenRules
 from embedclf.text.tokenizer import Tokenizer
 from tests.text.test_tokenizer import ANY_TEXT, chunks_of
 
@@ -114,7 +115,7 @@ def test_frequent_ngrams_are_learned_even_if_few_can_be_counted_at_once() -> Non
 def fit(texts: list[str], **text: object) -> Tokenizer:
     config = TextConfig.model_validate({"sequence_length": 4, "ngrams": 2, **text})
     chunks = chunks_of(texts, config)
-    tokenizer = Tokenizer.fit([chunk.count() for chunk in chunks], config)
+    tokenizer = Tokenizer.fit([chunk.count() for chunk in chunks], TokenRules(config.unit), config)
     return tokenizer.fit_ngrams(lambda: chunks, config)
 
 
@@ -167,3 +168,47 @@ def test_rare_tokens_and_ngrams_are_left_out() -> None:
         *("a", "b", "", "", "<s> a", "a b", "b </s>", "", ""),
         *("a", " ", "", "", "<s> a", "", "", "", ""),
     ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    first=st.lists(ANY_TEXT, min_size=1, max_size=8),
+    second=st.lists(ANY_TEXT, min_size=1, max_size=8),
+    max_n=st.integers(1, 4),
+)
+def test_a_tokenizer_fitted_from_another_keeps_its_tokens_ngrams_and_their_order(
+    first: list[str], second: list[str], max_n: int
+) -> None:
+    config = TextConfig(unit="character", ngrams=max_n, sequence_length=6, vocabulary_size=500)
+    rules = TokenRules(config.unit, config.lowercase)
+
+    def fit(
+        texts: list[str], start: Tokenizer | None = None, config: TextConfig = config
+    ) -> Tokenizer:
+        chunks = chunks_of(texts, config)
+        fitted = Tokenizer.fit([chunk.count() for chunk in chunks], rules, config, start=start)
+        return fitted.fit_ngrams(lambda: chunks, config) if max_n > 1 else fitted
+
+    old, alone = fit(first), fit(second)
+    new = fit(second, old)
+    ids = old.ids_in(new)
+    assert ids[: old.first_ngram_id].tolist() == list(range(old.first_ngram_id))
+    assert (np.diff(ids) > 0).all()
+    names = new.decode(np.arange(new.vocabulary_rows, dtype=np.int32))
+    before = old.decode(np.arange(old.vocabulary_rows, dtype=np.int32))
+    assert [names[each] for each in ids.tolist()] == before
+    assert len(set(names)) == len(names)
+    # Nothing else is known than to one of the two, since there is no limit.
+    added = alone.decode(np.arange(alone.vocabulary_rows, dtype=np.int32))
+    assert set(names) == {*before, *added}
+    # What the old tokenizer finds in a text, the new one finds in the same place.
+    encoded, again = (each.encode(first + second).ids for each in (old, new))
+    known = encoded > 1
+    assert (again[known] == ids[encoded[known]]).all()
+    # With a limit that is reached, nothing is added, and nothing lost.
+    size, ngrams = max(3, old.first_ngram_id), max(1, len(old.ngrams))
+    full = config.model_copy(update={"vocabulary_size": size, "ngram_vocabulary_size": ngrams})
+    limited = fit(second, old, full)
+    assert limited.tokens[: len(old.tokens)] == old.tokens
+    assert len(limited.tokens) <= max(1, len(old.tokens))
+    assert len(limited.ngrams) <= ngrams

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedclf.system.arrow import text_column
-from embedclf.text.spans import find_token_spans
-from embedclf.text.tokens import normalize, tokenize
+from embedclf.text.spans import Span, find_token_spans
+from embedclf.text.token_rules import TokenRules
+from tests.text.test_tokens import ENGLAND, GERMANY, KISS, PATTERNS, THUMB, TONE, WRITTEN
 
-UNITS = ("word", "character")
+RULES = st.builds(
+    TokenRules,
+    unit=st.sampled_from(["word", "character"]),
+    lowercase=st.booleans(),
+    pattern=st.sampled_from(PATTERNS),
+    html=st.booleans(),
+)
+SYMBOLS = TokenRules(pattern="words_and_symbols", html=True)
 
 
-def tokens_of(text: str, unit: str, *, lowercase: bool) -> list[str]:
-    (tokens,) = tokenize(normalize(text_column([text]), lowercase=lowercase), unit).to_lists()
+def tokens_of(text: str, rules: TokenRules) -> list[str]:
+    (tokens,) = rules.tokenize(text_column([text])).to_lists()
     return tokens
 
 
-def slices(text: str, tokens: list[str], *, lowercase: bool) -> list[str]:
-    return [text[slice(*span)] for span in find_token_spans(text, tokens, lowercase=lowercase)]
+def slices(text: str, rules: TokenRules) -> list[str]:
+    return [text[slice(*span)] for span in find_token_spans(text, tokens_of(text, rules), rules)]
 
 
 @pytest.mark.parametrize(
@@ -35,49 +43,60 @@ def slices(text: str, tokens: list[str], *, lowercase: bool) -> list[str]:
     ],
 )
 def test_words_keep_their_case_and_accents(text: str, words: list[str]) -> None:
-    assert slices(text, tokens_of(text, "word", lowercase=True), lowercase=True) == words
+    assert slices(text, TokenRules()) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("It&#39;s AT&amp;T", ["It&#39;s", "AT", "&amp;", "T"]),
+        ("one<br />won<b>der</b>ful", ["one", "won<b>der</b>ful"]),
+        ("&amp;lt;3 &amp;#39;t", ["&amp;lt;3", "t"]),
+        ("won\u00adder\u00adful \ufeffGood", ["won\u00adder\u00adful", "Good"]),
+        ("1\ufe0f\u20e3\u2764\ufe0f\u2764", ["1\ufe0f\u20e3", "\u2764\ufe0f", "\u2764"]),
+        (
+            f"{GERMANY}{KISS}{THUMB}{TONE}x{ENGLAND}",
+            [GERMANY, KISS, THUMB + TONE, "x", ENGLAND],
+        ),
+        ("Oh!!!!!!!? C++, :D ####\u20e3", ["Oh", "!!!", "?", "C++", ":D", "###", "#\u20e3"]),
+    ],
+)
+def test_decoded_and_removed_characters_belong_to_their_token(
+    text: str, written: list[str]
+) -> None:
+    assert slices(text, SYMBOLS) == written
+
+
+def test_a_regular_expression_is_found_where_it_matches() -> None:
+    text = "foobar foo, o foo"
+    rules = TokenRules(pattern=r"\bfoo\b")
+    assert find_token_spans(text, tokens_of(text, rules), rules) == [(7, 10), (14, 17)]
+    assert slices(" Red wine ,\twhite ", TokenRules(pattern="[^,]+")) == ["Red wine", "white"]
+    letters = TokenRules("character", pattern=r"\bfoo\b")
+    assert find_token_spans(text, ["f", "o"], letters) == [(7, 8), (8, 9)]
 
 
 def test_a_character_of_two_tokens_belongs_to_the_first() -> None:
-    text = "\u0958!"  # two code points in NFC
-    tokens = tokens_of(text, "character", lowercase=False)
-    assert slices(text, tokens, lowercase=False) == ["\u0958", "", "!"]
+    rules = TokenRules("character", lowercase=False)
+    assert slices("\u0958!", rules) == ["\u0958", "", "!"]  # two code points in NFC
 
 
-@given(text=st.text(), unit=st.sampled_from(UNITS), lowercase=st.booleans())
-def test_spans_ascend_within_the_text(text: str, unit: str, lowercase: bool) -> None:
-    tokens = tokens_of(text, unit, lowercase=lowercase)
-    spans = find_token_spans(text, tokens, lowercase=lowercase)
+@settings(max_examples=300)
+@given(text=WRITTEN, rules=RULES)
+def test_spans_ascend_within_the_text(text: str, rules: TokenRules) -> None:
+    tokens = tokens_of(text, rules)
+    spans: list[Span] = find_token_spans(text, tokens, rules)
     assert len(spans) == len(tokens)
     edges = [0, *(edge for span in spans for edge in span), len(text)]
     assert edges == sorted(edges)
     kept = spans[: len(spans) // 2]
-    assert find_token_spans(text, tokens[: len(kept)], lowercase=lowercase) == kept
+    assert find_token_spans(text, tokens[: len(kept)], rules) == kept
 
 
-WRITTEN = st.lists(
-    st.one_of(
-        st.characters(categories=["L", "N", "P", "S", "Z"]),
-        st.sampled_from(
-            [
-                "e\u0301",
-                "A\u030a",
-                "o\u0323\u0302",
-                "o\u0302\u0323",
-                "x\u030c",
-                "\u1112\u1161\u11ab",
-            ]
-        ),
-        st.sampled_from(["\u0958", "\u212b", "\u2126", "İ", "ẞ", "’", "'", " ", "\n", "!", "😀"]),
-    ),
-    max_size=20,
-).map("".join)
-
-
-@given(text=WRITTEN, unit=st.sampled_from(UNITS), lowercase=st.booleans())
-def test_what_spans_hold_is_normalized_to_the_tokens(text: str, unit: str, lowercase: bool) -> None:
-    tokens = tokens_of(text, unit, lowercase=lowercase)
-    found = slices(text, tokens, lowercase=lowercase)
-    if unit == "character":  # one character can become several tokens
-        found, tokens = ["".join(found)], ["".join(tokens)]
-    assert normalize(text_column(found), lowercase=lowercase).to_pylist() == tokens
+@settings(max_examples=300)
+@given(text=WRITTEN, rules=RULES)
+def test_the_text_of_a_span_gives_its_token(text: str, rules: TokenRules) -> None:
+    tokens, found = tokens_of(text, rules), slices(text, rules)
+    # A match can depend on what is around it, and one character can become several tokens.
+    if rules.unit == "word" and not rules.is_expression:
+        assert rules.tokenize(text_column(found)).to_lists() == [[token] for token in tokens]

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedclf.config.sections import TextConfig
+from embedclf.text.token_rules import TokenRules
 from embedclf.text.tokenizer import Tokenizer
-from embedclf.text.tokens import normalize, tokenize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,16 +28,25 @@ def batches_of(texts: Sequence[str | None], rows: int) -> list[pa.StringArray]:
     return [pa.array(texts[start : start + rows], pa.string()) for start in starts]
 
 
+def rules_of(config: TextConfig) -> TokenRules:
+    """The rules of a config without fields."""
+    return TokenRules(config.unit, config.lowercase, config.token_pattern, config.html)
+
+
 def chunks_of(texts: Sequence[str | None], config: TextConfig, rows: int = 1 << 13) -> list[Tokens]:
     """Tokenize texts batch by batch."""
     batches = batches_of(texts, rows)
-    return [tokenize(normalize(one, lowercase=config.lowercase), config.unit) for one in batches]
+    return [rules_of(config).tokenize(batch) for batch in batches]
 
 
 def fit(texts: list[str | None], *, rows: int = 1 << 13, **text: Any) -> Tokenizer:
     """Fit a tokenizer on chunks of some rows."""
     config = TextConfig.model_validate({"sequence_length": 5, **text})
-    return Tokenizer.fit([chunk.count() for chunk in chunks_of(texts, config, rows)], config)
+    return Tokenizer.fit(
+        [chunk.count() for chunk in chunks_of(texts, config, rows)],
+        rules_of(config),
+        config,
+    )
 
 
 def tokens(text: str, **config: Any) -> list[str]:

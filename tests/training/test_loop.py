@@ -18,7 +18,7 @@ from embedclf.runs.history import Epoch, Resumed, Step
 from embedclf.system import interrupts
 from embedclf.training import fitting, loop
 from embedclf.training.initialization import initialize
-from embedclf.training.losses import sample_weights
+from embedclf.training.losses import cell_weights, loss_targets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,16 +37,12 @@ def build(dataset: Dataset) -> Any:
 def losses(net: Any, dataset: Dataset) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Cross-entropy of each training cell, by hand, and the weights of the cells."""
     probabilities = np.asarray(net(dataset.train.ids), np.float64)
-    targets = dataset.train.targets
+    targets = loss_targets(dataset.train, dataset.labels)
     if dataset.labels.task == "multiclass":
         cells = -np.log(probabilities[np.arange(len(targets)), targets])
     else:
-        targets = targets.reshape(probabilities.shape)
         cells = -np.log(np.where(targets == 1, probabilities, 1 - probabilities))
-    weights = sample_weights(
-        dataset.train.targets, dataset.labels, dataset.config.training.class_weight
-    )
-    assert weights is not None
+    weights = cell_weights(dataset).block(np.arange(len(targets)), targets)
     return cells, weights.reshape(cells.shape)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from embedclf.model import backend
 from embedclf.model.optimizers import OPTIMIZERS
-from embedclf.training.losses import cell_weights, loss_targets, sample_weights
+from embedclf.training.losses import cell_weights, loss_targets
 from embedclf.training.train_step import TrainSteps
 from tests.training.test_loop import build, prepare
 
@@ -77,12 +77,12 @@ def fitted_by_keras(net: Any, dataset: Dataset, steps: int) -> list[np.ndarray[A
     kind = type(keras.optimizers.get(config.optimizer))
     twin.compile(summed(kind)(config.learning_rate), loss, jit_compile=False)
     rows = slice(0, steps * config.batch_size)
-    weights = sample_weights(dataset.train.targets, dataset.labels, config.class_weight)
     goals = loss_targets(dataset.train, dataset.labels)[rows]
+    weights = cell_weights(dataset).block(rows, goals)
     twin.fit(
         dataset.train.ids[rows],
         goals,
-        sample_weight=None if weights is None else weights[rows].reshape(goals.shape),
+        sample_weight=(weights * np.ones_like(goals.reshape(len(goals), -1))).reshape(goals.shape),
         batch_size=config.batch_size,
         shuffle=False,
         verbose=0,
@@ -95,7 +95,7 @@ def fitted_here(net: Any, dataset: Dataset, steps: int) -> list[np.ndarray[Any, 
     config = dataset.config.training
     rows = slice(0, steps * config.batch_size)
     goals = loss_targets(dataset.train, dataset.labels)[rows]
-    weights = cell_weights(dataset)[rows]
+    weights = cell_weights(dataset).block(rows, goals)
     rates = config.learning_rate * OPTIMIZERS[config.optimizer].rate_factors(
         np.arange(1.0, steps + 1)
     )

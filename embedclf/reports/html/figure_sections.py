@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from embedclf.evaluation.metrics import compute_reliability
 from embedclf.evaluation.thresholds import ThresholdCurve
+from embedclf.reports.cross_validation import (
+    comparison_text,
+    folds_name,
+    rule_note,
+    spread_note,
+    spread_text,
+    summary_line,
+)
 from embedclf.reports.evaluation import slice_note
 from embedclf.reports.html.figures import to_svg
 from embedclf.reports.html.measures import Values, measure_values
 from embedclf.reports.html.plots import (
     confusion_matrix,
+    fold_scores,
     learning_curve,
     precision_recall_curve,
     reliability_diagram,
@@ -19,16 +30,24 @@ from embedclf.reports.html.plots import (
 from embedclf.reports.html.rendering import to_sentence
 from embedclf.reports.verdict import metric_title
 from embedclf.runs.history import describe_training
-from embedclf.system.terminal import format_count
+from embedclf.system.terminal import NO_VALUE, format_count
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from embedclf.evaluation.evaluate import RunEvaluation
+    from embedclf.evaluation.fold_scores import CrossValidation
+    from embedclf.evaluation.predictions import Predictions
     from embedclf.reports.html.report_data import ReportData
+    from embedclf.system.arrays import Mask
 
 _MAX_MATRIX_LABELS = 20
 """A larger confusion matrix is hard to read; the page lists the most frequent confusions."""
 
 _MAX_CONFUSIONS = 20
+
+_MAX_CELLS = 1 << 23
+"""Rows times labels of the curves of several labels; beyond, every second row or fewer."""
 
 
 def confusion_values(evaluation: RunEvaluation) -> Values | None:
@@ -37,24 +56,17 @@ def confusion_values(evaluation: RunEvaluation) -> Values | None:
     None if rows can have several labels, or if there are many labels and no confusions.
     """
     scores = evaluation.scores
-    if scores.confusion is None:
-        return None
-    if len(scores.labels) <= _MAX_MATRIX_LABELS:
+    if scores.confusion is not None and len(scores.labels) <= _MAX_MATRIX_LABELS:
         figure = confusion_matrix([label.label for label in scores.labels], scores.confusion)
         return {"svg": to_svg(figure, "confusion", "Confusion matrix")}
-    confusions = [
-        (count, actual, predicted)
-        for actual, counts in zip(scores.labels, scores.confusion, strict=True)
-        for predicted, count in zip(scores.labels, counts, strict=True)
-        if count and predicted is not actual  # both are from the same list
-    ]
-    confusions.sort(key=lambda confusion: -confusion[0])
+    rows_of = {label.label: label.rows for label in scores.labels}
     rows = [
         # Never divides by 0: a label with confusions has rows.
-        (actual.label, predicted.label, count, count / actual.rows)
-        for count, actual, predicted in confusions[:_MAX_CONFUSIONS]
+        (each.actual, each.predicted, each.rows, each.rows / rows_of[each.actual])
+        for each in scores.confusions[:_MAX_CONFUSIONS]
     ]
-    caption = f"The {len(rows)} most frequent of {format_count(len(confusions), 'confusion')}"
+    confusions = format_count(len(scores.confusions), "confusion")
+    caption = f"The {len(rows)} most frequent of {confusions}"
     return {"svg": None, "most_frequent": rows, "caption": caption} if rows else None
 
 
@@ -63,18 +75,20 @@ def curve_values(evaluation: RunEvaluation) -> Values | None:
 
     If rows can have several labels, all labels are ranked together (micro-average).
     """
-    predictions, scores = evaluation.predictions, evaluation.scores.metrics
+    predictions, scores = evaluation.predictions.thin(_MAX_CELLS), evaluation.scores.metrics
     task = evaluation.scored.classifier.labels.task
-    y_true = predictions.known_outcomes.ravel()  # (known * outputs,)
-    if task == "multiclass" or y_true.all() or not y_true.any():
+    if task == "multiclass":
         return None
-    # Not `known_probabilities`: clipping would tie probabilities near 0 or 1.
-    curve = ThresholdCurve.from_predictions(
-        y_true, predictions.y_prob[predictions.is_known].ravel()
-    )
-    recall, precision, false_positive_rate = _current_rates(evaluation)
+    predictions = predictions.filter(predictions.is_known & predictions.is_counted)
+    if not predictions.has_both_outcomes:
+        return None
+    y_true = predictions.labels.binarize(predictions.y_true)  # (known, outputs)
+    weights = np.repeat(predictions.row_weights, y_true.shape[1])
+    y_prob = np.asarray(predictions.y_prob).ravel()
+    curve = ThresholdCurve.from_predictions(y_true.ravel(), y_prob, weights)
+    recall, precision, false_positive_rate = _current_rates(predictions, y_true)
     figure = precision_recall_curve(
-        curve.recall, curve.precision, (recall, precision), float(y_true.mean())
+        curve.recall, curve.precision, (recall, precision), curve.positives / curve.rows
     )
     values = {
         "precision_recall": to_svg(figure, "pr", "Precision-recall curve"),
@@ -90,7 +104,7 @@ def curve_values(evaluation: RunEvaluation) -> Values | None:
 
 def calibration_values(evaluation: RunEvaluation) -> Values | None:
     """The reliability diagram and the calibration error; None if no row has a known label."""
-    if not len(evaluation.predictions.calibration_pairs[0]):  # no label is known
+    if not len(evaluation.predictions.calibration):  # no label is known
         return None
     figure = reliability_diagram(compute_reliability(evaluation.predictions))
     subjects = {
@@ -102,6 +116,33 @@ def calibration_values(evaluation: RunEvaluation) -> Values | None:
         "svg": to_svg(figure, "reliability", "Reliability diagram"),
         "subject": subjects[evaluation.scored.classifier.labels.task],
         "ece": evaluation.scores.metrics["ece"],
+    }
+
+
+def fold_values(data: ReportData) -> Values | None:
+    """The first metric fold by fold, and mean and spread of all; None without cross-validation."""
+    validation = data.cross_validation
+    if validation is None:
+        return None
+    name, comparison = validation.metrics[0], validation.compare_tfidf()
+    own = [fold.metrics[name] or 0.0 for fold in validation.folds]
+    tfidf = [(fold.tfidf or {}).get(name) or 0.0 for fold in validation.folds if comparison]
+    baselines = {"majority": "majority"} | ({"tfidf": "tf-idf"} if comparison else {})
+    unit = "block" if validation.scheme == "forward" else "fold"
+    title = f"{metric_title(name)} by {unit}"
+    return {
+        "svg": to_svg(fold_scores(own, tfidf, unit), "folds", title),
+        "title": title,
+        "caption": f"{format_count(validation.rows, 'scored row')} in {folds_name(validation)}",
+        "columns": ["mean ± standard deviation", "lowest", "highest", *baselines.values()],
+        "rows": [_spread_cells(validation, metric, baselines) for metric in validation.metrics],
+        "summary": to_sentence(summary_line(validation)),
+        "comparison": to_sentence(comparison_text(comparison)) if comparison else "",
+        "notes": [
+            to_sentence(note)
+            for note in (spread_note(validation), rule_note(data.run, validation))
+            if note
+        ],
     }
 
 
@@ -138,16 +179,29 @@ def slice_values(evaluation: RunEvaluation) -> Values | None:
     return {"rows": rows, "metric": metric, "caption": caption} if rows else None
 
 
-def _current_rates(evaluation: RunEvaluation) -> tuple[float, float, float]:
-    """Recall, precision and false positive rate at the current thresholds, over known labels."""
-    predictions = evaluation.predictions
-    # Both (known, outputs).
-    y_true = predictions.known_outcomes
-    y_pred = predictions.labels.binarize(predictions.y_pred)[predictions.is_known]
-    positives, negatives = int(y_true.sum()), int((~y_true).sum())
-    hits, false_alarms = int((y_true & y_pred).sum()), int((~y_true & y_pred).sum())
-    return (
-        hits / max(positives, 1),
-        hits / max(hits + false_alarms, 1),
-        false_alarms / max(negatives, 1),
-    )
+def _current_rates(predictions: Predictions, y_true: Mask) -> tuple[float, float, float]:
+    """Recall, precision and false positive rate at the current thresholds, over known labels.
+
+    Args:
+        predictions: Known rows.
+        y_true: (known, outputs) their outcomes.
+    """
+    y_pred = predictions.labels.binarize(predictions.y_pred)
+    weights = predictions.row_weights
+    positives, negatives = (weights @ cells.sum(axis=1) for cells in (y_true, ~y_true))
+    hits, false_alarms = (weights @ (cells & y_pred).sum(axis=1) for cells in (y_true, ~y_true))
+    # Both outcomes occur; a prediction of the label may not.
+    precision = hits / (hits + false_alarms) if hits + false_alarms else 0.0
+    return float(hits / positives), float(precision), float(false_alarms / negatives)
+
+
+def _spread_cells(validation: CrossValidation, metric: str, baselines: Iterable[str]) -> list[str]:
+    """Mean and spread of a metric, its range, and the means of baselines."""
+    spread = validation.spread(metric)
+    between = [spread.lowest, spread.highest] if spread else []
+    return [
+        metric,
+        spread_text(spread),
+        *([f"{score:.3f}" for score in between] or [NO_VALUE] * 2),
+        *(spread_text(validation.spread(metric, baseline)) for baseline in baselines),
+    ]

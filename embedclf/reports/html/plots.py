@@ -20,7 +20,7 @@ from embedclf.reports.html.figures import (
     page_style,
     text_width,
 )
-from embedclf.system.terminal import shorten_name
+from embedclf.system.terminal import format_number, shorten_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,26 @@ def learning_curve(
 
 
 @page_style()
-def confusion_matrix(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Figure:
+def fold_scores(own: Sequence[float], tfidf: Sequence[float], unit: str) -> Figure:
+    """Draw the scores of folds, next to those of TF-IDF unless there are none, with their means."""
+    figure = new_figure(_WIDTH, _HEIGHT)
+    axes = new_axes(figure, left=48, bottom=36, top=30)
+    # Rings, so that a point of the same height stays visible within
+    ring: dict[str, Any] = {"color": AGAINST, "ms": 8, "fillstyle": "none", "label": "TF-IDF"}
+    point: dict[str, Any] = {"color": FOR, "ms": 4, "label": "run"}
+    for values, style, line in ((tfidf, ring, "--"), (own, point, "-")):
+        if values:
+            axes.plot(np.arange(1, len(values) + 1), values, "o", **style)
+            mean = float(np.mean(values))
+            axes.axhline(mean, color=style["color"], linewidth=1, linestyle=line)
+    axes.locator_params("x", integer=True, min_n_ticks=1)
+    axes.set_xlabel(unit)
+    add_legend(axes)
+    return figure
+
+
+@page_style()
+def confusion_matrix(labels: Sequence[str], counts: Sequence[Sequence[float]]) -> Figure:
     """Draw a row for each actual label, colored by the fraction of its rows.
 
     Args:
@@ -190,10 +209,10 @@ def _mark_threshold(axes: Axes, point: tuple[float, float]) -> None:
     axes.plot([x], [y], "o", color=AGAINST, ms=7, label="current threshold")
 
 
-def _draw_cell(axes: Axes, position: tuple[int, int], count: int, row_total: int) -> None:
+def _draw_cell(axes: Axes, position: tuple[int, int], count: float, row_total: float) -> None:
     row, column = position
     color = FOR if row == column else AGAINST
-    alpha = 0.1 + 0.65 * count / max(row_total, 1)
+    alpha = 0.1 + 0.65 * count / (row_total or 1)
     color, alpha = (color, alpha) if count else (FAINT, 0.4)
     # Not `imshow`, whose bitmap could not take its colors from the page.
     axes.bar(column, 0.94, 0.94, bottom=row - 0.47, color=color, alpha=alpha, linewidth=0)
@@ -203,5 +222,5 @@ def _draw_cell(axes: Axes, position: tuple[int, int], count: int, row_total: int
         axes.text(column, row, text, ha="center", va="center", fontsize=size)
 
 
-def _abbreviate(count: int) -> str:
-    return f"{count:,}" if count <= _MAX_EXACT_COUNT else f"{count / 1000:,.0f}k"
+def _abbreviate(count: float) -> str:
+    return format_number(count) if count <= _MAX_EXACT_COUNT else f"{count / 1000:,.0f}k"

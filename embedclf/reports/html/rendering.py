@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from embedclf.system.terminal import escape_controls, format_percent, format_score
+from embedclf.system.terminal import escape_controls, format_number, format_percent, format_score
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ def _environment() -> Environment:
     )
     environment.filters["score"] = format_score
     environment.filters["percent"] = format_percent
-    environment.filters["thousands"] = "{:,}".format
+    environment.filters["thousands"] = format_number
     environment.filters["signed"] = "{:+.4f}".format
     environment.filters["units"] = "{:.1f}".format
     environment.filters["width"] = "{:.2%}".format

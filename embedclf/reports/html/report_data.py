@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 from embedclf.audit.check import audit_data
 from embedclf.errors import ConfigError, DataError, RunError
 from embedclf.evaluation.evaluate import evaluate_run
+from embedclf.evaluation.fold_scores import read_cross_validation
 from embedclf.evaluation.run_thresholds import tabulate_thresholds
-from embedclf.evaluation.scored_rows import is_missing_or_unchanged
 from embedclf.runs import run as runs
 from embedclf.runs.history import read_epochs
+from embedclf.runs.seen_tables import is_missing_or_unchanged
 from embedclf.tables.files import display_tables, tables_exist
 
 if TYPE_CHECKING:
     from embedclf.audit.check import Audit
     from embedclf.config.schema import Config
     from embedclf.evaluation.evaluate import EvaluationRequest, RunEvaluation
+    from embedclf.evaluation.fold_scores import CrossValidation
     from embedclf.evaluation.run_thresholds import ThresholdTable
     from embedclf.runs.history import Epoch
     from embedclf.runs.run import Run
@@ -37,6 +39,7 @@ class ReportData:
     audit: Audit | str
     """Why the data cannot be checked, if so."""
     epochs: tuple[Epoch, ...]
+    cross_validation: CrossValidation | None
     config: str
     """The YAML of the run."""
 
@@ -58,6 +61,7 @@ def gather_report_data(run: Run, request: EvaluationRequest) -> ReportData:
         thresholds=_tabulate_thresholds(run),
         audit=_audit(run, run.config()),
         epochs=read_epochs(run.read(runs.HISTORY_FILE).decode()),
+        cross_validation=read_cross_validation(run),
         config=run.read(runs.CONFIG_FILE).decode(),
     )
 

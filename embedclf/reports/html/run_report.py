@@ -18,6 +18,7 @@ from embedclf.reports.html.figure_sections import (
     calibration_values,
     confusion_values,
     curve_values,
+    fold_values,
     slice_values,
     training_values,
 )
@@ -56,6 +57,7 @@ _TITLES = {
     "thresholds": "Thresholds",
     "curves": "ROC and precision-recall",
     "calibration": "Calibration",
+    "folds": "Cross-validation",
     "training": "Training",
     "audit": "Data",
     "config": "Config",
@@ -79,6 +81,7 @@ def render_run_report(data: ReportData) -> str:
         "thresholds": _thresholds(data.thresholds),
         "curves": curve_values(evaluation),
         "calibration": calibration_values(evaluation),
+        "folds": fold_values(data),
         "training": training_values(data),
         "audit": _audit(data.audit),
         # By line, because the renderer shows control characters, line breaks included, as symbols.
@@ -141,7 +144,7 @@ def _missing_sections(data: ReportData) -> Iterator[tuple[str, str]]:
         yield "calibration", "not measured: no row has a label that the run knows"
     elif data.run.record["task"] == "multiclass":
         yield "curves", "none: the most probable label is predicted, without a threshold"
-    elif len(set(predictions.known_outcomes.ravel().tolist())) == 1:
+    elif not predictions.has_both_outcomes:
         yield "curves", "none: ROC and precision-recall need rows with the label and without it"
     if isinstance(data.thresholds, str):
         yield "thresholds", f"not compared: {data.thresholds}"

@@ -17,7 +17,6 @@ from embedclf.system.arrow import (
     NO_COLUMNS,
     Batch,
     ReadBatch,
-    join_columns,
     text_column,
 )
 from embedclf.tables.json_tables.iteration import iter_lines, iter_records
@@ -29,6 +28,7 @@ from embedclf.tables.read_notes import ReadNotes
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from embedclf.system.fields import TextColumns
     from embedclf.system.formats import FileFormat, OutputFormat
     from embedclf.system.text_files import TextFile
     from embedclf.tables.read_options import ReadOptions
@@ -89,7 +89,7 @@ class JsonReader:
             yield pa.RecordBatch.from_arrays(arrays, [*columns]), fraction_read
 
     def iter_scoring_batches(
-        self, text: Sequence[str], *, target: OutputFormat, reserved: Sequence[str]
+        self, text: TextColumns, *, target: OutputFormat, reserved: Sequence[str]
     ) -> Iterator[Batch]:
         """Read the texts, and the unchanged records or, for other formats, their cells as text.
 
@@ -98,14 +98,14 @@ class JsonReader:
         """
         for records, fraction_read in self._read_records():
             self._refuse_reserved(records, reserved)
-            texts = [self._cells(records, name) for name in text]
+            texts = text.join([self._cells(records, name) for name in text.names])
             lines, rows = None, NO_COLUMNS
             if target == "jsonl":
                 lines = text_column([_to_line(record.text) for record in records])
             else:
                 arrays = [self._cells(records, key, as_json=True) for key in self.columns]
                 rows = pa.RecordBatch.from_arrays(arrays, self.columns)
-            yield Batch(join_columns(texts), rows, lines, fraction_read)
+            yield Batch(texts, rows, lines, fraction_read)
 
     def iter_line_numbers(self) -> Iterator[int]:
         """Yield the line that each record begins on."""

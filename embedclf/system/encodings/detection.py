@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedclf.system.encodings import display_name
+from embedclf.system.encodings.names import display_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embedclf.audit.ratings_headers import TextPatterns, find_patterns
+from embedclf.audit.leakage.ratings_headers import TextPatterns, find_patterns
 from embedclf.system.arrow import text_column
 from embedclf.text.fingerprints import fingerprint_strings
 

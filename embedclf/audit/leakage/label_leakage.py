@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,17 +28,20 @@ from embedclf.audit.findings import (
     format_rate,
     format_settings,
 )
-from embedclf.system.arrow import to_numpy
+from embedclf.data.label_sets import rows_by_label
+from embedclf.system.arrow import text_column, to_numpy
 from embedclf.system.terminal import format_count, format_percent, join_shortened
+from embedclf.text.fields import are_fields
 from embedclf.text.fingerprints import fingerprint_strings
 from embedclf.text.vocabulary import RESERVED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     import pyarrow as pa
 
     from embedclf.audit.audited_split import AuditedSplit
+    from embedclf.config.data_section import DataConfig
     from embedclf.config.schema import Config
     from embedclf.data.dataset import Dataset
     from embedclf.system.arrays import Counts, Mask, Rows
@@ -53,14 +56,26 @@ def find_label_leakage(train: AuditedSplit, dataset: Dataset) -> Iterator[Findin
     If rows can have several labels, a token may leak any one of them. A column, rating or header
     must determine the whole set of a row's labels: any content predicts some of them.
     """
-    yield from _report_leaking_tokens(train, dataset)
-    yield from _find_leaking_columns(train, dataset)
+    columns = [*_find_leaking_columns(train, dataset)]
+    yield from _report_leaking_tokens(train, dataset, {leak.column for leak in columns})
+    yield from (_report_leaking_column(leak, train, dataset.config.data) for leak in columns)
     yield from _find_leaking_patterns(train)
 
 
-def _report_leaking_tokens(train: AuditedSplit, dataset: Dataset) -> Iterator[Finding]:
-    """Report the tokens that nearly all rows of a label have, and almost no other row."""
-    leaks = list(_find_leaking_tokens(train, dataset))
+def _report_leaking_tokens(
+    train: AuditedSplit, dataset: Dataset, columns: Collection[str]
+) -> Iterator[Finding]:
+    """Report the tokens that nearly all rows of a label have, and almost no other row.
+
+    Args:
+        train: The training rows.
+        dataset: Its tokenizer has the vocabulary.
+        columns: Fields that are reported as a whole.
+    """
+    tokens = text_column(dataset.tokenizer.tokens)
+    is_reported = are_fields(tokens, dataset.config.data.fields) & are_fields(tokens, columns)
+    found = list(_find_leaking_tokens(train, dataset))
+    leaks = [leak for leak in found if not is_reported[leak.token_id - len(RESERVED)]]
     if not leaks:
         return
     listed = [
@@ -113,13 +128,8 @@ def _find_leaking_tokens(train: AuditedSplit, dataset: Dataset) -> Iterator[_Lea
 
 def _rows_by_label(train: AuditedSplit) -> Iterator[tuple[str, Rows]]:
     """Return the rows that carry each label."""
-    targets, labels = train.split.targets, train.known_labels
-    if targets.ndim == 2:
-        return ((name, np.flatnonzero(train.has_label(name))) for name in labels)
-    # One sort groups the rows of all labels. Training rows have no target of -1.
-    ends = np.cumsum(np.bincount(targets, minlength=len(labels)))
-    rows = np.split(np.argsort(targets, kind="stable"), ends[:-1])
-    return zip(labels, rows, strict=True)
+    labels = train.known_labels
+    return zip(labels, rows_by_label(train.split.targets, len(labels)), strict=True)
 
 
 def _count_rows_with_token(train: AuditedSplit, rows: Rows, size: int) -> Counts:
@@ -152,40 +162,63 @@ def _rows_with_leak(leak: _LeakingToken, train: AuditedSplit) -> list[int]:
     return [int(row) for row in rows[has_token]]
 
 
-def _find_leaking_columns(train: AuditedSplit, dataset: Dataset) -> Iterator[Finding]:
-    """Find text columns whose cells determine the label."""
-    columns = dataset.config.data.text_columns
+@dataclass(frozen=True)
+class _LeakingColumn:
+    """A text column, or a field, that reveals the label."""
+
+    column: str
+    distinct: int
+    """Distinct cells."""
+    purity: float
+    """Fraction of the rows with the most frequent label of their cell."""
+
+
+def _find_leaking_columns(train: AuditedSplit, dataset: Dataset) -> Iterator[_LeakingColumn]:
+    """Find text columns and fields whose cells determine the label."""
+    data = dataset.config.data
     majority = _count_majority(train.label_keys)
     # A single text column cannot be removed.
-    for column in columns if len(columns) > 1 else ():
+    columns = data.text_columns if len(data.text_columns) > 1 else []
+    for column in [*columns, *data.fields]:
         cells = _fingerprint_column(column, train, dataset.config)
         distinct, purity = _compute_purity(cells, train.label_keys)
         if distinct * MIN_REPEATS > len(cells) or purity < MIN_CELL_PURITY:
             continue
         if not beats_majority(purity, majority, len(cells)):
             continue
-        count = round(purity * len(cells))
-        others = [other for other in columns if other != column]
-        settings = {"data.text": others[0] if len(others) == 1 else others}
-        yield Finding(
-            "leakage-column",
-            "warning",
-            f"column {column!r} has {distinct:,} distinct values, which reveal the label of "
-            f"{format_rate(count, len(cells))} training rows",
-            count,
-            len(cells),
-            _REASON,
-            f"{format_settings(settings)}, unless {column!r} is known at prediction time",
-            train.examples(np.ones(len(train), np.bool_)),
-            settings,
-        )
+        yield _LeakingColumn(column, distinct, purity)
+
+
+def _report_leaking_column(leak: _LeakingColumn, train: AuditedSplit, data: DataConfig) -> Finding:
+    count, column = round(leak.purity * len(train)), leak.column
+    settings = _without_column(column, data)
+    return Finding(
+        "leakage-column",
+        "warning",
+        f"column {column!r} has {leak.distinct:,} distinct values, which reveal the label of "
+        f"{format_rate(count, len(train))} training rows",
+        count,
+        len(train),
+        _REASON,
+        f"{format_settings(settings)}, unless {column!r} is known at prediction time",
+        train.examples(np.ones(len(train), np.bool_)),
+        settings,
+    )
 
 
 def _fingerprint_column(column: str, train: AuditedSplit, config: Config) -> Fingerprints:
     """Read a text column, and return the fingerprints (n,) of its cells."""
-    column_only = config.data.model_copy(update={"text": column})
+    column_only = config.data.model_copy(update={"text": column, "fields": ()})
     column_config = config.model_copy(update={"data": column_only})
     return np.concatenate(train.reread(train.texts.positions, column_config, _fingerprint_cells))
+
+
+def _without_column(column: str, data: DataConfig) -> dict[str, Any]:
+    """Return the setting that removes a text column or a field."""
+    if column in data.fields:
+        return {"data.fields": [other for other in data.fields if other != column]}
+    others = [other for other in data.text_columns if other != column]
+    return {"data.text": others[0] if len(others) == 1 else others}
 
 
 def _fingerprint_cells(cells: pa.StringArray) -> Fingerprints:

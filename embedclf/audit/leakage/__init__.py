@@ -1,0 +1,1 @@
+"""Leakage: what reveals labels in the data, but not in new texts."""

@@ -1,0 +1,1 @@
+"""Encodings of text: their names, and which one fits some bytes."""
