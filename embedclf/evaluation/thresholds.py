@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -217,7 +217,8 @@ def find_best_threshold(
         return ThresholdCurve.at_threshold(y_true, y_prob, rule, weights)
     if y_true.all() or not y_true.any():
         return ThresholdCurve.at_threshold(y_true, y_prob, THRESHOLD, weights)
-    curve = ThresholdCurve.from_predictions(y_true, y_prob, weights)
+    curve = _few_predicted(y_true, y_prob, weights) if rule == "micro_f1" else None
+    curve = curve or ThresholdCurve.from_predictions(y_true, y_prob, weights)
     # By the other rules, never predicting the label is never the best choice.
     if isinstance(rule, CostRule) or rule == "micro_f1":
         curve = curve.extended_above(float(y_prob.max()))
@@ -251,6 +252,22 @@ def rule_to_json(rule: Threshold) -> Any:
     return TypeAdapter(Threshold).dump_python(rule, mode="json")
 
 
+def _few_predicted(
+    y_true: Mask, y_prob: npt.NDArray[np.floating], weights: Doubles | None
+) -> ThresholdCurve | None:
+    """The curve down to `_MAX_PREDICTED` labels, without sorting all; None if that is no limit."""
+    counts = np.ones(1) if weights is None else weights
+    positives, lightest = float((y_true * counts).sum()), float(counts.min())
+    most = math.floor(_MAX_PREDICTED * positives / lightest) + 1  # the last one is too many
+    if most >= len(y_prob):
+        return None
+    kept = y_prob >= np.partition(y_prob, len(y_prob) - most)[len(y_prob) - most]
+    of_kept = None if weights is None else weights[kept]
+    curve = ThresholdCurve.from_predictions(y_true[kept], y_prob[kept], of_kept)
+    rows = float(len(y_true)) if weights is None else float(weights.sum())
+    return replace(curve, positives=positives, rows=rows)
+
+
 def _score_thresholds(curve: ThresholdCurve, rule: Threshold) -> Doubles:
     """Score each threshold of a curve by a rule; higher is better."""
     if isinstance(rule, PrecisionRule):
@@ -266,5 +283,5 @@ def _score_thresholds(curve: ThresholdCurve, rule: Threshold) -> Doubles:
         return -(cost + rule.cost.false_negative * false_negatives) / curve.rows
     if rule == "micro_f1":
         predicted = curve.true_positives + curve.false_positives
-        return np.where(predicted <= _MAX_PREDICTED * curve.positives, curve.f1, -1.0)
+        return np.where(predicted <= _MAX_PREDICTED * curve.positives, curve.f1, -predicted)
     return curve.youden if rule == "youden" else curve.f1
