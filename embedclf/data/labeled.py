@@ -136,7 +136,7 @@ class _LabeledReader:
                 keys = [f"data.{key}" for key, name in row_columns.items() if name == column]
                 role = f" for {keys[0]}" if keys else ""
                 hint = suggest_columns(column, self._table.leaves)
-                hint = f"{hint}; add it, or remove {keys[0]}" if keys else hint
+                hint = f"{hint}; add it, or set {keys[0]}: null" if keys else hint
                 raise DataError(f"{self._table.name}:1: {fault} {column!r}{role}; {hint}")
         self._labels: list[list[pa.DictionaryArray]] = [[] for _ in config.label_columns]
         self._others: dict[str, list[pa.DictionaryArray]] = {name: [] for name in other_columns}

@@ -241,7 +241,7 @@ def test_a_new_table_may_lack_the_weights_and_a_table_of_the_config_may_not(
         flags = ("-s", "data.weight=times", "-s", f"data.{key}=binary-test.csv")
         refused = invoke("train", "binary.yaml", "-s", "data.train=once.csv", *flags, status=1)
         assert "binary-test.csv:1: no column 'times' for data.weight" in unwrapped(refused.stderr)
-        assert "add it, or remove data.weight" in unwrapped(refused.stderr)
+        assert "add it, or set data.weight: null" in unwrapped(refused.stderr)
     invoke("predict", "binary-test.csv", "--run", "once", "-o", "predicted.csv")
 
 
