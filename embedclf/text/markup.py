@@ -21,7 +21,7 @@ Substitution = tuple[re.Pattern[str], "Callable[[re.Match[str]], str]"]
 """A pattern, and what replaces a match."""
 
 _FORMATTING = "abbr|b|big|code|del|em|font|i|ins|kbd|mark|s|small|strike|strong|sub|sup|tt|u|wbr"
-"""Tags that can be inside a word: won<b>der</b>ful."""
+"""Tags of formatting, which can be inside a word."""
 
 _SEPARATING = (
     "a|acronym|article|aside|blockquote|body|br|button|caption|center|cite|dd|div|dl|dt|embed|"
