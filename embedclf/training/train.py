@@ -87,7 +87,6 @@ def train(
         helper.submit(import_module, "embedclf.training.loop")
         dataset = prepare_dataset(config, draft.path, start=start)
         hashes = helper.submit(dataset.hashes)
-        helper.submit(import_module, "sklearn.linear_model")
         on_event(dataset)
         clock.end("prepare")
 
