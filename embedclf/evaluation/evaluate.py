@@ -11,7 +11,7 @@ from embedclf.evaluation.error_analysis import find_worst_mistakes, score_slices
 from embedclf.evaluation.metrics import ALL_METRICS
 from embedclf.evaluation.predictions import Predictions
 from embedclf.evaluation.scored_rows import locate_table, locate_test_rows, score_rows
-from embedclf.evaluation.scores import compute_scores
+from embedclf.evaluation.scores import score_predictions
 from embedclf.evaluation.weighted_metrics import (
     WeightedMetrics,
     compute_metrics,
@@ -106,11 +106,9 @@ def evaluate_run(run: Run, request: EvaluationRequest) -> RunEvaluation:
     """
     config = run.config()
     scored = score_rows(run, _locate_rows(run, config, request), request.slice_by)
-    labels, targets, probabilities = scored.classifier.labels, scored.targets, scored.probabilities
-    predictions, names = scored.predictions, ALL_METRICS[labels.task]
-    scores = compute_scores(
-        labels, targets, probabilities, scored.unknown_labels, names, weights=scored.weights
-    )
+    predictions = scored.predictions
+    names = ALL_METRICS[predictions.labels.task]
+    scores = score_predictions(predictions, scored.unknown_labels, names)
     baselines, missing = _fit_baselines(
         run, config, scored, scores.majority_label, tfidf=request.baseline
     )

@@ -120,9 +120,19 @@ def compute_scores(
         metrics: Names; empty means `DEFAULT_METRICS`.
         weights: (n,) how many rows each row counts for; None if each counts for one.
     """
-    metrics = metrics or DEFAULT_METRICS[labels.task]
     predictions = Predictions.from_probabilities(labels, targets, probabilities, weights)
-    majority = Predictions.from_majority(labels, targets, weights)
+    return score_predictions(predictions, unknown_labels, metrics)
+
+
+def score_predictions(
+    predictions: Predictions,
+    unknown_labels: dict[str, int] | None = None,
+    metrics: Sequence[str] = (),
+) -> Scores:
+    """Score predictions that are already decided; arguments as for `compute_scores`."""
+    labels = predictions.labels
+    metrics = metrics or DEFAULT_METRICS[labels.task]
+    majority = Predictions.from_majority(labels, predictions.y_true, predictions.weights)
     label_metrics = compute_label_metrics(predictions)
     return Scores(
         rows=len(predictions),

@@ -217,8 +217,8 @@ def find_best_threshold(
         return ThresholdCurve.at_threshold(y_true, y_prob, rule, weights)
     if y_true.all() or not y_true.any():
         return ThresholdCurve.at_threshold(y_true, y_prob, THRESHOLD, weights)
-    curve = _few_predicted(y_true, y_prob, weights) if rule == "micro_f1" else None
-    curve = curve or ThresholdCurve.from_predictions(y_true, y_prob, weights)
+    draw = _few_predicted if rule == "micro_f1" else ThresholdCurve.from_predictions
+    curve = draw(y_true, y_prob, weights)
     # By the other rules, never predicting the label is never the best choice.
     if isinstance(rule, CostRule) or rule == "micro_f1":
         curve = curve.extended_above(float(y_prob.max()))
@@ -254,13 +254,12 @@ def rule_to_json(rule: Threshold) -> Any:
 
 def _few_predicted(
     y_true: Mask, y_prob: npt.NDArray[np.floating], weights: Doubles | None
-) -> ThresholdCurve | None:
-    """The curve down to `_MAX_PREDICTED` labels, without sorting all; None if that is no limit."""
+) -> ThresholdCurve:
+    """The curve down to `_MAX_PREDICTED` labels, without sorting the others."""
     counts = np.ones(1) if weights is None else weights
     positives, lightest = float((y_true * counts).sum()), float(counts.min())
-    most = math.floor(_MAX_PREDICTED * positives / lightest) + 1  # the last one is too many
-    if most >= len(y_prob):
-        return None
+    limit = math.floor(_MAX_PREDICTED * positives / lightest)
+    most = min(limit + 1, len(y_prob))  # the last one is too many
     kept = y_prob >= np.partition(y_prob, len(y_prob) - most)[len(y_prob) - most]
     of_kept = None if weights is None else weights[kept]
     curve = ThresholdCurve.from_predictions(y_true[kept], y_prob[kept], of_kept)
