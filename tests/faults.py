@@ -28,10 +28,11 @@ SETTINGS = """
 text:
   {unit: word, token_pattern: words, html: false, vocabulary_size: 10000, sequence_length: 20,
    min_count: 1, ngrams: 1, ngram_vocabulary_size: 200000}
-model: {embedding_dim: 8, initialization: random, pooling: flatten, dropout: 0.0}
+model: {embedding_dim: 8, initialization: random, vectors: none, pooling: flatten, dropout: 0.0}
 training:
   {epochs: 10, batch_size: 32, learning_rate: 0.001, schedule: constant, refit: false,
-   class_weight: none, calibration: none, threshold: 0.5}
+   class_weight: none, calibration: none, threshold: 0.5, teacher: none,
+   epochs_by: validation, early_stopping: 3}
 """
 
 

@@ -95,11 +95,16 @@ EXCEPTIONS = {
     "passage|phrase|post": "names that a column of texts may have",
     "`phrases`": "key of run.json: how many n-grams the run has",
     "`said`": "key of calibration.json: the predicted probabilities of the curve",
+    "data.unlabelled": "config key",
+    "`unlabelled`": "key of run.json: the unlabeled texts",
+    "--unlabelled": "option of that key",
 }
 """Texts that stay, each with its reason."""
 KEYS = {
     "phrases": "key of run.json",
     "said": "key of calibration.json",
+    "unlabelled": "config key",
+    "--unlabelled": "option of that key",
 }
 """String constants of the code that stay, each with its reason."""
 

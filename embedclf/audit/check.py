@@ -27,11 +27,11 @@ from embedclf.audit.reading import find_reading_problems, find_unreadable_rows
 from embedclf.audit.split_sizes import find_heavy_rows, find_small_splits
 from embedclf.audit.texts import find_mojibake, find_text_problems, find_vector_problems
 from embedclf.config.token_patterns import WORDS_AND_SYMBOLS
-from embedclf.data.dataset import VECTORS, Dataset, check_validation_labels, prepare_dataset
+from embedclf.data.dataset import Dataset, check_validation_labels, prepare_dataset
 from embedclf.errors import DataError
 from embedclf.system.progress import activity
 from embedclf.system.terminal import shorten
-from embedclf.training.initialization import measure_coverage
+from embedclf.training.initialization import measure_coverages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,12 +85,12 @@ def audit_data(config: Config) -> Audit:
             if dropped := _find_dropped_characters(config):
                 return Audit(None, dropped, data_error)
             raise
-    splits, vectors = _audit_splits(dataset), measure_coverage(dataset)
+    splits, coverages = _audit_splits(dataset), measure_coverages(dataset)
     # From `config`: `dataset.config` may have `skip_invalid` turned on just for this audit.
     findings = [*_find_problems(splits, dataset, skipped=config.data.skip_invalid)]
-    findings += find_vector_problems(vectors, config)
+    findings += find_vector_problems(coverages, config)
     located = _locate_examples(sort_findings(findings), splits, dataset.config)
-    facts = dataset.facts | ({} if vectors is None else {VECTORS: vectors.facts()})
+    facts = dataset.facts | {key: coverage.facts() for key, coverage in coverages.items()}
     return Audit(facts, located, error or _validation_error(dataset))
 
 

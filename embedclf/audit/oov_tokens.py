@@ -130,8 +130,10 @@ def _describe_fix(oov: _OovTokens, settings: dict[str, Any], config: Config) -> 
             f"{format_settings(settings)} ({format_percent(oov.left_out)} of these tokens were "
             "left out of the vocabulary)"
         )
+    with_vectors = ", or set model.vectors" if config.model.vectors == "none" else ""
     return (
-        f"add training rows: {format_percent(oov.unseen)} of these tokens occur in no training text"
+        f"add training rows{with_vectors}: {format_percent(oov.unseen)} of these tokens occur in "
+        "no training text"
     )
 
 

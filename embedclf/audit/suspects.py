@@ -28,7 +28,7 @@ from embedclf.system.progress import activity
 from embedclf.system.storage import size_and_time
 from embedclf.tables.files import find_files, has_file_names, is_folder, is_one_of
 from embedclf.tables.folders import list_folder_files
-from embedclf.training.cross_fitting import predict_out_of_fold, read_folds
+from embedclf.training.folds.cross_fitting import predict_out_of_fold, read_folds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from embedclf.data.labels import Targets
     from embedclf.inference.outputs import Output
     from embedclf.tables.files import TableFile
-    from embedclf.training.cross_fitting import FoldEvent, Folds
+    from embedclf.training.folds.cross_fitting import FoldEvent, Folds
 
 COLUMNS = ("line", "given", "likely", "probability_given", "probability_likely", "text")
 """Columns of the output; of a table in several files, `file` comes first."""

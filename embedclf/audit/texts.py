@@ -23,6 +23,7 @@ from embedclf.audit.findings import (
 )
 from embedclf.audit.mojibake import find_misdecoded, find_misreading
 from embedclf.audit.oov_tokens import find_oov_tokens
+from embedclf.data.dataset import KEPT_VECTORS, VECTORS
 from embedclf.system.arrow import text_column
 from embedclf.system.encodings.names import is_unicode
 from embedclf.system.formats import compression_suffix, table_suffix
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from embedclf.config.schema import Config
     from embedclf.data.dataset import Dataset
     from embedclf.system.arrays import Mask
-    from embedclf.training.initialization import Coverage
+    from embedclf.training.token_vectors import Coverage
 
 
 _MAX_WORD = 30
@@ -84,28 +85,36 @@ def find_mojibake(splits: Sequence[AuditedSplit], dataset: Dataset) -> Iterator[
     )
 
 
-def find_vector_problems(coverage: Coverage | None, config: Config) -> Iterator[Finding]:
-    """Report pretrained vectors that cover few of the training tokens."""
-    if coverage is None:
-        return
-    count, total = coverage.texts_tokens_covered, coverage.texts_tokens
-    if count >= COVERED_FRACTION * total:
-        return
-    by_character = config.text.unit == "character"
-    settings = {"text.unit": "word"} if by_character else {"model.initialization": "random"}
-    yield Finding(
-        "vectors-few",
-        "warning",
-        f"only {format_rate(count, total)} tokens of the training texts have a vector in "
-        f"{coverage.source}; the most frequent without one: {', '.join(coverage.missing)}",
-        total - count,
-        total,
-        "the others are randomly initialized; the vectors are probably "
-        + ("for words, but text.unit is character" if by_character else "for another language"),
-        f"use vectors for the {'unit' if by_character else 'language'} of the texts, or set "
-        + format_settings(settings),
-        settings=settings,
-    )
+def find_vector_problems(coverages: Mapping[str, Coverage], config: Config) -> Iterator[Finding]:
+    """Report word vectors that cover few of the training tokens.
+
+    Args:
+        coverages: Of the vectors that the embedding starts from, and of those that it keeps.
+        config: The config.
+    """
+    for key, coverage in coverages.items():
+        count, total = coverage.texts_tokens_covered, coverage.texts_tokens
+        if count >= COVERED_FRACTION * total:
+            continue
+        by_character = config.text.unit == "character"
+        others, without = {
+            VECTORS: ("are randomly initialized", {"model.initialization": "random"}),
+            KEPT_VECTORS: ("have trained numbers only", {"model.vectors": "none"}),
+        }[key]
+        settings = {"text.unit": "word"} if by_character else without
+        yield Finding(
+            "vectors-few",
+            "warning",
+            f"only {format_rate(count, total)} tokens of the training texts have a vector in "
+            f"{coverage.source}; the most frequent without one: {', '.join(coverage.missing)}",
+            total - count,
+            total,
+            f"the others {others}; the vectors are probably "
+            + ("for words, but text.unit is character" if by_character else "for another language"),
+            f"use vectors for the {'unit' if by_character else 'language'} of the texts, or set "
+            + format_settings(settings),
+            settings=settings,
+        )
 
 
 def _find_empty_texts(splits: Sequence[AuditedSplit]) -> Iterator[Finding]:

@@ -10,13 +10,9 @@ from pydantic import ValidationError
 
 from embedclf.autoconfig.data_rules import held_out_fraction
 from embedclf.autoconfig.evidence import Setting
-from embedclf.autoconfig.rules import (
-    MAX_TOKENS,
-    MIN_REFIT_FRACTION,
-    batch_size_for,
-    max_ngrams,
-)
+from embedclf.autoconfig.rules import MAX_TOKENS, max_ngrams
 from embedclf.autoconfig.sibling_tables import find_sibling_tables
+from embedclf.autoconfig.training_rules import MIN_REFIT_FRACTION, batch_size_for
 from embedclf.config.messages import describe_errors
 from embedclf.config.reading import READING_KEYS
 from embedclf.config.schema import SECTIONS, Config, auto_keys
@@ -45,6 +41,7 @@ _FIXED_KEYS = (
     "text.lowercase",
     "text.ngrams",
     "model.embedding_dim",
+    "model.vectors",
     "model.pooling",
     "model.hidden_units",
 )
@@ -84,6 +81,8 @@ def continue_config(config: Config, run: Run, *, strict: bool) -> tuple[Config, 
         values[section][key] = getattr(getattr(config, section), key)
     values["data"] |= {"train": config.data.train, "validation": 0.1, "test": None}
     values["data"]["label"] = _label_columns(config, before, run)
+    values["data"]["unlabelled"] = config.data.unlabelled  # those of the run were learned from it
+    values["training"]["teacher"] = config.training.teacher
     values["seed"] = config.seed if "seed" in config.model_fields_set else before.seed
     reasons = {
         f"{name}.{key}": f"as in {run.path}"
@@ -104,7 +103,8 @@ def continue_config(config: Config, run: Run, *, strict: bool) -> tuple[Config, 
 def describe_run(run: Run) -> str:
     """Describe what a training continues from."""
     record = run.record
-    size = [format_count(record["vocabulary"] - len(RESERVED), "token")]
+    vector_words = record.get("vector_words", 0)
+    size = [format_count(record["vocabulary"] - vector_words - len(RESERVED), "token")]
     if ngrams := record.get("phrases"):
         size.append(format_count(ngrams, "n-gram"))
     size.append(format_count(len(record["labels"]), "label"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from embedclf.audit.findings import format_setting
-from embedclf.autoconfig.annotation_tools import UNDECIDED
+from embedclf.autoconfig.columns.annotation_tools import UNDECIDED
 from embedclf.autoconfig.evidence import Setting
 from embedclf.data.label_forms import find_null_like, group_forms
 from embedclf.system.terminal import format_count, format_percent, join_shortened, shorten
@@ -13,8 +13,8 @@ from embedclf.system.terminal import format_count, format_percent, join_shortene
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from embedclf.autoconfig.column_profiles import ColumnProfile
-    from embedclf.autoconfig.column_roles import ColumnRoles
+    from embedclf.autoconfig.columns.profiles import ColumnProfile
+    from embedclf.autoconfig.columns.roles import ColumnRoles
     from embedclf.autoconfig.evidence import Evidence
     from embedclf.autoconfig.table_statistics import TableStatistics
 
@@ -128,7 +128,7 @@ def _validation(evidence: Evidence) -> Setting:
         return Setting("data.validation", table, reason)
     fraction = validation_fraction(evidence)
     percentage = format_percent(fraction, places=0)
-    reason = f"{percentage} of the rows are held out to choose the best epoch"
+    reason = f"{percentage} of the rows are held out for validation"
     return Setting("data.validation", fraction, reason)
 
 

@@ -75,6 +75,8 @@ class Proposal:
         reasons = self.config.reasons
         shown = ("train", "text", "label", "validation", "test")
         entries = [(key, reasons.get(f"data.{key}", "as requested")) for key in shown]
+        if self.config.data.unlabelled is not None:
+            entries.append(("unlabeled", reasons.get("training.teacher", "as requested")))
         entries += [
             (key.removeprefix("data."), f"{self._format_value(key)}: {reason}")
             for key, reason in reasons.items()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from embedclf.autoconfig.column_roles import check_requested
+from embedclf.autoconfig.columns.roles import check_requested
 from embedclf.autoconfig.continuation import continue_config, describe_run
 from embedclf.autoconfig.evidence import gather_evidence
 from embedclf.autoconfig.proposal import Proposal
@@ -44,6 +44,7 @@ class TableOptions:
     columns: tuple[str, ...] | None = None
     validation: str | None = None
     test: str | None = None
+    unlabelled: str | None = None
 
     def data(self) -> dict[str, Any]:
         """Return the keys of `data` that are known."""
@@ -56,6 +57,7 @@ class TableOptions:
             "columns": self.columns,
             "validation": self.validation,
             "test": self.test,
+            "unlabelled": self.unlabelled,
         }
         return {key: value for key, value in values.items() if value is not None}
 

@@ -66,6 +66,7 @@ def check_command(source: Source, fail_on: Severity | None, as_json: bool) -> No
     "--validation", type=TABLE, metavar="TABLE", help="Table to choose the best epoch on."
 )
 @click.option("--test", type=TABLE, metavar="TABLE", help="Table to score once, after training.")
+@click.option("--unlabelled", type=TABLE, metavar="TABLE", help="Table of texts without labels.")
 @progress_option
 @json_option
 @verbosity_options

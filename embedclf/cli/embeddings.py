@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from embedclf.cli.console import echo_chunks, echo_info, open_run
+from embedclf.cli.habits.usage_errors import CommandGroup
 from embedclf.cli.options import (
     FILE,
     json_option,
@@ -16,7 +17,6 @@ from embedclf.cli.options import (
     run_option,
     verbosity_options,
 )
-from embedclf.cli.suggestions import CommandGroup
 from embedclf.errors import RequestError
 from embedclf.system.terminal import format_count, to_json
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from embedclf.cli.console import check_page_name, echo_info, echo_notes, open_run
+from embedclf.cli.console import (
+    check_page_name,
+    current_display,
+    echo_info,
+    echo_notes,
+    open_run,
+    start_tensorflow,
+)
 from embedclf.cli.options import (
     FILE,
     TABLE,
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from embedclf.evaluation.evaluate import EvaluationRequest
     from embedclf.runs.run import Run
 
 
@@ -41,6 +50,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="How many of the worst mistakes to show.",
 )
+@click.option(
+    "--learning-curve",
+    is_flag=True,
+    help="Instead train on 1/8, 1/4, 1/2 and all of the training rows, and show how the score "
+    "grows and what twice the rows would bring.",
+)
 @json_option
 @reading_options(labels=True)
 @progress_option
@@ -51,6 +66,7 @@ def evaluate_command(
     by: tuple[str, ...],
     baseline: bool,
     mistakes: int,
+    learning_curve: bool,
     reading: dict[str, Any],
     as_json: bool,
 ) -> None:
@@ -59,18 +75,17 @@ def evaluate_command(
     \b
       embedclf evaluate reviews-1
       embedclf evaluate reviews-1 --data new.csv --by language
+      embedclf evaluate reviews-1 --learning-curve
     """
-    from embedclf.evaluation.evaluate import EvaluationRequest, evaluate_run
-    from embedclf.reports.evaluation import evaluation_json, evaluation_text
+    from embedclf.evaluation.evaluate import EvaluationRequest
 
     _check_reading(data, reading)
-    run = open_run(run_name)
-    request = EvaluationRequest(data, reading, by, baseline=baseline, max_mistakes=mistakes)
-    evaluation = evaluate_run(run, request)
-    table = evaluation.scored.labeled.table
-    echo_info(f"{table.name}: read as {table.description}")
-    echo_notes([table])
-    click.echo(evaluation_json(run.path, evaluation) if as_json else evaluation_text(evaluation))
+    if learning_curve:
+        _check_curve_options()
+        _show_learning_curve(open_run(run_name), data, reading, as_json=as_json)
+    else:
+        request = EvaluationRequest(data, reading, by, baseline=baseline, max_mistakes=mistakes)
+        _show_evaluation(open_run(run_name), request, as_json=as_json)
 
 
 @click.command(short_help="Compare two runs on the same rows.")
@@ -183,6 +198,56 @@ def threshold_command(run_name: Path | None, metric: str | None, as_json: bool) 
     click.echo(threshold_json(run.path, table) if as_json else threshold_text(table))
     if rule is not None:
         _echo_new_threshold(run)
+
+
+def _show_evaluation(run: Run, request: EvaluationRequest, *, as_json: bool) -> None:
+    """Print how good a run is on labeled rows."""
+    from embedclf.evaluation.evaluate import evaluate_run
+    from embedclf.reports.evaluation import evaluation_json, evaluation_text
+
+    evaluation = evaluate_run(run, request)
+    table = evaluation.scored.labeled.table
+    echo_info(f"{table.name}: read as {table.description}")
+    echo_notes([table])
+    click.echo(evaluation_json(run.path, evaluation) if as_json else evaluation_text(evaluation))
+
+
+def _check_curve_options() -> None:
+    """Refuse options that a learning curve has no use for.
+
+    Raises:
+        click.UsageError: There is one.
+    """
+    context = click.get_current_context()
+    for name in ("by", "mistakes", "baseline"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--learning-curve does not use --{name}; leave one of them out")
+
+
+def _show_learning_curve(
+    run: Run, data: str | None, reading: Mapping[str, Any], *, as_json: bool
+) -> None:
+    """Measure how the score grows with the training rows, store that in the run, and print it."""
+    from embedclf.cli.train_progress import CurveProgress
+    from embedclf.reports.learning_curve import (
+        learning_curve_json,
+        learning_curve_text,
+        plan_text,
+    )
+    from embedclf.runs.run import LEARNING_CURVE_FILE
+    from embedclf.training.folds.learning_curve import measure_learning_curve, open_learning_curve
+
+    with open_learning_curve(run, data, reading) as plan:
+        start_tensorflow(show_logs=False)
+        echo_notes([plan.folds.tokenized.rows.table])
+        echo_info(plan_text(run, plan))
+        fits = 2 if plan.folds.config.training.refit else 1
+        show = CurveProgress(current_display(), fits=fits)
+        curve = measure_learning_curve(plan, on_event=show)
+    click.echo((learning_curve_json if as_json else learning_curve_text)(run, curve))
+    # After the result, which must be visible even if the run cannot be written to
+    run.write_addition(LEARNING_CURVE_FILE, curve.to_json())
+    echo_info(f"saved in {run.path}; `embedclf report {run.path}` draws it")
 
 
 def _check_reading(data: str | None, reading: Mapping[str, Any]) -> None:

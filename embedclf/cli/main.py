@@ -22,10 +22,11 @@ from embedclf.cli.evaluate import (
     report_command,
     threshold_command,
 )
+from embedclf.cli.habits.usage_errors import CommandGroup, explain_usage_error
 from embedclf.cli.options import verbosity_options
 from embedclf.cli.predict import explain_command, predict_command
 from embedclf.cli.runs import runs_command, summary_command, train_command
-from embedclf.cli.suggestions import CommandGroup, explain_usage_error
+from embedclf.cli.suggest import suggest_command
 from embedclf.cli.tune import tune_command
 from embedclf.errors import EmbedclfError
 from embedclf.system import interrupts
@@ -65,7 +66,7 @@ def version_command() -> None:
 
 
 SECTIONS = {
-    "Prepare": (init_command, check_command, suspects_command),
+    "Prepare": (init_command, check_command, suspects_command, suggest_command),
     "Train": (train_command, tune_command, runs_command, summary_command),
     "Evaluate": (evaluate_command, report_command, compare_command, threshold_command),
     "Use": (predict_command, explain_command, embeddings_group),

@@ -17,6 +17,7 @@ from embedclf.cli.console import (
     has_colors,
     open_run,
 )
+from embedclf.cli.habits.usage_errors import Suggestion
 from embedclf.cli.options import (
     FILE,
     TABLE,
@@ -26,7 +27,6 @@ from embedclf.cli.options import (
     run_option,
     verbosity_options,
 )
-from embedclf.cli.suggestions import Suggestion
 from embedclf.system.terminal import format_count
 
 if TYPE_CHECKING:
@@ -166,24 +166,7 @@ def explain_command(
             _echo_explanations(explanations)
 
 
-def _check_predict_options(
-    sources: tuple[str, ...], texts: tuple[str, ...], output: Path | None, *, as_json: bool
-) -> None:
-    _check_no_run(sources)
-    if texts and sources:
-        raise Suggestion(
-            "-t is a text to classify; a column is named with --text-column; pass INPUT or -t "
-            "TEXT, not both"
-        )
-    if not texts and not sources:
-        raise click.UsageError("pass a file, - for standard input, or -t TEXT")
-    if "-" in sources and len(sources) > 1:
-        raise click.UsageError("pass - alone; standard input cannot be read with other tables")
-    if as_json and output:
-        raise click.UsageError("pass -o or --json, not both")
-
-
-def _check_no_run(sources: Sequence[str]) -> None:
+def check_no_run(sources: Sequence[str]) -> None:
     """Refuse a run among the inputs, where it is a habit from other tools.
 
     Raises:
@@ -195,6 +178,23 @@ def _check_no_run(sources: Sequence[str]) -> None:
     for name in sources:
         if not os.path.isfile(name) and (locate_run(Path(name)) / RECORD_FILE).is_file():
             raise Suggestion(f"{name} is a run: write --run {shlex.quote(name)}")
+
+
+def _check_predict_options(
+    sources: tuple[str, ...], texts: tuple[str, ...], output: Path | None, *, as_json: bool
+) -> None:
+    check_no_run(sources)
+    if texts and sources:
+        raise Suggestion(
+            "-t is a text to classify; a column is named with --text-column; pass INPUT or -t "
+            "TEXT, not both"
+        )
+    if not texts and not sources:
+        raise click.UsageError("pass a file, - for standard input, or -t TEXT")
+    if "-" in sources and len(sources) > 1:
+        raise click.UsageError("pass - alone; standard input cannot be read with other tables")
+    if as_json and output:
+        raise click.UsageError("pass -o or --json, not both")
 
 
 def _check_explain_options(

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from embedclf.evaluation.evaluate import RunEvaluation
     from embedclf.runs.run import Run
     from embedclf.runs.summary import NetworkSummary
-    from embedclf.training.cross_fitting import Folds
+    from embedclf.training.folds.cross_fitting import Folds
 
 
 @click.command(short_help="Train a classifier from a table or a config.")
@@ -177,7 +177,7 @@ def _save_config(proposal: Proposal, run: Run) -> Path | None:
 
 def _open_folds(config: Config, count: int | None) -> Folds | None:
     """Divide the training table into folds, so that a wrong number is reported before training."""
-    from embedclf.training.cross_validation import open_folds
+    from embedclf.training.folds.cross_validation import open_folds
 
     if count is None:
         return None
@@ -222,7 +222,8 @@ def _cross_validate(run: Run, folds: Folds, *, baseline: bool, as_json: bool) ->
     """Score the training of a run on folds, store the scores in the run, and print them."""
     from embedclf.cli.train_progress import FoldProgress
     from embedclf.reports.cross_validation import cross_validation_lines, plan_text
-    from embedclf.training.cross_validation import cross_validate
+    from embedclf.runs.run import CROSS_VALIDATION_FILE
+    from embedclf.training.folds.cross_validation import cross_validate
 
     if run.interrupted:
         echo_warning(f"{run.path} is not cross-validated: its training was interrupted")
@@ -231,7 +232,7 @@ def _cross_validate(run: Run, folds: Folds, *, baseline: bool, as_json: bool) ->
     show = FoldProgress(current_display(), fits=2 if folds.config.training.refit else 1)
     try:
         validation = cross_validate(folds, baseline=baseline, on_event=show)
-        run.write_cross_validation(validation.to_json())
+        run.write_addition(CROSS_VALIDATION_FILE, validation.to_json())
     except KeyboardInterrupt:
         message = f"{run.path} is complete, but not cross-validated"
         raise KeyboardInterrupt(message) from None

@@ -21,7 +21,7 @@ from embedclf.system.terminal import join_shortened
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from embedclf.autoconfig.column_roles import UnclearColumnError
+    from embedclf.autoconfig.columns.roles import UnclearColumnError
     from embedclf.autoconfig.proposal import Proposal
     from embedclf.autoconfig.resolve import Source
     from embedclf.config.schema import Config
@@ -88,7 +88,7 @@ def resolve(source: Source, *, show: bool = True) -> Proposal:
         DataError: A table cannot be used. If columns are unclear, the message lists the candidates
             and the command to run.
     """
-    from embedclf.autoconfig.column_roles import UnclearColumnError
+    from embedclf.autoconfig.columns.roles import UnclearColumnError
 
     try:
         proposal = source.resolve()

@@ -13,6 +13,7 @@ from embedclf.data.dataset import Dataset
 from embedclf.evaluation.fold_scores import FoldScores
 from embedclf.reports.audit import fold_text, folds_text
 from embedclf.reports.cross_validation import fold_scores_text
+from embedclf.reports.learning_curve import subset_score_text
 from embedclf.reports.training import (
     coverage_text,
     dataset_text,
@@ -23,15 +24,17 @@ from embedclf.reports.training import (
     resumed_text,
 )
 from embedclf.runs.history import Epoch, History, RefitStarted, Resumed, Step
-from embedclf.system.terminal import format_duration
-from embedclf.training.cross_fitting import Fold, FoldFitted, Folds
-from embedclf.training.initialization import Coverage
+from embedclf.system.terminal import format_count, format_duration
+from embedclf.training.folds.cross_fitting import Fold, FoldFitted, Folds
+from embedclf.training.folds.learning_curve import SubsetScore, SubsetTraining
+from embedclf.training.token_vectors import Coverage
 
 if TYPE_CHECKING:
     from embedclf.cli.display import Display
     from embedclf.config.schema import Config
-    from embedclf.training.cross_fitting import FoldEvent
-    from embedclf.training.cross_validation import CrossValidationEvent
+    from embedclf.training.folds.cross_fitting import FoldEvent
+    from embedclf.training.folds.cross_validation import CrossValidationEvent
+    from embedclf.training.folds.learning_curve import CurveEvent
     from embedclf.training.train import TrainEvent
 
 _FEW = 10
@@ -93,7 +96,9 @@ class TrainProgress:
         self._score_name = dataset.labels.score_name
         if self._config.training.refit:
             # At most: the fit before it chooses the number of epochs.
-            self._refit_rows = self._max_epochs * (len(dataset.train) + len(dataset.validation))
+            self._refit_rows = self._max_epochs * (
+                len(dataset.train) + len(dataset.validation) + len(dataset.taught or ())
+            )
         self._display.info(dataset_text(dataset.facts, self._config))
         echo_notes(split.rows.table for split in dataset.splits.values())
 
@@ -123,6 +128,7 @@ class TrainProgress:
 
     def _show_step(self, step: Step) -> None:
         """Show how far the training is; its end is the last possible epoch, a refit included."""
+        self._max_epochs = step.epochs  # fewer than the config's if cross-validation chose them
         done = (step.epoch - 1) * step.total_rows + step.rows
         total = step.epochs * step.total_rows + self._refit_rows
         speed = step.rows / max(step.seconds, 1e-9)
@@ -185,6 +191,46 @@ class FoldProgress:
         assert self._fold is not None  # noqa: S101 - a fold begins before it ends
         if _is_logged(number, self._fold.count):
             self._display.step(f"fold {number}/{self._fold.count}  {line}")
+
+
+class CurveProgress:
+    """Shows the trainings of a learning curve."""
+
+    def __init__(self, display: Display, *, fits: int) -> None:
+        """Show nothing yet; `fits` is how often each training fits a network."""
+        self._display = display
+        self._countdown = Countdown()
+        self._fits, self._fits_before = fits, 0  # of a training, and before the current fit
+        self._training: SubsetTraining | None = None
+
+    def __call__(self, event: CurveEvent) -> None:
+        """Show an event of `measure_learning_curve`."""
+        if isinstance(event, SubsetTraining):
+            self._training, self._fits_before = event, 0
+        elif isinstance(event, RefitStarted):
+            self._fits_before += 1
+        elif isinstance(event, Step):
+            self._show_step(event)
+        elif isinstance(event, SubsetScore):
+            training = event.training
+            line = f"training {training.number}/{training.count}  {subset_score_text(event)}"
+            self._display.step(line)
+
+    def _show_step(self, step: Step) -> None:
+        """Show how far the trainings are; their end is the last possible epoch of the last one."""
+        training = self._training
+        assert training is not None  # noqa: S101 - a training begins before its steps
+        epochs = (step.epoch - 1 + step.rows / step.total_rows) / step.epochs
+        done = training.done + training.part * (self._fits_before + epochs) / self._fits
+        rows = format_count(training.rows, "row")
+        self._display.update(
+            Status(
+                f"training {training.number}/{training.count}, {rows}, epoch {step.epoch}",
+                (loss_text(step),),
+                done,
+                remaining=self._countdown.remaining(done, 1.0),
+            )
+        )
 
 
 def _is_logged(number: int, count: int) -> bool:

@@ -24,7 +24,7 @@ from embedclf.system.formats import InputFormat
 if TYPE_CHECKING:
     from embedclf.system.fields import TextColumns
 
-DATA_FILES = ("train", "validation", "test")
+DATA_FILES = ("train", "validation", "test", "unlabelled")
 """Keys of `data` whose string is the path of a table."""
 
 
@@ -99,6 +99,11 @@ class DataConfig(Section):
         description="Table that is scored once, after training. null: none. auto takes test.csv "
         "next to train.csv.",
         json_schema_extra=allow_auto,
+    )
+    unlabelled: Tables | None = Field(
+        None,
+        description="Table of texts without labels, with the same text columns. Words are learned "
+        "from it (model.vectors: own), and a teacher can label it (training.teacher).",
     )
     skip_invalid: bool = Field(
         False,

@@ -103,6 +103,11 @@ Initialization = Annotated[
     union_error("random, naive_bayes, glove, or a file of word vectors"),
 ]
 
+Vectors = Annotated[
+    Literal["none", "glove", "use", "glove+use", "own"] | Path,
+    union_error("none, glove, use, glove+use, own, or a file of word vectors"),
+]
+
 ClassWeight = Annotated[
     Literal["none", "balanced"] | dict[str, Annotated[FiniteNumber, Field(gt=0)]],
     union_error("none, balanced, or a mapping of labels to weights above 0"),

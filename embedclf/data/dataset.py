@@ -12,10 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from embedclf.config.messages import closest_match
-from embedclf.data.config_files import check_files
+from embedclf.data.config_files import check_files, check_label_keys
 from embedclf.data.label_forms import suggest_setting
-from embedclf.data.labeled import read_labeled
-from embedclf.data.labels import THRESHOLD, Labels
+from embedclf.data.labels import Labels
 from embedclf.data.split_units import (
     describe_hold_out,
     fit_training_labels,
@@ -23,13 +22,14 @@ from embedclf.data.split_units import (
     suggest_split,
 )
 from embedclf.data.splits import fit_encoder, read_tokenized
-from embedclf.errors import ConfigError, DataError
+from embedclf.data.unlabeled.taught import TaughtTexts, teach
+from embedclf.data.unlabeled.texts import UnlabeledTexts, with_unlabeled
+from embedclf.errors import DataError
 from embedclf.system.files import sha256
 from embedclf.system.terminal import format_count
 from embedclf.tables.files import hash_files
-from embedclf.text.fingerprints import fingerprint_texts
-from embedclf.text.pretrained import open_vector_source
-from embedclf.text.token_rules import TokenRules
+from embedclf.text.vectors.kept import open_kept_vectors
+from embedclf.text.vectors.pretrained import open_vector_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,15 +38,21 @@ if TYPE_CHECKING:
     from embedclf.data.splits import NewFile, Split, SplitIds, TokenizedTable
     from embedclf.data.start import Start
     from embedclf.system.arrays import Counts, Mask
-    from embedclf.text.fingerprints import Fingerprints
-    from embedclf.text.pretrained import VectorSource
     from embedclf.text.tokenizer import Tokenizer
+    from embedclf.text.vectors.kept import KeptVectors
+    from embedclf.text.vectors.pretrained import VectorSource
 
 VECTORS = "vectors"
 """Key of the pretrained vectors, beside the names of the splits."""
 
+KEPT_VECTORS = "kept_vectors"
+"""Key of the vectors that are kept beside the trained numbers."""
+
 START = "from"
 """Key of the run that the training continues from."""
+
+UNLABELLED = "unlabelled"
+"""Key of the table of unlabeled texts."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +70,19 @@ class Dataset:
     test: Split | None
     start: Start | None = None
     """What the training continues from."""
+    unlabeled: UnlabeledTexts | None = None
+    """The texts of `data.unlabelled`."""
+    taught: TaughtTexts | None = None
+    """The same texts with the teacher's probabilities; None without a teacher."""
+    kept_vectors: KeptVectors | None = None
+    """The source of the vectors that are kept in training; None without, or with a start whose
+    source cannot be read."""
 
     @cached_property
     def counts(self) -> Counts:
-        """(vocabulary_rows,) count of each id in the training rows; 0 for padding."""
-        return self.train.count_ids(self.tokenizer.vocabulary_rows)
+        """(vocabulary_rows,) count of each id in the training texts; 0 for padding."""
+        counts = self.train.count_ids(self.tokenizer.vocabulary_rows)
+        return counts if self.taught is None else counts + self.taught.count_ids(len(counts))
 
     @property
     def total_counts(self) -> Counts:
@@ -86,12 +100,28 @@ class Dataset:
             **self.vocabulary_sizes,
             "data": {name: split.facts(self.labels) for name, split in self.splits.items()},
             "held_out": describe_hold_out(self.config.data),
+            **self.unlabeled_facts,
         }
 
     @property
+    def unlabeled_facts(self) -> dict[str, Any]:
+        """Plain values that describe the unlabeled texts and their teacher, under one key."""
+        if self.unlabeled is None:
+            return {}
+        teacher = {} if self.taught is None else {"teacher": self.taught.facts}
+        return {UNLABELLED: self.unlabeled.facts() | teacher}
+
+    @property
     def vocabulary_sizes(self) -> dict[str, int]:
-        """Number of tokens, including padding and unknown, and number of n-grams."""
-        return {"vocabulary": self.tokenizer.first_ngram_id, "phrases": len(self.tokenizer.ngrams)}
+        """Number of tokens, including padding and unknown, and number of n-grams.
+
+        `vector_words` are the tokens that are known only by their kept vectors.
+        """
+        return {
+            "vocabulary": self.tokenizer.first_ngram_id,
+            "vector_words": self.tokenizer.vector_words,
+            "phrases": len(self.tokenizer.ngrams),
+        }
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -100,13 +130,17 @@ class Dataset:
         return {name: split for name, split in splits.items() if split is not None}
 
     def hashes(self) -> dict[str, str]:
-        """Return the SHA-256 of each split's table, and of the vectors and the start, if any."""
+        """Return the SHA-256 of each split's table, and of other files, if any."""
         files = {name: split.rows.table.files for name, split in self.splits.items()}
         # Held-out rows share the training table, which the set hashes once.
         digests = {each: hash_files(each) for each in set(files.values())}
         hashes = {name: digests[each] for name, each in files.items()}
         if self.vectors is not None:
             hashes[VECTORS] = sha256(*self.vectors.files)
+        if self.unlabeled is not None:
+            hashes[UNLABELLED] = hash_files(self.unlabeled.table.files)
+        if self.kept_vectors is not None and self.kept_vectors.files:
+            hashes[KEPT_VECTORS] = sha256(*self.kept_vectors.files)
         if self.start is not None:
             hashes[START] = self.start.sha256
         return hashes
@@ -151,6 +185,8 @@ def prepare_dataset(
     """
     check_files(config)
     vectors = vectors or open_vector_source(config.model)
+    if start is None:
+        open_kept_vectors(config.model)  # raises before the tables are read
     # The files can be closed after the block, because mapped rows stay readable.
     with ExitStack() as stack:
 
@@ -158,9 +194,10 @@ def prepare_dataset(
             return stack.enter_context(TemporaryFile(dir=directory))
 
         table = read_training(config, new_file(), hold_out=hold_out, start=start)
+        tokenized = with_unlabeled(table.tokenized, config, new_file())
         split_ids = table.held_out.astype(np.int8)  # 0 for training, 1 for validation
         dataset, _ = encode_splits(
-            config, table.labels, table.tokenized, split_ids, new_file, vectors=vectors
+            config, table.labels, tokenized, split_ids, new_file, vectors=vectors
         )
     if strict:
         check_validation_labels(dataset)
@@ -210,21 +247,6 @@ def read_training(
     return TrainingTable(tokenized, held_out, labels)
 
 
-def find_validation_rows(config: Config) -> Mask:
-    """Return (n,) True for the rows of the training table that training holds out.
-
-    Raises as `prepare_dataset`.
-    """
-    fingerprints: list[Fingerprints] = []
-    rows = read_labeled(
-        config.data.train,
-        config.data,
-        lambda texts: fingerprint_texts(TokenRules.from_config(config).tokenize(texts)),
-        fingerprints.append,
-    )
-    return hold_out_rows(rows, np.concatenate(fingerprints), config)
-
-
 def encode_splits(
     config: Config,
     labels: Labels,
@@ -251,8 +273,7 @@ def encode_splits(
         DataError: A table cannot be used.
         ConfigError: `class_weight` names a label that does not exist.
     """
-    _check_class_weight(labels, config)
-    _check_threshold(labels, config)
+    check_label_keys(config, labels)
     encoder = fit_encoder(table, split_ids, labels, config, new_file)
     # min_splits: without held-out rows, split 1 is the empty validation split.
     train, *others = (
@@ -271,6 +292,9 @@ def encode_splits(
         encoder.read_split(validation) if not isinstance(validation, float) else others[0],
         encoder.read_split(test) if test else None,
         table.start,
+        unlabeled=table.unlabeled,
+        taught=teach(table, encoder, train, split_ids, config),
+        kept_vectors=encoder.kept_vectors,
     )
     return dataset, others[1] if len(others) > 1 else None
 
@@ -283,23 +307,5 @@ def with_config(dataset: Dataset, config: Config) -> Dataset:
             vectors do not fit `embedding_dim`.
         DataError: The vectors cannot be read.
     """
-    _check_class_weight(dataset.labels, config)
-    _check_threshold(dataset.labels, config)
+    check_label_keys(config, dataset.labels)
     return replace(dataset, config=config, vectors=open_vector_source(config.model))
-
-
-def _check_class_weight(labels: Labels, config: Config) -> None:
-    weights = config.training.class_weight
-    for name in weights if isinstance(weights, dict) else ():
-        if labels.find(name) is None:
-            close = closest_match(name, labels.names)
-            hint = f"did you mean {close!r}?" if close else f"labels: {', '.join(labels.names)}"
-            raise ConfigError(f"training.class_weight: no training row has label {name!r}; {hint}")
-
-
-def _check_threshold(labels: Labels, config: Config) -> None:
-    if labels.task == "multiclass" and config.training.threshold != THRESHOLD:
-        raise ConfigError(
-            f"training.threshold: with {len(labels.names)} labels, the most probable is predicted; "
-            "remove this key, or set data.label_separator if rows can have several labels"
-        )

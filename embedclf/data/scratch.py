@@ -17,12 +17,17 @@ import pyarrow.compute as pc
 
 from embedclf.system.arrow import number_column, text_column, to_numpy
 from embedclf.text.tokens import Tokens
+from embedclf.text.vocabulary import PADDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from embedclf.system.arrays import Rows
-    from embedclf.text.tokenizer import Encoding, TokenIds, Tokenizer
+    from embedclf.system.arrays import Counts, Doubles, Mask, Rows
+    from embedclf.text.encodings import Encoding, TokenIds
+    from embedclf.text.tokenizer import Tokenizer
+
+_ROWS_AT_ONCE = 1 << 14
+"""Rows of ids to count at a time."""
 
 _TOKENS_SCHEMA = pa.schema(
     [
@@ -127,6 +132,45 @@ class IdsFile:
         if not self._texts:  # an empty file cannot be mapped
             return np.zeros(shape, self._dtype)
         return np.memmap(self._file, self._dtype, "r", shape=shape)
+
+
+def count_ids(ids: TokenIds, vocabulary_rows: int, mask: Mask | None = None) -> Counts:
+    """Count how often each id occurs; padding counts as 0.
+
+    Args:
+        ids: (n, input_length), memory-mapped.
+        vocabulary_rows: Rows of the embedding.
+        mask: (n,) True for the texts to count; None counts all.
+
+    Returns:
+        (vocabulary_rows,).
+    """
+    counts = np.zeros(vocabulary_rows, np.int64)
+    for _, block in _id_blocks(ids, mask):
+        counts += np.bincount(block.reshape(-1), minlength=vocabulary_rows)
+    counts[PADDING] = 0
+    return counts
+
+
+def weigh_ids(
+    ids: TokenIds, vocabulary_rows: int, weights: Doubles, mask: Mask | None = None
+) -> Doubles:
+    """Sum the weights (n,) of the texts that each id occurs in; arguments as in `count_ids`."""
+    totals = np.zeros(vocabulary_rows)
+    for rows, block in _id_blocks(ids, mask):
+        of_ids = np.repeat(weights[rows], block.shape[1])
+        totals += np.bincount(block.reshape(-1), of_ids, vocabulary_rows)
+    totals[PADDING] = 0
+    return totals
+
+
+def _id_blocks(ids: TokenIds, mask: Mask | None) -> Iterator[tuple[Rows, TokenIds]]:
+    """Yield rows under a mask with their ids, block by block."""
+    rows = np.arange(len(ids)) if mask is None else np.flatnonzero(mask)
+    # In blocks, because indexing by rows copies mapped data into memory
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        block = rows[start : start + _ROWS_AT_ONCE]
+        yield block, ids[block]
 
 
 def _single_list(column: pa.Array) -> pa.ListArray:

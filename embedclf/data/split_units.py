@@ -9,19 +9,21 @@ import numpy as np
 
 from embedclf.config.token_patterns import WORDS_AND_SYMBOLS
 from embedclf.data.grouped import grouped_folds, grouped_split
+from embedclf.data.labeled import read_labeled
 from embedclf.data.labels import Labels
 from embedclf.data.row_columns import group_ids, row_times
 from embedclf.data.stratified import stratified_folds, stratified_split
 from embedclf.errors import DataError
 from embedclf.system.terminal import format_count
 from embedclf.tables.files import display_tables
+from embedclf.text.fingerprints import Fingerprints, fingerprint_texts
+from embedclf.text.token_rules import TokenRules
 
 if TYPE_CHECKING:
     from embedclf.config.data_section import DataConfig
     from embedclf.config.schema import Config
     from embedclf.data.labeled import LabeledRows
     from embedclf.system.arrays import Int64s, Mask, Rows
-    from embedclf.text.fingerprints import Fingerprints
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,21 @@ def hold_out_rows(rows: LabeledRows, texts: Fingerprints, config: Config) -> Mas
     targets, _ = labels.encode(rows, config.data)
     strata = labels.strata(targets, config.data)
     return choose_validation_rows(SplitUnits.from_rows(rows, texts, strata, config.data), config)
+
+
+def find_validation_rows(config: Config) -> Mask:
+    """Return (n,) True for the rows of the training table that training holds out.
+
+    Raises as `prepare_dataset`.
+    """
+    fingerprints: list[Fingerprints] = []
+    rows = read_labeled(
+        config.data.train,
+        config.data,
+        lambda texts: fingerprint_texts(TokenRules.from_config(config).tokenize(texts)),
+        fingerprints.append,
+    )
+    return hold_out_rows(rows, np.concatenate(fingerprints), config)
 
 
 def fit_training_labels(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,16 +11,16 @@ import numpy.typing as npt
 
 from embedclf.data.labeled import LabeledRows, read_labeled
 from embedclf.data.row_columns import row_weights
-from embedclf.data.scratch import IdsFile, TokensFile
-from embedclf.errors import DataError
+from embedclf.data.scratch import IdsFile, TokensFile, count_ids, weigh_ids
+from embedclf.errors import ConfigError, DataError
 from embedclf.system.progress import activity
 from embedclf.system.threads import parallel_map
 from embedclf.tables.files import display_tables
 from embedclf.text.fingerprints import Fingerprints, fingerprint_texts
 from embedclf.text.token_rules import TokenRules
-from embedclf.text.tokenizer import TokenIds, Tokenizer
+from embedclf.text.tokenizer import Tokenizer
 from embedclf.text.tokens import Tokens
-from embedclf.text.vocabulary import PADDING
+from embedclf.text.vectors.kept import KeptVectors, KeptWords, find_kept_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,15 +32,14 @@ if TYPE_CHECKING:
     from embedclf.config.schema import Config
     from embedclf.data.labels import Labels, Targets
     from embedclf.data.start import Start
-    from embedclf.system.arrays import Counts, Doubles, Mask, Rows
+    from embedclf.data.unlabeled.texts import UnlabeledTexts
+    from embedclf.system.arrays import Counts, Doubles, Mask
+    from embedclf.text.encodings import TokenIds
 
 SplitIds = npt.NDArray[np.int8]  # (n,) the split of each row: 0 is training, 1 validation
 
 NewFile = Callable[[], IO[bytes]]
 """Creates a temporary file."""
-
-_ROWS_AT_ONCE = 1 << 14
-"""Rows of ids to count at a time."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,8 @@ class TokenizedTable:
     """(n,) equal for texts with the same tokens."""
     start: Start | None = None
     """What the training continues from."""
+    unlabeled: UnlabeledTexts | None = None
+    """The texts of `data.unlabelled`."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,16 @@ class Split:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def filter(self, mask: Mask) -> Split:
+        """Keep the rows under a mask (n,); the numbers of tokens stay those of all rows."""
+        return replace(
+            self,
+            rows=self.rows.filter(mask),
+            ids=self.ids[mask],
+            targets=self.targets[mask],
+            weights=None if self.weights is None else self.weights[mask],
+        )
+
     def count_ids(self, vocabulary_rows: int, mask: Mask | None = None) -> Counts:
         """Count how often each id occurs; padding counts as 0.
 
@@ -87,30 +98,13 @@ class Split:
         Returns:
             (vocabulary_rows,).
         """
-        counts = np.zeros(vocabulary_rows, np.int64)
-        for _, ids in self._id_blocks(mask):
-            counts += np.bincount(ids.reshape(-1), minlength=vocabulary_rows)
-        counts[PADDING] = 0
-        return counts
+        return count_ids(self.ids, vocabulary_rows, mask)
 
     def weigh_ids(
         self, vocabulary_rows: int, weights: Doubles, mask: Mask | None = None
     ) -> Doubles:
         """Sum the weights (n,) of the texts that each id occurs in; arguments as in `count_ids`."""
-        totals = np.zeros(vocabulary_rows)
-        for rows, ids in self._id_blocks(mask):
-            of_ids = np.repeat(weights[rows], ids.shape[1])
-            totals += np.bincount(ids.reshape(-1), of_ids, vocabulary_rows)
-        totals[PADDING] = 0
-        return totals
-
-    def _id_blocks(self, mask: Mask | None) -> Iterator[tuple[Rows, TokenIds]]:
-        """Yield rows under a mask with their ids, block by block."""
-        rows = np.arange(len(self)) if mask is None else np.flatnonzero(mask)
-        # In blocks, because indexing by rows copies mapped data into memory.
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            block = rows[start : start + _ROWS_AT_ONCE]
-            yield block, self.ids[block]
+        return weigh_ids(self.ids, vocabulary_rows, weights, mask)
 
     def facts(self, labels: Labels) -> dict[str, Any]:
         """Describe the rows as plain values; fractions are from 0 to 1."""
@@ -142,6 +136,8 @@ class Encoder:
     labels: Labels
     config: DataConfig
     new_file: NewFile
+    kept_vectors: KeptVectors | None = None
+    """Vectors of tokens that are kept in training."""
 
     def encode(
         self, tokens: TokensFile, split_ids: SplitIds, *, min_splits: int = 1
@@ -214,22 +210,50 @@ def fit_encoder(
 ) -> Encoder:
     """Learn the vocabulary from the training rows, which have split id 0.
 
+    If a teacher labels the unlabeled texts, these are training texts, too.
+
     Raises:
         DataError: No training row has a token.
     """
 
     def read_training_chunks() -> Iterator[Tokens]:
-        chunks = with_split_ids(table.tokens, split_ids)
-        return (tokens.filter(ids_of_chunk == 0) for tokens, ids_of_chunk in chunks)
+        for tokens, ids_of_chunk in with_split_ids(table.tokens, split_ids):
+            yield tokens.filter(ids_of_chunk == 0)
+        if table.unlabeled is not None and config.training.teacher != "none":
+            yield from table.unlabeled.tokens.chunks()
 
     # Tokens that do not occur in training get a count of 0, and are dropped by the merge.
     counts = parallel_map(Tokens.count, read_training_chunks())
     start = None if table.start is None else table.start.tokenizer
-    tokenizer = Tokenizer.fit(counts, TokenRules.from_config(config), config.text, start=start)
-    _require_tokens(len(tokenizer.tokens), config)
+    rules = TokenRules.from_config(config)
+    kept = _find_kept_words(table, rules, config, read_training_chunks)
+    words = () if kept is None else kept.words
+    tokenizer = Tokenizer.fit(counts, rules, config.text, start=start, vector_words=words)
+    _require_tokens(len(tokenizer.learned_tokens), config)
     if config.text.ngrams > 1:
         tokenizer = tokenizer.fit_ngrams(read_training_chunks, config.text)
-    return Encoder(tokenizer, labels, config.data, new_file)
+    source = None if kept is None else kept.source
+    return Encoder(tokenizer, labels, config.data, new_file, source)
+
+
+def _find_kept_words(
+    table: TokenizedTable,
+    rules: TokenRules,
+    config: Config,
+    read_training: Callable[[], Iterator[Tokens]],
+) -> KeptWords | None:
+    """Find the kept vectors, and the words that they add to those learned in training."""
+    read_unlabeled = None
+    if table.unlabeled is not None and config.training.teacher == "none":
+        read_unlabeled = table.unlabeled.tokens.chunks
+    if table.start is None:
+        return find_kept_words(config, rules, read_training, read_unlabeled)
+    if config.model.vectors == "own":
+        return None  # vectors learned from other texts would not fit those of the run
+    try:
+        return find_kept_words(config, rules, read_training, read_unlabeled)
+    except ConfigError:
+        return None  # without the package, the run still has the vectors of its words
 
 
 def with_split_ids(tokens: TokensFile, split_ids: SplitIds) -> Iterator[tuple[Tokens, SplitIds]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from embedclf.data.labels import Labels
-    from embedclf.system.arrays import Counts, Floats
+    from embedclf.system.arrays import Counts, Floats, Int64s
     from embedclf.text.tokenizer import Tokenizer
 
 
@@ -20,7 +20,9 @@ class Start:
     tokenizer: Tokenizer
     labels: Labels
     embedding: Floats
-    """(vocabulary_rows, embedding_dim)"""
+    """(vocabulary_rows, embedding_dim), without kept word vectors."""
+    kept: Floats | None
+    """(first_ngram_id, kept_dim) word vectors; None if it has none."""
     dense: tuple[tuple[Floats, Floats], ...]
     """Kernel and bias of the hidden layers, then of the output layer."""
     counts: Counts | None
@@ -36,3 +38,13 @@ class Start:
         if self.counts is not None:
             counts[self.tokenizer.ids_in(tokenizer)] = self.counts
         return counts
+
+    def trained_ids_in(self, tokenizer: Tokenizer) -> tuple[Int64s, Int64s]:
+        """Return the ids whose rows were trained, and the ids that these have in a tokenizer.
+
+        Words that are known by their kept vectors only are left out: they have no trained numbers.
+        """
+        own = self.tokenizer
+        ids = np.arange(own.vocabulary_rows)
+        ids = ids[(ids < own.first_vector_id) | (ids >= own.first_ngram_id)]
+        return ids, own.ids_in(tokenizer)[ids]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from embedclf.runs.run import CROSS_VALIDATION_FILE
+
 if TYPE_CHECKING:
     from embedclf.evaluation.metrics import MetricValues
     from embedclf.runs.run import Run
@@ -167,7 +169,7 @@ class CrossValidation:
 
 def read_cross_validation(run: Run) -> CrossValidation | None:
     """Read the cross-validation that a run was trained with, if any."""
-    values = run.cross_validation()
+    values = run.read_addition(CROSS_VALIDATION_FILE)
     return None if values is None else CrossValidation.from_json(values)
 
 

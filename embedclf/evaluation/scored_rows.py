@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from embedclf.data.dataset import find_validation_rows
 from embedclf.data.labeled import read_labeled
 from embedclf.data.row_columns import group_ids, row_weights
+from embedclf.data.split_units import find_validation_rows
 from embedclf.errors import RequestError, RunError
 from embedclf.evaluation.predictions import Predictions
 from embedclf.model.probabilities import concatenate
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from embedclf.system.arrays import Doubles, Int32s, Int64s, Mask, Rows
     from embedclf.tables.tables import Table
 
-VALIDATION_CAUTION = "slightly optimistic: the same rows chose the epoch"
+VALIDATION_CAUTION = "slightly optimistic: training made choices on the same rows"
 
 REFIT_CAUTION = "measured before the refit on all rows"
 
@@ -157,7 +157,6 @@ class ScoredRows:
         return list(zip(locations, texts, strict=True))
 
 
-@activity("scoring rows")
 def score_rows(run: Run, source: LabeledSource, other_columns: Sequence[str] = ()) -> ScoredRows:
     """Predict labeled rows; for validation rows, with the classifier before the refit.
 
@@ -170,6 +169,14 @@ def score_rows(run: Run, source: LabeledSource, other_columns: Sequence[str] = (
         DataError: The table cannot be used.
     """
     classifier = run.validation_classifier() if source.is_validation else run.classifier()
+    return score_with(classifier, source, other_columns)
+
+
+@activity("scoring rows")
+def score_with(
+    classifier: Classifier, source: LabeledSource, other_columns: Sequence[str] = ()
+) -> ScoredRows:
+    """Predict labeled rows with a classifier, as `score_rows` does."""
     batches: list[tuple[AnyProbabilities, Int32s, Int32s]] = []
 
     def score(texts: pa.Array) -> tuple[AnyProbabilities, Int32s, Int32s]:

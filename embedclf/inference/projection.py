@@ -117,8 +117,12 @@ def build_word_map(
 
 
 def _select_rows(embeddings: Embeddings, limit: int, by: RankBy, *, ngrams: bool) -> Int32s:
-    """Return the rows of the most important tokens, the most important first."""
-    rows = embeddings.select_rows(ngrams=ngrams)
+    """Return the rows of the most important tokens, the most important first.
+
+    Words that are known by their vectors only are left out, as they outnumber those of the texts.
+    """
+    rows, tokenizer = embeddings.select_rows(ngrams=ngrams), embeddings.tokenizer
+    rows = rows[(rows < tokenizer.first_vector_id) | (rows >= tokenizer.first_ngram_id)]
     if by == "push":
         contributions = embeddings.label_contributions(embeddings.weights.embedding[rows])
         rows = rows[np.argsort(-contributions.max(axis=1), kind="stable")]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedclf.errors import TrainingError
+from embedclf.system.threads import available_cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,13 +127,8 @@ def _start_with_gpus(device: str, gpus: list[Any]) -> Device:  # pragma: no cove
     except RuntimeError as error:  # devices are fixed once TensorFlow has initialized them
         raise TrainingError(f"training.device: {error}; use a new process") from error
     details = config.experimental.get_device_details(gpus[0])
-    return Device("gpu", details.get("device_name", gpus[0].name), _cores())
+    return Device("gpu", details.get("device_name", gpus[0].name), available_cores())
 
 
 def _cpu() -> Device:
-    return Device("cpu", platform.processor() or platform.machine(), _cores())
-
-
-def _cores() -> int:
-    """Cores that the process may use; in a container, these can be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Device("cpu", platform.processor() or platform.machine(), available_cores())

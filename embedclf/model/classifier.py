@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from embedclf.model.probabilities import AnyLogits, AnyProbabilities
     from embedclf.model.weights import Weights
     from embedclf.system.arrays import Doubles, Floats
-    from embedclf.text.tokenizer import TokenIds, Tokenizer
+    from embedclf.text.encodings import TokenIds
+    from embedclf.text.tokenizer import Tokenizer
 
 
 _MAX_FACTOR = 20.0

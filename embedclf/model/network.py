@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from embedclf.model.backend import OutOfMemory, keras
-from embedclf.model.weights import Weights
+import numpy as np
+
+from embedclf.model.backend import OutOfMemory, keras, tf
+from embedclf.model.weights import VECTORS_LAYER, Weights
 from embedclf.system.terminal import terminal_width
 from embedclf.text.vocabulary import PADDING
 
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
     from embedclf.config.sections import ModelConfig
     from embedclf.data.labels import Labels
     from embedclf.model.weights import DenseLayer
-    from embedclf.system.arrays import Floats
+    from embedclf.system.arrays import Floats, Int64s
+    from embedclf.text.encodings import TokenIds
 
 
 def build(
@@ -24,8 +27,8 @@ def build(
     *,
     vocabulary_rows: int,
     input_length: int,
-    biases: Floats | None = None,
     vectors: Floats | None = None,
+    kept: Floats | None = None,
 ) -> Any:
     """Build the network: token ids (batch, input_length) → probabilities (batch, outputs).
 
@@ -36,8 +39,10 @@ def build(
         labels: They decide the number of outputs, and sigmoid or softmax.
         vocabulary_rows: Rows of the embedding; ids must be below it.
         input_length: Number of ids of a text.
-        biases: (outputs,) initial biases of the output layer; Keras's default if None.
         vectors: (vocabulary_rows, embedding_dim) initial embedding; Keras's default if None.
+        kept: (first_ngram_id, kept_dim) word vectors that no training changes. They come before the
+            trained numbers of a token; an n-gram has zeros there. The first dense layer starts by
+            ignoring them. None if there are none.
 
     Returns:
         An uncompiled `keras.Model`.
@@ -46,12 +51,13 @@ def build(
         MemoryError: The weights do not fit into memory.
     """
     try:
-        network = _build(config, labels, vocabulary_rows, input_length)
-        if biases is not None:
-            output = network.get_layer("output")
-            output.set_weights([output.get_weights()[0], biases])
+        ids = keras.Input((input_length,), dtype="int32", name="token_ids")
+        embedded = _embed(ids, config, vocabulary_rows, kept)
+        network = _build(ids, embedded, config, labels)
         if vectors is not None:
             network.get_layer("embedding").set_weights([vectors])
+        if kept is not None:
+            _ignore_kept(network, config, kept.shape[1])
     except OutOfMemory as error:
         raise MemoryError("the network's weights do not fit into memory") from error
     return network
@@ -95,12 +101,68 @@ def count_trainable_parameters(network: Any) -> int:
     return sum(math.prod(variable.shape) for variable in network.trainable_variables)
 
 
-def extract_weights(network: Any, pooling: str) -> Weights:
-    """Copy the current weights of a network, to score in NumPy."""
-    # `get_weights` leaves out the random state of dropout, so kernels and biases alternate
-    embedding, *dense = network.get_weights()
-    layers = tuple(zip(dense[::2], dense[1::2], strict=True))  # (kernel, bias) of each
-    return Weights.from_layers(pooling, embedding, layers)
+class UsedRows(NamedTuple):
+    """The rows of the embedding that some texts use, and the texts' ids among them."""
+
+    rows: Int64s | None
+    """(used,) increasing; None for all rows."""
+    ids: TokenIds
+    """(n, input_length) positions in `rows`; padding stays 0."""
+
+    @classmethod
+    def of(cls, network: Any, ids: TokenIds) -> UsedRows:
+        """Find the rows that token ids (n, input_length) use.
+
+        Without kept vectors, all rows are used: nearly all of them occur in training texts then.
+        """
+        if find_vectors_layer(network) is None:
+            return cls(None, ids)
+        is_used = np.zeros(network.get_layer("embedding").input_dim, np.bool_)
+        is_used[ids] = is_used[PADDING] = True
+        rows = np.flatnonzero(is_used)
+        positions = np.cumsum(is_used, dtype=np.int32) - np.int32(1)
+        return cls(rows, positions.astype(np.min_scalar_type(len(rows))).take(ids))
+
+
+def extract_weights(network: Any, pooling: str, rows: Int64s | None = None) -> Weights:
+    """Copy the current weights of a network, to score in NumPy.
+
+    Args:
+        network: As `build` makes it.
+        pooling: Its pooling.
+        rows: (used,) rows of the embedding to copy, as `UsedRows` has them; None copies all.
+    """
+    dense = [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]
+    layers = tuple((kernel, bias) for kernel, bias in (layer.get_weights() for layer in dense))
+    vectors, kept = find_vectors_layer(network), None
+    if vectors is not None:
+        # Rows are increasing, so that those of words come first
+        kept = _copy_rows(vectors, None if rows is None else rows[rows < vectors.input_dim])
+    trained = _copy_rows(network.get_layer("embedding"), rows)
+    return Weights.from_layers(pooling, trained, layers, kept=kept)
+
+
+def find_vectors_layer(network: Any) -> Any | None:
+    """Return the layer of the word vectors that training does not change, if there is one."""
+    return next((layer for layer in network.layers if layer.name == VECTORS_LAYER), None)
+
+
+def drop_kept(network: Any, variables: list[Any]) -> list[Any]:
+    """Return variables of a network without those of kept vectors, which never change."""
+    layer = find_vectors_layer(network)
+    return [each for each in variables if layer is None or each is not layer.variables[0]]
+
+
+def count_numbers(network: Any) -> int:
+    """Count the numbers in the vector of an id, kept ones included."""
+    layers = (layer for layer in network.layers if isinstance(layer, keras.layers.Embedding))
+    return sum(layer.output_dim for layer in layers)
+
+
+def set_output_biases(network: Any, biases: Floats) -> None:
+    """Give the output layer of a network biases (outputs,)."""
+    output = network.get_layer("output")
+    output.set_weights([output.get_weights()[0], biases])
 
 
 def set_dense_layers(network: Any, layers: tuple[DenseLayer, ...]) -> None:
@@ -117,15 +179,53 @@ def scale_logits(network: Any, factors: Floats) -> None:
     output.set_weights([weights * factors for weights in output.get_weights()])
 
 
-def _build(config: ModelConfig, labels: Labels, vocabulary_rows: int, input_length: int) -> Any:
-    ids = keras.Input((input_length,), dtype="int32", name="token_ids")
+def _copy_rows(layer: Any, rows: Int64s | None) -> Floats:
+    embeddings = layer.embeddings.value
+    copied: Floats = (embeddings if rows is None else tf.gather(embeddings, rows)).numpy()
+    return copied
+
+
+def _embed(ids: Any, config: ModelConfig, vocabulary_rows: int, kept: Floats | None) -> Any:
+    """Look up the vectors (batch, input_length, numbers) of ids."""
     embedding = keras.layers.Embedding(
         vocabulary_rows,
         config.embedding_dim,
         trainable=config.trainable_embedding,
         name="embedding",
     )
-    vectors = embedding(ids)  # (batch, input_length, embedding_dim)
+    trained = embedding(ids)  # (batch, input_length, embedding_dim)
+    if kept is None:
+        return trained
+    # Zeros for the moment: random ones would cost time, and the vectors replace them below
+    vectors = keras.layers.Embedding(
+        *kept.shape, embeddings_initializer="zeros", trainable=False, name=VECTORS_LAYER
+    )
+    looked_up = vectors(_select_words(ids.shape[1], len(kept))(ids))  # (..., kept_dim)
+    vectors.set_weights([kept])
+    return keras.layers.Concatenate(name="joined_rows")([looked_up, trained])
+
+
+def _select_words(input_length: int, first_ngram_id: int) -> Any:
+    """Replace the ids of n-grams by padding, in a model of its own: they have no kept vectors."""
+    ids = keras.Input((input_length,), dtype="int32", name="token_ids")
+    words = keras.ops.where(keras.ops.less(ids, first_ngram_id), ids, PADDING)
+    return keras.Model(ids, words, name="word_ids")
+
+
+def _ignore_kept(network: Any, config: ModelConfig, kept_dim: int) -> None:
+    """Set the weights of kept numbers in the first dense layer to 0.
+
+    Kept numbers are large beside trained ones, so that random weights would have much to unlearn.
+    """
+    layer = network.get_layer("hidden_1" if config.hidden_units else "output")
+    kernel, bias = layer.get_weights()
+    width = kept_dim + config.embedding_dim
+    kernel.reshape(-1, width, layer.units)[:, :kept_dim] = 0.0  # with flatten, by position
+    layer.set_weights([kernel, bias])
+
+
+def _build(ids: Any, vectors: Any, config: ModelConfig, labels: Labels) -> Any:
+    """Build the layers above vectors (batch, input_length, numbers), and the model."""
     features = _pool(config.pooling, vectors, ids)  # (batch, features)
     features = _dropout(config.dropout, features, after="pooling")
     for number, units in enumerate(config.hidden_units, start=1):

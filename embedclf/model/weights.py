@@ -1,12 +1,10 @@
-"""Token ids -> logits in NumPy; reads model.keras by h5py."""
+"""Token ids -> logits in NumPy."""
 
 from __future__ import annotations
 
-import io
-import json
 import math
-import zipfile
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,10 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from embedclf.model.probabilities import AnyLogits
-    from embedclf.text.tokenizer import TokenIds
+    from embedclf.text.encodings import TokenIds
 
 
 DenseLayer = tuple[Floats, Floats]  # kernel (inputs, units), bias (units,)
+
+VECTORS_LAYER = "vectors"
+"""Name of the layer of word vectors that training does not change, if a network has one."""
 
 AVERAGING_POOLINGS = ("average", "sqrt")
 """Poolings that divide the sum of a text's vectors by their number, or by its square root (Cer et
@@ -42,19 +43,43 @@ class Weights:
     """The learned weights of a network, and how to apply them."""
 
     pooling: str
-    embedding: Floats
-    """(vocabulary_rows, embedding_dim); average, sqrt and max pooling ignore the padding row."""
+    trained: Floats
+    """(vocabulary_rows, embedding_dim) of the embedding that training changes."""
     dense: tuple[DenseLayer, ...]
     """The hidden layers (ReLU), then the output layer."""
     fused: Floats | None
     """(positions, vocabulary_rows, units): embedding times first kernel, that is, what each token
     adds to each unit of the first dense layer. One position per id with flatten pooling, else a
     single one. None if gathering vectors is not slower."""
+    kept: Floats | None = None
+    """(first_ngram_id, kept_dim) word vectors that training did not change. They come before the
+    trained numbers of a token; n-grams have zeros instead."""
 
     @classmethod
-    def from_layers(cls, pooling: str, embedding: Floats, dense: tuple[DenseLayer, ...]) -> Weights:
+    def from_layers(
+        cls,
+        pooling: str,
+        trained: Floats,
+        dense: tuple[DenseLayer, ...],
+        *,
+        kept: Floats | None = None,
+    ) -> Weights:
         """Combine the layers; fuse the embedding and the first dense layer where that pays."""
-        return cls(pooling, embedding, dense, _fuse(pooling, embedding, dense[0][0]))
+        return cls(pooling, trained, dense, _fuse(pooling, trained, kept, dense[0][0]), kept)
+
+    @property
+    def kept_dim(self) -> int:
+        """Numbers at the start of each row of `embedding` that training did not change."""
+        width: int = 0 if self.kept is None else self.kept.shape[1]
+        return width
+
+    @cached_property  # a fused table needs no embedding, and joining copies all of it
+    def embedding(self) -> Floats:
+        """(vocabulary_rows, kept_dim + embedding_dim): kept numbers, then trained ones.
+
+        Average, sqrt and max pooling ignore the padding row.
+        """
+        return join_rows(self.kept, self.trained)
 
     def logits(self, ids: TokenIds) -> Floats:
         """Compute the logits (n, outputs) of token ids (n, input_length)."""
@@ -99,10 +124,10 @@ class Weights:
             (input_length, units).
         """
         kernel, _ = self.dense[0]
-        vectors = self.embedding[ids]  # (input_length, embedding_dim)
+        vectors = self.embedding[ids]  # (input_length, numbers)
         if self.pooling == "flatten":
             kernels = kernel.reshape(len(ids), vectors.shape[1], -1)  # one per position
-            # A product per position: (input_length, 1, embedding_dim) @ (..., embedding_dim, units)
+            # A product per position: (input_length, 1, numbers) @ (..., numbers, units)
             by_position: Floats = (vectors[:, None] @ kernels)[:, 0]
             return by_position
         real = ids != PADDING
@@ -138,9 +163,15 @@ class Weights:
             gradients = (gradients @ kernel.T) * mask
         return gradients
 
+    @property
+    def _width(self) -> int:
+        """Numbers in a vector."""
+        width: int = self.kept_dim + self.trained.shape[1]
+        return width
+
     def _batches(self, ids: TokenIds) -> Iterator[slice]:
         """Yield ranges of rows whose gathered numbers fit into a processor's cache."""
-        width = (self.embedding if self.fused is None else self.fused).shape[-1]
+        width = self._width if self.fused is None else self.fused.shape[-1]
         rows = max(1, _GATHERED_NUMBERS // max(1, ids.shape[1] * width))
         return (slice(start, start + rows) for start in range(0, len(ids), rows))
 
@@ -170,17 +201,27 @@ class Weights:
 
     def _pool(self, ids: TokenIds) -> Floats:
         """Pool the vectors of ids (n, input_length) to (n, features); zeros without tokens."""
-        vectors = self.embedding.take(ids, axis=0)  # (n, input_length, embedding_dim)
+        if self.pooling in AVERAGING_POOLINGS:
+            return self._average(ids)
+        vectors = self.embedding.take(ids, axis=0)  # (n, input_length, numbers)
         if self.pooling == "flatten":
             return vectors.reshape(len(ids), -1)
         real = ids != PADDING  # (n, input_length)
-        if self.pooling in AVERAGING_POOLINGS:
-            factors = real.astype(np.float32) / self._divisors(ids)
-            # A product per text: (n, 1, input_length) @ (n, input_length, embedding_dim)
-            average: Floats = (factors[:, None] @ vectors)[:, 0]
-            return average
         vectors[~real] = -np.inf  # `take` has copied, so the embedding stays as it is
         return np.where(real.any(axis=1)[:, None], vectors.max(axis=1), np.float32(0.0))
+
+    def _average(self, ids: TokenIds) -> Floats:
+        """Sum the vectors of ids (n, input_length), divided as the pooling says."""
+        factors = (ids != PADDING).astype(np.float32) / self._divisors(ids)
+        if self.kept is None:
+            return _weighted_sum(self.trained, ids, factors)
+        # Rows are long here, so that columns of padding are not gathered, nor n-grams' zeros
+        words = np.where(ids < len(self.kept), ids, PADDING)
+        pooled = []
+        for rows, row_ids in ((self.kept, words), (self.trained, ids)):
+            columns = row_ids.any(axis=0)
+            pooled.append(_weighted_sum(rows, row_ids[:, columns], factors[:, columns]))
+        return np.concatenate(pooled, axis=1)
 
     def _divisors(self, ids: TokenIds) -> Floats:
         """Compute the divisors (n, 1) of the sums of each text's vectors."""
@@ -190,65 +231,62 @@ class Weights:
         return lengths if self.pooling == "average" else np.sqrt(lengths)
 
 
-def read_weights(model: bytes, pooling: str) -> Weights:
-    """Read the weights from a `.keras` file, without Keras.
+def join_rows(kept: Floats | None, trained: Floats) -> Floats:
+    """Join kept numbers (first_ngram_id, kept_dim) and trained ones (vocabulary_rows, any).
 
-    The file is a zip archive. Its `model.weights.h5` names a layer by its class and its number
-    among the layers of that class, in the order of `config.json`; the layer names that embedclf
-    gives do not appear there.
-
-    Args:
-        model: Content of the file.
-        pooling: Pooling of the network.
+    Returns:
+        (vocabulary_rows, numbers); the trained numbers themselves if none are kept.
     """
-    import h5py
-
-    with zipfile.ZipFile(io.BytesIO(model)) as archive:
-        config = json.loads(archive.read("config.json"))
-        weights = io.BytesIO(archive.read("model.weights.h5"))
-    dense = sum(layer["class_name"] == "Dense" for layer in config["config"]["layers"])
-    with h5py.File(weights, "r") as file:
-        layers = file["layers"]
-
-        def variables(name: str) -> list[Floats]:
-            stored = layers[name]["vars"]  # by number; HDF5 sorts "10" before "2"
-            return [np.asarray(stored[key], np.float32) for key in sorted(stored, key=int)]
-
-        kernels = [variables("dense" if k == 0 else f"dense_{k}") for k in range(dense)]
-        embedding = variables("embedding")[0]
-    return Weights.from_layers(
-        pooling, embedding, tuple((kernel, bias) for kernel, bias in kernels)
-    )
+    if kept is None:
+        return trained
+    joined = np.zeros((len(trained), kept.shape[1] + trained.shape[1]), np.float32)
+    joined[: len(kept), : kept.shape[1]] = kept
+    joined[:, kept.shape[1] :] = trained
+    return joined
 
 
-def should_fuse(pooling: str, shape: tuple[int, int, int], embedding_dim: int) -> bool:
+def should_fuse(
+    pooling: str, shape: tuple[int, int, int], embedding_dim: int, kept_dim: int = 0
+) -> bool:
     """Return whether a fused table is possible, small and faster.
 
     Args:
         pooling: Pooling of the network.
         shape: (positions, vocabulary_rows, units) of the table.
-        embedding_dim: Length of the vectors that are gathered otherwise.
+        embedding_dim: Length of the trained vectors that are gathered otherwise.
+        kept_dim: Length of the kept vectors. They count half, since n-grams have none.
     """
-    numbers = math.prod(shape)
-    return pooling != "max" and shape[2] < embedding_dim and numbers <= _MAX_FUSED_NUMBERS
+    is_shorter = shape[2] < embedding_dim + kept_dim // 2
+    return pooling != "max" and is_shorter and math.prod(shape) <= _MAX_FUSED_NUMBERS
 
 
-def _fuse(pooling: str, embedding: Floats, kernel: Floats) -> Floats | None:
+def _fuse(pooling: str, trained: Floats, kept: Floats | None, kernel: Floats) -> Floats | None:
     """Multiply the embedding by the first kernel, where that makes a token cheaper to score.
 
     Both are linear, and so is every pooling but max. A text's units are then sums of one number
-    per token and unit instead of `embedding_dim` numbers.
+    per token and unit instead of all numbers of its vector.
     """
-    vocabulary_rows, width = embedding.shape
-    units = kernel.shape[1]
+    (vocabulary_rows, embedding_dim), units = trained.shape, kernel.shape[1]
+    kept_dim = 0 if kept is None else kept.shape[1]
+    width = kept_dim + embedding_dim
     positions = len(kernel) // width  # 1, except with flatten
-    if not should_fuse(pooling, (positions, vocabulary_rows, units), width):
+    if not should_fuse(pooling, (positions, vocabulary_rows, units), embedding_dim, kept_dim):
         return None
+    kernels = kernel.reshape(positions, width, units)
     # (positions, vocabulary_rows, units): the embedding broadcasts over the positions
-    fused: Floats = embedding @ kernel.reshape(positions, width, units)
+    fused: Floats = trained @ kernels[:, kept_dim:]
+    if kept is not None:
+        fused[:, : len(kept)] += kept @ kernels[:, :kept_dim]
     if pooling in AVERAGING_POOLINGS:
         fused[:, PADDING] = 0.0  # instead of a mask in every batch
     return fused
+
+
+def _weighted_sum(rows: Floats, ids: TokenIds, factors: Floats) -> Floats:
+    """Sum the rows of ids (n, tokens), each times its factor (n, tokens)."""
+    # A product per text: (n, 1, tokens) @ (n, tokens, numbers)
+    total: Floats = (factors[:, None] @ rows.take(ids, axis=0))[:, 0]
+    return total
 
 
 def _sum_tokens(vectors: Floats) -> Floats:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from embedclf.audit.findings import Example, Finding
     from embedclf.audit.suspects import LabelErrors, LabelNoise
     from embedclf.config.schema import Config
-    from embedclf.training.cross_fitting import FoldFitted, Folds
+    from embedclf.training.folds.cross_fitting import FoldFitted, Folds
 
 _MARGIN = 16
 """Columns to the left of the text in a listing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from embedclf.evaluation.thresholds import describe_rule, rule_from_json
 from embedclf.reports.verdict import metric_name
@@ -11,7 +11,7 @@ from embedclf.system.terminal import NO_VALUE, format_count, format_duration, fo
 if TYPE_CHECKING:
     from embedclf.evaluation.fold_scores import CrossValidation, FoldComparison, FoldScores, Spread
     from embedclf.runs.run import Run
-    from embedclf.training.cross_fitting import Folds
+    from embedclf.training.folds.cross_fitting import Folds
 
 SPREAD_NOTE = (
     "± is the standard deviation over {folds}. It is not a confidence interval: the trainings "
@@ -19,13 +19,13 @@ SPREAD_NOTE = (
 )
 """What a spread means (Bengio and Grandvalet, 2004)."""
 
-_PHASES = ("prepare", "fit", "refit")
-"""Those of a run's seconds that each fold repeats."""
+PHASES = ("prepare", "fit", "refit")
+"""Those of a run's seconds that each repeated training takes."""
 
 
 def plan_text(run: Run, folds: Folds) -> str:
     """Announce a cross-validation, with the time that it takes at the speed of the run."""
-    once = sum(run.record["seconds"].get(phase, 0.0) for phase in _PHASES)
+    once = sum(run.record["seconds"].get(phase, 0.0) for phase in PHASES)
     # Each training has all rows but those of a fold; with blocks by time, half of them on average
     trainings = folds.count - 1 if folds.units.times is None else folds.count / 2
     count = format_count(folds.count, "more training")
@@ -80,12 +80,17 @@ def spread_note(validation: CrossValidation) -> str:
     return SPREAD_NOTE.format(folds="blocks" if validation.scheme == "forward" else "folds")
 
 
-def rule_note(run: Run, validation: CrossValidation) -> str:
-    """Say that the thresholds of a run have changed since it was cross-validated, if so."""
-    if run.threshold_settings()["rule"] == validation.rule:
+def rule_note(run: Run, rule: Any) -> str:
+    """Say that the thresholds of a run have changed since its training was repeated, if so.
+
+    Args:
+        run: The run.
+        rule: The rule that chose thresholds in the trainings, as plain values.
+    """
+    if run.threshold_settings()["rule"] == rule:
         return ""
-    rule = describe_rule(rule_from_json(validation.rule))
-    return f"measured with the threshold rule of the training, {rule}"
+    name = describe_rule(rule_from_json(rule))
+    return f"measured with the threshold rule of the training, {name}"
 
 
 def spread_text(spread: Spread | None) -> str:

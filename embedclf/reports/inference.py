@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from embedclf.inference.explanation import Explanation
+    from embedclf.inference.suggesting.suggest import SuggestionRequest, Suggestions
 
 CONTRIBUTION_STEPS = (0.1, 0.3, 1.0, 3.0)
 """Logits from which a contribution has the next stronger color, the same in every text. They
@@ -75,6 +76,27 @@ def no_known_token_text(count: int) -> str:
     if count == 1:
         return f"{rows} has no known token: its prediction is the model's default"
     return f"{rows} have no known token: their prediction is the model's default"
+
+
+def suggestion_lines(suggestions: Suggestions, request: SuggestionRequest) -> list[str]:
+    """Sentences about suggested rows: how many, out of how many, and what to do with them."""
+    counts = suggestions.counts
+    place = "" if request.output is None else f"{request.output}: "
+    ignored = [
+        (counts.labeled, "with a label"),
+        (counts.learned, "in the tables of the run"),
+        (counts.empty, "without text"),
+    ]
+    others = ", ".join(f"{count:,} {what}" for count, what in ignored if count)
+    lines = [
+        f"{place}{format_count(counts.chosen, 'row')} to label, out of {counts.unlabeled:,}"
+        + (f" (ignored: {others})" if others else "")
+    ]
+    if counts.chosen < request.count:
+        lines.append(
+            f"fewer than {request.count:,}: there are no other different texts without a label"
+        )
+    return lines
 
 
 def explanations_text(

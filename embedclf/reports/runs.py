@@ -6,8 +6,13 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedclf.reports.training import coverage_entries
+from embedclf.reports.training import (
+    coverage_entries,
+    describe_vocabulary,
+    unlabeled_entries,
+)
 from embedclf.runs.history import STOP_REASONS, describe_training
+from embedclf.runs.run import CROSS_VALIDATION_FILE, LEARNING_CURVE_FILE
 from embedclf.system.terminal import (
     display_path,
     format_count,
@@ -89,6 +94,7 @@ def run_details(record: dict[str, Any]) -> list[tuple[str, str]]:
         ("versions", packages),
         *_start_entries(record),
         *_hold_out_entries(record),
+        *unlabeled_entries(record),
         *(("refit", note) for note in _refit_notes(record)),
         ("time", durations),
         ("seed", str(record["seed"])),
@@ -153,8 +159,9 @@ def summary_json(summary: NetworkSummary) -> str:
 
 def _run_values(run: Run) -> dict[str, Any]:
     values = {"run": str(run.path), **run.record, "metrics": run.metrics()}
-    validation = run.cross_validation()
-    return values if validation is None else values | {"cross_validation": validation}
+    files = {"cross_validation": CROSS_VALIDATION_FILE, "learning_curve": LEARNING_CURVE_FILE}
+    additions = {key: run.read_addition(file) for key, file in files.items()}
+    return values | {key: added for key, added in additions.items() if added is not None}
 
 
 def _hold_out_entries(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -224,17 +231,19 @@ def _training_text(run: Run) -> str:
             ("epochs", describe_training(record)),
             ("rows", f"{train['rows']:,} of {display_tables(train['path'])}"),
             *_hold_out_entries(record),
+            *unlabeled_entries(record),
             *(("refit", note) for note in _refit_notes(record)),
             *_start_entries(record),
             (
                 "vocabulary",
-                f"{record['vocabulary']:,} entries with padding and OOV"
+                describe_vocabulary(record)
                 + (f"; {format_count(ngrams, 'n-gram')}" if ngrams else ""),
             ),
             *coverage_entries(record),
             ("labels", f"{len(record['labels'])}: {join_shortened(record['labels'])}"),
             _score_entry(run),
             *_cross_validation_entries(run),
+            *_learning_curve_entries(run),
             *_threshold_entries(run),
         ]
     )
@@ -254,8 +263,18 @@ def _cross_validation_entries(run: Run) -> Iterator[tuple[str, str]]:
 
     validation = read_cross_validation(run)
     if validation is not None:
-        parts = (summary_line(validation), rule_note(run, validation))
+        parts = (summary_line(validation), rule_note(run, validation.rule))
         yield "cross-validation", "; ".join(filter(None, parts))
+
+
+def _learning_curve_entries(run: Run) -> Iterator[tuple[str, str]]:
+    """Yield the score with all rows and the expected one with twice the rows, if measured."""
+    from embedclf.reports.learning_curve import summary_line
+    from embedclf.training.folds.curve_scores import read_learning_curve
+
+    curve = read_learning_curve(run)
+    if curve is not None:
+        yield "learning curve", summary_line(curve)
 
 
 def _score_table(columns: dict[str, dict[str, float | None]]) -> str:

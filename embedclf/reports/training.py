@@ -10,6 +10,7 @@ from embedclf.system.terminal import (
     format_definitions,
     format_duration,
     format_percent,
+    format_score,
     join_shortened,
     quote_number,
 )
@@ -40,12 +41,13 @@ def dataset_text(facts: dict[str, Any], config: Config) -> str:
             ("format", train["form"]),
             ("rows", _row_counts(splits)),
             *([("held out", facts["held_out"])] if facts["held_out"] else []),
+            *unlabeled_entries(facts),
             *([("weights", f"rows are weighted by {weight!r}")] if weight else []),
             ("labels", f"{len(counts)} ({facts['task']}): {join_shortened(counts)}"),
             (
                 "vocabulary",
-                f"{facts['vocabulary']:,} entries (limit {config.text.vocabulary_size:,}) with "
-                f"padding and OOV; unit: {config.text.unit}",
+                f"{describe_vocabulary(facts, config.text.vocabulary_size)}; "
+                f"unit: {config.text.unit}",
             ),
             *_ngram_entries(facts, config),
             (
@@ -102,15 +104,56 @@ def coverage_text(facts: Mapping[str, Any]) -> str:
     return format_definitions(coverage_entries({"vectors": facts}))
 
 
+def describe_vocabulary(facts: Mapping[str, Any], limit: int | None = None) -> str:
+    """Count the tokens of a vocabulary, and apart from these the words with kept vectors only.
+
+    Args:
+        facts: Those of `Dataset.facts`, or the record of a run.
+        limit: Their maximum number.
+    """
+    vector_words = facts.get("vector_words", 0)  # runs before format 7 have none
+    text = f"{facts['vocabulary'] - vector_words:,} entries"
+    text += f" (limit {limit:,})" if limit else ""
+    text += " with padding and OOV"
+    more = f", and {format_count(vector_words, 'word')} known by their vectors only"
+    return text + (more if vector_words else "")
+
+
+def unlabeled_entries(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Describe the unlabeled texts of a training and their teacher; empty without any.
+
+    Args:
+        facts: Those of `Dataset.facts`, or the record of a run.
+    """
+    texts = facts.get("unlabelled")
+    if texts is None:
+        return []
+    line = f"{format_count(texts['rows'], 'text')} of {display_tables(texts['path'])}"
+    if left_out := texts["rows_left_out"]:
+        line += f", without {format_count(left_out, 'text')} that are empty or in another table"
+    if teacher := texts.get("teacher"):
+        line += (
+            f"; labeled by a teacher ({teacher['name']}), {teacher['metric']} "
+            f"{format_score(teacher['score'])} cross-validated on "
+            f"{format_count(teacher['scored_rows'], 'training row')}"
+        )
+    return [("unlabeled", line)]
+
+
 def coverage_entries(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """List the word vectors that a run started from; empty if its vectors started at random.
+    """List the word vectors that a run started from, or keeps; empty without any.
 
     Args:
         record: That of a run, or the facts of its dataset.
     """
-    facts = record.get("vectors")
-    if facts is None:
-        return []
+    return [
+        ("vectors", _describe_coverage(record[key]))
+        for key in ("vectors", "kept_vectors")
+        if key in record
+    ]
+
+
+def _describe_coverage(facts: Mapping[str, Any]) -> str:
     coverage = (
         f"{facts['source']}: {facts['tokens_covered']:,} of {facts['tokens']:,} tokens "
         f"({format_percent(facts['share_of_tokens'])}), "
@@ -118,7 +161,7 @@ def coverage_entries(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     )
     if facts["unreadable"]:
         coverage += f"; ignored as not UTF-8: {format_count(facts['unreadable'], 'word')}"
-    return [("vectors", coverage)]
+    return coverage
 
 
 def _row_counts(splits: Mapping[str, Any]) -> str:

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 INTERRUPTED = "interrupted"
 """Stop reason of a training that was interrupted by Ctrl-C."""
 
+CHOSEN = "cross_validation"
+"""Stop reason of a training whose number of epochs cross-validation has chosen."""
+
 STOP_REASONS = {
+    CHOSEN: "as many as cross-validation of the training rows chose",
     "all_epochs": "finished all epochs",
     "early_stopping": "stopped early",
     INTERRUPTED: "interrupted by Ctrl-C",
@@ -123,7 +127,8 @@ def describe_training(record: dict[str, Any]) -> str:
     if record["ended"] == "early_stopping":
         reason += f": no improvement for {format_count(epochs - best, 'epoch')}"
     duration = format_duration(record["seconds"]["fit"])
-    return f"{format_count(epochs, 'epoch')} in {duration}; {reason}; best epoch: {best}"
+    described = f"{format_count(epochs, 'epoch')} in {duration}; {reason}"
+    return described if record["ended"] == CHOSEN else f"{described}; best epoch: {best}"
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from embedclf.config.schema import Config
     from embedclf.model.classifier import Classifier
 
-FORMAT = 6
+FORMAT = 7
 """Version of the run directory; newer ones are refused. Older versions lack:
 
+- 6: no kept word vectors.
 - 5: no token pattern but `classic`, no HTML, no fields.
 - 4: no refit.
 - 3: no row statistics; no n-grams at the ends of a text (an input id less per n-gram length).
@@ -42,6 +43,7 @@ ROW_STATISTICS_FILE = "rows.npz"
 HISTORY_FILE = "history.csv"
 METRICS_FILE = "metrics.json"
 CROSS_VALIDATION_FILE = "cross-validation.json"
+LEARNING_CURVE_FILE = "learning-curve.json"
 RECORD_FILE = "run.json"
 
 VALIDATED_DIRECTORY = "validated"
@@ -147,23 +149,21 @@ class Run:
             raise RunError(f"{self.path}: format 1 has a fixed threshold; train again to set one")
         self._write_sealed(METRICS_FILE, {"decision": settings, **metrics})
 
-    def cross_validation(self) -> dict[str, Any] | None:
-        """Read the scores of a cross-validation; None if the run has none.
+    def read_addition(self, name: str) -> dict[str, Any] | None:
+        """Read a file that was added after training; None if the run has none, RunError if damaged.
 
-        Raises:
-            RunError: They are damaged.
+        Args:
+            name: `CROSS_VALIDATION_FILE` or `LEARNING_CURVE_FILE`.
         """
-        if not (self.path / CROSS_VALIDATION_FILE).is_file():
-            return None
-        return self._read_sealed(CROSS_VALIDATION_FILE)
+        return self._read_sealed(name) if (self.path / name).is_file() else None
 
-    def write_cross_validation(self, values: dict[str, Any]) -> None:
-        """Add the scores of a cross-validation, which follows the training.
+    def write_addition(self, name: str, values: dict[str, Any]) -> None:
+        """Add or replace a file that `read_addition` reads.
 
         Raises:
             RunError: The run cannot be written to.
         """
-        self._write_sealed(CROSS_VALIDATION_FILE, values)
+        self._write_sealed(name, values)
 
     def row_statistics(self) -> RowStatistics | None:
         """Read what training measured about each row of the embedding; None before format 4."""
@@ -265,7 +265,7 @@ def read_classifier(pooling: str, read: Callable[[str], bytes], *, calibrated: b
     # Here: listing runs imports neither NumPy nor Arrow.
     from embedclf.data.labels import Labels
     from embedclf.model.classifier import Calibration, Classifier
-    from embedclf.model.weights import read_weights
+    from embedclf.model.stored_weights import read_weights
     from embedclf.text.tokenizer import Tokenizer
 
     return Classifier(

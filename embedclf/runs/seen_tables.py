@@ -24,7 +24,8 @@ def is_unchanged(run: Run, split: str, table: Tables) -> bool:
 
 def is_missing_or_unchanged(run: Run, split: str, table: Tables) -> bool:
     """Whether a table is the same as when the run was trained, or missing, which fails later."""
-    return not tables_exist(table) or hash_table(table) == run.record["data"][split]["sha256"]
+    recorded = run.record if split == "unlabelled" else run.record["data"]
+    return not tables_exist(table) or hash_table(table) == recorded[split]["sha256"]
 
 
 def find_seen_split(run: Run, config: Config, table: Tables) -> str:

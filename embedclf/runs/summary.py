@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from embedclf.data.labeled import read_labels
 from embedclf.data.labels import Labels
@@ -12,13 +14,15 @@ from embedclf.model.weights import should_fuse
 from embedclf.system.progress import activity
 from embedclf.system.terminal import display_path, format_count
 from embedclf.text.ngrams import input_length
-from embedclf.text.pretrained import open_vector_source
+from embedclf.text.vectors.kept import kept_vector_length
+from embedclf.text.vectors.pretrained import open_vector_source
 
 if TYPE_CHECKING:
     from embedclf.config.schema import Config
     from embedclf.config.sections import ModelConfig
     from embedclf.model.network import LayerSummary
     from embedclf.runs.run import Run
+    from embedclf.system.arrays import Floats
 
 
 @dataclass(frozen=True)
@@ -50,18 +54,29 @@ def summarize_config(config: Config) -> NetworkSummary:
     """
     open_vector_source(config.model)  # raises if the vectors cannot be used
     labels = Labels.fit(read_labels(config.data.train, config.data), config.data)
-    text = config.text
+    text, kept_dim = config.text, kept_vector_length(config.model)
+    tokens = text.vocabulary_size + (config.model.vector_words if kept_dim else 0)
     ngrams = text.ngram_vocabulary_size if text.ngrams > 1 else 0
-    return _summarize(config, labels, text.vocabulary_size + ngrams, None)
+    kept = np.zeros((tokens, kept_dim), np.float32) if kept_dim else None
+    return _summarize(config, labels, _Rows(tokens + ngrams, kept), None)
 
 
 def summarize_run(run: Run) -> NetworkSummary:
     """Summarize the network of a run, as it was trained."""
     classifier = run.classifier()
-    return _summarize(run.config(), classifier.labels, classifier.tokenizer.vocabulary_rows, run)
+    rows = _Rows(classifier.tokenizer.vocabulary_rows, classifier.weights.kept)
+    return _summarize(run.config(), classifier.labels, rows, run)
 
 
-def _summarize(config: Config, labels: Labels, rows: int, run: Run | None) -> NetworkSummary:
+class _Rows(NamedTuple):
+    """The rows of the embedding, or their maximum number."""
+
+    number: int
+    kept: Floats | None
+    """(first_ngram_id, kept_dim) kept word vectors."""
+
+
+def _summarize(config: Config, labels: Labels, rows: _Rows, run: Run | None) -> NetworkSummary:
     with activity("importing TensorFlow"):
         from embedclf.model import backend, network
         from embedclf.model.optimizers import OPTIMIZERS
@@ -69,7 +84,13 @@ def _summarize(config: Config, labels: Labels, rows: int, run: Run | None) -> Ne
         backend.start("cpu")  # nothing is trained here
     length = input_length(config.text.sequence_length, config.text.ngrams)
     with activity("building the network"), backend.seeded(config.seed):
-        net = network.build(config.model, labels, vocabulary_rows=rows, input_length=length)
+        net = network.build(
+            config.model,
+            labels,
+            vocabulary_rows=rows.number,
+            input_length=length,
+            kept=rows.kept,
+        )
     layers = network.list_layers(net)
     descriptions = [
         _describe_layer(layer, config, labels, upper_bound=run is None) for layer in layers
@@ -90,20 +111,22 @@ def _summarize(config: Config, labels: Labels, rows: int, run: Run | None) -> Ne
     )
 
 
-def _describe_scoring(config: Config, labels: Labels, rows: int) -> str:
-    width, pooling = config.model.embedding_dim, config.model.pooling
+def _describe_scoring(config: Config, labels: Labels, rows: _Rows) -> str:
+    pooling, embedding_dim = config.model.pooling, config.model.embedding_dim
+    kept_dim = 0 if rows.kept is None else rows.kept.shape[1]
     name, units = "output", labels.outputs
     if config.model.hidden_units:
         name, units = "hidden_1", config.model.hidden_units[0]
     # Not input_length: flatten pooling has no n-grams
     positions = config.text.sequence_length if pooling == "flatten" else 1
-    if not should_fuse(pooling, (positions, rows, units), width):
+    width = embedding_dim + kept_dim
+    if not should_fuse(pooling, (positions, rows.number, units), embedding_dim, kept_dim):
         return f"A prediction reads {width:,} numbers per token: its vector."
-    size = _format_size(4 * positions * rows * units)
+    size = _format_size(4 * positions * rows.number * units)
     return (
         f"A prediction reads {format_count(units, 'number')} per token instead of {width:,}: "
         f"loading a run multiplies embedding and {name} into one table of {positions:,} x "
-        f"{rows:,} x {units:,} numbers ({size})."
+        f"{rows.number:,} x {units:,} numbers ({size})."
     )
 
 
@@ -145,6 +168,8 @@ def _describe_layer(
         return _describe_output(layer, labels)
     if layer.name.startswith("hidden_"):
         return f"{features:,} weighted sums; negative ones become 0 (ReLU)."
+    if layer.name in {"word_ids", "vectors", "joined_rows"}:
+        return _describe_kept(layer, config.model)
     if layer.class_name == "Dropout":
         return f"In training only, {config.model.dropout:.0%} of the numbers become 0, at random."
     descriptions = {
@@ -159,6 +184,22 @@ def _describe_layer(
         "max": f"The maximum of each of the {features:,} numbers over the tokens; {no_order}",
     }
     return descriptions[layer.name]
+
+
+def _describe_kept(layer: LayerSummary, model: ModelConfig) -> str:
+    """Describe a layer that only networks with kept word vectors have."""
+    features = layer.output_shape[-1]
+    if layer.name == "word_ids":
+        return "The same ids, but padding for those of n-grams: only words have kept vectors."
+    if layer.name == "joined_rows":
+        return f"Joins both rows of each id to {features:,} numbers."
+    source = display_path(model.vectors) if isinstance(model.vectors, Path) else model.vectors
+    of_source = "learned from the texts" if source == "own" else f"of {source}"
+    return (
+        f"Each id selects a row of {features:,} numbers in a table of "
+        f"{layer.parameters // features:,} rows: the vectors {of_source}, centered and scaled. "
+        "They are not trained."
+    )
 
 
 def _describe_ngram_ids(config: Config) -> str:

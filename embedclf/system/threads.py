@@ -16,6 +16,11 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+def available_cores() -> int:
+    """Cores that the process may use; in a container, these can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def parallel_map(
     function: Callable[[Item], Result],
     items: Iterable[Item],

@@ -8,13 +8,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from embedclf.system.arrow import index_in, split_batches, string_column, text_column
 from embedclf.system.threads import parallel_map
+from embedclf.text.encodings import Encoding, TokenIds, add_ngrams, pad_tokens
 from embedclf.text.fields import NumericField, are_fields, bin_numbers, fit_numeric_fields
-from embedclf.text.ngrams import Ngrams, fit_ngrams, input_length, pad_texts, row_places
+from embedclf.text.ngrams import Ngrams, fit_ngrams, input_length, pad_texts
 from embedclf.text.token_rules import TokenRules
 from embedclf.text.vocabulary import (
     PADDING,
@@ -28,41 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from embedclf.config.sections import TextConfig
-    from embedclf.system.arrays import Int32s, Int64s, Mask, Offsets
+    from embedclf.system.arrays import Int32s, Int64s, Offsets
     from embedclf.text.tokens import TokenCounts, Tokens
-
-TokenIds = npt.NDArray[np.int32]  # (n, input_length)
 
 BEGIN, END = "<s>", "</s>"
 """The beginning and the end of a text in the name of an n-gram."""
 
 _CHUNKS_AT_ONCE = 64
 """Chunks whose tokens are looked up together."""
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """Texts as network input, with the tokens that were truncated or not in the vocabulary."""
-
-    ids: TokenIds
-    """(n, input_length): first `sequence_length` ids of tokens, padded with 0 at the end; 1 is an
-    out-of-vocabulary token. Then, for bigrams and each longer n-gram, `sequence_length + 1` ids: of
-    the n-gram at the beginning of the text, and of the n-grams that begin at each token. Here, 0 is
-    an unknown n-gram. Long texts are truncated at the end."""
-    lengths: Int32s
-    """(n,) tokens of each text before truncation."""
-    unknown: Int32s
-    """(n,) out-of-vocabulary tokens among them."""
-
-    @property
-    def has_known_token(self) -> Mask:
-        """(n,) whether the network reads a token of the vocabulary."""
-        known: Mask = self.ids.max(axis=1, initial=PADDING) > UNKNOWN
-        return known
-
-    def filter(self, mask: Mask) -> Encoding:
-        """Keep the texts where a mask (n,) is true."""
-        return Encoding(self.ids[mask], self.lengths[mask], self.unknown[mask])
 
 
 @dataclass(frozen=True)
@@ -76,11 +49,15 @@ class Tokenizer:
     rules: TokenRules
     sequence_length: int
     tokens: tuple[str, ...]
-    """The vocabulary, most frequent first; the first token has id 2."""
+    """The vocabulary, most frequent first; the first token has id 2. At the end are the words that
+    are known only by their kept vectors."""
     ngrams: Ngrams = field(default_factory=Ngrams)
     """Known n-grams; their ids follow those of the tokens."""
     numeric_fields: tuple[NumericField, ...] = ()
     """Fields whose numbers are divided into bins."""
+    vector_words: int = 0
+    """Number of tokens, at the end, that are known only by their kept vectors: training has not
+    read them often enough, or not at all. They are part of no n-gram."""
 
     @classmethod
     def fit(
@@ -90,6 +67,7 @@ class Tokenizer:
         config: TextConfig,
         *,
         start: Tokenizer | None = None,
+        vector_words: Sequence[str] = (),
     ) -> Tokenizer:
         """Learn the vocabulary: the most frequent tokens, ties in code point order.
 
@@ -98,7 +76,8 @@ class Tokenizer:
             rules: By which the texts were split.
             config: Its `vocabulary_size` includes padding and unknown.
             start: The tokenizer of the run that the training continues from. All of its tokens and
-                n-grams are kept; the tokens keep their ids, and new ones follow.
+                n-grams are kept, and its learned tokens keep their ids.
+            vector_words: Words with kept vectors; those that are not learned follow the others.
         """
         bins = start.numeric_fields if start else ()
         if rules.fields:
@@ -107,14 +86,25 @@ class Tokenizer:
             chunks = [(bin_numbers(counts[0], bins), counts[1])]
         size = config.vocabulary_size - len(RESERVED)
         tokens = most_frequent_tokens(chunks, size, config.min_count)
-        if start is None:
-            return cls(rules, config.sequence_length, tokens, numeric_fields=bins)
-        known = set(start.tokens)
-        new = [token for token in tokens if token not in known][: max(0, size - len(known))]
-        tokens = (*start.tokens, *new)
-        first_ngram_id = len(RESERVED) + len(tokens)
-        ngrams = start.ngrams.shift(start.first_ngram_id, first_ngram_id)
-        return cls(rules, config.sequence_length, tokens, ngrams, bins)
+        ngrams = Ngrams()
+        if start is not None:
+            learned = dict.fromkeys(start.learned_tokens)
+            new = [token for token in tokens if token not in learned]
+            tokens = (*learned, *new[: max(0, size - len(learned))])
+            vector_words = (*start.tokens[len(learned) :], *vector_words)
+        known = set(tokens)
+        others = [word for word in dict.fromkeys(vector_words) if word not in known]
+        if start is not None:
+            first_ngram_id = len(RESERVED) + len(tokens) + len(others)
+            ngrams = start.ngrams.shift(start.first_ngram_id, first_ngram_id)
+        return cls(
+            rules,
+            config.sequence_length,
+            (*tokens, *others),
+            ngrams,
+            bins,
+            vector_words=len(others),
+        )
 
     def fit_ngrams(
         self, read_chunks: Callable[[], Iterable[Tokens]], config: TextConfig
@@ -147,7 +137,18 @@ class Tokenizer:
         """Return the ids (vocabulary_rows,) that all ids have in a tokenizer fitted from this."""
         ngrams = self.ngrams.shift(self.first_ngram_id, other.first_ngram_id)
         ids_of_ngrams = ngrams.ids_in(other.ngrams, other.first_ngram_id)
-        return np.concatenate([np.arange(self.first_ngram_id), ids_of_ngrams])
+        ids_of_tokens = index_in(self._vocabulary, other._vocabulary, default=UNKNOWN)
+        return np.concatenate([ids_of_tokens.astype(np.int64), ids_of_ngrams])
+
+    @property
+    def learned_tokens(self) -> tuple[str, ...]:
+        """The tokens that are learned in training: all but those known only by their vectors."""
+        return self.tokens[: len(self.tokens) - self.vector_words]
+
+    @property
+    def first_vector_id(self) -> int:
+        """The id after those of the learned tokens."""
+        return len(RESERVED) + len(self.tokens) - self.vector_words
 
     @property
     def first_ngram_id(self) -> int:
@@ -224,7 +225,7 @@ class Tokenizer:
         # (tokens + 1,) number of out-of-vocabulary tokens before each position.
         unknown = np.concatenate([[0], np.cumsum(token_ids == UNKNOWN)])
         return Encoding(
-            self._padded_rows(token_ids, self.ngram_ids(tokens, ids), ends),
+            self._arrange(token_ids, self.ngram_ids(tokens, ids), ends),
             (ends - starts).astype(np.int32),
             (unknown[ends] - unknown[starts]).astype(np.int32),
         )
@@ -232,10 +233,14 @@ class Tokenizer:
     def ngram_ids(self, tokens: Tokens, ids: Int32s) -> Int32s:
         """Return the ids that n-grams are found by (tokens,): a text begins after its fields.
 
+        Words known only by their vectors are unknown here.
+
         Args:
             tokens: Of the texts.
             ids: (distinct,) the id of each token of their dictionary.
         """
+        if self.vector_words:
+            ids = np.where(ids < self.first_vector_id, ids, UNKNOWN)
         if self.rules.fields:
             ids = np.where(are_fields(tokens.dictionary, self.rules.fields), PADDING, ids)
         return ids[tokens.codes]
@@ -270,6 +275,7 @@ class Tokenizer:
             "sequence_length": self.sequence_length,
             "numeric_fields": {field.name: field.edges for field in self.numeric_fields},
             "tokens": self.tokens,
+            "vector_words": self.vector_words,
             "ngrams": self.ngrams.to_json(),
         }
 
@@ -281,7 +287,15 @@ class Tokenizer:
         edges = values.get("numeric_fields", {})  # since format 6
         numeric_fields = tuple(NumericField(name, tuple(edges[name])) for name in edges)
         rules = TokenRules.from_json(values)
-        return cls(rules, length, tokens, numeric_fields=numeric_fields, **ngrams)
+        vector_words = values.get("vector_words", 0)  # since format 7
+        return cls(
+            rules,
+            length,
+            tokens,
+            numeric_fields=numeric_fields,
+            vector_words=vector_words,
+            **ngrams,
+        )
 
     @cached_property  # making the column takes longer than a look-up
     def _vocabulary(self) -> pa.StringArray:
@@ -290,30 +304,8 @@ class Tokenizer:
     def _encode_batch(self, texts: pa.Array) -> Encoding:
         return self.encode_tokens(self.tokenize(texts))
 
-    def _padded_rows(self, token_ids: Int32s, ngram_ids: Int32s, ends: Offsets) -> TokenIds:
-        """Arrange token ids and the ids of their n-grams in rows (n, input_length).
-
-        Args:
-            token_ids: (tokens,)
-            ngram_ids: (tokens,) the ids that n-grams are found by.
-            ends: (n,) where the tokens of each text end.
-        """
-        length, starts = self.sequence_length, np.concatenate([[0], ends])[:-1]  # (n,)
-        kept = np.minimum(ends - starts, length)  # (n,)
-        rows = np.full((len(ends), self.input_length), PADDING, np.int32)
-        filled, places = row_places(starts, kept, length)
-        # A slice is a view, so this writes to `rows`.
-        rows[:, :length][filled] = token_ids[places]
-        if self.ngrams.max_n == 1:
-            return rows
-        padded, before = pad_texts(ngram_ids, ends)
-        # One more than tokens: an n-gram can begin at the padding before the text.
-        filled, places = row_places(before, kept + 1, length + 1)
-        is_truncated = ends - starts > length
-        for n, found in enumerate(self.ngrams.find(padded, self.first_ngram_id), start=2):
-            # Tokens and shorter n-grams fill the first input_length(length, n - 1) columns.
-            rows_of_n = rows[:, input_length(length, n - 1) :][:, : length + 1]
-            rows_of_n[filled] = found[places]
-            # N-grams that reach beyond the truncation were found in tokens that are not read.
-            rows_of_n[is_truncated, max(0, length + 2 - n) :] = PADDING
+    def _arrange(self, token_ids: Int32s, ngram_ids: Int32s, ends: Offsets) -> TokenIds:
+        rows = pad_tokens(token_ids, ends, self.sequence_length, self.ngrams.max_n)
+        if self.ngrams.max_n > 1:
+            add_ngrams(rows, ngram_ids, ends, self.ngrams, self.first_ngram_id)
         return rows

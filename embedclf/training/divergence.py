@@ -45,7 +45,7 @@ def label_divergence(dataset: Dataset) -> Floats:
     rows_of_outputs = rows_by_label(dataset.train.targets, len(labels.names))[-labels.outputs :]
     usual = np.zeros(labels.outputs)  # the fraction of all occurrences, by output
     for output, rows in enumerate(rows_of_outputs):
-        ids, occurrences = _count_in(dataset, rows)
+        ids, occurrences = _count_in(dataset, rows, output)
         usual[output] = occurrences.sum() / total
         divergence[ids] += _diverge(occurrences, counts[ids], usual[output])
         divergence[ids] -= _diverge(0.0, counts[ids], usual[output])
@@ -75,14 +75,32 @@ def _divergence_term(fractions: Doubles, usual: float) -> Doubles:
 
 def _count_all(dataset: Dataset) -> Doubles:
     """Count the occurrences (vocabulary_rows,) of each id; a row counts by its weight."""
-    train, size = dataset.train, dataset.tokenizer.vocabulary_rows
+    train, taught, size = dataset.train, dataset.taught, dataset.tokenizer.vocabulary_rows
     if train.weights is None:
         return dataset.counts.astype(np.float64)
-    return train.weigh_ids(size, normalize_weights(train.weights))
+    counts = train.weigh_ids(size, normalize_weights(train.weights))
+    return counts if taught is None else counts + taught.count_ids(size)
 
 
-def _count_in(dataset: Dataset, rows: Rows) -> tuple[Int64s, Doubles]:
-    """Return the ids (found,) that some texts have, and how often; rows count by weight."""
+def _count_in(dataset: Dataset, rows: Rows, output: int) -> tuple[Int64s, Doubles]:
+    """Return the ids (found,) that texts with a label have, and how often; rows count by weight.
+
+    Args:
+        dataset: For its training texts.
+        rows: The labeled rows with the label.
+        output: That of the label. A taught text counts by its probability.
+    """
+    found, counts = _count_in_labeled(dataset, rows)
+    if dataset.taught is None:
+        return found, counts
+    y_prob = dataset.taught.probabilities[:, output].astype(np.float64)
+    totals = dataset.taught.weigh_ids(dataset.tokenizer.vocabulary_rows, y_prob)
+    totals[found] += counts
+    found = np.flatnonzero(totals)
+    return found, totals[found]
+
+
+def _count_in_labeled(dataset: Dataset, rows: Rows) -> tuple[Int64s, Doubles]:
     train, size = dataset.train, dataset.tokenizer.vocabulary_rows
     weights = None if train.weights is None else normalize_weights(train.weights)
     if len(rows) * train.ids.shape[1] < size:  # less than to go through the vocabulary

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from embedclf.model.classifier import Calibration
     from embedclf.model.probabilities import AnyProbabilities
     from embedclf.runs.writer import RunDraft
-    from embedclf.text.tokenizer import TokenIds
+    from embedclf.text.encodings import TokenIds
     from embedclf.training.fitting import FittedNetwork
 
 PARITY = 1e-5

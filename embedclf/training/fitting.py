@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from embedclf.runs.history import CHOSEN
 from embedclf.system import interrupts
 from embedclf.system.progress import activity
 from embedclf.training.checkpoints import removed_on_failure
-from embedclf.training.initialization import Coverage, InitialWeights, initialize
+from embedclf.training.folds.epochs import choose_epochs
+from embedclf.training.initialization import InitialWeights, initialize
 from embedclf.training.warm_start import (
     continue_weights,
     correct_new_labels,
@@ -17,13 +19,16 @@ from embedclf.training.warm_start import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from embedclf.data.dataset import Dataset
     from embedclf.model.backend import Device
     from embedclf.runs.history import Epoch, History, Resumed, Step
+    from embedclf.system.arrays import Floats
     from embedclf.training.checkpoints import Checkpoint
+    from embedclf.training.folds.epochs import EpochChoice
+    from embedclf.training.token_vectors import Coverage
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class FittedNetwork:
     history: History
     seconds: dict[str, float]
     """By phase: `prepare` (initial weights), `start` (TensorFlow), `fit`."""
+    epoch_choice: EpochChoice | None = None
+    """None unless cross-validation has chosen the number of epochs."""
 
 
 def fit_network(
@@ -56,15 +63,16 @@ def fit_network(
 
     Args:
         dataset: The rows, and the config.
-        epochs: Train for this many epochs without validation; None stops early as the config says.
-        on_start: Called with the coverage of word vectors, if there are some, and with the device.
+        epochs: Train for this many epochs, whatever the validation loss; None lets the config
+            choose.
+        on_start: Called with each coverage of word vectors, if there are some, and with the device.
         on_event: Called every few steps and at the end of each epoch.
         tensorboard: Folder for TensorBoard's log.
         checkpoint: Where to keep the state of the training, and to resume it from.
 
     Returns:
         The network with the weights of the epoch of lowest validation loss, or of the last one
-        if there is no validation.
+        if the number of epochs was chosen before.
 
     Raises:
         ConfigError: The source of word vectors does not fit the config.
@@ -72,15 +80,16 @@ def fit_network(
         TrainingError: The device is missing, or the loss is not finite.
         RunError: The checkpoint is damaged.
         MemoryError: The network does not fit into memory.
-        KeyboardInterrupt: Ctrl-C before the first epoch was finished, or any with `epochs`.
+        KeyboardInterrupt: Ctrl-C before the first epoch ended, or any without validation rows.
     """
     began = time.perf_counter()
     with activity("initializing the embedding"):
         initial = initialize(dataset)
         if dataset.start is not None:
             initial = continue_weights(initial, dataset)
-    if initial.coverage is not None:
-        on_start(initial.coverage)
+    for coverage in (initial.coverage, initial.kept_coverage):
+        if coverage is not None:
+            on_start(coverage)
     initialized = time.perf_counter()
 
     with activity("importing TensorFlow"):
@@ -92,6 +101,10 @@ def fit_network(
     on_start(device)
     started = time.perf_counter()
 
+    choice = None
+    if epochs is None and dataset.config.training.epochs_by == "cross_validation":
+        choice = _choose_epochs(dataset, initial.kept)
+        epochs = None if choice is None else choice.epochs
     with activity("building the network"):
         network = build_network(dataset, initial)
     with (
@@ -107,6 +120,8 @@ def fit_network(
             on_event=on_logged_event,
             checkpoint=checkpoint,
         )
+    if choice is not None and not history.interrupted:
+        history = replace(history, stop_reason=CHOSEN)
     correct_new_labels(network, dataset)
     # A resumed training also counts the epochs of the process that was killed
     earlier = 0.0 if checkpoint is None else checkpoint.seconds_before
@@ -115,7 +130,32 @@ def fit_network(
         "start": started - initialized,
         "fit": earlier + time.perf_counter() - started,
     }
-    return FittedNetwork(dataset, initial, network, device, history, seconds)
+    return FittedNetwork(dataset, initial, network, device, history, seconds, choice)
+
+
+def _choose_epochs(dataset: Dataset, kept: Floats | None) -> EpochChoice | None:
+    """Choose the number of epochs by cross-validation of the training rows, if they allow it."""
+    from embedclf.model.backend import small_steps
+    from embedclf.training.loop import TrainingLoop
+
+    training = dataset.config.training
+    endless = training.model_copy(update={"early_stopping": None})
+    config = dataset.config.model_copy(update={"training": endless})
+
+    def train(fold: Dataset) -> Generator[Epoch]:
+        # The kept vectors are those of the whole dataset: their source need not be read again
+        fold = replace(fold, config=config, kept_vectors=None)
+        initial = replace(initialize(fold), kept=kept)
+        if fold.start is not None:
+            initial = continue_weights(initial, fold)
+        rates, network = row_learning_rates(initial, fold), build_network(fold, initial)
+        return TrainingLoop(network, fold, rates, lambda _event: None, None).epochs(raise_requested)
+
+    try:
+        with small_steps(), interrupts.deferred() as raise_requested:
+            return choose_epochs(dataset, train, training.early_stopping)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("no epoch was finished, so nothing was saved") from None
 
 
 @interrupts.deferred()
@@ -133,9 +173,10 @@ def build_network(dataset: Dataset, initial: InitialWeights) -> Any:
             dataset.labels,
             vocabulary_rows=dataset.tokenizer.vocabulary_rows,
             input_length=dataset.tokenizer.input_length,
-            biases=initial.biases,
             vectors=initial.rows,
+            kept=initial.kept,
         )
+    network.set_output_biases(built, initial.biases)
     if initial.dense is not None:
         network.set_dense_layers(built, initial.dense)
     return built

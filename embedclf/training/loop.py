@@ -11,17 +11,18 @@ import numpy as np
 from embedclf.errors import TrainingError
 from embedclf.model.backend import OutOfMemory, small_steps
 from embedclf.model.classifier import fit_inverse_temperature
-from embedclf.model.network import extract_weights
+from embedclf.model.network import UsedRows, drop_kept, extract_weights
 from embedclf.model.optimizers import OPTIMIZERS
 from embedclf.model.probabilities import row_blocks
 from embedclf.runs.history import INTERRUPTED, Epoch, History, Resumed, Step
 from embedclf.system import interrupts
-from embedclf.training.losses import RunningLoss, cell_weights, loss_targets, loss_weights
+from embedclf.training.losses import RunningLoss, loss_targets, loss_weights
 from embedclf.training.train_step import TrainSteps
+from embedclf.training.training_rows import TrainingRows
 from embedclf.training.warm_start import dense_learning_rates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from concurrent.futures import Future
 
     from embedclf.data.dataset import Dataset
@@ -50,7 +51,8 @@ def fit(
 ) -> History:
     """Fit a network in place.
 
-    Ctrl-C ends the training and keeps the best epoch so far, if there is one.
+    Ctrl-C ends the training and keeps the best epoch so far, or the last one if their number was
+    chosen before.
 
     Args:
         network: As `network.build` makes it.
@@ -58,8 +60,8 @@ def fit(
             the validation loss is not. It is taken at the best temperature if the config asks for
             that calibration.
         row_learning_rates: (vocabulary_rows,) factors for the steps of each row of the embedding.
-        epochs: Train for this many epochs without validation. The learning rate still decays over
-            all epochs of the config. None: validate, and stop early as the config says.
+        epochs: Train for this many epochs, whatever the validation loss. The learning rate still
+            decays over all epochs of the config. None: stop early as the config says.
         on_event: Called every few steps and at the end of each epoch.
         checkpoint: Where to keep the state of the training, and to resume it from.
 
@@ -67,7 +69,7 @@ def fit(
         TrainingError: The loss is not finite.
         RunError: The checkpoint is damaged.
         MemoryError: The device has too little memory.
-        KeyboardInterrupt: Ctrl-C before the first epoch was finished, or any with `epochs`.
+        KeyboardInterrupt: Ctrl-C before the first epoch ended, or any without validation rows.
     """
     with interrupts.deferred():
         # Creates TensorFlow variables, where an interrupt could get lost
@@ -78,8 +80,8 @@ def fit(
             for _ in loop.epochs(raise_requested):
                 pass
     except KeyboardInterrupt:
-        # Without validation there is no best epoch to fall back on
-        if epochs is not None:
+        # An unfinished refit is worth less than the network before it
+        if not len(dataset.validation):
             raise
         if not loop.finished:
             raise KeyboardInterrupt("no epoch was finished, so nothing was saved") from None
@@ -113,15 +115,21 @@ class TrainingLoop:
         """Begin, or resume from the checkpoint; the arguments are those of `fit`."""
         self.finished: list[Epoch] = []
         self.max_epochs = epochs or dataset.config.training.epochs
-        self._validates = epochs is None
+        self._stops_early = epochs is None
         self._checkpoint = checkpoint
         self._network = network
         self._config = dataset.config
         self._labels = dataset.labels
-        self._train, self._validation = dataset.train, dataset.validation
-        self._weights, self._row_weights = cell_weights(dataset), loss_weights(dataset.train)
+        self._train, self._validation = TrainingRows.of(dataset), dataset.validation
+        self._validates = len(self._validation) > 0
+        self._used = UsedRows.of(network, self._validation.ids)
+        self._row_weights = self._train.row_weights()
         self._steps = TrainSteps(
-            network, self._config, row_learning_rates, dense_learning_rates(dataset)
+            network,
+            self._config,
+            row_learning_rates,
+            dense_learning_rates(dataset),
+            soft_targets=dataset.taught is not None,
         )
         self._block_rows = self._rows_for(_FIRST_IDS)
         self._on_event = on_event
@@ -130,12 +138,12 @@ class TrainingLoop:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch of lowest validation loss, the first of equal ones; the last if unvalidated."""
-        if not self._validates:
+        """The epoch of lowest validation loss, the first of equal ones; else the last."""
+        if not self._stops_early:
             return len(self.finished)
         return min(self.finished, key=lambda epoch: epoch.val_loss).epoch
 
-    def epochs(self, raise_requested: Callable[[], None]) -> Iterator[Epoch]:
+    def epochs(self, raise_requested: Callable[[], None]) -> Generator[Epoch]:
         """Train until the validation loss stops improving, or `raise_requested` raises."""
         try:
             # A single thread: RunningLoss.add has no lock, so two calls must never overlap
@@ -153,7 +161,8 @@ class TrainingLoop:
     def restore_best(self) -> None:
         """Give the network the weights of the best epoch."""
         if self._validates:
-            self._network.set_weights(self._best_weights)
+            for variable, value in zip(self._weights, self._best_weights, strict=True):
+                variable.assign(value)
 
     def _load(self) -> None:
         """Restore the state of the checkpoint, if the training resumes and there is one."""
@@ -173,16 +182,20 @@ class TrainingLoop:
             self._checkpoint.save(self.finished, self._variables, self._best_weights)
 
     @property
+    def _weights(self) -> list[Any]:
+        return drop_kept(self._network, self._network.weights)
+
+    @property
     def _variables(self) -> list[Any]:
         """All state that steps change: weights, optimizer state, the random state of dropout."""
-        return [*self._network.variables, *self._steps.state]
+        return [*drop_kept(self._network, self._network.variables), *self._steps.state]
 
     def _has_ended(self) -> bool:
         config = self._config.training
         # Without early stopping, a patience that no training exceeds
         patience = config.early_stopping or config.epochs
         epochs = len(self.finished)
-        stalled = self._validates and epochs > 0 and epochs - self.best_epoch >= patience
+        stalled = self._stops_early and epochs > 0 and epochs - self.best_epoch >= patience
         return stalled or epochs >= self.max_epochs
 
     def _finish_epoch(
@@ -208,7 +221,7 @@ class TrainingLoop:
             )
         )
         if self._validates and self.best_epoch == number:
-            self._best_weights = self._network.get_weights()
+            self._best_weights = [variable.numpy() for variable in self._weights]
         self._on_event(self.finished[-1])
 
     def _validate(self) -> tuple[float, float]:
@@ -221,8 +234,8 @@ class TrainingLoop:
         """
         total, split = RunningLoss(self._labels.task), self._validation
         # Scored as `predict` does it: in NumPy, which has nothing to compile
-        weights = extract_weights(self._network, self._config.model.pooling)
-        logits = weights.lazy_logits(split.ids)
+        weights = extract_weights(self._network, self._config.model.pooling, self._used.rows)
+        logits = weights.lazy_logits(self._used.ids)
         if self._config.training.calibration == "temperature":
             logits = logits * fit_inverse_temperature(
                 self._labels, split.targets, logits, split.weights
@@ -256,7 +269,7 @@ class TrainingLoop:
                 prepared = helper.submit(self._block, order, done)
             logits = self._take_steps(block)
             loss = loss if added is None else added.result()
-            weights = self._weights.block(block_rows, block.targets)
+            weights = self._train.weights(block_rows, block.targets)
             row_weights = self._row_weights[block_rows]
             added = helper.submit(total.add, logits, block.targets, weights, row_weights)
             seconds = time.perf_counter() - began
@@ -281,7 +294,7 @@ class TrainingLoop:
 
         With many labels, they are fewer: TensorFlow returns the logits of all rows of a call.
         """
-        batch_size, length = self._config.training.batch_size, self._train.ids.shape[1]
+        batch_size, length = self._config.training.batch_size, self._train.input_length
         rows = min(ids // length, _MOST_LOGITS // self._labels.outputs)
         batches: int = rows // batch_size
         return batch_size * max(1, batches)
@@ -289,9 +302,9 @@ class TrainingLoop:
     def _block(self, order: Rows, start: int) -> StepBlock:
         """Prepare the next rows of an epoch for their steps."""
         rows = order[start : start + self._block_rows]
-        ids, targets = self._train.ids[rows], loss_targets(self._train, self._labels, rows)
+        ids, targets = self._train.ids(rows), self._train.targets(rows)
         rates = self._learning_rates(start, len(rows))
-        return self._steps.block(ids, targets, self._weights.block(rows, targets), rates)
+        return self._steps.block(ids, targets, self._train.weights(rows, targets), rates)
 
     def _learning_rates(self, start: int, rows: int) -> Floats:
         """Return the learning rate (steps,) of each step over some rows of this epoch."""

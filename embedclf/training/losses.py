@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from embedclf.system.arrays import Doubles, Rows
 
 LossTargets = Int32s | Floats
-"""Targets of the loss, for logits (n, outputs): (n,) class ids, or (n, outputs) of 0 and 1."""
+"""Targets of the loss, for logits (n, outputs): (n,) class ids, or (n, outputs) from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class RunningLoss:
             The mean loss so far.
         """
         with np.errstate(all="ignore"):  # the loop reports a loss that is not finite
-            losses = _cross_entropy(logits, targets)
+            losses = _cross_entropy(logits, targets, softmax=self.task == "multiclass")
             self._loss += float((losses * weights).sum())
         self._cells += float(row_weights.sum(dtype=np.float64)) * losses.shape[1]
         hits, possible_hits = self._count_hits(logits, targets)
@@ -94,10 +94,11 @@ class RunningLoss:
     def _count_hits(self, logits: Floats, targets: LossTargets) -> tuple[Doubles, Doubles]:
         """Count the hits of each row, and their maximum; the ratio of sums is the score."""
         if self.task == "multiclass":
-            hits = logits.argmax(axis=1) == targets
+            actual = targets if targets.ndim == 1 else targets.argmax(axis=1)
+            hits = logits.argmax(axis=1) == actual
             return hits.astype(np.float64), np.ones(len(targets))
         # A logit of 0 is a probability of 0.5
-        y_pred, y_true = logits >= 0.0, targets > 0.0
+        y_pred, y_true = logits >= 0.0, targets >= 0.5
         if self.task == "binary":
             return (y_pred == y_true)[:, 0].astype(np.float64), np.ones(len(targets))
         # Micro F1 is true positives over the mean of the predicted and actual label counts
@@ -190,11 +191,14 @@ def _nonzero(totals: Doubles) -> Doubles:
     return np.where(totals > 0.0, totals, 1.0)
 
 
-def _cross_entropy(logits: Floats, targets: LossTargets) -> Floats:
+def _cross_entropy(logits: Floats, targets: LossTargets, *, softmax: bool) -> Floats:
     """Cross-entropy after a softmax (n, 1), or after sigmoids (n, outputs), in stable form."""
-    if targets.ndim == 1:
+    if softmax:
         shifted = logits - logits.max(axis=1, keepdims=True)
-        chosen = shifted[np.arange(len(targets)), targets.astype(np.intp)]
+        if targets.ndim == 1:
+            chosen = shifted[np.arange(len(targets)), targets.astype(np.intp)]
+        else:
+            chosen = (shifted * targets).sum(axis=1)
         losses: Floats = np.log(np.exp(shifted).sum(axis=1)) - chosen
         return losses[:, None]
     # log(1 + exp(x)) - x · y without overflow, as in tf.nn.sigmoid_cross_entropy_with_logits

@@ -14,8 +14,10 @@ from embedclf.inference.embeddings import EmbeddingEntry, Embeddings
 from embedclf.runs.run import Run
 from embedclf.system.files import sha256
 from embedclf.system.progress import activity
-from embedclf.text.pretrained import open_vector_source
+from embedclf.text.vectors.pretrained import open_vector_source
+from embedclf.text.vocabulary import UNKNOWN
 from embedclf.training.initialization import random_rows, vector_rows
+from embedclf.training.token_vectors import read_token_vectors
 from embedclf.training.warm_start import read_start
 
 if TYPE_CHECKING:
@@ -70,15 +72,19 @@ def measure_movement(run: Run, limit: int, *, ngrams: bool = False) -> Movement:
         RequestError: The word vectors that the run started from are missing, or have changed.
     """
     embeddings = Embeddings.from_run(run)
-    ids = embeddings.select_rows(ngrams=ngrams)
-    before, after = initial_vectors(run, embeddings)[ids], embeddings.weights.embedding[ids]
+    ids, tokenizer = embeddings.select_rows(ngrams=ngrams), embeddings.tokenizer
+    # Words that are known by their vectors only have no trained numbers
+    ids = ids[(ids < tokenizer.first_vector_id) | (ids >= tokenizer.first_ngram_id)]
+    before, after = initial_vectors(run, embeddings)[ids], embeddings.weights.trained[ids]
     distances = np.linalg.norm(after - before, axis=1)
     farthest = np.argsort(-distances, kind="stable")[:limit]
     norms = np.linalg.norm(before[farthest], axis=1), np.linalg.norm(after[farthest], axis=1)
     products = np.einsum("ij,ij->i", before[farthest], after[farthest])  # (limit,)
     # A vector of zeros has no direction and gets a cosine of 0
     cosines = products / np.maximum(norms[0] * norms[1], np.finfo(np.float32).tiny)
-    contributions = embeddings.label_contributions(before[farthest]).tolist()
+    whole = embeddings.weights.embedding[ids[farthest]]
+    whole[:, embeddings.weights.kept_dim :] = before[farthest]
+    contributions = embeddings.label_contributions(whole).tolist()
     names = embeddings.labels.names
     return Movement(
         tuple(
@@ -107,7 +113,8 @@ def initial_vectors(run: Run, embeddings: Embeddings) -> Floats:
     rows = _drawn_vectors(run, embeddings)
     if run.start is not None:
         start = _read_start_of(run)
-        rows[start.tokenizer.ids_in(embeddings.tokenizer)] = start.embedding
+        old, new = start.trained_ids_in(embeddings.tokenizer)
+        rows[new] = start.embedding[old]
     return rows
 
 
@@ -148,8 +155,11 @@ def _drawn_vectors(run: Run, embeddings: Embeddings) -> Floats:
                 f"{source.name}: not the word vectors that the run started from; "
                 "restore the file, or train again"
             )
-        return vector_rows(embeddings.tokenizer, config, source)[1]
-    rows = random_rows(embeddings.weights.embedding.shape, config.seed)
+        vectors = read_token_vectors(embeddings.tokenizer, source)
+        return vector_rows(embeddings.tokenizer, config, vectors)
+    rows = random_rows(embeddings.weights.trained.shape, config.seed)
+    if not statistics.counts[UNKNOWN]:  # before format 7 it was random, but it is not compared
+        rows[UNKNOWN] = 0.0
     # naive_bayes scales a row's start and its updates by the same factor
     learning_rates = statistics.row_learning_rates
     return rows if learning_rates is None else rows * learning_rates[:, None]

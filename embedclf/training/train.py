@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedclf import __version__
 from embedclf.config.loading import dump_config
-from embedclf.data.dataset import START, VECTORS, Dataset, prepare_dataset
+from embedclf.data.dataset import KEPT_VECTORS, START, VECTORS, Dataset, prepare_dataset
 from embedclf.errors import TrainingError
 from embedclf.runs import run, writer
 from embedclf.runs.history import INTERRUPTED
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from embedclf.config.schema import Config
     from embedclf.model.backend import Device
     from embedclf.runs.history import Epoch, History, RefitStarted, Resumed, Step
-    from embedclf.training.initialization import Coverage
+    from embedclf.training.token_vectors import Coverage
 
     TrainEvent = Dataset | Coverage | Device | Resumed | Step | Epoch | History | RefitStarted
 
@@ -206,8 +206,12 @@ def _write_run(
     record = _details(validated, last, hashes)
     if refitted is not None:
         record["refit"] = _refit_details(refitted)
-    if last.initial.coverage is not None:
-        record[VECTORS] = last.initial.coverage.facts() | {"sha256": hashes[VECTORS]}
+    if validated.epoch_choice is not None:
+        record["epoch_choice"] = asdict(validated.epoch_choice)
+    initial = last.initial
+    for key, coverage in ((VECTORS, initial.coverage), (KEPT_VECTORS, initial.kept_coverage)):
+        if coverage is not None:  # vectors of the texts themselves have no file
+            record[key] = coverage.facts() | ({"sha256": hashes[key]} if key in hashes else {})
     return record | {
         "parameters": int(last.network.count_params()),
         "trainable_parameters": count_trainable_parameters(last.network),
@@ -227,6 +231,7 @@ def _details(
     dataset, history, test = validated.dataset, validated.history, last.dataset.test
     config = dataset.config
     facts = dataset.facts | last.dataset.vocabulary_sizes
+    unlabeled = last.dataset.unlabeled_facts
     tables = facts["data"] | ({} if test is None else {"test": test.facts(last.dataset.labels)})
     packages = {"python": platform.python_version(), "embedclf": __version__}
     return {
@@ -240,6 +245,7 @@ def _details(
         "packages": packages | {package: version(package) for package in _PACKAGES},
         **facts,
         "data": {name: table | {"sha256": hashes[name]} for name, table in tables.items()},
+        **{key: table | {"sha256": hashes[key]} for key, table in unlabeled.items()},
     }
 
 

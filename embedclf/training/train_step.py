@@ -5,34 +5,27 @@ the rows of a batch are gathered once each, the network runs on them, and they a
 back. A step then costs the same whatever the size of the vocabulary. The arithmetic is the same in
 another order; tests compare it with Keras's `fit`.
 
-There are three forward passes; `forward_pass` chooses by the shapes:
-
-* `pooled`: average pooling sums rows by segments, so that padding costs nothing and no array of
-  (batch, input_length, embedding_dim) is made.
-* `projected_...`: each row is multiplied by the output's weights first, and the products are
-  summed. That is exact, and so is its gradient. It is chosen if the network is linear and a token
-  has fewer outputs than numbers in its vector (with flatten: outputs at each position).
-* `gathered`: vectors side by side through the network's own layers, for everything else.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from embedclf.model.backend import tf
+from embedclf.model.forward_pass import TokenBatch, forward_pass
+from embedclf.model.network import find_vectors_layer
 from embedclf.model.optimizers import OPTIMIZERS, Updater
 from embedclf.model.weights import AVERAGING_POOLINGS
 from embedclf.text.vocabulary import PADDING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from embedclf.config.schema import Config
     from embedclf.system.arrays import Floats, Int32s
-    from embedclf.text.tokenizer import TokenIds
+    from embedclf.text.encodings import TokenIds
     from embedclf.training.losses import LossTargets
 
 
@@ -47,7 +40,7 @@ class StepBlock(NamedTuple):
     sizes: Int32s
     """(steps,) tokens of each step."""
     targets: LossTargets
-    """(rows,) class ids, or (rows, outputs) of 0 and 1."""
+    """(rows,) class ids, or (rows, outputs) from 0 to 1."""
     weights: Floats
     """(rows, 1) or (rows, outputs) weights of the gradient, already divided by the step's size."""
     rates: Floats
@@ -63,6 +56,8 @@ class TrainSteps:
         config: Config,
         row_learning_rates: Floats | None = None,
         dense_learning_rates: Sequence[Floats] | None = None,
+        *,
+        soft_targets: bool = False,
     ) -> None:
         """Choose the forward pass by the shapes.
 
@@ -71,11 +66,14 @@ class TrainSteps:
             config: For its pooling, optimizer and batch size.
             row_learning_rates: (vocabulary_rows,) factors for the steps of the embedding's rows.
             dense_learning_rates: Factors for the steps of the kernels and biases, in their order.
+            soft_targets: Whether targets are probabilities (rows, outputs), even of a softmax.
         """
         self._batch_size = config.training.batch_size
         self._ragged = config.model.pooling in AVERAGING_POOLINGS
         embedding = network.get_layer("embedding")
         self._embedding = embedding.embeddings.value
+        vectors = find_vectors_layer(network)
+        self._kept = None if vectors is None else vectors.embeddings.value
         self._frozen = not embedding.trainable
         self._forward = forward_pass(network, config.model.pooling)
         self._dense = [
@@ -84,6 +82,7 @@ class TrainSteps:
             if weight.value is not self._embedding
         ]
         self._softmax = network.get_layer("output").activation.__name__ == "softmax"
+        self._class_ids = self._softmax and not soft_targets
         self._outputs = network.output_shape[1]
         optimizer = OPTIMIZERS[config.training.optimizer]
         trained = None if self._frozen else self._embedding
@@ -104,7 +103,7 @@ class TrainSteps:
 
         Args:
             ids: (rows, input_length).
-            targets: (rows,) class ids, or (rows, outputs) of 0 and 1.
+            targets: (rows,) class ids, or (rows, outputs) from 0 to 1.
             weights: (rows, 1) or (rows, outputs) of the loss.
             rates: (steps,) learning rate of each step.
         """
@@ -179,7 +178,8 @@ class TrainSteps:
         watched = [] if self._frozen else [vectors]
         with tf.GradientTape() as tape:
             tape.watch(watched)  # a tape watches variables by itself, but no tensors
-            logits = self._forward(vectors, places, TokenBatch(tokens, segments, rows))
+            whole = self._with_kept(vectors, used)
+            logits = self._forward(whole, places, TokenBatch(tokens, segments, rows))
         slopes = self._slopes(logits, targets) * weights
         # The loss is not computed here: its known gradient at the logits is passed on from there
         gradients = tape.gradient(logits, [*watched, *self._dense], slopes)
@@ -188,45 +188,26 @@ class TrainSteps:
         self._updater.update_dense(gradients[len(watched) :], rate)
         return logits
 
+    def _with_kept(self, vectors: Any, used: Any) -> Any:
+        """Put the kept numbers of ids (used,) before their trained ones: (used, numbers)."""
+        if self._kept is None:
+            return vectors
+        # As the network does: n-grams share the row of padding, which is zeros
+        rows = tf.where(used < self._kept.shape[0], used, PADDING)
+        return tf.concat([tf.gather(self._kept, rows), vectors], axis=1)
+
     def _slopes(self, logits: Any, targets: Any) -> Any:
         """The gradient of the cross-entropy with respect to the logits: probability - target."""
-        if self._softmax:
-            return tf.nn.softmax(logits) - tf.one_hot(targets, self._outputs)
-        return tf.sigmoid(logits) - targets
+        if self._class_ids:
+            targets = tf.one_hot(targets, self._outputs)
+        return (tf.nn.softmax(logits) if self._softmax else tf.sigmoid(logits)) - targets
 
     def _signature(self) -> list[Any]:
         """The shapes that `run` is compiled for, so that it is compiled once."""
         integers, numbers = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None,), tf.float32)
         cells = tf.TensorSpec((None, None), tf.float32)
-        targets = integers if self._softmax else tf.TensorSpec((None, self._outputs), tf.float32)
+        targets = integers if self._class_ids else tf.TensorSpec((None, self._outputs), tf.float32)
         return [integers, integers, integers, targets, cells, numbers]
-
-
-class TokenBatch(NamedTuple):
-    """The tokens of the rows of a step, as tensors."""
-
-    tokens: Any
-    """(tokens,) ids, row by row."""
-    segments: Any
-    """(tokens,) the row of each; (0,) if every row has `input_length` ids."""
-    rows: Any
-    """How many rows there are."""
-
-
-def forward_pass(network: Any, pooling: str) -> Callable[[Any, Any, TokenBatch], Any]:
-    """Choose the forward pass of a network.
-
-    Returns:
-        A function: vectors (used, embedding_dim), the position (tokens,) of each token's vector
-        among them, and the batch -> logits (rows, outputs).
-    """
-    passes = _ForwardPasses.of(network, pooling)
-    positions = passes.length if pooling == "flatten" else 1
-    projected_width = positions * passes.output.units
-    averages = pooling in AVERAGING_POOLINGS
-    if pooling != "max" and not passes.hidden and projected_width < passes.width:
-        return passes.projected_pooled if averages else passes.projected_positions
-    return passes.pooled if averages else passes.gathered
 
 
 def _densify(gradient: Any, used: Any) -> Any:
@@ -242,66 +223,3 @@ def _split_by_step(values: Any, sizes: Any) -> Any:
         values.dtype, 0, dynamic_size=True, element_shape=values.shape, infer_shape=False
     )
     return arrays.split(values, sizes)
-
-
-# WithNumSegments: the other forms would drop texts without tokens at the end of a step
-_SEGMENT_POOLS = {
-    "average": tf.raw_ops.SparseSegmentMeanWithNumSegments,
-    "sqrt": tf.raw_ops.SparseSegmentSqrtNWithNumSegments,
-}
-
-
-@dataclass(frozen=True)
-class _ForwardPasses:
-    """The layers of a network, and the forward passes through them."""
-
-    pool: Any
-    hidden: list[Any]
-    """The layers between pooling and output."""
-    output: Any
-    length: int
-    width: int
-    """Numbers in a vector."""
-
-    @classmethod
-    def of(cls, network: Any, pooling: str) -> _ForwardPasses:
-        names = [layer.name for layer in network.layers]
-        *hidden, output = network.layers[names.index(pooling) + 1 :]
-        width = network.get_layer("embedding").output_dim
-        return cls(network.get_layer(pooling), hidden, output, network.input_shape[1], width)
-
-    def projected_pooled(self, vectors: Any, places: Any, batch: TokenBatch) -> Any:
-        projected = vectors @ self.output.kernel.value  # (used, outputs)
-        return self._pool(projected, places, batch) + self.output.bias.value
-
-    def projected_positions(self, vectors: Any, places: Any, batch: TokenBatch) -> Any:
-        outputs = self.output.units
-        kernel = tf.reshape(self.output.kernel.value, (self.length, self.width, outputs))
-        # (width, length * outputs): one product serves a vector at every position
-        by_width = tf.reshape(tf.transpose(kernel, (1, 0, 2)), (self.width, -1))
-        projected = tf.reshape(vectors @ by_width, (-1, outputs))  # (used * length, outputs)
-        positions = tf.tile(tf.range(self.length), [batch.rows])  # (tokens,)
-        of_tokens = tf.gather(projected, places * self.length + positions)  # (tokens, outputs)
-        by_row = tf.reshape(of_tokens, (-1, self.length, outputs))  # (rows, length, outputs)
-        return tf.reduce_sum(by_row, axis=1) + self.output.bias.value
-
-    def pooled(self, vectors: Any, places: Any, batch: TokenBatch) -> Any:
-        return self._head(self._pool(vectors, places, batch))
-
-    def gathered(self, vectors: Any, places: Any, batch: TokenBatch) -> Any:
-        gathered = tf.reshape(tf.gather(vectors, places), (-1, self.length, self.width))
-        if self.pool.name == "flatten":
-            return self._head(self.pool(gathered))
-        ids = tf.reshape(batch.tokens, (-1, self.length))
-        return self._head(self.pool([gathered, ids]))
-
-    def _pool(self, rows: Any, places: Any, batch: TokenBatch) -> Any:
-        """Pool rows to (batch.rows, numbers); a row without tokens gives zeros."""
-        pool = _SEGMENT_POOLS[self.pool.name]
-        return pool(data=rows, indices=places, segment_ids=batch.segments, num_segments=batch.rows)
-
-    def _head(self, features: Any) -> Any:
-        """Logits of pooled features. The output's activation is left out: `_slopes` has it."""
-        for layer in self.hidden:
-            features = layer(features, training=True)  # True: dropout is active
-        return features @ self.output.kernel.value + self.output.bias.value

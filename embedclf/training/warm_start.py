@@ -11,6 +11,7 @@ import numpy as np
 from embedclf.data.start import Start
 from embedclf.model.weights import Weights
 from embedclf.runs.run import compute_checksum
+from embedclf.training.token_vectors import continue_kept
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +48,8 @@ def read_start(run: Run) -> Start:
     return Start(
         classifier.tokenizer,
         classifier.labels,
-        classifier.weights.embedding,
+        classifier.weights.trained,
+        classifier.weights.kept,
         classifier.weights.dense,
         None if statistics is None else statistics.counts,
         None if statistics is None else statistics.row_learning_rates,
@@ -58,8 +60,8 @@ def read_start(run: Run) -> Start:
 def continue_weights(initial: InitialWeights, dataset: Dataset) -> InitialWeights:
     """Replace initial weights by those of the run that the training continues from.
 
-    New tokens and n-grams keep their initial rows. A new label starts with its frequency, the same
-    in all texts. The odds between old labels do not change.
+    New tokens and n-grams keep their initial rows. Kept word vectors stay as they are. A new label
+    starts with its frequency, the same in all texts. The odds between old labels do not change.
 
     Args:
         initial: As a training without a start would have them.
@@ -67,14 +69,17 @@ def continue_weights(initial: InitialWeights, dataset: Dataset) -> InitialWeight
     """
     start = dataset.start
     assert start is not None  # noqa: S101 - the caller has checked
-    old = start.tokenizer.ids_in(dataset.tokenizer)
+    old, new = start.trained_ids_in(dataset.tokenizer)
     rows, rates = initial.rows.copy(), initial.row_learning_rates
-    rows[old] = start.embedding
+    rows[new] = start.embedding[old]
     if rates is not None or start.row_learning_rates is not None:
         rates = np.ones(len(rows), np.float32) if rates is None else rates.copy()
-        rates[old] = 1.0 if start.row_learning_rates is None else start.row_learning_rates
-    dense = (*start.dense[:-1], _output_layer(replace(initial, rows=rows), dataset, start))
-    return replace(initial, biases=dense[-1][1], rows=rows, row_learning_rates=rates, dense=dense)
+        rates[new] = 1.0 if start.row_learning_rates is None else start.row_learning_rates[old]
+    initial = replace(
+        initial, rows=rows, row_learning_rates=rates, kept=_continue_kept(initial, dataset, start)
+    )
+    dense = (*start.dense[:-1], _output_layer(initial, dataset, start))
+    return replace(initial, biases=dense[-1][1], dense=dense)
 
 
 def row_learning_rates(initial: InitialWeights, dataset: Dataset) -> Floats | None:
@@ -215,6 +220,18 @@ def _find_seen(
     return seen
 
 
+def _continue_kept(initial: InitialWeights, dataset: Dataset, start: Start) -> Floats | None:
+    """Return the kept vectors of the start, and those that its source has for new tokens."""
+    if start.kept is None:
+        return None
+    tokenizer = dataset.tokenizer
+    kept = np.zeros((tokenizer.first_ngram_id, start.kept.shape[1]), np.float32)
+    kept[start.tokenizer.ids_in(tokenizer)[: len(start.kept)]] = start.kept
+    if initial.kept is None or initial.kept.shape != kept.shape:
+        return kept
+    return continue_kept(initial.kept, kept)
+
+
 def _output_layer(initial: InitialWeights, dataset: Dataset, start: Start) -> DenseLayer:
     """Extend the output layer of the start by the new labels."""
     kernel, bias = start.dense[-1]
@@ -247,7 +264,8 @@ def _new_biases(
         odds: Floats = (np.log(new + 1.0) - np.log(rows - new + 1.0)).astype(np.float32)
         return odds
     frequencies = _Frequencies.of(dataset, start)
-    weights = Weights.from_layers(dataset.config.model.pooling, initial.rows, dense)
+    pooling = dataset.config.model.pooling
+    weights = Weights.from_layers(pooling, initial.rows, dense, kept=initial.kept)
     logits = weights.logits(train.ids[:_MAX_ROWS])  # (rows, old labels)
     largest = logits.max(axis=1)
     # A softmax compares new labels with the sum of the old ones

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import ExitStack
+from dataclasses import replace
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from embedclf.data.dataset import check_validation_labels, encode_splits, read_training, with_config
+from embedclf.data.unlabeled.texts import with_unlabeled
 from embedclf.model.classifier import Classifier
 from embedclf.training.finishing import calibrate, score_validation
 from embedclf.training.fitting import fit_network
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from embedclf.runs.history import Epoch, History, Resumed, Step
 
 Value = TypeVar("Value")
+
+_VECTOR_KEYS = {"vectors", "vector_words"}
 
 _TOKENIZATION_KEYS = {"unit", "lowercase"}
 """Keys of `text` that matter for tokenization; the others matter only for encoding."""
@@ -89,8 +93,8 @@ class DatasetCache:
             ConfigError: The config names labels that do not exist.
         """
         config = config.model_copy(update={"data": config.data.model_copy(update={"test": None})})
-        # Of the searched sections, only `text` affects what is read and encoded.
-        key = config.text.model_dump_json()
+        # Of the searched sections, only `text` and these affect what is read and encoded.
+        key = config.text.model_dump_json() + config.model.model_dump_json(include=_VECTOR_KEYS)
         dataset = _cached(self._datasets, key, lambda: self._encode(config), _MAX_DATASETS)
         return with_config(dataset, config)  # the cached one may hold another trial's config
 
@@ -111,8 +115,13 @@ class DatasetCache:
         return dataset
 
     def _read(self, config: Config) -> TrainingTable:
-        # This file stays open: each encoding of the table maps its tokens again.
-        return read_training(config, self._stack.enter_context(TemporaryFile()))
+        training = read_training(config, self._new_file())
+        tokenized = with_unlabeled(training.tokenized, config, self._new_file())
+        return replace(training, tokenized=tokenized)
+
+    def _new_file(self) -> IO[bytes]:
+        # It stays open: each encoding of the table maps its tokens again.
+        return self._stack.enter_context(TemporaryFile())
 
 
 def _cached(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from math import prod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import ValidationError
@@ -172,7 +173,7 @@ def format_settings(settings: Settings) -> str:
 
 def format_value(value: Any) -> str:
     """Format a value as YAML would."""
-    return value if isinstance(value, str) else json.dumps(value)
+    return str(value) if isinstance(value, str | Path) else json.dumps(value)
 
 
 def _valid(config: Config, key: str, choices: Choices) -> Choices:
@@ -209,7 +210,10 @@ def _step_value(low: float, step: float, index: int) -> float:
 
 
 def _to_plain(value: Any) -> Any:
-    return value.model_dump(mode="json") if isinstance(value, Section) else value
+    """Return a choice as `config_value` would."""
+    if isinstance(value, Section):
+        return value.model_dump(mode="json")
+    return str(value) if isinstance(value, Path) else value
 
 
 def _unique(values: list[Any]) -> list[Any]:

@@ -17,7 +17,8 @@ from embedclf.errors import RequestError, TuningError
 from embedclf.evaluation.metrics import ALL_METRICS, DEFAULT_METRICS, LOWER_IS_BETTER
 from embedclf.system import interrupts
 from embedclf.system.progress import activity
-from embedclf.text.pretrained import open_vector_source
+from embedclf.text.vectors.kept import open_kept_vectors
+from embedclf.text.vectors.pretrained import open_vector_source
 from embedclf.training import train
 from embedclf.tuning import best_trial
 from embedclf.tuning.objective import DatasetCache
@@ -170,6 +171,7 @@ def tune(
     _require_optuna()
     check_files(source.config)
     open_vector_source(source.config.model)  # raises if they do not fit
+    open_kept_vectors(source.config.model)
     directory = output or STUDIES_DIRECTORY / source.title
     with ExitStack() as stack:
         datasets = DatasetCache(stack)

@@ -28,7 +28,11 @@ def test_a_larger_vocabulary_is_no_advice_if_all_frequent_tokens_are_in_it(
     size = ("-s", f"text.vocabulary_size={len(WORDS) + 2}", "-s", "text.min_count=2")
     finding = find_oov(tables, directory, invoke, *size)
     assert finding["settings"] == {}
-    assert finding["fix"] == ("add training rows: 100.0% of these tokens occur in no training text")
+    assert finding["fix"] == (
+        "add training rows, or set model.vectors: 100.0% of these tokens occur in no training text"
+    )
+    kept = find_oov(tables, directory, invoke, *size, "-s", "model.vectors=own")
+    assert kept["fix"].startswith("add training rows: ")
     larger = find_oov(tables, directory, invoke, *size, "-s", "text.vocabulary_size=500")
     assert larger["fix"] == finding["fix"]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from embedclf.training.cross_fitting import FoldEvent
+    from embedclf.training.folds.cross_fitting import FoldEvent
     from tests.conftest import Invoke
 
 FLIPPED = (3, 20, 57, 90, 121, 144)

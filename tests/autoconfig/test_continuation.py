@@ -82,7 +82,8 @@ def test_a_new_table_can_be_laid_out_in_another_way(workplace: Path, runs: dict[
 def test_columns_of_labels_stay_in_the_order_of_the_run(workplace: Path, invoke: Invoke) -> None:
     rows = [(f"{word} {n}", str(n % 2), str(n % 3 % 2)) for n, word in enumerate("xy" * 30)]
     write_csv(workplace / "flags.csv", ["text", "b", "a"], rows)
-    flags = ["--label", "b", "--label", "a", "-s", "training.epochs=1", "-q", "--no-baseline"]
+    keys = ["-s", "training.epochs=1", "-s", "training.epochs_by=validation"]
+    flags = ["--label", "b", "--label", "a", *keys, "-q", "--no-baseline"]
     invoke("train", "flags.csv", "--text", "text", *flags, "-o", "start")
     start = Run.open(Path("start"))
     write_csv(workplace / "more.csv", ["text", "a", "c", "b"], [(*row, "1") for row in rows])

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedclf.autoconfig.column_profiles import ColumnProfile
-from embedclf.autoconfig.column_roles import ColumnRoles
+from embedclf.autoconfig.columns.profiles import ColumnProfile
+from embedclf.autoconfig.columns.roles import ColumnRoles
 from embedclf.autoconfig.evidence import Evidence
 from embedclf.autoconfig.rules import choose_settings
 from embedclf.autoconfig.sibling_tables import SiblingTables
@@ -48,12 +48,20 @@ def make_statistics(
     )
 
 
-def choose(statistics: TableStatistics, **sections: dict[str, Any]) -> dict[str, Any]:
-    """Choose settings for a config of some written keys, by section."""
+def make_evidence(statistics: TableStatistics, **sections: dict[str, Any]) -> Evidence:
+    """Evidence of a config of some written keys, by section."""
     config = Config.model_validate({"data": {"train": "t.csv"}, **sections})
     roles = ColumnRoles((TEXT,), (LABEL,))
-    evidence = Evidence(config, config.written(), roles, statistics, SiblingTables(), {})
+    return Evidence(config, config.written(), roles, statistics, SiblingTables(), {})
+
+
+def values_of(evidence: Evidence) -> dict[str, Any]:
     return {setting.key: setting.value for setting in choose_settings(evidence)}
+
+
+def choose(statistics: TableStatistics, **sections: dict[str, Any]) -> dict[str, Any]:
+    """Choose settings for a config of some written keys, by section."""
+    return values_of(make_evidence(statistics, **sections))
 
 
 @given(
@@ -87,6 +95,13 @@ def test_any_table_gets_a_config_within_bounds(
 )
 def test_enough_rows_are_held_out_but_not_more(rows: int, fraction: float) -> None:
     assert choose(make_statistics(rows))["data.validation"] == fraction
+
+
+@pytest.mark.parametrize(
+    ("rows", "epochs"), [(10, 100), (2_000, 100), (2_001, 99), (9_524, 20), (100_000, 20)]
+)
+def test_small_tables_get_more_epochs(rows: int, epochs: int) -> None:
+    assert choose(make_statistics(rows))["training.epochs"] == epochs
 
 
 def test_large_tables_get_few_epochs() -> None:
@@ -167,13 +182,102 @@ def test_classes_are_balanced_if_one_dominates() -> None:
     assert choose(make_statistics(1_000, labels=(900, 100)))["training.class_weight"] == "balanced"
 
 
+def test_with_few_rows_classes_are_balanced_from_80_percent() -> None:
+    assert choose(make_statistics(999, labels=(799, 200)))["training.class_weight"] == "none"
+    assert choose(make_statistics(999, labels=(800, 199)))["training.class_weight"] == "balanced"
+    few = as_multilabel(make_statistics(999, labels=(950, 49)))
+    assert choose(few)["training.class_weight"] == "none"
+
+
 def test_tokens_that_occur_once_are_left_out_unless_all_do() -> None:
-    some = replace(make_statistics(), frequencies=np.array([9, 2, 1, 1]))
+    some = replace(make_statistics(), frequencies=np.array([100_000, 2, 1, 1]))
     values = choose(some)
     assert (values["text.vocabulary_size"], values["text.min_count"]) == (4, 2)
     once = replace(make_statistics(), frequencies=np.ones(7, np.int64))
     values = choose(once)
     assert (values["text.vocabulary_size"], values.get("text.min_count", 1)) == (9, 1)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "length", "unit", "min_count"),
+    [
+        (99_999, 200, "word", 1),
+        (100_000, 200, "word", 2),
+        (99_999, 201, "word", 2),
+        (99_999, 200, "character", 2),
+    ],
+)
+def test_tokens_that_occur_once_are_kept_if_texts_are_short_and_few(
+    tokens: int, length: int, unit: Literal["word", "character"], min_count: int
+) -> None:
+    frequencies = np.array([tokens - 2, 1, 1])
+    statistics = replace(make_statistics(tokens=length), frequencies=frequencies, unit=unit)
+    values = choose(statistics)
+    assert values["text.min_count"] == min_count
+    assert values["text.vocabulary_size"] == (5 if min_count == 1 else 3)
+
+
+FEW = {
+    "training.epochs_by": "cross_validation",
+    "training.early_stopping": 10,
+    "training.learning_rate": 0.003,
+    "training.calibration": "temperature",
+}
+ENOUGH = {
+    "training.epochs_by": "validation",
+    "training.early_stopping": 3,
+    "training.learning_rate": 0.001,
+    "training.calibration": "none",
+}
+
+
+def chosen_of(statistics: TableStatistics, **sections: dict[str, Any]) -> dict[str, Any]:
+    """The settings that few rows change."""
+    values = choose(statistics, **sections)
+    return {key: values[key] for key in FEW}
+
+
+def test_fewer_than_1000_rows_choose_epochs_by_cross_validation() -> None:
+    assert chosen_of(make_statistics(999)) == FEW
+    assert chosen_of(make_statistics(1_000)) == ENOUGH
+
+
+def test_texts_that_a_teacher_labels_count_as_rows() -> None:
+    statistics = replace(make_statistics(100), taught=899)
+    assert chosen_of(statistics) == FEW | {"training.calibration": "none"}
+    assert chosen_of(replace(statistics, taught=900)) == ENOUGH
+
+
+def test_no_rows_are_left_out_in_turn_where_the_table_says_what_validates() -> None:
+    by_time = {"train": "t.csv", "time": "day"}
+    validation = FEW | {"training.epochs_by": "validation"}
+    assert chosen_of(make_statistics(100), data=by_time) == validation
+    evidence = make_evidence(make_statistics(100))
+    with_table = replace(evidence, siblings=SiblingTables(validation="v.csv"))
+    assert values_of(evidence)["training.epochs_by"] == "cross_validation"
+    assert values_of(with_table)["training.epochs_by"] == "validation"
+
+
+def test_other_poolings_and_optimizers_keep_their_rate_with_few_rows() -> None:
+    average = chosen_of(make_statistics(100), model={"pooling": "average"})
+    assert average["training.learning_rate"] == 0.003
+    rmsprop = chosen_of(make_statistics(100), training={"optimizer": "rmsprop"})
+    assert rmsprop["training.learning_rate"] == 0.001
+
+
+def test_few_rows_with_several_labels_each_or_of_many_labels_are_not_calibrated() -> None:
+    values = chosen_of(as_multilabel(make_statistics(100)))
+    assert values == FEW | {"training.calibration": "none"}
+    for labels, calibration in ((20, "temperature"), (21, "none")):
+        values = chosen_of(make_statistics(100, labels=(5,) * labels))
+        assert values["training.calibration"] == calibration
+
+
+def test_the_limit_of_epochs_names_the_patience_that_is_written() -> None:
+    assert choose(make_statistics(100))["training.epochs"] == 100
+    evidence = make_evidence(make_statistics(100), training={"early_stopping": 7})
+    [epochs] = [each for each in choose_settings(evidence) if each.key == "training.epochs"]
+    assert epochs.reason == "an upper limit; training stops after 7 epochs without improvement"
 
 
 def test_the_sequence_length_is_the_99th_percentile() -> None:

@@ -199,7 +199,7 @@ def test_ctrl_c_removes_the_line(workplace: Path) -> None:
 
 TRAINING = ["reading binary.csv", "choosing validation rows", "building the vocabulary"]
 FITTING = ["initializing the embedding", "importing TensorFlow", "building the network", "training"]
-SCORING = ["scoring rows", "loading the classifier", "reading binary-test.csv"]
+SCORING = ["loading the classifier", "scoring rows", "reading binary-test.csv"]
 
 PHASES = {
     "train binary.yaml": [*TRAINING, *FITTING, "writing the network", "scoring validation rows"],

@@ -21,7 +21,7 @@ from tests.conftest import ROOT, Invoke, reviews, unwrapped, write_csv
 if TYPE_CHECKING:
     from embedclf.config.schema import Config
 
-QUICK = ("-s", "training.epochs=3")
+QUICK = ("-s", "training.epochs=3", "-s", "training.epochs_by=validation")
 KEPT = ROOT / "tests" / "formats"
 
 

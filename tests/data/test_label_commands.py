@@ -24,7 +24,7 @@ text:
 model: {{embedding_dim: 8, initialization: random, pooling: average, dropout: 0.0}}
 training:
   {{epochs: 1, batch_size: 16, learning_rate: 0.05, schedule: constant, refit: false,
-   class_weight: none, calibration: none, threshold: 0.5}}
+   class_weight: none, calibration: none, threshold: 0.5, epochs_by: validation}}
 """
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from embedclf.config.loading import load_config
 from embedclf.data.dataset import prepare_dataset
 from embedclf.data.scratch import IdsFile, TextsFile, TokensFile
+from embedclf.text.encodings import Encoding
 from embedclf.text.token_rules import TokenRules
-from embedclf.text.tokenizer import Encoding, Tokenizer
+from embedclf.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedclf.config.loading import load_config
-from embedclf.data.dataset import find_validation_rows, prepare_dataset
-from embedclf.data.split_units import SplitUnits
+from embedclf.data.dataset import prepare_dataset
+from embedclf.data.split_units import SplitUnits, find_validation_rows
 from embedclf.errors import DataError
 from tests.conftest import unwrapped, write_csv
 

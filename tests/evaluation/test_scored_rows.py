@@ -46,7 +46,7 @@ def test_scores_on_rows_that_the_run_has_seen_have_a_caution(
     invoke("train", "binary.yaml", "-q", *flags)
     cautions = {
         "binary.csv": "the model saw them in training",
-        "valid.csv": "the same rows chose the epoch",
+        "valid.csv": "training made choices on the same rows",
         "binary-test.csv": "",
     }
     for table, expected in cautions.items():
@@ -54,7 +54,9 @@ def test_scores_on_rows_that_the_run_has_seen_have_a_caution(
         assert (expected in caution) if expected else not caution
     with valid.open("a") as file:
         file.write("more,pos\n")
-    assert "chose the epoch" not in unwrapped(invoke("evaluate", "--data", valid).stdout)
+    assert "made choices on the same rows" not in unwrapped(
+        invoke("evaluate", "--data", valid).stdout
+    )
 
 
 def test_a_table_that_shares_a_file_with_the_training_table_has_a_caution(

@@ -54,6 +54,10 @@ CONFIGS = {
     "-s text.html=true",
     "multilabel-max-characters-html": "multilabel -s text.token_pattern=words -s text.html=true",
     "multiclass-average-fields": "multiclass -s data.text=body -s data.fields=[title]",
+    "binary-sqrt-ngrams-vectors": "binary -s model.pooling=sqrt -s text.ngrams=2 "
+    "-s model.vectors=vectors.txt",
+    "multiclass-average-own-vectors": "multiclass -s model.vectors=own",
+    "multilabel-max-vectors": "multilabel -s text.unit=word -s model.vectors=vectors.txt",
     "binary-average-expression": "binary -s model.pooling=average -s text.token_pattern='[a-z]+'",
 }
 

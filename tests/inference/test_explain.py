@@ -20,7 +20,7 @@ from embedclf.inference.explain import explain
 from embedclf.inference.explanation import Explanation, TokenContribution
 from embedclf.model.backend import keras
 from embedclf.model.classifier import Classifier
-from embedclf.model.weights import read_weights
+from embedclf.model.stored_weights import read_weights
 from embedclf.reports.inference import contribution_level, explanations_text
 from embedclf.text.ngrams import Ngrams, input_length
 from embedclf.text.token_rules import TokenRules

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -16,6 +17,7 @@ from embedclf.inference.projection import (
     HEIGHT,
     LINE_HEIGHT,
     WIDTH,
+    RankBy,
     build_word_map,
 )
 from tests.inference.test_embeddings import make_embeddings
@@ -79,3 +81,11 @@ def test_the_map_shows_the_largest_contributions_with_the_last_label_on_the_righ
     frequent = build_word_map(embeddings, 6, by="count")
     assert [point.entry.name for point in frequent.points] == list(embeddings.tokenizer.tokens[:6])
     assert build_word_map(embeddings, 6) == drawn
+
+
+@pytest.mark.parametrize("by", ["push", "count"])
+def test_words_known_by_their_vectors_only_are_not_drawn(by: RankBy) -> None:
+    embeddings = make_embeddings(seed=3)
+    tokenizer = replace(embeddings.tokenizer, vector_words=2)
+    drawn = build_word_map(replace(embeddings, tokenizer=tokenizer), 100, by=by)
+    assert {point.entry.name for point in drawn.points} == set(tokenizer.tokens[:-2])

@@ -42,7 +42,8 @@ def test_a_run_is_trained_and_used_on_tables_in_a_store(
     assert "s3://tables/shards\nformat          2 files, comma" in checked.stdout
     assert "endpoint_override" not in checked.stdout + checked.stderr
     uri = store.uri("shards/*.csv")
-    settings = ("-s", "training.epochs=1", "-s", "model.embedding_dim=4")
+    keys = ("training.epochs=1", "training.epochs_by=validation", "model.embedding_dim=4")
+    settings = [part for key in keys for part in ("-s", key)]
     invoke("train", uri, *settings, "-o", "run", "--no-baseline")
     record = json.loads((here / "run" / "run.json").read_text(encoding="utf-8"))
     assert record["data"]["train"]["path"] == uri

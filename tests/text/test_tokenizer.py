@@ -4,6 +4,7 @@ import json
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -150,3 +151,66 @@ def test_a_text_is_encoded_alone_as_among_others(unit: str, texts: list[str | No
 def test_no_token_of_a_training_text_is_unknown(unit: str, texts: list[str | None]) -> None:
     encoding = fit(texts, unit=unit, vocabulary_size=10_000).encode(texts)
     assert not encoding.unknown.any()
+
+
+WORD_LISTS = st.lists(st.text("abcd", min_size=1, max_size=3), max_size=8)
+
+
+def fit_with(texts: list[str], words: Sequence[str], start: Tokenizer | None = None) -> Tokenizer:
+    """Fit tokens and bigrams, with words that have vectors."""
+    config = TextConfig(sequence_length=8, ngrams=2, min_count=2)
+    chunks, rules = chunks_of(texts, config), rules_of(config)
+    counts = [chunk.count() for chunk in chunks]
+    tokenizer = Tokenizer.fit(counts, rules, config, start=start, vector_words=words)
+    return tokenizer.fit_ngrams(lambda: chunks, config)
+
+
+@given(st.lists(WORD_LISTS.map(" ".join), max_size=8), WORD_LISTS)
+def test_words_with_vectors_follow_those_learned_and_are_in_no_ngram(
+    texts: list[str], words: list[str]
+) -> None:
+    plain, tokenizer = fit_with(texts, []), fit_with(texts, words)
+    assert tokenizer.learned_tokens == plain.tokens
+    added = tokenizer.tokens[len(plain.tokens) :]
+    assert added == tuple(dict.fromkeys(word for word in words if word not in plain.tokens))
+    assert tokenizer.vector_words == len(added)
+
+    def names_of_ngrams(of: Tokenizer) -> list[str]:
+        return of.decode(np.arange(of.first_ngram_id, of.vocabulary_rows, dtype=np.int32))
+
+    assert names_of_ngrams(tokenizer) == names_of_ngrams(plain)
+    encoded = tokenizer.encode(texts).ids[:, tokenizer.sequence_length :]
+    assert np.array_equal(
+        encoded != 0, plain.encode(texts).ids[:, tokenizer.sequence_length :] != 0
+    )
+    assert Tokenizer.from_json(json.loads(json.dumps(tokenizer.to_json()))) == tokenizer
+
+
+def test_a_word_is_known_by_its_vector_only() -> None:
+    tokenizer = fit_with(["good book", "good film"], ["superb", "good", "superb"])
+    assert tokenizer.tokens == ("good", "superb")
+    assert tokenizer.first_vector_id == 3
+    encoding = tokenizer.encode(["superb film"])
+    assert encoding.ids[0, :2].tolist() == [3, 1]
+    assert encoding.unknown.tolist() == [1]
+
+
+@given(
+    st.lists(WORD_LISTS.map(" ".join), max_size=8),
+    WORD_LISTS,
+    st.lists(WORD_LISTS.map(" ".join), max_size=8),
+    WORD_LISTS,
+)
+def test_a_tokenizer_continued_with_vectors_keeps_every_name(
+    texts: list[str], words: list[str], more_texts: list[str], more_words: list[str]
+) -> None:
+    start = fit_with(texts, words)
+    continued = fit_with(more_texts, more_words, start)
+    learned = len(start.learned_tokens)
+    assert continued.tokens[:learned] == start.learned_tokens
+    assert not set(continued.learned_tokens) & set(
+        continued.tokens[continued.first_vector_id - 2 :]
+    )
+    ids = np.arange(start.vocabulary_rows, dtype=np.int32)
+    new_ids = start.ids_in(continued)
+    assert continued.decode(new_ids.astype(np.int32)) == start.decode(ids)

@@ -102,7 +102,8 @@ def test_a_killed_training_of_a_table_resumes_to_the_same_weights(
     workplace: Path, invoke: Invoke
 ) -> None:
     write_csv(workplace / "many.csv", ["text", "label"], reviews(200))
-    flags = (*LONG, "-s", "training.refit=false")
+    # Choosing the epochs five times over is another test's
+    flags = (*LONG, "-s", "training.refit=false", "-s", "training.epochs_by=validation")
     invoke("train", "many.csv", *flags, "-o", "unbroken", "-q", "--no-baseline")
     kill_after_a_checkpoint(workplace, *flags, source="many.csv", epochs=3)
     assert not (workplace / "runs" / "many-1.yaml").exists()

@@ -17,7 +17,7 @@ from embedclf.errors import ConfigError, DataError
 from embedclf.runs.run import Run
 from embedclf.training import checkpoints, train
 from embedclf.training.initialization import initialize
-from tests.conftest import reviews, write_csv
+from tests.conftest import reviews, unwrapped, write_csv
 from tests.training.test_train import weights_of
 
 if TYPE_CHECKING:
@@ -65,6 +65,15 @@ def test_frozen_rows_equal_the_vectors_of_the_file(workplace: Path) -> None:
     assert not rows[""].any()
     mean = np.mean([rows[token] for token in covered], axis=0)
     assert rows[" "] == pytest.approx(mean, abs=1e-6)
+
+
+@pytest.mark.parametrize("initialization", ["random", "naive_bayes"])
+def test_oov_tokens_start_at_zero_if_training_has_none(
+    workplace: Path, initialization: str
+) -> None:
+    key = f"model.initialization={initialization}"
+    assert not begin(workplace, key)[0][" "].any()
+    assert begin(workplace, key, "text.vocabulary_size=10")[0][" "].any()
 
 
 def test_trainable_rows_are_the_vectors_rescaled_by_one_factor(workplace: Path) -> None:
@@ -244,6 +253,8 @@ def test_check_reports_the_coverage_of_the_vectors(
     assert "vectors-few" not in enough.stdout
     unit = invoke("check", "multilabel.yaml", *flags("model.initialization=few.txt")).stdout
     assert "text.unit: word" in unit
+    kept = invoke("check", "binary.yaml", *flags("model.vectors=few.txt")).stdout
+    assert "set model.vectors: none" in unwrapped(kept)
 
 
 MISTAKES = [

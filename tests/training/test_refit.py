@@ -289,7 +289,7 @@ def test_a_diverging_refit_keeps_the_validated_network(workplace: Path) -> None:
 
 def test_a_killed_refit_resumes_to_the_same_weights(workplace: Path, invoke: Invoke) -> None:
     write_csv(workplace / "many.csv", ["text", "label"], reviews(200))
-    flags = (*LONG, "-s", "training.refit=true")
+    flags = (*LONG, "-s", "training.refit=true", "-s", "model.vectors=own")
     invoke("train", "binary.yaml", *flags, "-o", "unbroken", "-q")
     kill_after_a_checkpoint(workplace, *flags, epochs=0, kind="*-refit")
     done = invoke("train", "binary.yaml", *flags, "-o", "runs/resumed", "--resume")

@@ -46,6 +46,20 @@ WAYS = {
     "frozen, max": ("multilabel", FROZEN),
 }
 
+KEPT = ["model.vectors=PROJECT/vectors.txt"]
+
+WAYS_WITH_KEPT_VECTORS = {
+    "flatten, projected": ("binary", KEPT),
+    "flatten, gathered": ("binary", [*KEPT, "model.hidden_units=[5]"]),
+    "sqrt, projected, pairs": (
+        "multiclass",
+        [*KEPT, "model.pooling=sqrt", "model.hidden_units=[]", "text.ngrams=2"],
+    ),
+    "average, hidden, pairs": ("multiclass", [*KEPT, "text.ngrams=2"]),
+    "max, pairs": ("multilabel", [*KEPT, "text.unit=word", "text.ngrams=2"]),
+    "frozen": ("multiclass", [*KEPT, *FROZEN]),
+}
+
 
 def summed(kind: Any) -> Any:
     """Keras's optimizer on the gradient of a row as defined: the sum over the row's occurrences.
@@ -112,7 +126,20 @@ def test_training_steps_match_those_of_keras(
     project: Path, way: str, optimizer: str, steps: int
 ) -> None:
     """Adam and RMSprop are lazy from the second step on: rows not in a batch stand still."""
-    task, overrides = WAYS[way]
+    compare_with_keras(project, *WAYS[way], optimizer=optimizer, steps=steps)
+
+
+@pytest.mark.parametrize("way", WAYS_WITH_KEPT_VECTORS)
+def test_training_steps_with_kept_vectors_match_those_of_keras(project: Path, way: str) -> None:
+    task, overrides = WAYS_WITH_KEPT_VECTORS[way]
+    net = compare_with_keras(project, task, overrides, optimizer="adagrad", steps=5)
+    assert net.get_layer("vectors").get_weights()[0].any()
+
+
+def compare_with_keras(
+    project: Path, task: str, overrides: list[str], *, optimizer: str, steps: int
+) -> Any:
+    """Train a network here and with Keras; return it with the weights of here."""
     dataset = prepare(
         project,
         task,
@@ -128,6 +155,7 @@ def test_training_steps_match_those_of_keras(
     assert max(np.abs(a - b).max() for a, b in zip(before, given, strict=True)) > 1e-3
     for one, other in zip(given, expected, strict=True):
         assert np.abs(one - other).max() <= 1e-5
+    return net
 
 
 def test_a_frozen_embedding_has_no_optimizer_state_and_does_not_change(project: Path) -> None:

@@ -95,10 +95,17 @@ def test_the_space_is_what_tune_names_and_the_config_s_own_values(tmp_path: Path
     }
 
 
+def test_files_of_word_vectors_are_choices_that_a_study_can_store(tmp_path: Path) -> None:
+    config = config_of(tmp_path, "{model: {vectors: [own, mine.txt], initialization: [mine.txt]}}")
+    space = space_to_json(make_space(config))
+    assert json.loads(json.dumps(space)) == space
+    assert space["model.initialization"] == ["mine.txt", "random"]
+
+
 def test_every_key_that_affects_the_validation_scores_can_be_searched() -> None:
     definitions = json_schema()["$defs"]
     for section in ("Text", "Model", "Training"):
-        keys = set(definitions[f"{section}Config"]["properties"]) - {"device", "refit"}
+        keys = set(definitions[f"{section}Config"]["properties"]) - {"device", "refit", "teacher"}
         assert set(definitions[f"{section}Space"]["properties"]) == keys
 
 

@@ -26,8 +26,16 @@ from embedclf.reports.html.plots import (
     precision_recall_curve,
     reliability_diagram,
     roc_curve,
+    size_curve,
 )
 from embedclf.reports.html.rendering import to_sentence
+from embedclf.reports.learning_curve import (
+    curve_columns,
+    curve_notes,
+    curve_rows,
+    curve_title,
+    curve_verdict,
+)
 from embedclf.reports.verdict import metric_title
 from embedclf.runs.history import describe_training
 from embedclf.system.terminal import NO_VALUE, format_count
@@ -140,9 +148,26 @@ def fold_values(data: ReportData) -> Values | None:
         "comparison": to_sentence(comparison_text(comparison)) if comparison else "",
         "notes": [
             to_sentence(note)
-            for note in (spread_note(validation), rule_note(data.run, validation))
+            for note in (spread_note(validation), rule_note(data.run, validation.rule))
             if note
         ],
+    }
+
+
+def size_values(data: ReportData) -> Values | None:
+    """The first metric by training rows, and with twice the rows; None if it was not measured."""
+    curve = data.learning_curve
+    if curve is None:
+        return None
+    title = f"{metric_title(curve.basis.metric)} by training rows"
+    return {
+        "svg": to_svg(size_curve(curve), "sizes", title),
+        "title": title,
+        "caption": f"{title}; subsets: lowest and highest",
+        "summary": to_sentence(f"{curve_title(curve)}: {curve_verdict(curve)}"),
+        "columns": curve_columns(curve),
+        "rows": curve_rows(curve),
+        "notes": curve_notes(data.run, curve),
     }
 
 

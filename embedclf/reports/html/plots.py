@@ -1,4 +1,4 @@
-"""Figures of the run report: learning, confusion, ROC, precision-recall, reliability.
+"""Figures of the run report: epochs, folds, sizes, confusion, ROC, precision-recall, reliability.
 
 They are drawn with placeholder colors; `figures.to_svg` makes them part of a page.
 """
@@ -23,13 +23,14 @@ from embedclf.reports.html.figures import (
 from embedclf.system.terminal import format_number, shorten_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from embedclf.evaluation.metrics import Reliability
     from embedclf.system.arrays import Doubles
+    from embedclf.training.folds.curve_scores import CurvePoint, LearningCurve, Projection
 
 _WIDTH, _HEIGHT = 340, 230
 """In units: a phone's width, where letters keep their size."""
@@ -87,6 +88,26 @@ def fold_scores(own: Sequence[float], tfidf: Sequence[float], unit: str) -> Figu
             axes.axhline(mean, color=style["color"], linewidth=1, linestyle=line)
     axes.locator_params("x", integer=True, min_n_ticks=1)
     axes.set_xlabel(unit)
+    add_legend(axes)
+    return figure
+
+
+@page_style()
+def size_curve(curve: LearningCurve) -> Figure:
+    """Draw the scores by training rows with their intervals, and the fitted curve to twice them."""
+    figure = new_figure(_WIDTH, _HEIGHT)
+    axes = new_axes(figure, left=48, bottom=36, top=30, right=20)
+    points, twice = curve.points, curve.projection
+    rows = np.geomspace(points[0].rows, twice.rows, 50)
+    fitted = [curve.fitted_score(each) for each in rows]
+    axes.plot(rows, fitted, ":", color=SOFT, linewidth=1, label="fitted curve")
+    _draw_intervals(axes, points, {"color": FOR, "ms": 5, "label": "measured"})
+    expected: dict[str, Any] = {"color": AGAINST, "ms": 6, "fillstyle": "none"}
+    _draw_intervals(axes, [twice], expected | {"label": "expected"})
+    axes.set_xscale("log", base=2)
+    sizes = [*(point.rows for point in points), twice.rows]
+    axes.set_xticks(sizes, list(map(_abbreviate, sizes)))
+    axes.set_xlabel("training rows")
     add_legend(axes)
     return figure
 
@@ -192,6 +213,18 @@ def reliability_diagram(bins: Reliability) -> Figure:
     histogram.locator_params("y", nbins=2, integer=True)
     histogram.yaxis.set_major_formatter(lambda value, _: _abbreviate(int(value)))
     return figure
+
+
+def _draw_intervals(
+    axes: Axes, points: Sequence[CurvePoint | Projection], style: Mapping[str, Any]
+) -> None:
+    """Draw scores over rows as points with their intervals; a point without one has no line."""
+    scores = np.array([point.score for point in points])
+    bounds = np.array([point.interval or (point.score, point.score) for point in points])
+    # `errorbar` refuses negative lengths: a mean of draws can miss the score
+    errors = np.maximum(np.stack([scores - bounds[:, 0], bounds[:, 1] - scores]), 0.0)
+    rows = [point.rows for point in points]
+    axes.errorbar(rows, scores, errors, fmt="o", elinewidth=1, capsize=2, **style)
 
 
 def _add_unit_axes(figure: Figure, xlabel: str, ylabel: str, *, bottom: float = 36) -> Axes:

@@ -14,6 +14,7 @@ from embedclf.runs import run as runs
 from embedclf.runs.history import read_epochs
 from embedclf.runs.seen_tables import is_missing_or_unchanged
 from embedclf.tables.files import display_tables, tables_exist
+from embedclf.training.folds.curve_scores import read_learning_curve
 
 if TYPE_CHECKING:
     from embedclf.audit.check import Audit
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from embedclf.evaluation.run_thresholds import ThresholdTable
     from embedclf.runs.history import Epoch
     from embedclf.runs.run import Run
+    from embedclf.training.folds.curve_scores import LearningCurve
 
 MAX_MISTAKES = 10
 """Mistakes in a report: enough to see what they have in common, few enough to read."""
@@ -40,6 +42,7 @@ class ReportData:
     """Why the data cannot be checked, if so."""
     epochs: tuple[Epoch, ...]
     cross_validation: CrossValidation | None
+    learning_curve: LearningCurve | None
     config: str
     """The YAML of the run."""
 
@@ -62,6 +65,7 @@ def gather_report_data(run: Run, request: EvaluationRequest) -> ReportData:
         audit=_audit(run, run.config()),
         epochs=read_epochs(run.read(runs.HISTORY_FILE).decode()),
         cross_validation=read_cross_validation(run),
+        learning_curve=read_learning_curve(run),
         config=run.read(runs.CONFIG_FILE).decode(),
     )
 

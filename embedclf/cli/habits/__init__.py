@@ -1,0 +1,1 @@
+"""What a command line of other tools, or with a mistake, most likely means."""

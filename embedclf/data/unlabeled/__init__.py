@@ -1,0 +1,1 @@
+"""Texts without labels, and the teacher that labels them."""

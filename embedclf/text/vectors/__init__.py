@@ -1,0 +1,1 @@
+"""Word vectors: sources to read them from, and vectors learned from the texts."""

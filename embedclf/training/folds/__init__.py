@@ -1,0 +1,1 @@
+"""Several trainings of the same rows: folds and learning curves."""

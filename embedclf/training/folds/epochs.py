@@ -1,0 +1,102 @@
+"""The number of epochs, chosen by cross-validation of the training rows."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embedclf.data.split_units import SplitUnits
+from embedclf.system.progress import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    from embedclf.data.dataset import Dataset
+    from embedclf.runs.history import Epoch
+    from embedclf.system.arrays import Int64s
+
+_FOLDS, _MIN_FOLDS = 5, 2
+
+
+@dataclass(frozen=True)
+class EpochChoice:
+    """How many epochs a network is trained for, and the losses that decided it."""
+
+    epochs: int
+    folds: int
+    losses: tuple[float, ...]
+    """Mean loss of the rows left out, by epoch."""
+
+
+def choose_epochs(
+    dataset: Dataset, train: Callable[[Dataset], Generator[Epoch]], patience: int | None
+) -> EpochChoice | None:
+    """Choose the epoch of lowest loss, averaged over trainings on all folds of the rows but one.
+
+    Every training row is left out once. A few validation rows would choose almost at random: of
+    100 rows, 20 are held out. The trainings advance together, so that their mean loss stops them.
+
+    Args:
+        dataset: Its training rows are divided into folds. The vocabulary stays that of all of them.
+        train: Trains on the training rows of a dataset; yields each epoch, with the loss of its
+            validation rows.
+        patience: Epochs without a lower loss after which to stop; None never stops early.
+
+    Returns:
+        The choice; None if there are too few different texts, groups or rows per label.
+    """
+    losses = list[float]()
+    with ExitStack() as stack:
+        folds = list(_fold_datasets(dataset, _assign_folds(dataset)))
+        if len(folds) < _MIN_FOLDS:
+            return None
+        trainings = [stack.enter_context(closing(train(fold))) for fold in folds]
+        rows = [len(fold.validation) for fold in folds]
+        for epochs in counted(
+            zip(*trainings, strict=False),
+            "choosing the number of epochs",
+            total=dataset.config.training.epochs,
+            unit="epochs",
+        ):
+            losses.append(float(np.average([epoch.val_loss for epoch in epochs], weights=rows)))
+            best = int(np.argmin(losses)) + 1
+            if patience is not None and len(losses) - best >= patience:
+                break
+    return EpochChoice(best, len(folds), tuple(losses))
+
+
+def _assign_folds(dataset: Dataset) -> Int64s:
+    """Assign each training row (n,) to a fold, from 0, without gaps."""
+    train, data = dataset.train, dataset.config.data
+    strata = dataset.labels.strata(train.targets, data)
+    # Texts with the same ids are the same for the network
+    _, texts = np.unique(np.asarray(train.ids), axis=0, return_inverse=True)
+    units = SplitUnits.from_rows(train.rows, texts.reshape(-1).astype(np.uint64), strata, data)
+    folds = units.folds(count=_FOLDS, seed=dataset.config.seed)
+    _, numbers = np.unique(folds, return_inverse=True)
+    return numbers.reshape(-1).astype(np.int64)
+
+
+def _fold_datasets(dataset: Dataset, numbers: Int64s) -> Iterator[Dataset]:
+    """Yield the dataset of each fold, whose validation rows are those left out.
+
+    A label that only these rows have has been learned by no epoch. Its rows would choose the first,
+    where all labels are about equally probable, so that they are dropped.
+    """
+    targets = dataset.train.targets
+    for number in range(int(numbers.max()) + 1):
+        left_out = numbers == number
+        if left_out.all():
+            return
+        validates = left_out
+        if dataset.labels.task != "multilabel":
+            validates = left_out & np.isin(targets, targets[~left_out])
+        if validates.any():
+            yield replace(
+                dataset,
+                train=dataset.train.filter(~left_out),
+                validation=dataset.train.filter(validates),
+            )

@@ -1,0 +1,136 @@
+"""The rows that a network learns: labeled ones, then texts that a teacher labeled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embedclf.training.losses import (
+    CellWeights,
+    cell_weights,
+    class_factors,
+    label_factors,
+    loss_targets,
+    loss_weights,
+)
+
+if TYPE_CHECKING:
+    from embedclf.data.dataset import Dataset
+    from embedclf.data.labels import Labels
+    from embedclf.data.splits import Split
+    from embedclf.system.arrays import Doubles, Floats, Mask, Rows
+    from embedclf.text.encodings import TokenIds
+    from embedclf.training.losses import LossTargets
+
+
+@dataclass(frozen=True)
+class SoftTargets:
+    """The targets of taught texts, with the class weights of the training loss."""
+
+    ids: TokenIds
+    """(n, input_length)"""
+    targets: Floats
+    """(n, outputs) the teacher's probabilities, shifted towards labels of large weight."""
+    weights: Floats
+    """(n, 1) or (n, outputs), as `CellWeights.block` returns them."""
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def label_weights(self) -> tuple[Doubles, Doubles]:
+        """Return the weight (outputs,) of each output's label, and of its absence."""
+        present = (self.weights * self.targets).sum(axis=0, dtype=np.float64)
+        absent = (self.weights * (1.0 - self.targets)).sum(axis=0, dtype=np.float64)
+        return present, absent
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Labeled rows, then taught texts; positions count through both."""
+
+    labels: Labels
+    labeled: Split
+    cells: CellWeights
+    """Of the labeled rows."""
+    taught: SoftTargets | None = None
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> TrainingRows:
+        """Return the training rows of a dataset, weighted as its config says."""
+        cells, taught = cell_weights(dataset), soft_targets(dataset)
+        return cls(dataset.labels, dataset.train, cells, taught)
+
+    def __len__(self) -> int:
+        return len(self.labeled) + (0 if self.taught is None else len(self.taught))
+
+    @property
+    def input_length(self) -> int:
+        """Ids of a row."""
+        length: int = self.labeled.ids.shape[1]
+        return length
+
+    def ids(self, rows: Rows) -> TokenIds:
+        """Return the ids (rows, input_length) of some rows."""
+        if self.taught is None:
+            return self.labeled.ids[rows]
+        mask, places = self._locate(rows)
+        ids: TokenIds = np.empty((len(rows), self.input_length), self.labeled.ids.dtype)
+        ids[mask] = self.labeled.ids[places[mask]]
+        ids[~mask] = self.taught.ids[places[~mask]]
+        return ids
+
+    def targets(self, rows: Rows) -> LossTargets:
+        """Return the targets of some rows; with taught texts, always (rows, outputs)."""
+        if self.taught is None:
+            return loss_targets(self.labeled, self.labels, rows)
+        mask, places = self._locate(rows)
+        targets = self.taught.targets[np.where(mask, 0, places)]
+        labeled = self.labeled.targets[places[mask]]
+        targets[mask] = self.labels.binarize(labeled)
+        return targets
+
+    def weights(self, rows: Rows, targets: LossTargets) -> Floats:
+        """Return the weights (rows, 1) or (rows, outputs) of some rows with these targets."""
+        if self.taught is None:
+            return self.cells.block(rows, targets)
+        mask, places = self._locate(rows)
+        weights = self.taught.weights[np.where(mask, 0, places)]
+        weights[mask] = self.cells.block(places[mask], targets[mask])
+        return weights
+
+    def row_weights(self) -> Floats:
+        """(n, 1) how many rows each row counts for, without the weight of its class."""
+        weights = loss_weights(self.labeled)
+        if self.taught is None:
+            return weights
+        return np.concatenate([weights, np.ones((len(self.taught), 1), np.float32)])
+
+    def _locate(self, rows: Rows) -> tuple[Mask, Rows]:
+        """Return which rows are labeled, and the place of each among those like it."""
+        mask: Mask = rows < len(self.labeled)
+        return mask, np.where(mask, rows, rows - len(self.labeled))
+
+
+def soft_targets(dataset: Dataset) -> SoftTargets | None:
+    """Return the targets of the taught texts of a dataset; None if it has none.
+
+    A class weight multiplies the loss of each label. For probabilities, that is the same as
+    multiplying these, dividing them by their sum, and weighting the row by that sum.
+    """
+    taught, train, labels = dataset.taught, dataset.train, dataset.labels
+    class_weight = dataset.config.training.class_weight
+    if taught is None:
+        return None
+    y_prob = taught.probabilities
+    if class_weight == "none":
+        return SoftTargets(taught.ids, y_prob, np.ones((len(y_prob), 1), np.float32))
+    if labels.task == "multilabel":
+        present, absent = label_factors(train.targets, labels, class_weight, train.weights)
+        scaled, weights = present * y_prob, present * y_prob + absent * (1.0 - y_prob)
+        return SoftTargets(taught.ids, scaled / weights, weights)
+    factors = class_factors(train.targets, labels, class_weight, train.weights)
+    scaled = labels.label_probabilities(y_prob) * factors  # (n, labels)
+    weights = scaled.sum(axis=1, keepdims=True)
+    return SoftTargets(taught.ids, (scaled / weights)[:, -labels.outputs :], weights)
