@@ -210,6 +210,8 @@ def _steps(before: Config, run: Run, table: _NewTable) -> Iterator[Setting]:
     yield Setting("training.learning_rate", rate, "old weights take only a part of each step")
     reason = "for the number of new rows"
     yield Setting("training.batch_size", batch_size_for(table.rows), reason)
+    reason = "the run may have learned the other rows already"
+    yield Setting("training.epochs_by", "validation", reason)
     if training.early_stopping is not None:
         stop = format_count(training.early_stopping, "epoch")
         reason = f"an upper limit; training stops after {stop} without improvement"

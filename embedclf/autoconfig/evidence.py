@@ -10,7 +10,11 @@ from embedclf.autoconfig.columns.profiles import is_unspaced_script, read_sample
 from embedclf.autoconfig.columns.roles import ColumnRoles, assign_roles, check_header
 from embedclf.autoconfig.sibling_tables import SiblingTables, find_sibling_tables
 from embedclf.autoconfig.split_files import find_shards, has_other_splits
-from embedclf.autoconfig.table_statistics import TableStatistics, compute_table_statistics
+from embedclf.autoconfig.table_statistics import (
+    MAX_TAUGHT_ROWS,
+    TableStatistics,
+    compute_table_statistics,
+)
 from embedclf.autoconfig.token_evidence import TokenEvidence
 from embedclf.autoconfig.vector_choice import MISSING, NOT_INSTALLED, choose_vectors
 from embedclf.system.arrow import join_columns
@@ -148,7 +152,9 @@ class Evidence:
     def _missing_packages(self) -> Iterator[str]:
         """Say which packages would help with so few rows."""
         has_teacher = self.statistics.taught or "training.teacher" in self.written
-        if self.config.data.unlabelled is not None and not has_teacher and not is_use_installed():
+        is_few = self.statistics.rows <= MAX_TAUGHT_ROWS
+        has_texts = self.config.data.unlabelled is not None
+        if has_texts and is_few and not has_teacher and not is_use_installed():
             yield (
                 "nobody labels the unlabeled texts; a sentence encoder can, for about 15 points of "
                 "accuracy at 100 rows: pip install 'embedclf[use]'"

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedclf.system.arrow import index_in
 from embedclf.system.terminal import format_count, format_percent
 from embedclf.text.vectors.pretrained import find_glove
 from embedclf.text.vectors.use_encoder import find_use
 from embedclf.text.vectors.use_words import UsePackage
+from embedclf.text.vectors.word_matching import WordForms
 
 if TYPE_CHECKING:
     from embedclf.autoconfig.table_statistics import TableStatistics
@@ -39,7 +39,7 @@ and more; of German ones, half."""
 
 
 def measure_known(counts: TokenCounts) -> dict[str, float]:
-    """Measure which fraction of the words of texts each installed source of vectors knows.
+    """Measure which fraction of the words of texts each installed source knows, in any case.
 
     Args:
         counts: Of all words of the texts.
@@ -49,15 +49,17 @@ def measure_known(counts: TokenCounts) -> dict[str, float]:
     """
     use = find_use()
     sources = [find_glove(), None if use is None else UsePackage(use)]
-    tokens, frequencies = counts
+    forms, frequencies = WordForms(counts[0]), counts[1]
     fractions = {}
     for source in sources:
         if source is None:
             continue
-        known: Mask = np.zeros(len(tokens), np.bool_)
+        are_known: Mask = np.zeros(forms.forms, np.bool_)
         for words in source.words("word"):
-            known |= index_in(tokens, words, default=-1) >= 0
-        fractions[source.name] = float(frequencies[known].sum() / max(frequencies.sum(), 1))
+            folded = forms.match(words).folded
+            are_known[folded[folded >= 0]] = True
+        known = frequencies[are_known[forms.form_of]]
+        fractions[source.name] = float(known.sum() / max(frequencies.sum(), 1))
     return fractions
 
 

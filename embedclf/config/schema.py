@@ -121,6 +121,13 @@ class Config(Section):
                 "data.time is set; write training.epochs_by: validation",
                 {"key": "training.epochs_by"},
             )
+        if self.training.epochs_by == "cross_validation" and self.training.teacher != "none":
+            raise PydanticCustomError(
+                "both",
+                "cross_validation leaves out rows that the teacher has learned from; write "
+                "training.epochs_by: validation",
+                {"key": "training.epochs_by"},
+            )
         return self
 
     @model_validator(mode="after")

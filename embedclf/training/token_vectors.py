@@ -167,7 +167,7 @@ def continue_kept(rows: Floats, before: Floats) -> Floats:
         (first_ngram_id, kept_dim); `before` if the source no longer has the vectors of the run.
     """
     known, wanted = (before != 0.0).any(axis=1), (rows != 0.0).any(axis=1)  # (first_ngram_id,)
-    if not (known & wanted).any():
+    if np.count_nonzero(known & wanted) < 2:  # one would fit any factor
         return before
     ours, theirs = (each[known & wanted].astype(np.float64) for each in (before, rows))
     means = ours.mean(axis=0), theirs.mean(axis=0)

@@ -92,15 +92,17 @@ class DatasetCache:
             DataError: A table cannot be used.
             ConfigError: The config names labels that do not exist.
         """
+        full = config
         config = config.model_copy(update={"data": config.data.model_copy(update={"test": None})})
         # Of the searched sections, only `text` and these affect what is read and encoded.
         key = config.text.model_dump_json() + config.model.model_dump_json(include=_VECTOR_KEYS)
-        dataset = _cached(self._datasets, key, lambda: self._encode(config), _MAX_DATASETS)
+        dataset = _cached(self._datasets, key, lambda: self._encode(config, full), _MAX_DATASETS)
         return with_config(dataset, config)  # the cached one may hold another trial's config
 
-    def _encode(self, config: Config) -> Dataset:
+    def _encode(self, config: Config, full: Config) -> Dataset:
+        # `full` has the test table: unlabeled texts that are in it, too, are not learned from
         key = config.text.model_dump_json(include=_TOKENIZATION_KEYS)
-        table = _cached(self._tables, key, lambda: self._read(config), _MAX_TABLES)
+        table = _cached(self._tables, key, lambda: self._read(full), _MAX_TABLES)
         # The ids are memory-mapped, and a mapping outlives its closed file.
         with ExitStack() as stack:
             dataset, _ = encode_splits(

@@ -24,7 +24,7 @@ from embedclf.tables.parts import MissingColumnError
 from embedclf.text.fingerprints import Fingerprints, fingerprint_texts
 from embedclf.text.markup import remove_markup
 from embedclf.text.token_rules import TokenRules
-from embedclf.text.vectors.sentences import SentenceVectors, encode_sentences
+from embedclf.text.vectors.sentences import MAX_CHARACTERS, SentenceVectors, encode_sentences
 from embedclf.text.vectors.use_encoder import require_use
 
 if TYPE_CHECKING:
@@ -190,11 +190,12 @@ class _UnlabeledReader:
 
 
 def _plain(texts: pa.Array, config: Config) -> pa.StringArray:
-    """Return texts (n,) as people read them: without fields and markup."""
+    """Return the beginnings of texts (n,) as people read them: without fields and markup."""
     texts = pc.coalesce(texts, text_column([""])[0])
     if config.data.fields:
         texts = split_fields(texts, config.data.fields)[1]
-    return remove_markup(texts) if config.text.html else texts
+    texts = remove_markup(texts) if config.text.html else texts
+    return pc.utf8_slice_codeunits(texts, 0, MAX_CHARACTERS)  # more are not encoded
 
 
 def _describe_missing(error: NewColumnError) -> DataError:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from embedclf.system.arrays import Floats, Rows
 
-_MAX_CHARACTERS = 1_000
+MAX_CHARACTERS = 1_000
 """Longer texts are truncated: a vector of more words says little more, and time grows with them."""
 
 _TEXTS_AT_ONCE = 1_024
@@ -70,7 +70,7 @@ class _Memo:
         self._places: dict[int, int] = {}
 
     def encode(self, texts: pa.StringArray) -> SentenceVectors:
-        texts = pc.utf8_slice_codeunits(texts, 0, _MAX_CHARACTERS)
+        texts = pc.utf8_slice_codeunits(texts, 0, MAX_CHARACTERS)
         keys = fingerprint_strings(texts)
         distinct, first = np.unique(keys, return_index=True)
         known = np.array([key in self._places for key in distinct.tolist()], np.bool_)

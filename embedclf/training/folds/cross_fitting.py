@@ -162,12 +162,14 @@ def read_folds(config: Config, count: int) -> Iterator[Folds]:
         DataError: The table cannot be used.
         ConfigError: A file is missing.
     """
+    full = config
     config = config.model_copy(update={"data": config.data.model_copy(update={"test": None})})
     check_files(config)
     vectors = open_vector_source(config.model)
     open_kept_vectors(config.model)  # raises before the table is read
     with TemporaryFile() as file, TemporaryFile() as more:
-        tokenized = with_unlabeled(read_tokenized(config, file), config, more)
+        # With the test table: texts that are in it, too, are not learned from
+        tokenized = with_unlabeled(read_tokenized(config, file), full, more)
         labels = Labels.fit(tokenized.rows, config.data)
         targets, _ = labels.encode(tokenized.rows, config.data)
         strata = labels.strata(targets, config.data)

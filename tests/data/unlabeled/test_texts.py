@@ -16,6 +16,7 @@ from embedclf.data.dataset import Dataset, prepare_dataset
 from embedclf.data.splits import read_tokenized
 from embedclf.data.unlabeled.texts import with_unlabeled
 from embedclf.errors import DataError
+from embedclf.training.folds.cross_fitting import read_folds
 from tests.conftest import reviews, unwrapped, write_csv
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ def test_texts_of_the_labeled_tables_and_empty_texts_are_left_out() -> None:
     facts = dataset.unlabeled.facts()
     assert (facts["rows"], facts["rows_left_out"]) == (3, 5)
     assert read_texts("data.unlabelled=rest.csv") == [text.lower() for text in NEW]
+    # Folds do not score the test table, but a learning curve on them does
+    with read_folds(dataset.config, 3) as folds:
+        assert folds.tokenized.unlabeled is not None
+        assert len(folds.tokenized.unlabeled) == 3
 
 
 @pytest.mark.usefixtures("workplace")

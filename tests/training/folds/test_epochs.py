@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from embedclf.config.loading import load_config
 from embedclf.config.schema import Config
@@ -125,6 +126,15 @@ def test_later_rows_choose_no_epochs_for_earlier_ones(tmp_path: Path, invoke: In
     flags = ("-s", "data.time=day", "-s", "training.epochs_by=cross_validation")
     stderr = invoke("train", table, "--text=text", "--label=label", *flags, status=2).stderr
     assert stderr.splitlines()[-1].endswith("write training.epochs_by: validation")
+
+
+def test_rows_that_a_teacher_has_seen_choose_no_epochs() -> None:
+    sections = {
+        "data": {"train": "t.csv", "unlabelled": "rest.csv"},
+        "training": {"teacher": "use", "epochs_by": "cross_validation"},
+    }
+    with pytest.raises(ValidationError, match="rows that the teacher has learned from"):
+        Config.model_validate(sections)
 
 
 def test_a_small_table_is_trained_for_the_epochs_that_folds_chose(
