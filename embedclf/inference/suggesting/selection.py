@@ -63,7 +63,7 @@ def text_directions(weights: Weights, ids: TokenIds) -> Floats:
         ids: (n, input_length)
 
     Returns:
-        (n, embedding_dim); zeros for a text whose vectors are zeros.
+        (n, numbers of a vector, kept ones included); zeros for a text whose vectors are zeros.
     """
     embedding = weights.embedding
     sums = np.empty((len(ids), embedding.shape[1]), np.float32)

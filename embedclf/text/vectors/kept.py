@@ -92,6 +92,7 @@ def find_kept_words(
 
     The words are those of the training texts, however rare. At most `model.vector_words` others
     follow: words that occur at least twice in unlabeled texts, then the first words of the source.
+    With `own`, all words must occur at least twice.
 
     Args:
         config: The config.
