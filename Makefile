@@ -1,8 +1,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test check check-extras format golden docs clean bench \
 	bench-accuracy bench-ablations bench-continuing bench-encoding bench-few bench-first-steps bench-labels \
-	bench-memory bench-optimizers bench-predict bench-reading bench-refit bench-sets bench-suggest bench-suspects \
-	bench-tokens bench-vectors
+	bench-memory bench-optimizers bench-pareto bench-phases bench-predict bench-reading bench-refit bench-sets \
+	bench-suggest bench-suspects bench-tokens bench-vectors
 
 PYTHON ?= python3
 VENV := .venv
@@ -79,11 +79,17 @@ bench-first-steps: $(VENV)/installed ## init, check, train, evaluate on all sets
 bench-labels: $(VENV)/installed ## Time and memory for many labels
 	$(BIN)/python -m tests.benchmarks.labels
 
-bench-memory: $(VENV)/installed ## Memory of training for 100,000 and 1,000,000 rows
+bench-memory: $(VENV)/installed ## Memory of train and check, to 20,000,000 rows
 	$(BIN)/python -m tests.benchmarks.memory
 
 bench-optimizers: $(VENV)/installed ## Optimizers and learning rates
 	$(BIN)/python -m tests.benchmarks.optimizers
+
+bench-pareto: $(VENV)/installed ## Time, score, memory, size, peers; KEPT=FILE resumes
+	$(BIN)/python -m tests.benchmarks.pareto $(if $(SETS),--sets $(SETS)) $(if $(KEPT),--kept $(KEPT))
+
+bench-phases: $(VENV)/installed ## Phases of train and predict beside BASE=CHECKOUT
+	$(BIN)/python -m tests.benchmarks.phases --base $(BASE) $(if $(SETS),--sets $(SETS))
 
 bench-predict: $(VENV)/installed ## Prediction time beside peers
 	$(BIN)/python -m tests.benchmarks.prediction

@@ -21,7 +21,8 @@ PACKAGES = sorted({file.parent for file in MODULES} - {Path()})
 TENSORFLOW = {"model/backend", "cli/process"}
 """The modules that import TensorFlow or Keras; `process` does it ahead, in a thread."""
 STARTS_TENSORFLOW = {
-    f"model/{module}" for module in ("backend", "forward_pass", "network", "optimizers")
+    f"model/{module}"
+    for module in ("backend", "forward_pass", "network", "optimizers", "step_function")
 } | {f"training/{module}" for module in ("loop", "tensorboard", "train_step")}
 """The modules whose import starts TensorFlow; all others import them inside a function."""
 OPTUNA = {"tuning/optuna_trials", "tuning/study"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,15 +20,22 @@ if TYPE_CHECKING:
 
 KEPT = Path(__file__).parent / "formats"
 RUNS = sorted(file.with_suffix("") for file in KEPT.glob("*/*.json"))
+KINDS_OF_FILES = {
+    file.relative_to(run).as_posix(): run
+    for run in RUNS
+    if run.parent.name == str(FORMAT)
+    for file in run.rglob("*")
+    if file.is_file()
+}
+"""A run of the current format with each file that such runs have."""
 
 
 def name(run: Path) -> str:
     return f"{run.parent.name}-{run.name}"
 
 
-def test_there_are_runs_of_the_current_format() -> None:
-    assert {run.parent.name for run in RUNS} >= {str(FORMAT)}
-    assert len(RUNS) >= 7
+def test_there_are_runs_of_every_format() -> None:
+    assert {run.parent.name for run in RUNS} == {str(number + 1) for number in range(FORMAT)}
 
 
 @pytest.mark.parametrize("run", RUNS, ids=name)
@@ -51,6 +59,23 @@ def test_an_old_run_works_with_every_command(run: Path, invoke: Invoke) -> None:
         assert explanation["label"] in labels
         assert abs(explanation["error"]) <= 1e-5
     assert json.loads(invoke("summary", run, "--json").stdout)["parameters"] == record["parameters"]
+
+
+@pytest.mark.parametrize("file", KINDS_OF_FILES)
+@pytest.mark.parametrize("damage", ["truncated", "other byte", "missing"])
+def test_a_damaged_file_of_any_kind_is_one_line(
+    tmp_path: Path, invoke: Invoke, file: str, damage: str
+) -> None:
+    run = shutil.copytree(KINDS_OF_FILES[file], tmp_path / "run")
+    content = (run / file).read_bytes()
+    damaged = content[:-9] if damage == "truncated" else bytes([content[0] ^ 1]) + content[1:]
+    (run / file).write_bytes(damaged)
+    if damage == "missing":
+        (run / file).unlink()
+    stderr = invoke("predict", "-t", "great b", "--run", run, "-q", status=1).stderr
+    assert stderr.startswith("embedclf: ")
+    assert file in stderr
+    assert stderr.count("\n") == 1
 
 
 def test_an_old_run_names_no_folder_of_the_machine_that_made_it() -> None:

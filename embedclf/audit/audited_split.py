@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,16 +12,19 @@ import pyarrow.compute as pc
 
 from embedclf.audit.findings import MAX_EXAMPLES, MIN_SHINGLES, MIN_SUPPORT_FRACTION, Example
 from embedclf.audit.leakage.ratings_headers import TextPatterns, find_patterns
-from embedclf.audit.minhash import Signatures, build_shingle_sets, compute_signatures
-from embedclf.audit.mojibake import Characters, examine_characters
+from embedclf.audit.minhash import Signatures, SignaturesFile, sign_texts
+from embedclf.audit.mojibake import Characters, CharactersFile, examine_characters
 from embedclf.data.labeled import read_labeled
-from embedclf.system.arrow import text_column, to_numpy
+from embedclf.data.scratch import TextsFile
+from embedclf.system.arrow import BATCH_ROWS, text_column, to_numpy
 from embedclf.system.fields import split_fields
+from embedclf.system.mapped_arrays import ArrayFile, take
+from embedclf.system.threads import parallel_map
 from embedclf.text.fingerprints import fingerprint_strings, fingerprint_texts
 from embedclf.text.token_rules import TokenRules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
     from embedclf.config.schema import Config
     from embedclf.data.labeled import Result
     from embedclf.data.splits import Split
-    from embedclf.system.arrays import Counts, Mask, Rows
+    from embedclf.system.arrays import Int32s, Mask, Rows
     from embedclf.text.fingerprints import Fingerprints
 
 ID_BATCH_ROWS = 1 << 14
@@ -50,6 +54,8 @@ class AuditedSplit:
     """Of the rows of the split."""
     valid_positions: Rows
     """Positions of all valid rows of its table; the split may be a subset of them."""
+    read_texts: Callable[[Rows], pa.StringArray]
+    """Reads the texts of some of these valid rows, by their numbers from 0."""
 
     def __len__(self) -> int:
         return len(self.split)
@@ -64,20 +70,25 @@ class AuditedSplit:
         """All its labels: the training labels, then those that do not occur in training."""
         return (*self.known_labels, *self.split.unknown_labels)
 
-    @cached_property
+    @property
     def label_keys(self) -> Fingerprints:
         """(n,) a hash of each row's label, or set of labels; comparable between splits."""
+        return self.label_keys_of(np.arange(len(self)))
+
+    def label_keys_of(self, rows: Rows) -> Fingerprints:
+        """Return the label keys of some rows (m,)."""
         targets = self.split.targets
         if targets.ndim == 2:
-            keys = np.zeros(len(self), np.uint64)
+            targets = targets[rows]
+            keys = np.zeros(len(rows), np.uint64)
             hashes = fingerprint_strings(text_column(self.label_names))
-            rows = np.repeat(np.arange(len(self)), np.diff(targets.indptr))
+            numbers = np.repeat(np.arange(len(rows)), np.diff(targets.indptr))
             # A sum (modulo 2**64) does not depend on the order of the labels.
-            np.add.at(keys, rows, hashes[targets.indices])
+            np.add.at(keys, numbers, hashes[targets.indices])
             return keys
         column = self.split.rows.labels[0]
         # By name, because tables number their categories differently.
-        return fingerprint_strings(column.categories)[column.codes]
+        return fingerprint_strings(column.categories)[column.codes[rows]]
 
     def has_label(self, label: str) -> Mask:
         """(n,) True for the rows with a label, whether or not it occurs in training."""
@@ -93,28 +104,24 @@ class AuditedSplit:
 
     def example(self, index: int, twin: Example | None = None) -> Example:
         """Make an example of the row at an index of the split."""
-        row = int(self.texts.positions[index])
+        row = int(self.split.rows.positions[index])
         return Example(self.name, row + 1, label=self._label_of(index), twin=twin)
 
     def examples(self, mask: Mask) -> tuple[Example, ...]:
         """Make examples of the first rows under a mask (n,)."""
         return tuple(self.example(int(index)) for index in np.flatnonzero(mask)[:MAX_EXAMPLES])
 
-    def reread(
-        self, positions: Rows, config: Config, process: Callable[[pa.Array], Result]
-    ) -> list[Result]:
-        """Read some of its rows again; texts are not kept in memory.
+    def reread(self, rows: Rows, process: Callable[[pa.StringArray], Result]) -> list[Result]:
+        """Read the texts of some of its rows again, which are not kept in memory.
 
         Args:
-            positions: Of the rows in the table.
-            config: How to read the table.
-            process: Applied to each batch of texts.
+            rows: Of the split, ascending.
+            process: Applied to each batch of texts, on all cores.
         """
-        results: list[Result] = []
-        tables = self.split.rows.table.tables
-        mask = np.isin(self.valid_positions, positions)  # (valid rows,), as `only` expects
-        read_labeled(tables, config.data, process, results.append, only=mask)
-        return results
+        numbers = np.searchsorted(self.valid_positions, self.split.rows.positions[rows])
+        starts = range(0, len(rows), BATCH_ROWS)
+        batches = (self.read_texts(numbers[start : start + BATCH_ROWS]) for start in starts)
+        return [*parallel_map(process, batches)]
 
     def _label_of(self, index: int) -> str:
         """The label of a row, or its labels joined by commas."""
@@ -149,38 +156,44 @@ def example_at(splits: Sequence[AuditedSplit], index: int, twin: Example | None 
     raise IndexError(index)
 
 
+def label_keys_at(splits: Sequence[AuditedSplit], rows: Rows) -> Fingerprints:
+    """Return the label keys of some rows (m,), ascending and numbered across the splits."""
+    keys = [split.label_keys_of(own) for split, own in _divide(splits, rows)]
+    return np.concatenate([np.zeros(0, np.uint64), *keys])
+
+
 def reread_rows(
-    splits: Sequence[AuditedSplit],
-    rows: Rows,
-    config: Config,
-    process: Callable[[pa.Array], Result],
+    splits: Sequence[AuditedSplit], rows: Rows, process: Callable[[pa.StringArray], Result]
 ) -> list[Result]:
-    """Read some rows of all splits again.
+    """Read the texts of some rows of all splits again.
 
     Args:
         splits: The rows are numbered across them.
         rows: In ascending order.
-        config: How to read the tables.
         process: Applied to each batch of texts.
     """
     results: list[Result] = []
+    for split, own in _divide(splits, rows):
+        results += split.reread(own, process)
+    return results
+
+
+def _divide(splits: Sequence[AuditedSplit], rows: Rows) -> Iterator[tuple[AuditedSplit, Rows]]:
+    """Yield each split with its own rows, of rows that are numbered across the splits."""
     start = 0
     for split in splits:
-        own = rows[(rows >= start) & (rows < start + len(split))] - start
-        if len(own):
-            results += split.reread(split.texts.positions[own], config, process)
+        first, last = np.searchsorted(rows, [start, start + len(split)])
+        yield split, rows[first:last] - start
         start += len(split)
-    return results
 
 
 @dataclass(frozen=True)
 class TextProperties:
     """The properties of texts that an audit needs."""
 
-    positions: Rows
-    """(n,) of the rows in the table."""
     fingerprints: Fingerprints
-    lengths: Counts
+    """(n,) equal for texts with the same tokens."""
+    lengths: Int32s
     """(n,) tokens, without those of fields."""
     null_like: Mask
     """(n,) True for texts such as `NaN`."""
@@ -188,57 +201,95 @@ class TextProperties:
     signatures: Signatures
     patterns: TextPatterns
 
-    def take(self, positions: Rows) -> TextProperties:
-        """Select the texts at ascending positions (m,) in the table."""
-        indices = np.searchsorted(self.positions, positions)  # every position occurs
+    def take(self, rows: Rows) -> TextProperties:
+        """Select the texts of some rows (m,), ascending."""
+        if len(rows) == len(self.lengths):
+            return self
         return TextProperties(
-            positions,
-            self.fingerprints[indices],
-            self.lengths[indices],
-            self.null_like[indices],
-            self.characters.take(indices),
-            self.signatures.take(indices),
-            self.patterns.take(indices, len(self.positions)),
+            take(self.fingerprints, rows),
+            take(self.lengths, rows),
+            take(self.null_like, rows),
+            self.characters.take(rows),
+            self.signatures.renumber(rows),
+            self.patterns.renumber(rows),
         )
 
 
-def read_text_properties(tables: Tables, config: Config) -> TextProperties:
-    """Compute the properties of all texts in a table; raises as `read_labeled` does."""
-    batches: list[TextProperties] = []
+@dataclass(frozen=True)
+class AuditedTable:
+    """The texts of a table, read once for all its splits."""
 
-    def process(texts: pa.Array) -> TextProperties:
-        tokens = TokenRules.from_config(config).tokenize(texts)
-        fields = config.data.fields
-        texts = split_fields(texts, fields)[1] if fields else texts
-        shingle_sets = build_shingle_sets(tokens, config.text.unit)
-        return TextProperties(
-            np.zeros(0, np.int64),  # known only after all labels have been checked
+    texts: TextProperties
+    """Of its valid rows."""
+    positions: Rows
+    """(n,) of the valid rows in the table."""
+    read_texts: Callable[[Rows], pa.StringArray]
+    """Reads the texts of some of its valid rows, by their numbers from 0."""
+
+    def split(self, name: str, split: Split, known_labels: tuple[str, ...]) -> AuditedSplit:
+        """Make the audited form of a split of this table."""
+        rows = np.searchsorted(self.positions, split.rows.positions)  # every position occurs
+        texts = self.texts.take(rows)
+        return AuditedSplit(name, split, known_labels, texts, self.positions, self.read_texts)
+
+
+def read_audited(tables: Tables, config: Config) -> AuditedTable:
+    """Read a table, and compute the properties of its texts; raises as `read_labeled` does."""
+    rules, fields = TokenRules.from_config(config), config.data.fields
+
+    def process(texts: pa.StringArray) -> tuple[pa.StringArray, TextProperties]:
+        tokens = rules.tokenize(texts)
+        plain = split_fields(texts, fields)[1] if fields else texts
+        return texts, TextProperties(
             fingerprint_texts(tokens),
-            tokens.lengths - len(fields),
-            _are_null_like(texts),
-            examine_characters(texts),
-            compute_signatures(shingle_sets, min_shingles=MIN_SHINGLES),
-            find_patterns(texts, min_fraction=MIN_SUPPORT_FRACTION),
+            (tokens.lengths - len(fields)).astype(np.int32),
+            _are_null_like(plain),
+            examine_characters(plain),
+            sign_texts(tokens, config.text.unit, min_shingles=MIN_SHINGLES),
+            find_patterns(plain, min_fraction=MIN_SUPPORT_FRACTION),
         )
 
-    positions = read_labeled(tables, config.data, process, batches.append).positions
-    return _concatenate(batches, positions)
+    with TemporaryFile() as file:
+        collected = _TableFiles(TextsFile(file))
+        rows = read_labeled(tables, config.data, process, collected.append)
+        return AuditedTable(collected.properties(), rows.positions, collected.texts.reader())
+
+
+class _TableFiles:
+    """The texts of a table and their properties, added batch by batch."""
+
+    def __init__(self, texts: TextsFile) -> None:
+        self.texts = texts
+        self._fingerprints, self._lengths = ArrayFile(np.uint64), ArrayFile(np.int32)
+        self._null_like, self._characters = ArrayFile(np.bool_), CharactersFile()
+        self._signatures = SignaturesFile()
+        self._patterns, self._sizes = list[TextPatterns](), list[int]()
+
+    def append(self, batch: tuple[pa.StringArray, TextProperties]) -> None:
+        """Add the texts of the next batch, and their properties."""
+        texts, properties = batch
+        self.texts.append(texts)
+        self._fingerprints.append(properties.fingerprints)
+        self._lengths.append(properties.lengths)
+        self._null_like.append(properties.null_like)
+        self._characters.append(properties.characters)
+        self._signatures.append(properties.signatures, len(texts))
+        self._patterns.append(properties.patterns)
+        self._sizes.append(len(texts))
+
+    def properties(self) -> TextProperties:
+        """Return the properties of all texts; after that, none can be added."""
+        return TextProperties(
+            self._fingerprints.map(),
+            self._lengths.map(),
+            self._null_like.map(),
+            self._characters.map(),
+            self._signatures.map(),
+            TextPatterns.concatenate(self._patterns, self._sizes),
+        )
 
 
 def _are_null_like(texts: pa.Array) -> Mask:
     trimmed = pc.utf8_lower(pc.utf8_trim_whitespace(texts))
     # uint8 of 0 and 1, so a view is enough.
     return to_numpy(pc.is_in(trimmed, text_column(_NULLS))).view(np.bool_)
-
-
-def _concatenate(batches: Sequence[TextProperties], positions: Rows) -> TextProperties:
-    sizes = [len(batch.lengths) for batch in batches]
-    return TextProperties(
-        positions,
-        np.concatenate([batch.fingerprints for batch in batches]),
-        np.concatenate([batch.lengths for batch in batches]),
-        np.concatenate([batch.null_like for batch in batches]),
-        Characters.concatenate([batch.characters for batch in batches]),
-        Signatures.concatenate([batch.signatures for batch in batches]),
-        TextPatterns.concatenate([batch.patterns for batch in batches], sizes),
-    )

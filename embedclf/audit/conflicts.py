@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedclf.audit.audited_split import example_at, join_fingerprints, reread_rows
+from embedclf.audit.audited_split import (
+    example_at,
+    join_fingerprints,
+    label_keys_at,
+    reread_rows,
+)
 from embedclf.audit.findings import (
     MAX_EXAMPLES,
     MAX_LIST_LENGTH,
@@ -22,8 +28,9 @@ from embedclf.audit.findings import (
 )
 from embedclf.audit.token_occurrences import read_tokens
 from embedclf.config.token_patterns import WORDS_AND_SYMBOLS
+from embedclf.system.fields import split_fields
 from embedclf.system.terminal import format_percent, join_shortened
-from embedclf.text.fingerprints import fingerprint_texts
+from embedclf.text.fingerprints import find_repeated, fingerprint_texts
 from embedclf.text.token_rules import TokenRules
 
 if TYPE_CHECKING:
@@ -76,9 +83,10 @@ def find_conflicts(splits: Sequence[AuditedSplit], config: Config) -> Iterator[F
 
 def _rows_in_conflict(splits: Sequence[AuditedSplit]) -> Rows:
     """Return the rows whose tokens, in any case, have several labels; ascending."""
-    labels = np.concatenate([split.label_keys for split in splits])
-    rows: Rows = np.flatnonzero(_have_several(labels, join_fingerprints(splits)))
-    return rows
+    fingerprints = join_fingerprints(splits)
+    rows = find_repeated(fingerprints)
+    conflicting: Rows = rows[_have_several(label_keys_at(splits, rows), fingerprints[rows])]
+    return conflicting
 
 
 def _have_several(labels: Fingerprints, keys: Fingerprints) -> Mask:
@@ -105,21 +113,20 @@ class _Conflicts:
     @classmethod
     def read(cls, splits: Sequence[AuditedSplit], rows: Rows, config: Config) -> _Conflicts:
         """Read the texts of some rows again."""
-        labels = np.concatenate([split.label_keys for split in splits])[rows]
-        rules = TokenRules.from_config(config)
+        rules, fields = TokenRules.from_config(config), config.data.fields
         everything = TokenRules(unit="character", lowercase=False)
-        conflicts = cls(
-            rows,
-            labels,
-            _read_fingerprints(splits, rows, config, everything),
-            _read_fingerprints(splits, rows, config, rules),
-        )
-        texts = conflicts.characters
-        if config.data.fields:  # a text is blank whatever they are
-            data = config.data.model_copy(update={"fields": ()})
-            config = config.model_copy(update={"data": data})
-            texts = _read_fingerprints(splits, rows, config, everything)
-        return conflicts.take(texts != 0)
+
+        def process(texts: pa.StringArray) -> tuple[Fingerprints, Fingerprints, Mask]:
+            characters, tokens = _fingerprint(texts, everything), _fingerprint(texts, rules)
+            if not fields:
+                return characters, tokens, characters != 0
+            # A text is blank whatever its fields are.
+            plain = _fingerprint(split_fields(texts, fields)[1], everything)
+            return characters, tokens, plain != 0
+
+        batches = reread_rows(splits, rows, process)
+        characters, tokens, filled = map(np.concatenate, zip(*batches, strict=True))
+        return cls(rows, label_keys_at(splits, rows), characters, tokens).take(filled)
 
     def take(self, mask: Mask) -> _Conflicts:
         """Select some of the rows."""
@@ -138,13 +145,8 @@ class _Conflicts:
         return _have_several(self.labels, self.tokens) & ~self.equal
 
 
-def _read_fingerprints(
-    splits: Sequence[AuditedSplit], rows: Rows, config: Config, rules: TokenRules
-) -> Fingerprints:
-    def process(texts: pa.Array) -> Fingerprints:
-        return fingerprint_texts(rules.tokenize(texts), ignore_case=False)
-
-    return np.concatenate(reread_rows(splits, rows, config, process))
+def _fingerprint(texts: pa.StringArray, rules: TokenRules) -> Fingerprints:
+    return fingerprint_texts(rules.tokenize(texts), ignore_case=False)
 
 
 def _find_label_conflicts(
@@ -216,14 +218,15 @@ def _choose_settings(
     """
     dropped = conflicts.dropped
     for settings, rules in _wider_rules(config):
-        tokens = _read_fingerprints(splits, conflicts.rows, config, rules)
+        batches = reread_rows(splits, conflicts.rows, partial(_fingerprint, rules=rules))
+        tokens = np.concatenate(batches)
         distinguished = int((dropped & ~_have_several(conflicts.labels, tokens)).sum())
         if distinguished < _MIN_DISTINGUISHED * dropped.sum():
             continue
         if settings == _SYMBOLS:
             return settings, distinguished
         of_rows, narrow = conflicts.take(dropped), TokenRules.from_config(config)
-        added = read_tokens(splits, of_rows.rows, config, rules, added_to=narrow)
+        added = read_tokens(splits, of_rows.rows, rules, added_to=narrow)
         decided = added.select_deciding(of_rows.labels).covered(len(of_rows.rows))
         if decided.sum() >= _MIN_DECIDED * len(decided):
             return settings, distinguished
@@ -261,10 +264,10 @@ def _find_dropped_tokens(train: AuditedSplit, config: Config) -> Iterator[Findin
     size = min(len(train), _MAX_EXAMINED)
     # Not every second row or so: labels can alternate.
     rows = np.sort(np.random.default_rng(0).permutation(len(train))[:size])
-    labels, rules = train.label_keys[rows], TokenRules.from_config(config)
-    decided = read_tokens([train], rows, config, rules).select_deciding(labels).covered(size)
+    labels, rules = train.label_keys_of(rows), TokenRules.from_config(config)
+    decided = read_tokens([train], rows, rules).select_deciding(labels).covered(size)
     for settings, wider in _wider_rules(config):
-        added = read_tokens([train], rows, config, wider, added_to=rules).select_deciding(labels)
+        added = read_tokens([train], rows, wider, added_to=rules).select_deciding(labels)
         covered = added.covered(size) & ~decided
         count, minimum = int(covered.sum()), _MIN_DECIDED
         if settings == _SYMBOLS:

@@ -25,11 +25,13 @@ from embedclf.audit.minhash import (
     CandidatePairs,
     ShingleSets,
     Signatures,
+    SignaturesFile,
     build_shingle_sets,
     find_candidates,
     jaccard_similarity,
 )
 from embedclf.system.terminal import format_percent
+from embedclf.text.fingerprints import find_repeated, find_shared
 from embedclf.text.token_rules import TokenRules
 
 if TYPE_CHECKING:
@@ -39,11 +41,11 @@ if TYPE_CHECKING:
 
     from embedclf.audit.audited_split import AuditedSplit
     from embedclf.config.schema import Config
-    from embedclf.system.arrays import Rows
-    from embedclf.text.fingerprints import Fingerprints
+    from embedclf.system.arrays import Mask, Rows
 
-_MIX = np.uint64(0x9E3779B97F4A7C15)
-"""Keeps the hashes of labels apart from those of texts when both are added."""
+_MIX = np.uint64(0xC2B2AE3D27D4EB4F)
+"""Keeps the hashes of labels apart from those of texts when both are added. The radix of texts
+would not, since it is the factor of a second token."""
 
 
 def find_duplicates(splits: Sequence[AuditedSplit], config: Config) -> Iterator[Finding]:
@@ -59,8 +61,7 @@ def find_duplicates(splits: Sequence[AuditedSplit], config: Config) -> Iterator[
         twins = _match_equal_texts(earlier, split)
         if (twins >= 0).any():
             yield _leak_finding("leak-equal", earlier, split, twins)
-        unmatched = np.flatnonzero(twins < 0)
-        twins, crowded = _match_similar_texts(earlier, split, unmatched, config)
+        twins, crowded = _match_similar_texts(earlier, split, twins < 0, config)
         if (twins >= 0).any():
             # A crowded row may have a twin among the candidates that were not compared.
             at_least = bool((twins[crowded] < 0).any())
@@ -71,13 +72,10 @@ def _find_repeated_rows(splits: Sequence[AuditedSplit]) -> Iterator[Finding]:
     """Find rows with the text and label of an earlier row in the same split."""
     counts, examples = [], list[Example]()
     for split in splits:
-        first = _match_earlier_rows(split)
-        repeated = np.flatnonzero(first >= 0)
+        repeated, first = _match_earlier_rows(split)
         counts.append(len(repeated))
-        examples += [
-            split.example(row, split.example(int(first[row])))
-            for row in repeated[:MAX_EXAMPLES].tolist()
-        ]
+        pairs = zip(repeated[:MAX_EXAMPLES].tolist(), first.tolist(), strict=False)
+        examples += [split.example(row, split.example(earlier)) for row, earlier in pairs]
     count, total = sum(counts), sum(map(len, splits))
     if count:
         yield Finding(
@@ -93,57 +91,68 @@ def _find_repeated_rows(splits: Sequence[AuditedSplit]) -> Iterator[Finding]:
         )
 
 
-def _match_earlier_rows(split: AuditedSplit) -> Rows:
-    """(n,) the first row with the same text and label, -1 where that is the row itself."""
-    first = _first_occurrences(split.texts.fingerprints + split.label_keys * _MIX)
-    unmatched = (first == np.arange(len(split))) | (split.texts.lengths == 0)
-    return np.where(unmatched, -1, first)
-
-
-def _first_occurrences(keys: Fingerprints) -> Rows:
-    """(n,) the row where the key of each row first occurs."""
+def _match_earlier_rows(split: AuditedSplit) -> tuple[Rows, Rows]:
+    """Return the rows that repeat the text and label of an earlier row, and the first such row."""
+    rows = find_repeated(split.texts.fingerprints)
+    keys = split.texts.fingerprints[rows] + split.label_keys_of(rows) * _MIX
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    rows: Rows = first[inverse]
-    return rows
+    earlier = rows[first[inverse]]
+    repeats = (earlier < rows) & (split.texts.lengths[rows] > 0)
+    return rows[repeats], earlier[repeats]
 
 
 def _match_equal_texts(earlier: Sequence[AuditedSplit], split: AuditedSplit) -> Rows:
     """(n,) the first row with the same text, numbered across the earlier splits; -1 if none."""
-    distinct, first = np.unique(join_fingerprints(earlier), return_index=True)
-    texts = split.texts.fingerprints
-    # `searchsorted` returns len(distinct) for a text above all others.
-    indices = np.minimum(np.searchsorted(distinct, texts), len(distinct) - 1)
-    return np.where((distinct[indices] == texts) & (split.texts.lengths > 0), first[indices], -1)
+    texts, fingerprints = split.texts.fingerprints, join_fingerprints(earlier)
+    rows = find_shared(fingerprints, texts)
+    distinct, first = np.unique(fingerprints[rows], return_index=True)
+    twins = np.full(len(split), -1)
+    shared = find_shared(texts, distinct)
+    shared = shared[split.texts.lengths[shared] > 0]
+    twins[shared] = rows[first[np.searchsorted(distinct, texts[shared])]]
+    return twins
 
 
 def _match_similar_texts(
-    earlier: Sequence[AuditedSplit], split: AuditedSplit, rows: Rows, config: Config
+    earlier: Sequence[AuditedSplit], split: AuditedSplit, unmatched: Mask, config: Config
 ) -> tuple[Rows, Rows]:
-    """Find near-duplicates of some rows of a split.
+    """Find near-duplicates of the rows of a split under a mask (n,).
 
     Returns:
         (n,) a row with a similar text, numbered across the earlier splits, or -1; and the rows that
         have more candidates than they were compared with.
     """
-    signatures = Signatures.concatenate([other.texts.signatures for other in earlier])
-    _, first = np.unique(join_fingerprints(earlier), return_index=True)
-    # One row per distinct text, in ascending order to read them again in one pass.
-    right = np.sort(first[signatures.is_large[first]])
-    left = rows[split.texts.signatures.is_large[rows]]
-    pairs = find_candidates(split.texts.signatures.take(left), signatures.take(right))
+    left = split.texts.signatures
+    left = left.take(np.flatnonzero(unmatched[left.sets]))
+    right = _join_signatures(earlier, left)
+    pairs = find_candidates(left, right)
     # Each text is read once; the pairs then index the texts that were read.
     ours, pairs_left = np.unique(pairs.left, return_inverse=True)
     theirs, pairs_right = np.unique(pairs.right, return_inverse=True)
     similarities = jaccard_similarity(
-        _reread_shingle_sets([split], left[ours], config),
-        _reread_shingle_sets(earlier, right[theirs], config),
+        _reread_shingle_sets([split], left.sets[ours], config),
+        _reread_shingle_sets(earlier, right.sets[theirs], config),
         CandidatePairs(pairs_left, pairs_right, pairs.crowded),
     )
     # In reverse order, because the last assignment wins: each row keeps its first twin.
     similar = np.flatnonzero(similarities >= MIN_SIMILARITY)[::-1]
     twins = np.full(len(split), -1)
-    twins[left[pairs.left[similar]]] = right[pairs.right[similar]]
-    return twins, left[pairs.crowded]
+    twins[left.sets[pairs.left[similar]]] = right.sets[pairs.right[similar]]
+    return twins, left.sets[pairs.crowded]
+
+
+def _join_signatures(splits: Sequence[AuditedSplit], others: Signatures) -> Signatures:
+    """Return the signatures that share a bucket with others, numbered across the splits.
+
+    Of equal texts, only the first row is kept.
+    """
+    joined, fingerprints = SignaturesFile(), [np.zeros(0, np.uint64)]
+    for split in splits:
+        signatures = split.texts.signatures.sharing_buckets(others)
+        fingerprints.append(split.texts.fingerprints[signatures.sets])
+        joined.append(signatures, len(split))
+    _, first = np.unique(np.concatenate(fingerprints), return_index=True)
+    return joined.map().take(np.sort(first))
 
 
 def _reread_shingle_sets(splits: Sequence[AuditedSplit], rows: Rows, config: Config) -> ShingleSets:
@@ -154,7 +163,7 @@ def _reread_shingle_sets(splits: Sequence[AuditedSplit], rows: Rows, config: Con
 
     # Starts with an empty set, because `np.concatenate` refuses an empty list.
     empty = ShingleSets(np.zeros(0, np.uint64), np.zeros(0, np.int64))
-    return ShingleSets.concatenate([empty, *reread_rows(splits, rows, config, process)])
+    return ShingleSets.concatenate([empty, *reread_rows(splits, rows, process)])
 
 
 def _leak_finding(

@@ -10,10 +10,9 @@ import pyarrow.compute as pc
 
 from embedclf.system.arrow import mask_column, to_numpy
 from embedclf.system.encodings.detection import ByteSample, likely_encodings
+from embedclf.system.mapped_arrays import ArrayFile, take
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pyarrow as pa
 
     from embedclf.system.arrays import Mask, Rows
@@ -74,24 +73,32 @@ class Characters:
     sample: str
     """Some texts beyond ASCII of the table, one a line."""
 
-    @classmethod
-    def concatenate(cls, batches: Sequence[Characters]) -> Characters:
-        """Join the properties of batches of texts."""
-        return cls(
-            np.concatenate([batch.beyond_ascii for batch in batches]),
-            np.concatenate([batch.misdecoded for batch in batches]),
-            np.concatenate([batch.replaced for batch in batches]),
-            "".join(batch.sample for batch in batches)[:_MAX_SAMPLE],
-        )
-
     def take(self, indices: Rows) -> Characters:
         """Select the properties of some texts; the sample stays that of the table."""
-        return Characters(
-            self.beyond_ascii[indices],
-            self.misdecoded[indices],
-            self.replaced[indices],
-            self.sample,
-        )
+        masks = (self.beyond_ascii, self.misdecoded, self.replaced)
+        beyond_ascii, misdecoded, replaced = (take(mask, indices) for mask in masks)
+        return Characters(beyond_ascii, misdecoded, replaced, self.sample)
+
+
+class CharactersFile:
+    """The properties of batches of texts, one after the other, which can be many."""
+
+    def __init__(self) -> None:
+        """Start without texts."""
+        self._masks = [ArrayFile(np.bool_) for _ in range(3)]
+        self._sample = ""
+
+    def append(self, batch: Characters) -> None:
+        """Add those of the next batch."""
+        masks = (batch.beyond_ascii, batch.misdecoded, batch.replaced)
+        for file, mask in zip(self._masks, masks, strict=True):
+            file.append(mask)
+        self._sample = (self._sample + batch.sample)[:_MAX_SAMPLE]
+
+    def map(self) -> Characters:
+        """Return all of them, mapped if they are many; after that, no more can be added."""
+        beyond_ascii, misdecoded, replaced = (file.map() for file in self._masks)
+        return Characters(beyond_ascii, misdecoded, replaced, self._sample)
 
 
 def examine_characters(texts: pa.StringArray) -> Characters:

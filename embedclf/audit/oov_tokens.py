@@ -102,7 +102,7 @@ def _count_tokens(split: AuditedSplit, dataset: Dataset) -> TokenCounts:
     def process(texts: pa.Array) -> None:
         counter.add(tokenizer.count(tokenizer.tokenize(texts)))
 
-    split.reread(split.texts.positions, dataset.config, process)
+    split.reread(np.arange(len(split)), process)
     return counter.total()
 
 
@@ -142,8 +142,7 @@ def _rows_with_unknown_tokens(split: AuditedSplit) -> list[int]:
     rows: list[int] = []
     for start in range(0, len(split), ID_BATCH_ROWS):
         ids = split.split.ids[start : start + ID_BATCH_ROWS]
-        # Unknown n-grams have the id of padding, so UNKNOWN marks single tokens only.
-        rows += (np.flatnonzero((ids == UNKNOWN).any(axis=1)) + start).tolist()
+        rows += (np.flatnonzero(ids.count(ids.values == UNKNOWN)) + start).tolist()
         if len(rows) >= MAX_EXAMPLES:
             break
     return rows[:MAX_EXAMPLES]

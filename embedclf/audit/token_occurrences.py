@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from embedclf.audit.audited_split import AuditedSplit
-    from embedclf.config.schema import Config
     from embedclf.system.arrays import Mask, Rows
     from embedclf.text.fingerprints import Fingerprints
     from embedclf.text.token_rules import TokenRules
@@ -90,7 +89,6 @@ class TokenOccurrences:
 def read_tokens(
     splits: Sequence[AuditedSplit],
     rows: Rows,
-    config: Config,
     rules: TokenRules,
     *,
     added_to: TokenRules | None = None,
@@ -100,7 +98,6 @@ def read_tokens(
     Args:
         splits: The rows are numbered across them.
         rows: In ascending order.
-        config: How to read the tables.
         rules: What a token is.
         added_to: Leave out the tokens by these rules.
     """
@@ -111,7 +108,7 @@ def read_tokens(
             found = found.without(_find_occurrences(added_to.tokenize(texts)))
         return len(texts), found
 
-    batches = reread_rows(splits, rows, config, process)
+    batches = reread_rows(splits, rows, process)
     starts = np.cumsum([0, *(size for size, _ in batches)]).tolist()
     pairs = zip(starts, (found for _, found in batches), strict=False)
     return TokenOccurrences(

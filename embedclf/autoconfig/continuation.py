@@ -20,7 +20,7 @@ from embedclf.data.config_files import check_files
 from embedclf.data.labeled import read_labels
 from embedclf.data.labels import THRESHOLD, Labels
 from embedclf.errors import ConfigError, DataError
-from embedclf.runs.run import LABELS_FILE
+from embedclf.runs.classifier_files import LABELS_FILE
 from embedclf.system.terminal import format_count
 from embedclf.tables.new_tables import NewColumnError, open_new_table
 from embedclf.text.vocabulary import RESERVED

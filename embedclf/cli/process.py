@@ -119,11 +119,6 @@ def _start_tensorflow() -> None:
     with light_imports():
         import keras  # noqa: F401 - first, because Keras imports TensorFlow
         import tensorflow as tf
-    # A step is too small for several threads: the classic network trained on 149,000 rows/s in one
-    # thread and on 115,000 in two. The other cores prepare rows, count, import and write.
-    with suppress(RuntimeError):  # TensorFlow is already running
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-        tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.list_physical_devices()  # the first call logs missing libraries
 
 

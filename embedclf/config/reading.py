@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from embedclf.config.data_section import DataConfig
 from embedclf.config.messages import ConfigFault, closest_match, describe_errors
-from embedclf.config.schema import Config
-from embedclf.config.yaml_file import YamlError, parse_value
 from embedclf.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pydantic import ValidationError
 
 READING_KEYS = (
     "format",
@@ -38,7 +35,7 @@ def option_name(key: str) -> str:
 
 
 def parse_reading(
-    options: Mapping[str, Any], settings: Iterable[str], *, labels: bool = False
+    options: Mapping[str, Any], settings: Sequence[str], *, labels: bool = False
 ) -> dict[str, Any]:
     """Return the keys of `data` that a command line sets to read a table.
 
@@ -51,6 +48,13 @@ def parse_reading(
         ConfigError: A key or a value is invalid; one line for each fault.
     """
     values = {key: value for key, value in options.items() if value is not None}
+    if not values and not settings:  # importing pydantic takes longer than one prediction
+        return {}
+    from pydantic import ValidationError
+
+    from embedclf.config.data_section import DataConfig
+    from embedclf.config.yaml_file import YamlError
+
     places = {key: f"{option_name(key)} {_show(values[key])}" for key in values}
     lines = []
     for setting in settings:
@@ -76,6 +80,9 @@ def _parse_setting(setting: str, known: Sequence[str]) -> tuple[str, Any]:
     Raises:
         YamlError: It is malformed, or its key does not say how to read a table.
     """
+    from embedclf.config.data_section import DataConfig
+    from embedclf.config.yaml_file import YamlError, parse_value
+
     dotted, equals, text = setting.partition("=")
     section, _, key = dotted.strip().rpartition(".")
     if not equals or not key:
@@ -91,6 +98,8 @@ def _parse_setting(setting: str, known: Sequence[str]) -> tuple[str, Any]:
 
 
 def _describe_faults(error: ValidationError, places: Mapping[str, str]) -> Iterator[str]:
+    from embedclf.config.schema import Config
+
     for fault in describe_errors(error, Config):
         place = next((places[key] for key in fault.keys[:1] if key in places), None)
         keyed = str(ConfigFault(("data", *fault.keys), fault.sentence))

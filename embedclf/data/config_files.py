@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING
 from embedclf.config.loading import named_tables
 from embedclf.config.messages import closest_match
 from embedclf.config.sections import BUILT_IN_VECTORS
+from embedclf.data.label_forms import suggest_setting
 from embedclf.data.labels import THRESHOLD, Labels
+from embedclf.data.split_units import suggest_split
 from embedclf.errors import ConfigError, DataError
-from embedclf.system.terminal import display_path
+from embedclf.system.terminal import display_path, format_count
 from embedclf.tables.content import recognize_format
 from embedclf.tables.files import display_tables, find_files, list_tables
 from embedclf.tables.read_options import ReadOptions, check_keys
 
 if TYPE_CHECKING:
     from embedclf.config.schema import Config
+    from embedclf.data.dataset import Dataset
 
 
 def check_files(config: Config) -> None:
@@ -60,6 +63,23 @@ def check_label_keys(config: Config, labels: Labels) -> None:
             f"training.threshold: with {len(labels.names)} labels, the most probable is predicted; "
             "remove this key, or set data.label_separator if rows can have several labels"
         )
+
+
+def check_validation_labels(dataset: Dataset) -> None:
+    """Raise DataError for validation rows with unknown labels, which have no loss."""
+    unknown = dataset.validation.unknown_labels
+    if not unknown:
+        return
+    name, rows = next(iter(unknown.items()))
+    close = closest_match(name, dataset.labels.names)
+    hint = f"did you mean {close!r}?" if close else "add training rows with it, or remove it"
+    hint = suggest_split(dataset.config.data) or hint
+    hint = suggest_setting(name, dataset.labels.names) or hint
+    others = f", and {format_count(len(unknown) - 1, 'other label')}" if len(unknown) > 1 else ""
+    raise DataError(
+        f"{dataset.validation.rows.table.name}: no training row has label {name!r} "
+        f"({format_count(rows, 'row')} here){others}; {hint}"
+    )
 
 
 def _check_reading_keys(config: Config) -> None:

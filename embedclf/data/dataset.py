@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from tempfile import TemporaryFile
@@ -11,31 +11,28 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from embedclf.config.messages import closest_match
-from embedclf.data.config_files import check_files, check_label_keys
-from embedclf.data.label_forms import suggest_setting
+from embedclf.data.config_files import check_files, check_label_keys, check_validation_labels
 from embedclf.data.labels import Labels
 from embedclf.data.split_units import (
     describe_hold_out,
     fit_training_labels,
     hold_out_rows,
-    suggest_split,
 )
 from embedclf.data.splits import fit_encoder, read_tokenized
 from embedclf.data.unlabeled.taught import TaughtTexts, teach
 from embedclf.data.unlabeled.texts import UnlabeledTexts, with_unlabeled
-from embedclf.errors import DataError
 from embedclf.system.files import sha256
-from embedclf.system.terminal import format_count
 from embedclf.tables.files import hash_files
 from embedclf.text.vectors.kept import open_kept_vectors
 from embedclf.text.vectors.pretrained import open_vector_source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from embedclf.config.schema import Config
-    from embedclf.data.splits import NewFile, Split, SplitIds, TokenizedTable
+    from embedclf.data.scratch import NewFile
+    from embedclf.data.splits import Split, SplitIds, TokenizedTable
     from embedclf.data.start import Start
     from embedclf.system.arrays import Counts, Mask
     from embedclf.text.tokenizer import Tokenizer
@@ -68,6 +65,8 @@ class Dataset:
     validation: Split
     """Empty if no rows are held out."""
     test: Split | None
+    table: TokenizedTable
+    """The training table, with the rows held out."""
     start: Start | None = None
     """What the training continues from."""
     unlabeled: UnlabeledTexts | None = None
@@ -162,8 +161,6 @@ def prepare_dataset(
     directory: Path | None = None,
     *,
     strict: bool = True,
-    hold_out: bool = True,
-    vectors: VectorSource | None = None,
     start: Start | None = None,
 ) -> Dataset:
     """Read, check, split and encode the data of a config.
@@ -175,8 +172,6 @@ def prepare_dataset(
         config: The config.
         directory: For temporary files; None uses the system's directory.
         strict: Whether to call `check_validation_labels`.
-        hold_out: Whether to hold out rows for validation; otherwise they become training rows.
-        vectors: The source that `config` names, if already open.
         start: What the training continues from; its tokens, n-grams and labels are kept.
 
     Raises:
@@ -184,16 +179,11 @@ def prepare_dataset(
         ConfigError: A file is missing, or `class_weight` names a label that no training row has.
     """
     check_files(config)
-    vectors = vectors or open_vector_source(config.model)
+    vectors = open_vector_source(config.model)
     if start is None:
         open_kept_vectors(config.model)  # raises before the tables are read
-    # The files can be closed after the block, because mapped rows stay readable.
-    with ExitStack() as stack:
-
-        def new_file() -> IO[bytes]:
-            return stack.enter_context(TemporaryFile(dir=directory))
-
-        table = read_training(config, new_file(), hold_out=hold_out, start=start)
+    with _temporary_files(directory) as new_file:
+        table = read_training(config, new_file(), start=start)
         tokenized = with_unlabeled(table.tokenized, config, new_file())
         split_ids = table.held_out.astype(np.int8)  # 0 for training, 1 for validation
         dataset, _ = encode_splits(
@@ -201,37 +191,40 @@ def prepare_dataset(
         )
     if strict:
         check_validation_labels(dataset)
-    # Arrow's pool keeps freed memory; return it to the system before training needs it.
-    pa.default_memory_pool().release_unused()
     return dataset
 
 
-def check_validation_labels(dataset: Dataset) -> None:
-    """Raise DataError for validation rows with unknown labels, which have no loss."""
-    unknown = dataset.validation.unknown_labels
-    if not unknown:
-        return
-    name, rows = next(iter(unknown.items()))
-    close = closest_match(name, dataset.labels.names)
-    hint = f"did you mean {close!r}?" if close else "add training rows with it, or remove it"
-    hint = suggest_split(dataset.config.data) or hint
-    hint = suggest_setting(name, dataset.labels.names) or hint
-    others = f", and {format_count(len(unknown) - 1, 'other label')}" if len(unknown) > 1 else ""
-    raise DataError(
-        f"{dataset.validation.rows.table.name}: no training row has label {name!r} "
-        f"({format_count(rows, 'row')} here){others}; {hint}"
-    )
+def prepare_refit(dataset: Dataset, directory: Path | None = None) -> Dataset:
+    """Prepare all rows for training: the vocabulary and labels are learned from all of them.
+
+    The training table is not read again: its tokens are still in a temporary file.
+
+    Args:
+        dataset: As `prepare_dataset` returns it.
+        directory: For temporary files; None uses the system's directory.
+
+    Raises:
+        DataError: The test table cannot be used.
+        ConfigError: A file is missing.
+    """
+    config, table = dataset.config, dataset.table
+    check_files(config)
+    known = None if table.start is None else table.start.labels
+    labels = Labels.fit(table.rows, config.data, start=known)
+    split_ids = np.zeros(len(table.rows), np.int8)
+    with _temporary_files(directory) as new_file:
+        refitted, _ = encode_splits(
+            config, labels, table, split_ids, new_file, vectors=dataset.vectors
+        )
+    return refitted
 
 
-def read_training(
-    config: Config, file: IO[bytes], *, hold_out: bool = True, start: Start | None = None
-) -> TrainingTable:
+def read_training(config: Config, file: IO[bytes], *, start: Start | None = None) -> TrainingTable:
     """Read and tokenize the training table once, choose validation rows, and fit the labels.
 
     Args:
         config: The config.
         file: An empty file for the tokens.
-        hold_out: Whether to hold out rows for validation.
         start: What the training continues from.
 
     Raises:
@@ -241,7 +234,6 @@ def read_training(
     known = None if start is None else start.labels
     labels = Labels.fit(tokenized.rows, config.data, start=known)
     held_out = hold_out_rows(tokenized.rows, tokenized.fingerprints, config)
-    held_out &= hold_out  # a plain False clears the whole mask
     if held_out.any():  # a label can occur in held-out rows only
         labels = fit_training_labels(tokenized.rows, held_out, config.data, start=known)
     return TrainingTable(tokenized, held_out, labels)
@@ -291,6 +283,7 @@ def encode_splits(
         train,
         encoder.read_split(validation) if not isinstance(validation, float) else others[0],
         encoder.read_split(test) if test else None,
+        table,
         table.start,
         unlabeled=table.unlabeled,
         taught=teach(table, encoder, train, split_ids, config),
@@ -309,3 +302,12 @@ def with_config(dataset: Dataset, config: Config) -> Dataset:
     """
     check_label_keys(config, dataset.labels)
     return replace(dataset, config=config, vectors=open_vector_source(config.model))
+
+
+@contextmanager
+def _temporary_files(directory: Path | None) -> Iterator[NewFile]:
+    """Yield what creates temporary files; mapped rows stay readable after they are closed."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(TemporaryFile(dir=directory))
+    # Arrow's pool keeps freed memory; return it to the system before training needs it.
+    pa.default_memory_pool().release_unused()

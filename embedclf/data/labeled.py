@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from embedclf.data.label_cells import FLAGS, LabelCellError, LabelCells
 from embedclf.errors import DataError
-from embedclf.system.arrow import mask_column, text_column, to_numpy
+from embedclf.system.arrow import mask_column, number_column, text_column, to_numpy
+from embedclf.system.mapped_arrays import ArrayFile, compress, count_numbers, positions_of, take
 from embedclf.system.threads import parallel_map
 from embedclf.tables.parts import MissingColumnError, suggest_columns
 from embedclf.tables.read_options import ReadOptions
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 _MAX_LOCATIONS = 5
 """Rows that an error message locates by file and line."""
 
+_MIN_COMBINED = 1 << 18
+"""Cells of a column to number together; fewer would build the index of categories too often."""
+
 
 @dataclass(frozen=True)
 class CategoricalColumn:
@@ -37,7 +41,7 @@ class CategoricalColumn:
     categories: pa.StringArray
     """(distinct,) cells; some may be unused."""
     codes: Int32s
-    """(n,)"""
+    """(n,); memory-mapped if there are many."""
 
     def used_categories(self) -> pa.StringArray:
         """Return the categories that occur in at least one row."""
@@ -45,16 +49,17 @@ class CategoricalColumn:
 
     def count_rows(self) -> Counts:
         """(distinct,) the rows of each category."""
-        return np.bincount(self.codes, minlength=len(self.categories))
+        return count_numbers(self.codes, len(self.categories))
 
     def filter(self, mask: Mask) -> CategoricalColumn:
         """Keep the rows where a mask (n,) is true."""
-        return CategoricalColumn(self.categories, self.codes[mask])
+        return CategoricalColumn(self.categories, compress(self.codes, mask))
 
     def rename(self, cells: pa.StringArray) -> CategoricalColumn:
         """Replace the categories by others (distinct,), of which several can be equal."""
         renamed = cells.dictionary_encode()
-        return CategoricalColumn(renamed.dictionary, to_numpy(renamed.indices)[self.codes])
+        codes = take(to_numpy(renamed.indices), self.codes)
+        return CategoricalColumn(renamed.dictionary, codes)
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,11 @@ class LabeledRows:
         labels = tuple(column.filter(mask) for column in self.labels)
         others = {name: column.filter(mask) for name, column in self.other_columns.items()}
         return replace(
-            self, labels=labels, positions=self.positions[mask], skipped=0, other_columns=others
+            self,
+            labels=labels,
+            positions=compress(self.positions, mask),
+            skipped=0,
+            other_columns=others,
         )
 
 
@@ -138,9 +147,9 @@ class _LabeledReader:
                 hint = suggest_columns(column, self._table.leaves)
                 hint = f"{hint}; add it, or set {keys[0]}: null" if keys else hint
                 raise DataError(f"{self._table.name}:1: {fault} {column!r}{role}; {hint}")
-        self._labels: list[list[pa.DictionaryArray]] = [[] for _ in config.label_columns]
-        self._others: dict[str, list[pa.DictionaryArray]] = {name: [] for name in other_columns}
-        self._valid: list[Mask] = []
+        self._labels = [_ColumnFile() for _ in config.label_columns]
+        self._others = {name: _ColumnFile() for name in other_columns}
+        self._valid = ArrayFile(np.bool_)
 
     def texts(self) -> Iterator[pa.Array]:
         """Yield the texts of valid rows, batch by batch."""
@@ -162,7 +171,7 @@ class _LabeledReader:
     def rows(self) -> LabeledRows:
         """Return everything but the texts, after these have been read."""
         name = self._table.name
-        valid = np.concatenate(self._valid) if self._valid else np.zeros(0, np.bool_)
+        valid: Mask = self._valid.map()
         if not len(valid):
             raise DataError(f"{name}: no rows after the header; add labeled texts")
         invalid = np.flatnonzero(~valid)
@@ -175,13 +184,12 @@ class _LabeledReader:
             )
         if not valid.any():
             raise DataError(f"{name}: no row has a valid label; check data.label")
-        labels = tuple(_combine(chunks).filter(valid) for chunks in self._labels)
         rows = LabeledRows(
             self._table,
-            labels,
-            np.flatnonzero(valid),
+            tuple(cells.column(valid) for cells in self._labels),
+            positions_of(valid),
             len(invalid),
-            {name: _combine(chunks).filter(valid) for name, chunks in self._others.items()},
+            {name: cells.column(valid) for name, cells in self._others.items()},
         )
         return rows if isinstance(self._config.label, list) else self._with_plain_labels(rows)
 
@@ -206,6 +214,38 @@ class _LabeledReader:
         return replace(rows, labels=(column,), list_separator=list_separator)
 
 
+class _ColumnFile:
+    """A column that is read batch by batch, each with a dictionary of its own."""
+
+    def __init__(self) -> None:
+        self._chunks: list[pa.DictionaryArray] = []
+        self._categories = text_column([])
+        self._codes = ArrayFile(np.int32)
+
+    def append(self, cells: pa.DictionaryArray) -> None:
+        """Add the cells of the next batch."""
+        self._chunks.append(cells)
+        # As many as there are categories, or numbering them would take quadratic time.
+        if sum(map(len, self._chunks)) >= max(_MIN_COMBINED, len(self._categories)):
+            self._combine()
+
+    def column(self, valid: Mask) -> CategoricalColumn:
+        """Return the cells of the rows where a mask (n,) is true; then, no more can be added."""
+        self._combine()
+        column = CategoricalColumn(self._categories, self._codes.map())
+        return column if valid.all() else column.filter(valid)
+
+    def _combine(self) -> None:
+        """Number the cells by one dictionary, in which known categories keep their place."""
+        none = number_column(np.zeros(0, np.int32))
+        known = pa.DictionaryArray.from_arrays(none, self._categories)
+        _, *chunks = pa.chunked_array([known, *self._chunks]).unify_dictionaries().chunks
+        for chunk in chunks:
+            self._codes.append(to_numpy(chunk.indices))
+            self._categories = chunk.dictionary  # all chunks share it
+        self._chunks = []
+
+
 def _open_table(tables: Tables, required: Sequence[str], config: DataConfig) -> Table:
     try:
         return open_table(tables, required, ReadOptions.from_config(config))
@@ -216,12 +256,6 @@ def _open_table(tables: Tables, required: Sequence[str], config: DataConfig) -> 
         raise DataError(
             f"{error.name}:1: no column {error.column!r} (data.fields); {hint}"
         ) from error
-
-
-def _combine(chunks: list[pa.DictionaryArray]) -> CategoricalColumn:
-    # Each batch has its own dictionary, so codes of two batches cannot be compared yet.
-    column = pa.chunked_array(chunks).unify_dictionaries().combine_chunks()
-    return CategoricalColumn(column.dictionary, to_numpy(column.indices))
 
 
 def _filter_batches(mask: Mask, batches: Iterator[pa.Array]) -> Iterator[pa.Array]:

@@ -21,6 +21,7 @@ from embedclf.data.label_sets import (
 from embedclf.data.row_columns import label_weights
 from embedclf.errors import DataError
 from embedclf.system.arrow import index_in, mask_column, text_column
+from embedclf.system.mapped_arrays import count_numbers, take
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -126,8 +127,8 @@ class Labels:
         labels = cls(task, names, (), merged=config.merge_label_forms)
         # No target is -1, since the names come from these rows.
         targets, _ = labels.encode(labeled, config)
-        multilabel = task == "multilabel"
-        counts = targets.sum(axis=0) if multilabel else np.bincount(targets, minlength=len(names))
+        of_sets = targets.ndim == 2
+        counts = targets.sum(axis=0) if of_sets else count_numbers(targets, len(names))
         weights = label_weights(targets, labeled, config)
         if weights:  # the last labels of `start` can have no row
             weights += (0.0,) * (len(names) - len(weights))
@@ -153,7 +154,8 @@ class Labels:
             targets, unknown = self._encode_lists(column.categories, rows, config.label_separator)
         else:
             targets, unknown = self._encode_cells(column.categories, rows)
-        return targets[column.codes], unknown
+        of_rows = take(targets, column.codes) if targets.ndim == 1 else targets[column.codes]
+        return of_rows, unknown
 
     def find(self, name: str) -> str | None:
         """Return the label that a name means: itself or, if forms are merged, one of its forms."""
@@ -176,13 +178,11 @@ class Labels:
         """
         # Not by number: earlier versions sorted labels by code point, and another order of strata
         # would change which rows are the validation rows of their runs.
-        has_columns = isinstance(config.label, list)
-        order = np.array(
-            sorted(range(len(self.names)), key=None if has_columns else self.names.__getitem__)
-        )
+        key = None if isinstance(config.label, list) else self.names.__getitem__
+        order = np.array(sorted(range(len(self.names)), key=key))
         if self.task != "multilabel":
             ranks = np.append(np.argsort(order), -1)  # -1, an unknown label, stays -1
-            return ranks[targets]
+            return take(ranks, targets)
         rarest_first = order[np.argsort(targets.sum(axis=0)[order], kind="stable")]
         return first_labels(targets, np.argsort(rarest_first))  # numbered by rarity, not by id
 

@@ -8,23 +8,27 @@ it is mapped.
 from __future__ import annotations
 
 import mmap
-from typing import IO, TYPE_CHECKING
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from embedclf.system.arrow import number_column, text_column, to_numpy
+from embedclf.system.arrow import number_column, to_numpy
+from embedclf.system.mapped_arrays import ArrayFile
+from embedclf.text.encodings import TokenIds
 from embedclf.text.tokens import Tokens
-from embedclf.text.vocabulary import PADDING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from embedclf.system.arrays import Counts, Doubles, Mask, Rows
-    from embedclf.text.encodings import Encoding, TokenIds
+    from embedclf.text.encodings import Encoding
     from embedclf.text.tokenizer import Tokenizer
+
+NewFile = Callable[[], IO[bytes]]
+"""Creates a temporary file."""
 
 _ROWS_AT_ONCE = 1 << 14
 """Rows of ids to count at a time."""
@@ -45,6 +49,7 @@ class TokensFile:
         """Start in an empty file."""
         self._file = file
         self._stream = pa.ipc.new_stream(file, _TOKENS_SCHEMA)
+        self._mapped: mmap.mmap | None = None
         self.count = 0
         """Number of tokens of all texts."""
 
@@ -56,12 +61,13 @@ class TokensFile:
         self._stream.write_batch(pa.RecordBatch.from_arrays(lists, schema=_TOKENS_SCHEMA))
 
     def chunks(self) -> Iterator[Tokens]:
-        """Read all chunks in order; after that, no more can be written."""
-        self._stream.close()
-        self._file.flush()
-        # Never empty, which mmap would refuse, because the schema is written first.
-        mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-        for batch in pa.ipc.open_stream(pa.py_buffer(mapped)):
+        """Read all chunks in order; then no more can be written, and the file can be closed."""
+        if self._mapped is None:
+            self._stream.close()
+            self._file.flush()
+            # Never empty, which mmap would refuse, because the schema is written first.
+            self._mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        for batch in pa.ipc.open_stream(pa.py_buffer(self._mapped)):
             dictionary, codes, ends = (column.flatten() for column in batch.columns)
             yield Tokens(dictionary, to_numpy(codes), to_numpy(ends))
 
@@ -72,26 +78,33 @@ class TextsFile:
     def __init__(self, file: IO[bytes]) -> None:
         """Start in an empty file."""
         self._file = file
-        self._edges = [np.zeros(1, np.int64)]
+        self._edges = ArrayFile(np.int64)
+        self._edges.append(np.zeros(1, np.int64))
+        self._size = 0  # in bytes
 
-    def append(self, texts: pa.Array) -> None:
-        """Write the next texts."""
-        ends = np.cumsum(to_numpy(pc.binary_length(texts)), dtype=np.int64)  # (n,) in bytes
-        # An empty array has no last edge from which the next texts could continue.
-        if len(texts):
-            self._edges.append(self._edges[-1][-1] + ends)
-        self._file.write("".join(texts.to_pylist()).encode())
+    def append(self, texts: pa.StringArray) -> None:
+        """Write the next texts, without nulls."""
+        _, offsets, content = texts.buffers()
+        # A sliced array shares the buffers of its parent and begins at its offset.
+        edges = np.frombuffer(offsets or b"", np.int32)[texts.offset :][: len(texts) + 1]
+        if not len(texts):
+            return
+        self._file.write(memoryview(content or b"")[edges[0] : edges[-1]])
+        self._edges.append(edges[1:].astype(np.int64) - edges[0] + self._size)
+        self._size += int(edges[-1] - edges[0])
 
     def reader(self) -> Callable[[Rows], pa.StringArray]:
         """Return a function from positions to texts; after that, no more can be written."""
         self._file.flush()
-        edges = np.concatenate(self._edges)
+        edges = self._edges.map()
         # An empty file cannot be mapped.
-        mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) if edges[-1] else b""
+        content = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) if self._size else b""
+        texts = pa.LargeStringArray.from_buffers(
+            len(edges) - 1, pa.py_buffer(edges), pa.py_buffer(content)
+        )
 
         def read(rows: Rows) -> pa.StringArray:
-            pairs = zip(edges[rows].tolist(), edges[rows + 1].tolist(), strict=True)
-            return text_column([mapped[start:end].decode() for start, end in pairs])
+            return texts.take(number_column(rows)).cast(pa.string())
 
         return read
 
@@ -99,17 +112,17 @@ class TextsFile:
 class IdsFile:
     """Token ids of many texts, with counts of truncated texts and out-of-vocabulary tokens."""
 
-    def __init__(self, file: IO[bytes], tokenizer: Tokenizer) -> None:
-        """Start in an empty file.
+    def __init__(self, new_file: NewFile, tokenizer: Tokenizer) -> None:
+        """Start in two empty files: one for the ids, one for where they end.
 
         Args:
-            file: The file.
+            new_file: Creates a file.
             tokenizer: Its ids take two bytes each, if it has at most 65,536 different ones.
         """
-        self._file = file
+        self._values, self._ends = new_file(), new_file()
         self._dtype = np.dtype(np.uint16 if tokenizer.vocabulary_rows <= 1 << 16 else np.int32)
         self._tokenizer = tokenizer
-        self._texts = 0
+        self._count = 0
         self.tokens = 0
         """Tokens of all texts, before truncation."""
         self.unknown = 0
@@ -119,26 +132,24 @@ class IdsFile:
 
     def append(self, encoding: Encoding) -> None:
         """Write the next texts."""
-        self._file.write(encoding.ids.astype(self._dtype).data)
-        self._texts += len(encoding.ids)
+        ids = encoding.ids
+        self._values.write(ids.values.astype(self._dtype).data)
+        self._ends.write((ids.ends + self._count).data)
+        self._count += len(ids.values)
         self.tokens += int(encoding.lengths.sum(dtype=np.int64))
         self.unknown += int(encoding.unknown.sum(dtype=np.int64))
         self.truncated += int(np.count_nonzero(encoding.lengths > self._tokenizer.sequence_length))
 
     def memory_map(self) -> TokenIds:
-        """Map all ids (texts, input_length) into memory; they are read when used."""
-        self._file.flush()
-        shape = (self._texts, self._tokenizer.input_length)
-        if not self._texts:  # an empty file cannot be mapped
-            return np.zeros(shape, self._dtype)
-        return np.memmap(self._file, self._dtype, "r", shape=shape)
+        """Map all ids into memory; they are read when used."""
+        return TokenIds(_map(self._values, self._dtype), _map(self._ends, np.dtype(np.int64)))
 
 
 def count_ids(ids: TokenIds, vocabulary_rows: int, mask: Mask | None = None) -> Counts:
-    """Count how often each id occurs; padding counts as 0.
+    """Count how often each id occurs.
 
     Args:
-        ids: (n, input_length), memory-mapped.
+        ids: Of texts (n,), memory-mapped.
         vocabulary_rows: Rows of the embedding.
         mask: (n,) True for the texts to count; None counts all.
 
@@ -147,8 +158,7 @@ def count_ids(ids: TokenIds, vocabulary_rows: int, mask: Mask | None = None) -> 
     """
     counts = np.zeros(vocabulary_rows, np.int64)
     for _, block in _id_blocks(ids, mask):
-        counts += np.bincount(block.reshape(-1), minlength=vocabulary_rows)
-    counts[PADDING] = 0
+        counts += np.bincount(block.values, minlength=vocabulary_rows)
     return counts
 
 
@@ -158,19 +168,28 @@ def weigh_ids(
     """Sum the weights (n,) of the texts that each id occurs in; arguments as in `count_ids`."""
     totals = np.zeros(vocabulary_rows)
     for rows, block in _id_blocks(ids, mask):
-        of_ids = np.repeat(weights[rows], block.shape[1])
-        totals += np.bincount(block.reshape(-1), of_ids, vocabulary_rows)
-    totals[PADDING] = 0
+        of_ids = np.repeat(weights[rows], block.lengths)
+        totals += np.bincount(block.values, of_ids, vocabulary_rows)
     return totals
 
 
-def _id_blocks(ids: TokenIds, mask: Mask | None) -> Iterator[tuple[Rows, TokenIds]]:
+def _id_blocks(ids: TokenIds, mask: Mask | None) -> Iterator[tuple[slice | Rows, TokenIds]]:
     """Yield rows under a mask with their ids, block by block."""
-    rows = np.arange(len(ids)) if mask is None else np.flatnonzero(mask)
+    chosen = None if mask is None else np.flatnonzero(mask)
+    count = len(ids) if chosen is None else len(chosen)
     # In blocks, because indexing by rows copies mapped data into memory
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        block = rows[start : start + _ROWS_AT_ONCE]
-        yield block, ids[block]
+    for start in range(0, count, _ROWS_AT_ONCE):
+        block = slice(start, start + _ROWS_AT_ONCE)
+        rows = block if chosen is None else chosen[block]
+        yield rows, ids[rows]
+
+
+def _map(file: IO[bytes], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Map the numbers of a file into memory; taking parts of a `np.memmap` would be slower."""
+    file.flush()
+    if not file.tell():  # an empty file cannot be mapped
+        return np.zeros(0, dtype)
+    return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype)
 
 
 def _single_list(column: pa.Array) -> pa.ListArray:

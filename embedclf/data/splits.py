@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
@@ -11,8 +10,9 @@ import numpy.typing as npt
 
 from embedclf.data.labeled import LabeledRows, read_labeled
 from embedclf.data.row_columns import row_weights
-from embedclf.data.scratch import IdsFile, TokensFile, count_ids, weigh_ids
+from embedclf.data.scratch import IdsFile, NewFile, TokensFile, count_ids, weigh_ids
 from embedclf.errors import ConfigError, DataError
+from embedclf.system.mapped_arrays import ArrayFile, compress, count_numbers
 from embedclf.system.progress import activity
 from embedclf.system.threads import parallel_map
 from embedclf.tables.files import display_tables
@@ -23,7 +23,7 @@ from embedclf.text.tokens import Tokens
 from embedclf.text.vectors.kept import KeptVectors, KeptWords, find_kept_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pyarrow as pa
 
@@ -33,13 +33,10 @@ if TYPE_CHECKING:
     from embedclf.data.labels import Labels, Targets
     from embedclf.data.start import Start
     from embedclf.data.unlabeled.texts import UnlabeledTexts
-    from embedclf.system.arrays import Counts, Doubles, Mask
-    from embedclf.text.encodings import TokenIds
+    from embedclf.system.arrays import Counts, Doubles, Int32s, Mask
+    from embedclf.text.encodings import Encoding, TokenIds
 
 SplitIds = npt.NDArray[np.int8]  # (n,) the split of each row: 0 is training, 1 validation
-
-NewFile = Callable[[], IO[bytes]]
-"""Creates a temporary file."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ class Split:
 
     rows: LabeledRows
     ids: TokenIds
-    """(n, input_length), memory-mapped."""
+    """Of each text, memory-mapped."""
     targets: Targets
     unknown_labels: dict[str, int]
     """Number of rows of each label that does not occur in training."""
@@ -89,7 +86,7 @@ class Split:
         )
 
     def count_ids(self, vocabulary_rows: int, mask: Mask | None = None) -> Counts:
-        """Count how often each id occurs; padding counts as 0.
+        """Count how often each id occurs.
 
         Args:
             vocabulary_rows: Rows of the embedding.
@@ -112,8 +109,8 @@ class Split:
             # Columns of unknown labels come after those of the training labels.
             self.targets.sum(axis=0)[: len(labels.names)]
             if labels.task == "multilabel"
-            # bincount refuses -1, the target of unknown labels.
-            else np.bincount(self.targets[self.targets >= 0], minlength=len(labels.names))
+            # -1 is the target of unknown labels.
+            else count_numbers(compress(self.targets, self.targets >= 0), len(labels.names))
         )
         return {
             "path": self.rows.table.tables,
@@ -151,16 +148,17 @@ class Encoder:
         """
         count = max(min_splits, int(split_ids.max(initial=0)) + 1)
         files = [self._new_ids_file() for _ in range(count)]
-        chunks = self.tokenizer.with_token_ids(tokens.chunks())
-        start = 0
+
+        def encode(chunk: tuple[Tokens, Int32s, SplitIds]) -> list[Encoding]:
+            texts, token_ids, ids_of_chunk = chunk
+            encoding = self.tokenizer.arrange(texts, token_ids)
+            return [encoding.filter(ids_of_chunk == split_id) for split_id in range(count)]
+
         with activity("encoding texts", total=len(split_ids), unit="rows") as encoding_texts:
-            # Results come in the order of the chunks, so they line up with split_ids.
-            for encoding in parallel_map(lambda chunk: self.tokenizer.pad(*chunk), chunks):
-                ids_of_chunk = split_ids[start : start + len(encoding.ids)]
-                start += len(ids_of_chunk)
-                for split_id, file in enumerate(files):
-                    file.append(encoding.filter(ids_of_chunk == split_id))
-                encoding_texts.advance(len(ids_of_chunk))
+            for encodings in parallel_map(encode, self._read_chunks(tokens, split_ids)):
+                for encoding, file in zip(encodings, files, strict=True):
+                    file.append(encoding)
+                    encoding_texts.advance(len(encoding.ids))
         return files
 
     def read_split(self, tables: Tables) -> Split:
@@ -178,8 +176,18 @@ class Encoder:
         weights = row_weights(rows, self.config)
         return Split(rows, file.memory_map(), targets, unknown_labels, *lost, weights=weights)
 
+    def _read_chunks(
+        self, tokens: TokensFile, split_ids: SplitIds
+    ) -> Iterator[tuple[Tokens, Int32s, SplitIds]]:
+        """Yield each chunk of texts with the ids of its dictionary, and its split ids."""
+        start = 0
+        for texts, token_ids in self.tokenizer.with_token_ids(tokens.chunks()):
+            end = start + len(texts.ends)
+            yield texts, token_ids, split_ids[start:end]
+            start = end
+
     def _new_ids_file(self) -> IdsFile:
-        return IdsFile(self.new_file(), self.tokenizer)
+        return IdsFile(self.new_file, self.tokenizer)
 
 
 def read_tokenized(config: Config, file: IO[bytes]) -> TokenizedTable:
@@ -188,7 +196,7 @@ def read_tokenized(config: Config, file: IO[bytes]) -> TokenizedTable:
     Raises:
         DataError: The table cannot be used, or no text has a token.
     """
-    tokens, fingerprints = TokensFile(file), list[Fingerprints]()
+    tokens, fingerprints = TokensFile(file), ArrayFile(np.uint64)
     rules = TokenRules.from_config(config)
 
     def process(texts: pa.Array) -> tuple[Tokens, Fingerprints]:
@@ -201,7 +209,7 @@ def read_tokenized(config: Config, file: IO[bytes]) -> TokenizedTable:
 
     rows = read_labeled(config.data.train, config.data, process, collect)
     _require_tokens(tokens.count, config)
-    return TokenizedTable(rows, tokens, np.concatenate(fingerprints))
+    return TokenizedTable(rows, tokens, fingerprints.map())
 
 
 @activity("building the vocabulary")
@@ -231,7 +239,7 @@ def fit_encoder(
     tokenizer = Tokenizer.fit(counts, rules, config.text, start=start, vector_words=words)
     _require_tokens(len(tokenizer.learned_tokens), config)
     if config.text.ngrams > 1:
-        tokenizer = tokenizer.fit_ngrams(read_training_chunks, config.text)
+        tokenizer = tokenizer.fit_ngrams(read_training_chunks(), config.text)
     source = None if kept is None else kept.source
     return Encoder(tokenizer, labels, config.data, new_file, source)
 

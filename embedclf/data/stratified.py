@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from embedclf.system.mapped_arrays import ArrayFile, blocks, permutation, take
 from embedclf.system.progress import activity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from embedclf.system.arrays import Counts, Int64s, Mask, Rows
+    from embedclf.system.arrays import Counts, Doubles, Int32s, Int64s, Mask, Rows
     from embedclf.text.fingerprints import Fingerprints
 
-_ROWS_AT_ONCE = 1 << 14
+_ROWS_AT_ONCE, _ROWS_PER_RANGE = 1 << 14, 1 << 20
 
 
 @activity("choosing validation rows")
@@ -35,27 +36,22 @@ def stratified_split(groups: Fingerprints, strata: Int64s, *, fraction: float, s
     Returns:
         (n,) True for the rows held out.
     """
-    _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    _, stratum_of, stratum_rows = np.unique(strata, return_inverse=True, return_counts=True)
-    # lexsort's last key comes first: by group, then by the rarity of the row's stratum.
-    by_rarity = np.lexsort((stratum_rows[stratum_of], group_of))
-    # The first row of each group now has the group's rarest stratum.
-    _, first = np.unique(group_of[by_rarity], return_index=True)
-    stratum_of_group = stratum_of[by_rarity][first]  # (groups,)
+    numbered = _NumberedGroups(groups, strata)
+    sizes, stratum_of_group = numbered.sizes, numbered.strata
     rng = np.random.default_rng(seed)
-    # minlength: a stratum has no rows left if all its groups belong to rarer ones.
-    rows = np.bincount(stratum_of_group, sizes, len(stratum_rows))
+    rows = numbered.rows_of_strata()
     quotas = _quotas(rows, fraction, rng).tolist()
     left = sum(quotas)
     held_out = np.zeros(len(sizes), np.bool_)
-    for group, stratum, size in _iterate(rng.permutation(len(sizes)), stratum_of_group, sizes):
+    order = permutation(len(sizes), rng)
+    for group, stratum, size in _iterate(order, stratum_of_group, sizes):
         if size <= quotas[stratum]:
             held_out[group] = True
             quotas[stratum] -= size
             left -= size
             if not left:
                 break
-    mask: Mask = held_out[group_of]
+    mask: Mask = take(held_out, numbered.group_of)
     return mask
 
 
@@ -81,6 +77,79 @@ def stratified_folds(groups: Fingerprints, strata: Int64s, *, count: int, seed: 
         folds[left[chosen]] = fold
         left = left[~chosen]
     return folds
+
+
+class _NumberedGroups:
+    """Groups, numbered in the order of their fingerprints, each with the stratum it belongs to.
+
+    They are numbered by ranges of fingerprints, so that sorting takes little memory.
+    """
+
+    def __init__(self, groups: Fingerprints, strata: Int64s) -> None:
+        self._present, self._rows = _count_strata(strata)
+        group_of, sizes, strata_of_groups = (
+            ArrayFile(np.int32),
+            ArrayFile(np.int64),
+            ArrayFile(np.int32),
+        )
+        for block in blocks(len(groups)):
+            group_of.append(np.zeros(block.stop - block.start, np.int32))
+        self.group_of: Int32s = group_of.map()
+        """(n,) the number of each row's group."""
+        for rows in _ranges_of_rows(groups):
+            _, group_of_row, counts = np.unique(
+                groups[rows], return_inverse=True, return_counts=True
+            )
+            self.group_of[rows] = group_of_row + len(sizes)
+            sizes.append(counts)
+            strata_of_groups.append(self._rarest(group_of_row, strata[rows]))
+        self.sizes: Counts = sizes.map()
+        """(groups,) rows of each group."""
+        self.strata: Int32s = strata_of_groups.map()
+        """(groups,) the number of each group's stratum, from 0."""
+
+    def rows_of_strata(self) -> Doubles:
+        """(strata,) rows of the groups of each; none if they all belong to rarer strata."""
+        rows = np.zeros(len(self._present))
+        for block in blocks(len(self.sizes)):
+            rows += np.bincount(self.strata[block], self.sizes[block], len(rows))
+        return rows
+
+    def _rarest(self, group_of: Int64s, strata: Int64s) -> Int64s:
+        """(groups,) the number of the rarest stratum of the rows (n,) of each group."""
+        stratum_of = np.searchsorted(self._present, strata)
+        # lexsort's last key comes first: by group, then by the rarity of the row's stratum.
+        by_rarity = np.lexsort((self._rows[stratum_of], group_of))
+        # The first row of each group now has the group's rarest stratum.
+        first = np.flatnonzero(np.diff(group_of[by_rarity], prepend=-1))
+        rarest: Int64s = stratum_of[by_rarity[first]]
+        return rarest
+
+
+def _count_strata(strata: Int64s) -> tuple[Int64s, Counts]:
+    """Return the distinct strata, ascending, and the rows of each."""
+    of_blocks = [np.unique(strata[block]) for block in blocks(len(strata))]
+    present = np.unique(np.concatenate([strata[:0], *of_blocks]))
+    counts = np.zeros(len(present), np.int64)
+    for block in blocks(len(strata)):
+        numbers = np.searchsorted(present, strata[block])
+        counts += np.bincount(numbers, minlength=len(present))
+    return present, counts
+
+
+def _ranges_of_rows(groups: Fingerprints) -> Iterator[Rows]:
+    """Yield the rows of one range of fingerprints after the other, ascending in each."""
+    bits = (len(groups) // _ROWS_PER_RANGE).bit_length()
+    if not bits:
+        yield np.arange(len(groups))
+        return
+    for number in range(1 << bits):
+        yield np.concatenate(
+            [
+                np.flatnonzero(groups[block] >> np.uint64(64 - bits) == number) + block.start
+                for block in blocks(len(groups))
+            ]
+        )
 
 
 def _iterate(order: Rows, *columns: npt.NDArray[Any]) -> Iterator[tuple[int, ...]]:

@@ -88,7 +88,7 @@ def fit_tfidf_baseline(run: Run, config: Config, scored: ScoredRows) -> TfidfBas
     Args:
         run: The run, which names its training table.
         config: Of the run.
-        scored: The labeled rows.
+        scored: The labeled rows, with their tokens.
 
     Returns:
         The baseline, or the reason why it could not be fitted.
@@ -116,7 +116,7 @@ def fit_tfidf_baseline(run: Run, config: Config, scored: ScoredRows) -> TfidfBas
     model, fitted_rows = rows.fit(~left_out)
     rule = rule_from_json(run.threshold_settings()["rule"])
     labels = rows.choose_thresholds(model, counter, rule)
-    probabilities = model.predict_proba(counter.count_source(scored.source))
+    probabilities = model.predict_proba(counter.count(scored.tokens))
     predictions = Predictions.from_probabilities(
         labels, scored.targets, probabilities, scored.weights
     )
@@ -182,13 +182,14 @@ class _TermCounter:
         """Count the terms of tokenized texts."""
         from scipy.sparse import vstack
 
-        matrices = [self._count_batch(*pair) for pair in self.tokenizer.with_token_ids(batches)]
-        return vstack(matrices, format="csr")
+        pairs = self.tokenizer.with_token_ids(batches)
+        return vstack(list(parallel_map(self._count_batch, pairs)), format="csr")
 
-    def _count_batch(self, tokens: Tokens, ids: Any) -> TermCounts:
-        """Count tokens; `ids` are the vocabulary ids of the tokens in their dictionary."""
+    def _count_batch(self, pair: tuple[Tokens, Any]) -> TermCounts:
+        """Count tokens; with them come the vocabulary ids of the tokens in their dictionary."""
         from scipy.sparse import csr_matrix
 
+        tokens, ids = pair
         token_ids = ids[tokens.codes]  # (tokens,)
         known = token_ids != UNKNOWN
         # (n + 1,) row pointers of the CSR matrix; they count known tokens only.

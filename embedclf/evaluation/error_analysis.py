@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -100,6 +100,8 @@ def find_worst_mistakes(scored: ScoredRows, predictions: Predictions, count: int
     for row, label_id in counted(pairs, name, total=len(rows), unit="mistakes"):
         location, text = texts[row]
         (explanation,) = explain(scored.classifier, [text], labels.names[label_id])
+        if scored.before_refit:
+            explanation = _with_prediction(explanation, predictions, row, label_id)
         mistakes.append(
             Mistake(
                 location,
@@ -109,6 +111,21 @@ def find_worst_mistakes(scored: ScoredRows, predictions: Predictions, count: int
             )
         )
     return mistakes
+
+
+def _with_prediction(
+    explanation: Explanation, predictions: Predictions, row: int, label_id: int
+) -> Explanation:
+    """Replace what the classifier after a refit predicts for a row; contributions stay its own."""
+    labels = predictions.labels
+    predicted = labels.decode(predictions.y_pred, row)
+    by_label = labels.label_probabilities(np.asarray(predictions.y_prob[row : row + 1]))
+    return replace(
+        explanation,
+        prediction=predicted if labels.task == "multilabel" else predicted[0],
+        predicted=explanation.label in predicted,
+        probability=float(by_label[0, label_id]),
+    )
 
 
 def _score_slice(by: str, name: str, predictions: Predictions, seed: int) -> Slice:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,14 @@ from embedclf.data.split_units import find_validation_rows
 from embedclf.errors import RequestError, RunError
 from embedclf.evaluation.predictions import Predictions
 from embedclf.model.probabilities import concatenate
-from embedclf.runs.seen_tables import find_seen_split, is_missing_or_unchanged
+from embedclf.runs.seen_tables import (
+    REFIT_CAUTION,
+    SEEN_CAUTIONS,
+    VALIDATION_CAUTION,
+    find_seen_split,
+    is_missing_or_unchanged,
+    start_cautions,
+)
 from embedclf.system.progress import activity
 from embedclf.system.terminal import format_count, join_shortened
 from embedclf.tables.files import display_tables
@@ -32,27 +40,10 @@ if TYPE_CHECKING:
     from embedclf.model.classifier import Classifier
     from embedclf.model.probabilities import AnyProbabilities
     from embedclf.runs.run import Run
+    from embedclf.runs.validated import ValidatedRows
     from embedclf.system.arrays import Doubles, Int32s, Int64s, Mask, Rows
     from embedclf.tables.tables import Table
-
-VALIDATION_CAUTION = "slightly optimistic: training made choices on the same rows"
-
-REFIT_CAUTION = "measured before the refit on all rows"
-
-SEEN_CAUTIONS = {
-    "train": "scores on these rows are inflated: the model saw them in training",
-    "validation": VALIDATION_CAUTION,
-}
-"""Why scores are optimistic, by the split that the rows belong to."""
-
-START_CAUTIONS = {
-    ("validation", "yes"): "optimistic: the run that training continued from saw their table",
-    ("validation", "maybe"): (
-        "optimistic if the table contains rows of the run that training continued from"
-    ),
-    ("test", "yes"): SEEN_CAUTIONS["train"],
-}
-"""Why scores are optimistic if training continued from a run, by split and what it has seen."""
+    from embedclf.text.tokens import Tokens
 
 MIN_GROUPS = 10
 """Groups below which reports call intervals too narrow: with 5 groups of 10 rows, 95% intervals
@@ -78,6 +69,8 @@ class LabeledSource:
     """Why scores on these rows are optimistic, for people; empty if they are not."""
     note: str = ""
     """Which columns of the run the table lacks, for people; empty if it has all."""
+    keeps_tokens: bool = False
+    """Whether the rows keep their tokens when they are scored, for a baseline."""
 
     @classmethod
     def from_table(cls, config: Config, table: Tables) -> LabeledSource:
@@ -101,6 +94,10 @@ class ScoredRows:
     """(n,) number of tokens of each text."""
     unknown: Int32s
     """(n,) number of out-of-vocabulary tokens of each text."""
+    before_refit: bool = False
+    """Whether the probabilities are stored ones, of the network before the classifier's refit."""
+    tokens: Sequence[Tokens] = ()
+    """Of all rows, if the source keeps them."""
 
     def __len__(self) -> int:
         return len(self.labeled)
@@ -158,7 +155,7 @@ class ScoredRows:
 
 
 def score_rows(run: Run, source: LabeledSource, other_columns: Sequence[str] = ()) -> ScoredRows:
-    """Predict labeled rows; for validation rows, with the classifier before the refit.
+    """Predict labeled rows; validation rows as the classifier before the refit did.
 
     Args:
         run: The run to predict with.
@@ -167,41 +164,54 @@ def score_rows(run: Run, source: LabeledSource, other_columns: Sequence[str] = (
 
     Raises:
         DataError: The table cannot be used.
+        RunError: The run has scored other validation rows before its refit.
     """
-    classifier = run.validation_classifier() if source.is_validation else run.classifier()
-    return score_with(classifier, source, other_columns)
+    if not source.is_validation:
+        return score_with(run.classifier(), source, other_columns)
+    validated = run.validated_rows()
+    if validated is None:
+        return score_with(run.validation_classifier(), source, other_columns)
+    classifier = replace(run.classifier(), labels=validated.labels)
+    return score_with(classifier, source, other_columns, validated)
 
 
 @activity("scoring rows")
 def score_with(
-    classifier: Classifier, source: LabeledSource, other_columns: Sequence[str] = ()
+    classifier: Classifier,
+    source: LabeledSource,
+    other_columns: Sequence[str] = (),
+    validated: ValidatedRows | None = None,
 ) -> ScoredRows:
-    """Predict labeled rows with a classifier, as `score_rows` does."""
-    batches: list[tuple[AnyProbabilities, Int32s, Int32s]] = []
+    """Predict labeled rows as `score_rows` does, or take their stored logits if they have some."""
+    batches: list[tuple[AnyProbabilities, Int32s, Int32s, list[Tokens]]] = []
+    tokenizer = (validated or classifier).tokenizer
 
-    def score(texts: pa.Array) -> tuple[AnyProbabilities, Int32s, Int32s]:
-        encoding = classifier.tokenizer.encode(texts)
-        return classifier.lazy_proba_ids(encoding.ids), encoding.lengths, encoding.unknown
+    def score(texts: pa.Array) -> tuple[AnyProbabilities, Int32s, Int32s, list[Tokens]]:
+        tokens = tokenizer.tokenize(texts)
+        encoding = tokenizer.encode_tokens(tokens)
+        probabilities = classifier.lazy_proba_ids(encoding.ids[:0] if validated else encoding.ids)
+        kept = [tokens] if source.keeps_tokens else []
+        return probabilities, encoding.lengths, encoding.unknown, kept
 
+    data, only = source.config.data, source.only
     labeled = read_labeled(
-        source.table,
-        source.config.data,
-        score,
-        batches.append,
-        only=source.only,
-        other_columns=other_columns,
+        source.table, data, score, batches.append, only=only, other_columns=other_columns
     )
-    targets, unknown_labels = classifier.labels.encode(labeled, source.config.data)
-    probabilities, lengths, unknown = zip(*batches, strict=True)
+    targets, unknown_labels = classifier.labels.encode(labeled, data)
+    probabilities, lengths, unknown, tokens = zip(*batches, strict=True)
     return ScoredRows(
         source,
         classifier,
         labeled,
         targets,
         unknown_labels,
-        concatenate(probabilities),
+        validated.probabilities(classifier, labeled.positions, source.name)
+        if validated
+        else concatenate(probabilities),
         np.concatenate(lengths),
         np.concatenate(unknown),
+        before_refit=validated is not None,
+        tokens=list(chain.from_iterable(tokens)),
     )
 
 
@@ -272,13 +282,6 @@ def locate_validation_rows(run: Run, config: Config) -> LabeledSource:
             ]
         ),
     )
-
-
-def start_cautions(run: Run, split: str) -> list[str]:
-    """Return why scores on a split are optimistic because training continued from a run."""
-    if run.start is None or split not in run.start["seen"]:
-        return []
-    return [START_CAUTIONS[split, run.start["seen"][split]]]
 
 
 def _without_missing_columns(table: Table, data: DataConfig) -> tuple[DataConfig, str]:

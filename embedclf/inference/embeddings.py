@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from embedclf.model.weights import Weights
     from embedclf.runs.run import Run
     from embedclf.system.arrays import Counts, Floats, Int32s
+    from embedclf.text.encodings import TokenIds
     from embedclf.text.tokenizer import Tokenizer
     from embedclf.text.tokens import Tokens
 
@@ -171,7 +172,7 @@ class Embeddings:
             RequestError: The text is not Unicode.
         """
         tokens = self._tokenize(text)
-        ids = self.tokenizer.encode_tokens(tokens).ids[0]
+        ids = self._pad(self.tokenizer.encode_tokens(tokens).ids, tokens)
         (words,) = tokens.to_lists()
         # All OOV tokens have the same id, so names are taken from the text
         kept = words[: self.tokenizer.sequence_length]
@@ -231,6 +232,16 @@ class Embeddings:
             return self.tokenizer.tokenize(text_column([text]))
         except UnicodeEncodeError as error:
             raise RequestError(f"{text!r}: not UTF-8") from error
+
+    def _pad(self, ids: TokenIds, tokens: Tokens) -> Int32s:
+        """Arrange the ids of a text as the network in `model.keras` reads them (input_length,)."""
+        length, row = self.tokenizer.sequence_length, np.zeros(self.tokenizer.input_length, "i4")
+        begins, sizes = self.tokenizer.locate_ngrams(tokens)
+        read = len(ids.values) - len(begins)
+        row[:read] = ids.values[:read]
+        # After the ids of tokens are those of bigrams, `length` + 1, then of trigrams, and so on
+        row[length + (sizes - 2) * (length + 1) + begins] = ids.values[read:]
+        return row
 
     def _token_row(self, word: str) -> int:
         """Find the row of a token by a linear search: hashing the vocabulary for one is slower.

@@ -21,7 +21,7 @@ from embedclf.system.arrow import text_column
 from embedclf.system.fields import find_fields
 from embedclf.text.fields import are_fields
 from embedclf.text.spans import find_token_spans
-from embedclf.text.vocabulary import PADDING, UNKNOWN
+from embedclf.text.vocabulary import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -112,8 +112,13 @@ class _ScoredText:
     row: int
     text: str
     tokens: list[str]
+    read: int
+    """How many of the tokens the network reads."""
     ids: Int32s
-    """(input_length,)."""
+    """(ids,) of these, then of known n-grams."""
+    ngram_places: list[tuple[int, int]]
+    """Where each known n-gram begins, and its number of tokens. The beginning of the text is at
+    position 0, so its first token is at 1."""
     logits: Floats
     """(outputs,)."""
     probabilities: Probabilities
@@ -140,15 +145,20 @@ def _score(classifier: Classifier, texts: list[str], first: int) -> Iterator[_Sc
         ) from error
     tokens = classifier.tokenizer.tokenize(column)
     ids = classifier.tokenizer.encode_tokens(tokens).ids
+    begins, sizes = classifier.tokenizer.locate_ngrams(tokens)
+    places = zip(begins.tolist(), sizes.tolist(), strict=True)
     logits = classifier.weights.logits(ids)
     probabilities = np.asarray(classifier.calibrate(classifier.probabilities(logits)))
     decisions = labels.decide(probabilities)
-    for row, words in enumerate(tokens.to_lists()):
+    for row, (words, text_ids) in enumerate(zip(tokens.to_lists(), ids, strict=True)):
+        read = min(len(words), classifier.tokenizer.sequence_length)
         yield _ScoredText(
             first + row,
             texts[row],
             words,
-            ids[row],
+            read,
+            text_ids,
+            list(itertools.islice(places, len(text_ids) - read)),
             logits[row],
             # A slice keeps both dimensions
             labels.label_probabilities(probabilities[row : row + 1])[0],
@@ -160,10 +170,9 @@ def _explain(
     classifier: Classifier, scored: _ScoredText, label: str | None
 ) -> Iterator[Explanation]:
     weights, labels = classifier.weights, classifier.labels
-    length = classifier.tokenizer.sequence_length
-    kept = min(len(scored.tokens), length)
+    kept = scored.read
     known = scored.ids[:kept] != UNKNOWN
-    to_units = weights.unit_contributions(scored.ids)  # (input_length, units)
+    to_units = weights.unit_contributions(scored.ids)  # (ids, units)
     explained = scored.predicted if label is None else [labels.names.index(label)]
     names = tuple(labels.names[index] for index in scored.predicted)
     words = scored.tokens[:kept]
@@ -173,7 +182,7 @@ def _explain(
         # a binary network has the logit of the second label; the first has its opposite
         output, sign = (0, 2 * index - 1) if labels.task == "binary" else (index, 1)
         gradient, pieces = mean_gradient(weights, to_units, output)
-        to_logit = sign * (to_units.astype(np.float64) @ gradient)  # (input_length,)
+        to_logit = sign * (to_units.astype(np.float64) @ gradient)  # (ids,)
         bias = weights.logits_from_units(weights.dense[0][1][None])[0, output]
         yield Explanation(
             row=scored.row,
@@ -184,14 +193,14 @@ def _explain(
             probability=float(scored.probabilities[index]),
             logit=sign * float(scored.logits[output]),
             bias=sign * float(bias),
-            padding=float(to_logit[kept:length].sum()),
+            padding=float(to_logit[len(scored.ids) :].sum()),
             tokens=tuple(
                 map(TokenContribution, tokens, known.tolist(), to_logit[:kept].tolist(), spans)
             ),
             truncated=len(scored.tokens) - kept,
             pieces=pieces,
             separator=classifier.tokenizer.rules.separator,
-            ngrams=tuple(_explain_ngrams(classifier.tokenizer, scored, to_logit)),
+            ngrams=tuple(_explain_ngrams(classifier.tokenizer, scored, to_logit[kept:])),
         )
 
 
@@ -208,19 +217,13 @@ def _find_spans(text: str, words: Sequence[str], rules: TokenRules) -> list[Span
 def _explain_ngrams(
     tokenizer: Tokenizer, scored: _ScoredText, to_logit: Doubles
 ) -> Iterator[NgramContribution]:
-    """Yield the known n-grams of a text; `to_logit` (input_length,) has each id's contribution.
-
-    After the ids of tokens come `sequence_length` + 1 ids of bigrams, as many of trigrams, and so
-    on. The first of each begins before the first token, so `padded` has one more token in front.
-    """
+    """Yield the known n-grams of a text; `to_logit` (ngrams or more,) has their contributions."""
     is_field = are_fields(text_column(scored.tokens), tokenizer.rules.fields).tolist()
     tokens = ["" if each else token for token, each in zip(scored.tokens, is_field, strict=True)]
-    length, padded = tokenizer.sequence_length, ["", *tokens, ""]
-    for position in length + np.flatnonzero(scored.ids[length:] != PADDING):
-        more, begin = divmod(int(position) + 1, length + 1)  # an n-gram of `more` + 1 tokens
-        words = padded[begin : begin + more + 1]
+    padded = ["", *tokens, ""]
+    places = zip(scored.ngram_places, to_logit.tolist(), strict=False)  # padding is no n-gram
+    for (begin, token_count), contribution in places:
+        words = padded[begin : begin + token_count]
         # What is before and after the text is no token of it
-        start, end = begin - (words[0] != ""), begin + more - (words[-1] == "")
-        yield NgramContribution(
-            tokenizer.join(words), start, end - start, float(to_logit[position])
-        )
+        start, end = begin - (words[0] != ""), begin + token_count - 1 - (words[-1] == "")
+        yield NgramContribution(tokenizer.join(words), start, end - start, contribution)

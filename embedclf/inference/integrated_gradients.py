@@ -25,7 +25,7 @@ def mean_gradient(weights: Weights, contributions: Floats, output: int) -> tuple
 
     Args:
         weights: Of the network.
-        contributions: (input_length, units) of each id to the units of the first dense layer.
+        contributions: (ids, units) of each id to the units of the first dense layer.
         output: Index of the logit.
 
     Returns:

@@ -103,9 +103,7 @@ def predict(
         on_event(text_source)
         output: Output = buffer
         if not request.in_memory:
-            output = stack.enter_context(
-                _open_output(run, request, text_source, predictor.added_columns)
-            )
+            output = stack.enter_context(_open_output(run, request, text_source, predictor))
         counts = _write_predictions(predictor, text_source, output)
         return PredictionSummary(
             *counts, buffer.rows, text_source.notes(), text_source.line_counts()
@@ -133,14 +131,14 @@ def _make_predictor(run: Run, request: PredictionRequest) -> Predictor:
 
 
 def _open_output(
-    run: Run, request: PredictionRequest, source: TextSource, added_columns: tuple[str, ...]
+    run: Run, request: PredictionRequest, source: TextSource, predictor: Predictor
 ) -> AbstractContextManager[Output]:
     _check_options(request, source)
-    columns = (*source.columns, *added_columns)
+    columns = (*source.columns, *predictor.added_columns)
     if request.as_json:
         return open_json_object("predictions", str(run.path), columns)
     if source.output_format == "delimited":
-        _check_encoding(request.output, run.classifier().labels.names, source.style)
+        _check_encoding(request.output, predictor.classifier.labels.names, source.style)
     return open_output(
         request.output,
         source.output_format,

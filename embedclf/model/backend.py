@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import random
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -60,11 +60,13 @@ class Device:
     """Processor cores that the process may use."""
 
 
-def start(device: str) -> Device:
+def start(device: str, *, parallel: bool = False) -> Device:
     """Choose the device, and make every operation of this process deterministic.
 
     Args:
         device: auto (a GPU if TensorFlow finds one), cpu or gpu.
+        parallel: Whether operations that do not depend on each other run on all cores. Nothing
+            changes if TensorFlow is already running.
 
     Raises:
         TrainingError: TensorFlow finds no GPU, or the process already runs on another device.
@@ -77,6 +79,7 @@ def start(device: str) -> Device:
         )
     # A seed is not enough: some parallel operations add in varying order
     tf.config.experimental.enable_op_determinism()
+    _limit_threads(available_cores() if parallel else 1)
     if gpus:
         return _start_with_gpus(device, gpus)
     return _cpu()
@@ -112,6 +115,13 @@ def small_steps() -> Iterator[None]:
         yield
     finally:
         tf.config.optimizer.set_experimental_options({"arithmetic_optimization": before})
+
+
+def _limit_threads(threads: int) -> None:
+    with suppress(RuntimeError):  # TensorFlow is already running
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+        # Within an operation, several threads would add in another order than one
+        tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
 def _start_with_gpus(device: str, gpus: list[Any]) -> Device:  # pragma: no cover - needs a GPU

@@ -62,7 +62,7 @@ class Classifier:
         return self.predict_proba_ids(self.tokenizer.encode(texts).ids)
 
     def predict_proba_ids(self, ids: TokenIds) -> Probabilities:
-        """Predict the probabilities (n, outputs) of token ids (n, input_length)."""
+        """Predict the probabilities (n, outputs) of the texts with these ids."""
         return np.asarray(self.calibrate(self.probabilities(self.weights.logits(ids))))
 
     def lazy_proba_ids(self, ids: TokenIds) -> AnyProbabilities:

@@ -11,6 +11,7 @@ import numpy as np
 from embedclf.model.backend import OutOfMemory, keras, tf
 from embedclf.model.weights import VECTORS_LAYER, Weights
 from embedclf.system.terminal import terminal_width
+from embedclf.text.encodings import TokenIds
 from embedclf.text.vocabulary import PADDING
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from embedclf.data.labels import Labels
     from embedclf.model.weights import DenseLayer
     from embedclf.system.arrays import Floats, Int64s
-    from embedclf.text.encodings import TokenIds
 
 
 def build(
@@ -104,24 +104,19 @@ def count_trainable_parameters(network: Any) -> int:
 class UsedRows(NamedTuple):
     """The rows of the embedding that some texts use, and the texts' ids among them."""
 
-    rows: Int64s | None
-    """(used,) increasing; None for all rows."""
+    rows: Int64s
+    """(used,) increasing."""
     ids: TokenIds
-    """(n, input_length) positions in `rows`; padding stays 0."""
+    """Positions in `rows`."""
 
     @classmethod
     def of(cls, network: Any, ids: TokenIds) -> UsedRows:
-        """Find the rows that token ids (n, input_length) use.
-
-        Without kept vectors, all rows are used: nearly all of them occur in training texts then.
-        """
-        if find_vectors_layer(network) is None:
-            return cls(None, ids)
+        """Find the rows that token ids use."""
         is_used = np.zeros(network.get_layer("embedding").input_dim, np.bool_)
-        is_used[ids] = is_used[PADDING] = True
+        is_used[ids.values] = is_used[PADDING] = True
         rows = np.flatnonzero(is_used)
         positions = np.cumsum(is_used, dtype=np.int32) - np.int32(1)
-        return cls(rows, positions.astype(np.min_scalar_type(len(rows))).take(ids))
+        return cls(rows, TokenIds(positions.take(ids.values), ids.ends))
 
 
 def extract_weights(network: Any, pooling: str, rows: Int64s | None = None) -> Weights:

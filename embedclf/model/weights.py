@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from embedclf.model.pooling import largest_in_rows, sum_rows
 from embedclf.model.probabilities import LazyLogits, is_lazy
 from embedclf.system.arrays import Floats
-from embedclf.text.vocabulary import PADDING
+from embedclf.text.encodings import TokenIds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from embedclf.model.probabilities import AnyLogits
-    from embedclf.text.encodings import TokenIds
-
+    from embedclf.system.arrays import Int32s, Offsets
+    from embedclf.text.encodings import PaddedIds
 
 DenseLayer = tuple[Floats, Floats]  # kernel (inputs, units), bias (units,)
 
@@ -34,8 +35,8 @@ than a short one, but not in proportion to its length."""
 _MAX_FUSED_NUMBERS = 1 << 24
 """Largest fused table: 64 MiB."""
 
-_GATHERED_NUMBERS = 1 << 20
-"""Numbers gathered from a table at once: 4 MiB, which fits into a processor's cache."""
+_BATCH_NUMBERS = 1 << 20
+"""Features of the texts that are scored at once: 4 MiB."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,14 @@ class Weights:
         return join_rows(self.kept, self.trained)
 
     def logits(self, ids: TokenIds) -> Floats:
-        """Compute the logits (n, outputs) of token ids (n, input_length)."""
+        """Compute the logits (n, outputs) of the texts with these ids."""
         logits = np.empty((len(ids), len(self.dense[-1][1])), np.float32)
-        for batch in self._batches(ids):
-            logits[batch] = self.logits_from_units(self._first_units(ids[batch]))
+        for texts in self._batches(ids):
+            logits[texts] = self.logits_from_units(self._first_units(ids[texts]))
         return logits
 
     def lazy_logits(self, ids: TokenIds) -> AnyLogits:
-        """Compute the logits (n, outputs) of token ids (n, input_length), lazily if many outputs.
+        """Compute the logits (n, outputs), lazily if there are many outputs.
 
         With many outputs, the inputs of the output layer are computed and kept instead.
         """
@@ -97,8 +98,8 @@ class Weights:
         if not is_lazy(len(bias), len(kernel)):
             return self.logits(ids)
         features = np.empty((len(ids), len(kernel)), np.float32)
-        for batch in self._batches(ids):
-            features[batch] = self._last_inputs(ids[batch])
+        for texts in self._batches(ids):
+            features[texts] = self._last_inputs(ids[texts])
         return LazyLogits(features, kernel, bias)
 
     def logits_from_units(self, units: Floats) -> Floats:
@@ -114,31 +115,31 @@ class Weights:
             units = np.maximum(units, 0.0) @ kernel + bias
         return units
 
-    def unit_contributions(self, ids: TokenIds) -> Floats:
-        """Compute what ids (input_length,) of a text contribute to the first dense layer's units.
+    def unit_contributions(self, ids: Int32s) -> Floats:
+        """Compute what the ids (k,) of a text contribute to the first dense layer's units.
 
         The contributions sum to the output of the layer without its bias. With max pooling, a token
         contributes the features in which its vector is the largest; in a tie, the first token does.
 
         Returns:
-            (input_length, units).
+            (k, units); with flatten pooling, (sequence_length, units), since padding contributes.
         """
         kernel, _ = self.dense[0]
-        vectors = self.embedding[ids]  # (input_length, numbers)
         if self.pooling == "flatten":
-            kernels = kernel.reshape(len(ids), vectors.shape[1], -1)  # one per position
-            # A product per position: (input_length, 1, numbers) @ (..., numbers, units)
+            vectors = self.embedding[self._pad(TokenIds(ids, np.array([len(ids)])))[0]]
+            kernels = kernel.reshape(*vectors.shape, -1)  # one per position
+            # A product per position: (sequence_length, 1, numbers) @ (..., numbers, units)
             by_position: Floats = (vectors[:, None] @ kernels)[:, 0]
             return by_position
-        real = ids != PADDING
+        vectors = self.embedding[ids]  # (k, numbers)
         if self.pooling in AVERAGING_POOLINGS:
-            weighted: Floats = vectors * (real / self._divisors(ids[None])[0])[:, None]
-            return weighted @ kernel
-        masked = np.where(real[:, None], vectors, -np.inf)
+            averaged: Floats = vectors / self._divisors(np.array([len(ids)]))
+            return averaged @ kernel
+        if not len(ids):  # nothing has a maximum
+            return vectors @ kernel
         # argmax picks one token; a comparison with the maximum would count tied tokens twice
-        largest = np.arange(len(ids))[:, None] == masked.argmax(axis=0)
-        # argmax is 0 in a text of padding alone, so padding has to be masked a second time
-        return np.where(largest & real[:, None], vectors, np.float32(0.0)) @ kernel
+        largest = np.arange(len(ids))[:, None] == vectors.argmax(axis=0)
+        return np.where(largest, vectors, np.float32(0.0)) @ kernel
 
     def logit_gradients(
         self, units: npt.NDArray[np.floating], output: int
@@ -170,10 +171,9 @@ class Weights:
         return width
 
     def _batches(self, ids: TokenIds) -> Iterator[slice]:
-        """Yield ranges of rows whose gathered numbers fit into a processor's cache."""
-        width = self._width if self.fused is None else self.fused.shape[-1]
-        rows = max(1, _GATHERED_NUMBERS // max(1, ids.shape[1] * width))
-        return (slice(start, start + rows) for start in range(0, len(ids), rows))
+        """Yield ranges of texts whose features take little memory."""
+        texts = max(1, _BATCH_NUMBERS // len(self.dense[0][0]))
+        return (slice(start, start + texts) for start in range(0, len(ids), texts))
 
     def _last_inputs(self, ids: TokenIds) -> Floats:
         """Compute the inputs (n, features) of the output layer."""
@@ -189,46 +189,42 @@ class Weights:
         kernel, bias = self.dense[0]
         if self.fused is None:
             return self._pool(ids) @ kernel + bias
-        positions, vocabulary_rows, units = self.fused.shape
-        # The rows of all positions are one table, which a single take gathers from.
-        # int32 widens ids that a split stores as uint16, and is enough for a table of this size.
-        rows = ids + np.arange(positions, dtype=np.int32) * vocabulary_rows  # (n, input_length)
-        sums = _sum_tokens(self.fused.reshape(-1, units).take(rows, axis=0))  # (n, units)
-        if self.pooling in AVERAGING_POOLINGS:
-            # Pooling and kernel are linear, so dividing after the kernel gives the same
-            sums = sums / self._divisors(ids)
-        return sums + bias
+        if self.pooling == "flatten":
+            return self._sum_positions(self.fused, ids) + bias
+        # Pooling and kernel are linear, so dividing after the kernel gives the same
+        return sum_rows(self.fused[0], ids) / self._divisors(ids.lengths) + bias
+
+    def _sum_positions(self, fused: Floats, ids: TokenIds) -> Floats:
+        """Sum the rows of a fused table that each text has at each position."""
+        positions, vocabulary_rows, units = fused.shape
+        # The rows of all positions are one table, small enough for int32
+        rows = self._pad(ids) + np.arange(positions, dtype=np.int32) * vocabulary_rows
+        ends = np.arange(1, len(ids) + 1) * positions
+        return sum_rows(fused.reshape(-1, units), TokenIds(rows.ravel(), ends))
 
     def _pool(self, ids: TokenIds) -> Floats:
-        """Pool the vectors of ids (n, input_length) to (n, features); zeros without tokens."""
-        if self.pooling in AVERAGING_POOLINGS:
-            return self._average(ids)
-        vectors = self.embedding.take(ids, axis=0)  # (n, input_length, numbers)
+        """Pool the vectors of each text to (n, features); zeros without tokens."""
         if self.pooling == "flatten":
+            vectors = self.embedding.take(self._pad(ids), axis=0)  # (n, sequence_length, numbers)
             return vectors.reshape(len(ids), -1)
-        real = ids != PADDING  # (n, input_length)
-        vectors[~real] = -np.inf  # `take` has copied, so the embedding stays as it is
-        return np.where(real.any(axis=1)[:, None], vectors.max(axis=1), np.float32(0.0))
+        if self.pooling == "max":
+            return largest_in_rows(self.embedding, ids)
+        sums = sum_rows(self.trained, ids)
+        if self.kept is not None:  # rows are long here, so n-grams' zeros are not gathered
+            words = ids.values < len(self.kept)
+            of_words = TokenIds(ids.values[words], np.cumsum(ids.count(words)))
+            sums = np.concatenate([sum_rows(self.kept, of_words), sums], axis=1)
+        return sums / self._divisors(ids.lengths)
 
-    def _average(self, ids: TokenIds) -> Floats:
-        """Sum the vectors of ids (n, input_length), divided as the pooling says."""
-        factors = (ids != PADDING).astype(np.float32) / self._divisors(ids)
-        if self.kept is None:
-            return _weighted_sum(self.trained, ids, factors)
-        # Rows are long here, so that columns of padding are not gathered, nor n-grams' zeros
-        words = np.where(ids < len(self.kept), ids, PADDING)
-        pooled = []
-        for rows, row_ids in ((self.kept, words), (self.trained, ids)):
-            columns = row_ids.any(axis=0)
-            pooled.append(_weighted_sum(rows, row_ids[:, columns], factors[:, columns]))
-        return np.concatenate(pooled, axis=1)
+    def _pad(self, ids: TokenIds) -> PaddedIds:
+        """Pad the ids of each text to the length that the kernel of a flat layer is made for."""
+        return ids.pad(len(self.dense[0][0]) // self._width)
 
-    def _divisors(self, ids: TokenIds) -> Floats:
-        """Compute the divisors (n, 1) of the sums of each text's vectors."""
-        # PADDING is 0; int64 counts would turn the quotients into float64
-        counts = np.count_nonzero(ids, axis=1)[:, None].astype(np.float32)
-        lengths: Floats = np.maximum(counts, np.float32(1.0))
-        return lengths if self.pooling == "average" else np.sqrt(lengths)
+    def _divisors(self, lengths: Offsets) -> Floats:
+        """Compute the divisors (n, 1) of the sums of each text's vectors from its length (n,)."""
+        # int64 counts would turn the quotients into float64
+        counts = np.maximum(lengths, 1)[:, None].astype(np.float32)
+        return counts if self.pooling == "average" else np.sqrt(counts)
 
 
 def join_rows(kept: Floats | None, trained: Floats) -> Floats:
@@ -277,20 +273,4 @@ def _fuse(pooling: str, trained: Floats, kept: Floats | None, kernel: Floats) ->
     fused: Floats = trained @ kernels[:, kept_dim:]
     if kept is not None:
         fused[:, : len(kept)] += kept @ kernels[:, :kept_dim]
-    if pooling in AVERAGING_POOLINGS:
-        fused[:, PADDING] = 0.0  # instead of a mask in every batch
     return fused
-
-
-def _weighted_sum(rows: Floats, ids: TokenIds, factors: Floats) -> Floats:
-    """Sum the rows of ids (n, tokens), each times its factor (n, tokens)."""
-    # A product per text: (n, 1, tokens) @ (n, tokens, numbers)
-    total: Floats = (factors[:, None] @ rows.take(ids, axis=0))[:, 0]
-    return total
-
-
-def _sum_tokens(vectors: Floats) -> Floats:
-    """Sum (n, tokens, units) to (n, units); a product with ones is far faster than `sum`."""
-    ones = np.ones((1, vectors.shape[1]), np.float32)
-    total: Floats = (ones @ vectors)[:, 0]
-    return total

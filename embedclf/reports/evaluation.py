@@ -71,7 +71,7 @@ def evaluation_text(evaluation: RunEvaluation) -> str:
     ]
     if evaluation.mistakes:
         mistakes = map(_mistake_text, evaluation.mistakes)
-        sections.append("\n".join(["most confident mistakes", *mistakes]))
+        sections.append("\n".join([_mistakes_title(evaluation), *mistakes]))
     return "\n\n".join(filter(None, sections))
 
 
@@ -257,6 +257,14 @@ def _slice_table(evaluation: RunEvaluation) -> str:
         table.add_row(by, each.name, f"{each.rows:,}", score, slice_note(each, overall))
         before = each.by
     return render(table)
+
+
+def _mistakes_title(evaluation: RunEvaluation) -> str:
+    title = "most confident mistakes"
+    if evaluation.scored.before_refit:
+        # The network before it is not stored
+        title += " (probability: before the refit; tokens: what they add after it)"
+    return title
 
 
 def _mistake_text(mistake: Mistake) -> str:

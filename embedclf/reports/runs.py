@@ -200,7 +200,7 @@ def _start_entries(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _start_cautions(run: Run) -> Iterator[str]:
     """Say which scores are optimistic because training continued from a run."""
-    from embedclf.evaluation.scored_rows import start_cautions
+    from embedclf.runs.seen_tables import start_cautions
 
     for split in ("validation", "test"):
         for caution in start_cautions(run, split):

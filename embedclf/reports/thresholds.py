@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from embedclf.evaluation.scored_rows import REFIT_CAUTION
 from embedclf.evaluation.thresholds import describe_rule
+from embedclf.runs.seen_tables import REFIT_CAUTION
 from embedclf.system.terminal import (
     format_percent,
     format_score,

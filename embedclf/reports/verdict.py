@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from embedclf.evaluation.scored_rows import SEEN_CAUTIONS, VALIDATION_CAUTION
+from embedclf.runs.seen_tables import SEEN_CAUTIONS, VALIDATION_CAUTION
 from embedclf.system.terminal import (
     format_count,
     format_percent,

@@ -1,4 +1,4 @@
-"""Epochs (history.csv) and row statistics (rows.npz) of a training."""
+"""Epochs (history.csv) and row statistics (rows.arrow) of a training."""
 
 from __future__ import annotations
 
@@ -140,20 +140,31 @@ class RowStatistics:
     row_learning_rates: Floats | None
     """(vocabulary_rows,) factors of each row's initial vector and of its updates; None: all 1."""
 
-    def to_npz(self) -> bytes:
-        """Return the content of `rows.npz`."""
+    def to_arrow(self) -> bytes:
+        """Return the content of `rows.arrow`."""
         import numpy as np  # here: commands that list runs do without NumPy
 
-        arrays: dict[str, Any] = {"counts": self.counts}
+        from embedclf.system.arrow import number_column, write_columns
+
+        smallest = np.min_scalar_type(self.counts.max(initial=0))
+        columns = {"count": number_column(self.counts.astype(smallest))}
         if self.row_learning_rates is not None:
-            arrays["paces"] = self.row_learning_rates  # the name in format 4 and later
-        sink = io.BytesIO()
-        np.savez(sink, **arrays)
-        return sink.getvalue()
+            columns["learning_rate"] = number_column(self.row_learning_rates)
+        return write_columns(columns)
+
+    @classmethod
+    def from_arrow(cls, content: memoryview) -> RowStatistics:
+        """Read the content of `rows.arrow`."""
+        import numpy as np
+
+        from embedclf.system.arrow import read_columns, to_numpy
+
+        columns = {name: to_numpy(column) for name, column in read_columns(content).items()}
+        return cls(columns["count"].astype(np.int64), columns.get("learning_rate"))
 
     @classmethod
     def from_npz(cls, content: bytes) -> RowStatistics:
-        """Read the content of `rows.npz`."""
+        """Read the content of `rows.npz`, which the formats 4 to 7 have instead."""
         import numpy as np
 
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:

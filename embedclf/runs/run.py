@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedclf.config.messages import closest_match
 from embedclf.errors import RunError
+from embedclf.runs.classifier_files import read_classifier
 from embedclf.runs.history import INTERRUPTED, RowStatistics
-from embedclf.system.files import draft_file
+from embedclf.runs.sealed_json import compute_checksum, read_error, read_sealed, write_sealed
+from embedclf.runs.validated import LOGITS_FILE, ValidatedRows
+from embedclf.system.files import map_file
 from embedclf.system.formats import CONFIG_SUFFIXES, FORMATS, table_suffix
 from embedclf.system.progress import activity
 
@@ -21,9 +24,11 @@ if TYPE_CHECKING:
     from embedclf.config.schema import Config
     from embedclf.model.classifier import Classifier
 
-FORMAT = 7
+FORMAT = 8
 """Version of the run directory; newer ones are refused. Older versions lack:
 
+- 7: nothing, but other files have the tokens, n-grams and row statistics, and a refit keeps the
+  network before it instead of its logits.
 - 6: no kept word vectors.
 - 5: no token pattern but `classic`, no HTML, no fields.
 - 4: no refit.
@@ -35,20 +40,19 @@ FORMAT = 7
 RUNS_DIRECTORY = Path("runs")
 
 CONFIG_FILE = "config.yaml"
-MODEL_FILE = "model.keras"
-TOKENIZER_FILE = "text.json"
-LABELS_FILE = "labels.json"
-CALIBRATION_FILE = "calibration.json"
-ROW_STATISTICS_FILE = "rows.npz"
+ROW_STATISTICS_FILE = "rows.arrow"
 HISTORY_FILE = "history.csv"
 METRICS_FILE = "metrics.json"
 CROSS_VALIDATION_FILE = "cross-validation.json"
 LEARNING_CURVE_FILE = "learning-curve.json"
 RECORD_FILE = "run.json"
 
+_NPZ_STATISTICS_FILE = "rows.npz"
+"""Before format 8."""
+
 VALIDATED_DIRECTORY = "validated"
-"""In a run that was refit on all rows: the classifier before the refit, which has not seen the
-validation rows. Its files have the same names."""
+"""In a run that was refit on all rows: files of the classifier before the refit, which has not seen
+the validation rows. Before format 8, these are all files of a classifier."""
 
 REPORT_FILE = "report.html"
 """A page that `embedclf report` makes from the other files. Nothing reads it."""
@@ -61,6 +65,8 @@ class Run:
     path: Path
     record: dict[str, Any]
     """Content of `run.json`."""
+    _checked: dict[str, tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
+    """By name of a file: its state when its SHA-256 was compared."""
 
     @classmethod
     def open(cls, path: Path) -> Run:
@@ -71,7 +77,7 @@ class Run:
         """
         run = cls.read_record(path)
         for name in run.record["files"]:
-            run.read(name)
+            run.map(name)
         run.metrics()  # only format 1 lists it in `files`
         return run
 
@@ -106,10 +112,22 @@ class Run:
         Raises:
             RunError: The file is missing, or differs from what was written.
         """
+        return bytes(self.map(name))
+
+    def map(self, name: str) -> memoryview:
+        """Map a file of the run into memory, as `read`, for files of which not all is needed.
+
+        All of it is read once, to compare its SHA-256; then only if the file was written again.
+        """
         file = self.path / name
-        content = self._read_bytes(file)
-        if hashlib.sha256(content).hexdigest() != self.record["files"][name]:
-            raise RunError(f"{file}: damaged: wrong SHA-256; restore it or train again")
+        try:
+            content, state = map_file(file)
+        except OSError as error:
+            raise read_error(file, error) from error
+        if self._checked.get(name) != state:
+            if hashlib.sha256(content).hexdigest() != self.record["files"][name]:
+                raise RunError(f"{file}: damaged: wrong SHA-256; restore it or train again")
+            self._checked[name] = state
         return content
 
     def config(self) -> Config:
@@ -147,7 +165,7 @@ class Run:
         if METRICS_FILE in self.record["files"]:
             # The checksum of the file is in run.json, which is never rewritten.
             raise RunError(f"{self.path}: format 1 has a fixed threshold; train again to set one")
-        self._write_sealed(METRICS_FILE, {"decision": settings, **metrics})
+        write_sealed(self.path / METRICS_FILE, {"decision": settings, **metrics})
 
     def read_addition(self, name: str) -> dict[str, Any] | None:
         """Read a file that was added after training; None if the run has none, RunError if damaged.
@@ -155,7 +173,8 @@ class Run:
         Args:
             name: `CROSS_VALIDATION_FILE` or `LEARNING_CURVE_FILE`.
         """
-        return self._read_sealed(name) if (self.path / name).is_file() else None
+        file = self.path / name
+        return read_sealed(file) if file.is_file() else None
 
     def write_addition(self, name: str, values: dict[str, Any]) -> None:
         """Add or replace a file that `read_addition` reads.
@@ -163,13 +182,15 @@ class Run:
         Raises:
             RunError: The run cannot be written to.
         """
-        self._write_sealed(name, values)
+        write_sealed(self.path / name, values)
 
     def row_statistics(self) -> RowStatistics | None:
         """Read what training measured about each row of the embedding; None before format 4."""
-        if ROW_STATISTICS_FILE not in self.record["files"]:
-            return None
-        return RowStatistics.from_npz(self.read(ROW_STATISTICS_FILE))
+        if ROW_STATISTICS_FILE in self.record["files"]:
+            return RowStatistics.from_arrow(self.map(ROW_STATISTICS_FILE))
+        if _NPZ_STATISTICS_FILE in self.record["files"]:
+            return RowStatistics.from_npz(self.read(_NPZ_STATISTICS_FILE))
+        return None
 
     @property
     def interrupted(self) -> bool:
@@ -201,92 +222,43 @@ class Run:
         """Load the classifier, without TensorFlow."""
         return self._load_classifier()
 
+    def validated_rows(self) -> ValidatedRows | None:
+        """Read how the network before a refit scored the validation rows.
+
+        None without a refit, and before format 8.
+        """
+        read, names = self._files(VALIDATED_DIRECTORY)
+        if LOGITS_FILE not in names:
+            return None
+        validated = ValidatedRows.read(read, names)
+        return validated.with_thresholds(self.threshold_settings()["thresholds"])
+
     def validation_classifier(self) -> Classifier:
-        """Load the classifier that has not seen the validation rows, to score them."""
+        """Load the classifier that has not seen the validation rows, if it is stored."""
         return self._load_classifier(VALIDATED_DIRECTORY if self.refitted else "")
 
     @activity("loading the classifier")
     def _load_classifier(self, directory: str = "") -> Classifier:
-        # The record has forward slashes on all systems; an empty parent adds nothing.
-        parent = Path(directory)
-        classifier = read_classifier(
-            self.record["pooling"],
-            lambda name: self.read((parent / name).as_posix()),
-            calibrated=(parent / CALIBRATION_FILE).as_posix() in self.record["files"],
-        )
+        classifier = read_classifier(self.record["pooling"], *self._files(directory))
         return classifier.with_thresholds(self.threshold_settings()["thresholds"])
+
+    def _files(self, directory: str) -> tuple[Callable[[str], memoryview], set[str]]:
+        """Return a function that maps a file in a directory of the run, and the names of all."""
+        # The record has forward slashes on all systems
+        prefix = f"{directory}/" if directory else ""
+        names = [name for name in self.record["files"] if name.startswith(prefix)]
+        return lambda name: self.map(prefix + name), {name[len(prefix) :] for name in names}
 
     def _read_metrics(self) -> dict[str, Any]:
         if METRICS_FILE in self.record["files"]:  # format 1
             content: dict[str, Any] = json.loads(self.read(METRICS_FILE))
             return content
-        return self._read_sealed(METRICS_FILE)
-
-    def _read_sealed(self, name: str) -> dict[str, Any]:
-        """Read a file that may change after training, and therefore has its own checksum."""
-        file = self.path / name
-        try:
-            content: dict[str, Any] = json.loads(self._read_bytes(file))
-            checksum = content.pop("checksum", None)
-        except (ValueError, AttributeError, TypeError) as error:  # not JSON, or not an object
-            raise RunError(f"{file}: damaged; restore it or train again") from error
-        if checksum != compute_checksum(content):
-            raise RunError(f"{file}: damaged: wrong checksum; restore it or train again")
-        return content
-
-    def _write_sealed(self, name: str, values: dict[str, Any]) -> None:
-        """Replace a file by a rename, so that readers see all old or all new values."""
-        try:
-            with draft_file(self.path / name, "w", encoding="utf-8", newline="\n") as file:
-                file.write(seal_json(values))
-        except OSError as error:
-            raise RunError(f"{self.path}: cannot be written: {error.strerror}") from error
-
-    def _read_bytes(self, file: Path) -> bytes:
-        try:
-            return file.read_bytes()
-        except OSError as error:
-            raise RunError(f"{file}: {error.strerror}; restore it or train again") from error
+        return read_sealed(self.path / METRICS_FILE)
 
 
 def is_run_config(path: Path) -> bool:
     """Whether a file is the config in a run, of any format."""
     return path.name == CONFIG_FILE and (path.parent / RECORD_FILE).is_file()
-
-
-def read_classifier(pooling: str, read: Callable[[str], bytes], *, calibrated: bool) -> Classifier:
-    """Load the classifier from the files of a run, finished or not.
-
-    Args:
-        pooling: Pooling of the network.
-        read: Reads a file by its name.
-        calibrated: Whether there is a calibration file.
-    """
-    # Here: listing runs imports neither NumPy nor Arrow.
-    from embedclf.data.labels import Labels
-    from embedclf.model.classifier import Calibration, Classifier
-    from embedclf.model.stored_weights import read_weights
-    from embedclf.text.tokenizer import Tokenizer
-
-    return Classifier(
-        Tokenizer.from_json(json.loads(read(TOKENIZER_FILE))),
-        Labels.from_json(json.loads(read(LABELS_FILE))),
-        read_weights(read(MODEL_FILE), pooling),
-        Calibration.from_json(json.loads(read(CALIBRATION_FILE))) if calibrated else None,
-    )
-
-
-def seal_json(values: dict[str, Any]) -> str:
-    """Return values as JSON with their checksum."""
-    plain = json.loads(json.dumps(values))  # as readers see them: tuples become lists
-    sealed = {**plain, "checksum": compute_checksum(plain)}
-    return json.dumps(sealed, ensure_ascii=False, indent=1) + "\n"
-
-
-def compute_checksum(values: dict[str, Any]) -> str:
-    """Compute the SHA-256 of values, independent of the layout of their file."""
-    canonical = json.dumps(values, sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _require_run(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Tables that a run was trained on: whether they have changed, and whether others are copies."""
+"""Tables that a run was trained on: changes, copies, and why scores on them are optimistic."""
 
 from __future__ import annotations
 
@@ -12,6 +12,25 @@ if TYPE_CHECKING:
     from embedclf.config.fields import Tables
     from embedclf.config.schema import Config
     from embedclf.runs.run import Run
+
+VALIDATION_CAUTION = "slightly optimistic: training made choices on the same rows"
+
+REFIT_CAUTION = "measured before the refit on all rows"
+
+SEEN_CAUTIONS = {
+    "train": "scores on these rows are inflated: the model saw them in training",
+    "validation": VALIDATION_CAUTION,
+}
+"""Why scores are optimistic, by the split that the rows belong to."""
+
+START_CAUTIONS = {
+    ("validation", "yes"): "optimistic: the run that training continued from saw their table",
+    ("validation", "maybe"): (
+        "optimistic if the table contains rows of the run that training continued from"
+    ),
+    ("test", "yes"): SEEN_CAUTIONS["train"],
+}
+"""Why scores are optimistic if training continued from a run, by split and what it has seen."""
 
 _SEEN_SPLITS = ("train", "validation")
 """Splits whose rows decide what a run predicts."""
@@ -43,6 +62,13 @@ def find_seen_split(run: Run, config: Config, table: Tables) -> str:
     seen = named_tables(config)
     shared = (split for split in _SEEN_SPLITS if split in seen and _share_file(seen[split], table))
     return next(shared, "")
+
+
+def start_cautions(run: Run, split: str) -> list[str]:
+    """Return why scores on a split are optimistic because training continued from a run."""
+    if run.start is None or split not in run.start["seen"]:
+        return []
+    return [START_CAUTIONS[split, run.start["seen"][split]]]
 
 
 def _share_file(seen: Tables, table: Tables) -> bool:

@@ -16,9 +16,8 @@ from embedclf.runs.run import (
     RECORD_FILE,
     RUNS_DIRECTORY,
     Run,
-    compute_checksum,
-    seal_json,
 )
+from embedclf.runs.sealed_json import compute_checksum, seal_json
 from embedclf.system.files import draft_directory, publish_directory
 
 if TYPE_CHECKING:
@@ -41,9 +40,13 @@ class RunDraft:
         """Write a file of the run as UTF-8, with line feeds on all systems: it will be hashed."""
         (self.path / name).write_text(content, encoding="utf-8", newline="\n")
 
-    def write_json(self, name: str, values: Any, *, indent: int | None = 1) -> None:
-        """Write plain values as JSON, without ASCII escapes; `indent=None` is faster."""
-        self.write(name, json.dumps(values, ensure_ascii=False, indent=indent) + "\n")
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Write a binary file of the run."""
+        (self.path / name).write_bytes(content)
+
+    def write_json(self, name: str, values: Any) -> None:
+        """Write plain values as JSON, without ASCII escapes."""
+        self.write(name, json.dumps(values, ensure_ascii=False, indent=1) + "\n")
 
     def write_metrics(self, settings: dict[str, Any], metrics: dict[str, Any]) -> None:
         """Write the thresholds and the scores, as `Run` returns them."""
@@ -61,7 +64,7 @@ class RunDraft:
             RunError: `output` was created meanwhile.
         """
         hashes = {
-            file.relative_to(self.path).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+            file.relative_to(self.path).as_posix(): _sha256(file)
             for file in sorted(self.path.rglob("*"))
             if file.is_file() and file.name != METRICS_FILE  # has its own checksum
         }
@@ -107,6 +110,11 @@ def draft_run(output: Path | None) -> Iterator[RunDraft]:
     except OSError as error:
         place = error.filename or parent
         raise RunError(f"{place}: cannot be written: {error.strerror or error}") from error
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _next_name(parent: Path, name: str) -> str:

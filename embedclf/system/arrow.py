@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from embedclf.system.arrays import Int32s, Mask, Offsets
     from embedclf.system.fields import TextColumns
@@ -149,6 +149,23 @@ def to_numpy(column: pa.Array) -> npt.NDArray[Any]:
     """Return the numbers of a column without nulls, not copied; Booleans become 0 and 1."""
     # DLPack does not support Booleans packed into bits.
     return np.from_dlpack(column.cast(pa.uint8()) if column.type == pa.bool_() else column)
+
+
+def write_columns(columns: Mapping[str, pa.Array]) -> bytes:
+    """Return the content of an Arrow file with columns (n,), compressed without loss."""
+    batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_file(sink, batch.schema, options=options) as writer:
+        writer.write_batch(batch)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def read_columns(content: bytes | memoryview) -> dict[str, pa.Array]:
+    """Return the columns (n,) that `write_columns` wrote, by name."""
+    batch = pa.ipc.open_file(pa.py_buffer(content)).get_batch(0)
+    return dict(zip(batch.schema.names, batch.columns, strict=True))
 
 
 def index_in(values: pa.Array, value_set: pa.Array, *, default: int) -> Int32s:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import mmap
 import os
 import shutil
 import stat
@@ -153,6 +154,23 @@ def create_text(target: Path, text: str) -> None:
     except BaseException:  # Ctrl-C must not leave the empty file behind
         target.unlink()
         raise
+
+
+def map_file(path: Path) -> tuple[memoryview, tuple[int, ...]]:
+    """Map a file into memory, where its pages are read when they are used.
+
+    Returns:
+        The content, and values that differ if the file is written again later.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        state = (status.st_ino, status.st_size, status.st_mtime_ns)
+        if not status.st_size:  # an empty file cannot be mapped
+            return memoryview(b""), state
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), state
 
 
 def sha256(*paths: Path) -> str:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
+from embedclf.system.mapped_arrays import blocks
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from embedclf.system.arrays import Offsets
+    from embedclf.system.arrays import Offsets, Rows
     from embedclf.text.tokens import Tokens
 
 Fingerprints = npt.NDArray[np.uint64]  # (n,)
+
+Hashes = TypeVar("Hashes", Fingerprints, npt.NDArray[np.uint32])
 
 _RADIX = 0x9E3779B97F4A7C15  # odd, so it has an inverse modulo 2**64
 
@@ -45,6 +49,38 @@ def fingerprint_strings(strings: pa.StringArray) -> Fingerprints:
     numbers ^= numbers >> np.uint64(32)
     numbers *= np.uint64(_RADIX)
     return numbers
+
+
+def find_shared(numbers: Hashes, others: Hashes) -> Rows:
+    """Find the positions of the numbers (n,) that also occur among others (m,); ascending.
+
+    It is fast if few do: a table of the last bits excludes most numbers before a binary search.
+    """
+    others = np.unique(others)
+    size = 1 << min(max(len(others).bit_length() + 4, 10), 24)
+    present, last_bits = np.zeros(size, np.bool_), others.dtype.type(size - 1)
+    present[others & last_bits] = True
+    shared = [np.zeros(0, np.int64)]
+    for block in blocks(len(numbers) if len(others) else 0):
+        rows = np.flatnonzero(present[numbers[block] & last_bits])
+        candidates = numbers[block][rows]
+        places = np.minimum(np.searchsorted(others, candidates), len(others) - 1)
+        shared.append(rows[others[places] == candidates] + block.start)
+    return np.concatenate(shared)
+
+
+def find_repeated(fingerprints: Fingerprints) -> Rows:
+    """Find the positions of the fingerprints (n,) that occur more than once; ascending."""
+    order = np.argsort(fingerprints)
+    is_repeated = np.zeros(len(order), np.bool_)
+    for block in blocks(len(order)):
+        # Each block begins with the last position of the one before.
+        positions = order[max(block.start - 1, 0) : block.stop]
+        ordered = fingerprints[positions]
+        is_equal = ordered[1:] == ordered[:-1]
+        is_repeated[positions[1:][is_equal]] = True
+        is_repeated[positions[:-1][is_equal]] = True
+    return np.flatnonzero(is_repeated)
 
 
 def _hash_bytes(strings: pa.StringArray) -> Fingerprints:

@@ -1,4 +1,4 @@
-"""Text -> token ids (n, input_length)."""
+"""Texts -> token ids."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from embedclf.system.arrow import index_in, split_batches, string_column, text_column
 from embedclf.system.threads import parallel_map
-from embedclf.text.encodings import Encoding, TokenIds, add_ngrams, pad_tokens
+from embedclf.text.encodings import Encoding, TokenIds
 from embedclf.text.fields import NumericField, are_fields, bin_numbers, fit_numeric_fields
-from embedclf.text.ngrams import Ngrams, fit_ngrams, input_length, pad_texts
+from embedclf.text.ngram_counts import fit_ngrams
+from embedclf.text.ngrams import Ngrams, input_length, pad_texts
 from embedclf.text.token_rules import TokenRules
 from embedclf.text.vocabulary import (
     PADDING,
@@ -25,10 +26,10 @@ from embedclf.text.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from embedclf.config.sections import TextConfig
-    from embedclf.system.arrays import Int32s, Int64s, Offsets
+    from embedclf.system.arrays import Int32s, Int64s, Rows
     from embedclf.text.tokens import TokenCounts, Tokens
 
 BEGIN, END = "<s>", "</s>"
@@ -40,10 +41,10 @@ _CHUNKS_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """Turns texts into fixed-length rows of token ids.
+    """Turns texts into token ids.
 
     The ids of a text's known n-grams follow those of its tokens; for n-grams, the beginning and the
-    end of a text count as tokens. Null and empty texts become rows of padding.
+    end of a text count as tokens. Null and empty texts have no ids.
     """
 
     rules: TokenRules
@@ -106,24 +107,22 @@ class Tokenizer:
             vector_words=len(others),
         )
 
-    def fit_ngrams(
-        self, read_chunks: Callable[[], Iterable[Tokens]], config: TextConfig
-    ) -> Tokenizer:
+    def fit_ngrams(self, chunks: Iterable[Tokens], config: TextConfig) -> Tokenizer:
         """Add n-grams: the most frequent ones; among equally frequent ones, the shorter.
 
         Those that the tokenizer already has are kept, and count towards the maximum number.
 
         Args:
-            read_chunks: Returns the training texts in chunks; called once per n-gram length.
+            chunks: Of the training texts.
             config: Maximum length, maximum number and minimum count of n-grams.
         """
 
-        def read_padded_ids() -> Iterator[Int32s]:
-            for tokens, ids in self.with_token_ids(read_chunks()):
-                yield pad_texts(self.ngram_ids(tokens, ids), tokens.ends)[0]
+        def pad(chunk: tuple[Tokens, Int32s]) -> Int32s:
+            tokens, ids = chunk
+            return pad_texts(self.ngram_ids(tokens, ids), tokens.ends)[0]
 
         ngrams = fit_ngrams(
-            read_padded_ids,
+            parallel_map(pad, self.with_token_ids(chunks)),
             self.first_ngram_id,
             max_n=config.ngrams,
             size=max(0, config.ngram_vocabulary_size - len(self.ngrams)),
@@ -162,7 +161,7 @@ class Tokenizer:
 
     @property
     def input_length(self) -> int:
-        """Number of ids of a text: of its tokens, and of the n-grams of each length."""
+        """Maximum number of ids of a text: of its tokens, and of the n-grams of each length."""
         return input_length(self.sequence_length, self.ngrams.max_n)
 
     def encode(self, texts: pa.ChunkedArray | pa.Array | Iterable[str | None]) -> Encoding:
@@ -177,12 +176,7 @@ class Tokenizer:
         batches = batches or [text_column([])]
         if len(batches) == 1:  # one text at a time is common in serving: start no threads
             return self._encode_batch(batches[0])
-        encodings = list(parallel_map(self._encode_batch, batches))
-        return Encoding(
-            np.concatenate([encoding.ids for encoding in encodings]),
-            np.concatenate([encoding.lengths for encoding in encodings]),
-            np.concatenate([encoding.unknown for encoding in encodings]),
-        )
+        return Encoding.concatenate(list(parallel_map(self._encode_batch, batches)))
 
     def tokenize(self, texts: pa.Array) -> Tokens:
         """Split texts (n,) into tokens, known or not, without truncation."""
@@ -211,24 +205,40 @@ class Tokenizer:
 
     def encode_tokens(self, tokens: Tokens) -> Encoding:
         """Turn tokens into ids."""
-        return self.pad(tokens, self.token_ids([tokens.dictionary])[0])
+        return self.arrange(tokens, self.token_ids([tokens.dictionary])[0])
 
-    def pad(self, tokens: Tokens, ids: Int32s) -> Encoding:
-        """Arrange token ids in padded or truncated rows of equal length.
+    def arrange(self, tokens: Tokens, ids: Int32s) -> Encoding:
+        """Truncate texts, and add their known n-grams.
 
         Args:
             tokens: Of the texts.
             ids: (distinct,) the id of each token of their dictionary.
         """
-        token_ids, ends = ids[tokens.codes], tokens.ends
-        starts = np.concatenate([[0], ends])[:-1]  # (n,), also if n is 0
-        # (tokens + 1,) number of out-of-vocabulary tokens before each position.
-        unknown = np.concatenate([[0], np.cumsum(token_ids == UNKNOWN)])
+        token_ids = TokenIds(ids[tokens.codes], tokens.ends)
+        ngrams = [found for found, _ in self._find_ngrams(tokens, ids)]
         return Encoding(
-            self._arrange(token_ids, self.ngram_ids(tokens, ids), ends),
-            (ends - starts).astype(np.int32),
-            (unknown[ends] - unknown[starts]).astype(np.int32),
+            TokenIds.join([token_ids.truncate(self.sequence_length), *ngrams]),
+            token_ids.lengths.astype(np.int32),
+            token_ids.count(token_ids.values == UNKNOWN).astype(np.int32),
         )
+
+    def locate_ngrams(self, tokens: Tokens) -> tuple[Rows, Rows]:
+        """Find where the n-grams of texts begin, in the order of the ids of `encode_tokens`.
+
+        Args:
+            tokens: Of the texts.
+
+        Returns:
+            (ngrams,) the position of the first token, from 1; 0 is the beginning of the text. And
+            (ngrams,) the number of tokens of each, the beginning and the end of the text included.
+        """
+        found = [*self._find_ngrams(tokens, self.token_ids([tokens.dictionary])[0])]
+        if not found:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        sizes = [np.full(len(places), size) for size, (_, places) in enumerate(found, start=2)]
+        begins = TokenIds.join([TokenIds(places, ids.ends) for ids, places in found])
+        by_text = [TokenIds(size, ids.ends) for size, (ids, _) in zip(sizes, found, strict=True)]
+        return begins.values.astype(np.int64), TokenIds.join(by_text).values.astype(np.int64)
 
     def ngram_ids(self, tokens: Tokens, ids: Int32s) -> Int32s:
         """Return the ids that n-grams are found by (tokens,): a text begins after its fields.
@@ -269,32 +279,25 @@ class Tokenizer:
         return f"{'' if first else f'{BEGIN} '}{inner}{'' if last else f' {END}'}"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for `text.json`."""
+        """Plain values for `text.json`: all but the tokens and the n-grams."""
         return {
             **self.rules.to_json(),
             "sequence_length": self.sequence_length,
             "numeric_fields": {field.name: field.edges for field in self.numeric_fields},
-            "tokens": self.tokens,
             "vector_words": self.vector_words,
-            "ngrams": self.ngrams.to_json(),
         }
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Tokenizer:
-        """Rebuild the tokenizer that `to_json` wrote."""
-        ngrams = {"ngrams": Ngrams.from_json(values["ngrams"])} if "ngrams" in values else {}
-        length, tokens = values["sequence_length"], tuple(values["tokens"])
+    def from_json(cls, values: dict[str, Any], tokens: Iterable[str], ngrams: Ngrams) -> Tokenizer:
+        """Rebuild a tokenizer from the values of `to_json`, its tokens and its n-grams."""
         edges = values.get("numeric_fields", {})  # since format 6
-        numeric_fields = tuple(NumericField(name, tuple(edges[name])) for name in edges)
-        rules = TokenRules.from_json(values)
-        vector_words = values.get("vector_words", 0)  # since format 7
         return cls(
-            rules,
-            length,
-            tokens,
-            numeric_fields=numeric_fields,
-            vector_words=vector_words,
-            **ngrams,
+            TokenRules.from_json(values),
+            values["sequence_length"],
+            tuple(tokens),
+            ngrams,
+            tuple(NumericField(name, tuple(edges[name])) for name in edges),
+            values.get("vector_words", 0),  # since format 7
         )
 
     @cached_property  # making the column takes longer than a look-up
@@ -304,8 +307,7 @@ class Tokenizer:
     def _encode_batch(self, texts: pa.Array) -> Encoding:
         return self.encode_tokens(self.tokenize(texts))
 
-    def _arrange(self, token_ids: Int32s, ngram_ids: Int32s, ends: Offsets) -> TokenIds:
-        rows = pad_tokens(token_ids, ends, self.sequence_length, self.ngrams.max_n)
-        if self.ngrams.max_n > 1:
-            add_ngrams(rows, ngram_ids, ends, self.ngrams, self.first_ngram_id)
-        return rows
+    def _find_ngrams(self, tokens: Tokens, ids: Int32s) -> Iterator[tuple[TokenIds, Rows]]:
+        """Find the known n-grams of texts; `ids` (distinct,) are those of their dictionary."""
+        token_ids = TokenIds(self.ngram_ids(tokens, ids), tokens.ends)
+        return self.ngrams.find_in_texts(token_ids, self.first_ngram_id, self.sequence_length)

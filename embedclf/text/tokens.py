@@ -76,14 +76,15 @@ def split_at_spaces(texts: pa.StringArray) -> Tokens:
     _, offsets, characters = texts.buffers()
     edges = np.frombuffer(offsets, np.int32)[: len(texts) + 1]
     is_space = np.frombuffer(characters or b"", np.uint8)[: edges[-1]] == SPACE
-    # Where words begin and end, in turn. The slices between are words and white space, in turn.
-    borders = np.flatnonzero(is_space[1:] != is_space[:-1]).astype(np.int32) + 1
-    starts = borders[::2]
-    words = pa.StringArray.from_buffers(
-        max(0, len(borders) - 1), pa.py_buffer(borders), characters
-    ).take(number_column(np.arange(0, len(borders), 2)))
-    encoded = words.dictionary_encode()
-    return Tokens(encoded.dictionary, to_numpy(encoded.indices), np.searchsorted(starts, edges[1:]))
+    starts = np.flatnonzero(is_space[:-1] > is_space[1:]).astype(np.int32) + np.int32(1)
+    borders = np.append(starts, edges[-1:])
+    # Words with the spaces behind them follow each other, so that no word has to be copied. Only
+    # the distinct ones are trimmed.
+    words = pa.StringArray.from_buffers(len(starts), pa.py_buffer(borders), characters)
+    spaced = words.dictionary_encode()
+    encoded = pc.ascii_rtrim(spaced.dictionary, " ").dictionary_encode()
+    codes = to_numpy(encoded.indices)[to_numpy(spaced.indices)]
+    return Tokens(encoded.dictionary, codes, np.searchsorted(starts, edges[1:]))
 
 
 def split_characters(texts: pa.Array, *, emoji: bool) -> Tokens:

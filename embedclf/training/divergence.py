@@ -8,7 +8,6 @@ import numpy as np
 
 from embedclf.data.label_sets import rows_by_label
 from embedclf.data.row_columns import normalize_weights
-from embedclf.text.vocabulary import PADDING
 
 if TYPE_CHECKING:
     from embedclf.data.dataset import Dataset
@@ -103,13 +102,12 @@ def _count_in(dataset: Dataset, rows: Rows, output: int) -> tuple[Int64s, Double
 def _count_in_labeled(dataset: Dataset, rows: Rows) -> tuple[Int64s, Doubles]:
     train, size = dataset.train, dataset.tokenizer.vocabulary_rows
     weights = None if train.weights is None else normalize_weights(train.weights)
-    if len(rows) * train.ids.shape[1] < size:  # less than to go through the vocabulary
+    if len(rows) * dataset.tokenizer.input_length < size:  # less than to go through the vocabulary
         ids = train.ids[rows]
-        distinct, places = np.unique(ids, return_inverse=True)
+        distinct, places = np.unique(ids.values, return_inverse=True)
         found = distinct.astype(np.int64)
-        of_ids = None if weights is None else np.repeat(weights[rows], ids.shape[1])
-        counts = np.bincount(places.ravel(), of_ids, len(found)).astype(np.float64)
-        counts[found == PADDING] = 0.0
+        of_ids = None if weights is None else np.repeat(weights[rows], ids.lengths)
+        counts = np.bincount(places, of_ids, len(found)).astype(np.float64)
     else:
         mask = np.zeros(len(train), np.bool_)
         mask[rows] = True

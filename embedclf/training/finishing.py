@@ -12,7 +12,9 @@ from embedclf.evaluation.scores import compute_scores
 from embedclf.evaluation.thresholds import choose_thresholds, rule_to_json
 from embedclf.model.classifier import Classifier, fit_inverse_temperature, fit_isotonic
 from embedclf.runs import run
+from embedclf.runs.classifier_files import write_classifier
 from embedclf.runs.history import RowStatistics
+from embedclf.runs.validated import ValidatedRows
 from embedclf.system.progress import activity
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from embedclf.data.dataset import Dataset
     from embedclf.evaluation.scores import Scores
     from embedclf.model.classifier import Calibration
-    from embedclf.model.probabilities import AnyProbabilities
+    from embedclf.model.probabilities import AnyLogits, AnyProbabilities
     from embedclf.runs.writer import RunDraft
     from embedclf.text.encodings import TokenIds
     from embedclf.training.fitting import FittedNetwork
@@ -29,8 +31,13 @@ if TYPE_CHECKING:
 PARITY = 1e-5
 """Maximum difference between NumPy and Keras in a probability."""
 
-_CALL_ROWS, _CALL_NUMBERS = 2048, 1 << 20
-"""Rows that Keras scores per call; with many labels, fewer have so many probabilities."""
+_CALL_ROWS, _CALL_NUMBERS = 2048, 1 << 24
+"""Rows that Keras scores per call; fewer if the numbers of their tokens, or their probabilities,
+would be more than 64 MiB. A network holds several such arrays, but a call copies all weights."""
+
+_MAX_CALLS = 8
+"""Calls at most. Keras pads each text to the longest that its network can take: with a limit of
+100,000 tokens, 750 short texts would take 15 s."""
 
 
 @dataclass(frozen=True)
@@ -62,23 +69,23 @@ def finish(
     """
     last = refitted or validated
     others = [] if refitted is None else [refitted.network]
-    # First, as a temperature changes the networks that are written below
+    # First, as a temperature changes the network that is written below
     with activity("calibrating probabilities"):
         calibration = calibrate(validated.network, validated.dataset, others)
-    classifier = judge = _write_classifier(draft, last, calibration)
-    row_statistics = RowStatistics(last.dataset.total_counts, last.initial.row_learning_rates)
-    (draft.path / run.ROW_STATISTICS_FILE).write_bytes(row_statistics.to_npz())
-
-    validation, parity = validated.dataset.validation, 0.0
-    if refitted is not None:
-        directory = draft.make_directory(run.VALIDATED_DIRECTORY)
-        judge = _write_classifier(directory, validated, calibration)
+    classifier = _write_classifier(draft, last, calibration)
+    validation = validated.dataset.validation
+    if refitted is None:
+        judge, logits = classifier, classifier.weights.lazy_logits(validation.ids)
+        parity = _verify_parity(validated, classifier, validation.ids, logits)
+    else:
         # A refit holds out no rows, so NumPy and Keras are compared on some training rows
         some_ids = refitted.dataset.train.ids[: len(validation)]
-        parity, _ = _verify_parity(refitted, classifier, some_ids)
-    difference, probabilities = _verify_parity(validated, judge, validation.ids)
+        parity = _verify_parity(
+            refitted, classifier, some_ids, classifier.weights.lazy_logits(some_ids)
+        )
+        judge, logits = _write_validated(draft, validated, calibration)
 
-    judge, scores = score_validation(validated.dataset, judge, probabilities)
+    judge, scores = score_validation(validated.dataset, judge, judge.probabilities(logits))
     metrics, thresholds = {"validation": scores.to_json()}, judge.labels.thresholds
     if last.dataset.test is not None:
         with activity("scoring test rows"):
@@ -86,7 +93,7 @@ def finish(
         metrics["test"] = scores.to_json()
     rule = rule_to_json(validated.dataset.config.training.threshold)
     decision = {"rule": rule, "thresholds": thresholds}
-    return FinishedNetworks(max(parity, difference), decision, metrics)
+    return FinishedNetworks(parity, decision, metrics)
 
 
 def calibrate(network: Any, dataset: Dataset, others: Sequence[Any] = ()) -> Calibration | None:
@@ -169,49 +176,68 @@ def _write_classifier(
     draft: RunDraft, fitted: FittedNetwork, calibration: Calibration | None
 ) -> Classifier:
     """Write the files of a classifier, and return the classifier that is read from them."""
-    if calibration is not None:
-        draft.write_json(run.CALIBRATION_FILE, calibration.to_json())
-    draft.write_json(run.TOKENIZER_FILE, fitted.dataset.tokenizer.to_json(), indent=None)
-    draft.write_json(run.LABELS_FILE, fitted.dataset.labels.to_json())
-    fitted.network.save(draft.path / run.MODEL_FILE)
-    # Read back, so that parity and scores are those of the files that a user loads
-    return run.read_classifier(
-        fitted.dataset.config.model.pooling,
-        lambda name: (draft.path / name).read_bytes(),
-        calibrated=calibration is not None,
+    dataset = fitted.dataset
+    row_statistics = RowStatistics(dataset.total_counts, fitted.initial.row_learning_rates)
+    draft.write_bytes(run.ROW_STATISTICS_FILE, row_statistics.to_arrow())
+    pooling = dataset.config.model.pooling
+    return write_classifier(
+        draft, fitted.network, pooling, dataset.tokenizer, dataset.labels, calibration
     )
+
+
+@activity("scoring validation rows")
+def _write_validated(
+    draft: RunDraft, validated: FittedNetwork, calibration: Calibration | None
+) -> tuple[Classifier, AnyLogits]:
+    """Write the logits of the validation rows, and return them with their classifier."""
+    from embedclf.model.network import extract_weights
+
+    dataset = validated.dataset
+    weights = extract_weights(validated.network, dataset.config.model.pooling)
+    logits = weights.lazy_logits(dataset.validation.ids)
+    positions = dataset.validation.rows.positions
+    rows = ValidatedRows(dataset.tokenizer, dataset.labels, positions, logits)
+    rows.write(draft.make_directory(run.VALIDATED_DIRECTORY))
+    return Classifier(dataset.tokenizer, dataset.labels, weights, calibration), logits
 
 
 @activity("comparing NumPy with Keras")
 def _verify_parity(
-    fitted: FittedNetwork, classifier: Classifier, ids: TokenIds
-) -> tuple[float, AnyProbabilities]:
-    """Compare NumPy with Keras on token ids (n, input_length).
+    fitted: FittedNetwork, classifier: Classifier, ids: TokenIds, logits: AnyLogits
+) -> float:
+    """Return the largest difference between NumPy and Keras in a probability.
 
-    Returns:
-        The largest difference, and NumPy's probabilities (n, outputs), not yet calibrated.
+    Args:
+        fitted: The network, in Keras.
+        classifier: The same network, in NumPy.
+        ids: Of n texts.
+        logits: (n, outputs) of the texts, by the classifier.
 
     Raises:
-        TrainingError: They differ by more than `PARITY`.
+        TrainingError: The difference exceeds `PARITY`.
     """
-    probabilities = classifier.probabilities(classifier.weights.lazy_logits(ids))
-    difference = _largest_difference(fitted.network, ids, probabilities)
+    difference = _largest_difference(fitted, ids, classifier.probabilities(logits))
     if not difference <= PARITY:  # written so that NaN fails
         raise TrainingError(
             f"NumPy and Keras differ by {difference:.1e} in a probability, more than {PARITY:.0e}, "
             "so the run was not saved; please report this bug with your config"
         )
-    return difference, probabilities
+    return difference
 
 
-def _largest_difference(network: Any, ids: TokenIds, probabilities: AnyProbabilities) -> float:
-    """Call the network directly: unlike Keras's `predict`, that compiles nothing."""
-    largest = 0.0
-    rows_at_once = max(1, min(_CALL_ROWS, _CALL_NUMBERS // probabilities.shape[1]))
-    for start in range(0, len(ids), rows_at_once):
+def _largest_difference(
+    fitted: FittedNetwork, ids: TokenIds, probabilities: AnyProbabilities
+) -> float:
+    """Compare as many texts as take little time.
+
+    The network is called directly: unlike Keras's `predict`, that compiles nothing.
+    """
+    largest, width = 0.0, fitted.dataset.tokenizer.input_length
+    numbers = max(width * fitted.dataset.config.model.embedding_dim, probabilities.shape[1])
+    rows_at_once = max(1, min(_CALL_ROWS, _CALL_NUMBERS // numbers))
+    for start in range(0, min(len(ids), _MAX_CALLS * rows_at_once), rows_at_once):
         rows = slice(start, start + rows_at_once)
-        # A split with a small vocabulary stores ids as uint16, but the network's input is int32
-        expected = network(ids[rows].astype(np.int32), training=False).numpy()
+        expected = fitted.network(ids[rows].pad(width), training=False).numpy()
         # Unlike Python's max, np.maximum never drops a NaN
         largest = np.maximum(largest, np.abs(expected - np.asarray(probabilities[rows])).max())
     return float(largest)

@@ -12,6 +12,7 @@ from embedclf.system.progress import activity
 from embedclf.training.checkpoints import removed_on_failure
 from embedclf.training.folds.epochs import choose_epochs
 from embedclf.training.initialization import InitialWeights, initialize
+from embedclf.training.training_rows import has_large_steps
 from embedclf.training.warm_start import (
     continue_weights,
     correct_new_labels,
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
 
     from embedclf.data.dataset import Dataset
     from embedclf.model.backend import Device
+    from embedclf.model.step_function import StepFunctions
     from embedclf.runs.history import Epoch, History, Resumed, Step
     from embedclf.system.arrays import Floats
     from embedclf.training.checkpoints import Checkpoint
     from embedclf.training.folds.epochs import EpochChoice
     from embedclf.training.token_vectors import Coverage
+    from embedclf.training.train_step import TrainSteps
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class FittedNetwork:
     history: History
     seconds: dict[str, float]
     """By phase: `prepare` (initial weights), `start` (TensorFlow), `fit`."""
+    functions: StepFunctions
+    """Have the compiled function of its steps."""
     epoch_choice: EpochChoice | None = None
     """None unless cross-validation has chosen the number of epochs."""
 
@@ -50,7 +55,7 @@ class FittedNetwork:
 def fit_network(
     dataset: Dataset,
     *,
-    epochs: int | None = None,
+    refit_of: FittedNetwork | None = None,
     on_start: Callable[[Coverage | Device], None] = lambda _event: None,
     on_event: Callable[[Resumed | Step | Epoch], None],
     tensorboard: Path | None = None,
@@ -63,8 +68,8 @@ def fit_network(
 
     Args:
         dataset: The rows, and the config.
-        epochs: Train for this many epochs, whatever the validation loss; None lets the config
-            choose.
+        refit_of: Train for as many epochs as this network's best, whatever the validation loss,
+            with its compiled steps; None lets the config choose.
         on_start: Called with each coverage of word vectors, if there are some, and with the device.
         on_event: Called every few steps and at the end of each epoch.
         tensorboard: Folder for TensorBoard's log.
@@ -94,28 +99,32 @@ def fit_network(
 
     with activity("importing TensorFlow"):
         from embedclf.model import backend
+        from embedclf.model.step_function import StepFunctions
         from embedclf.training.loop import fit
         from embedclf.training.tensorboard import logged
 
-        device = backend.start(dataset.config.training.device)
+        parallel = has_large_steps(dataset)
+        device = backend.start(dataset.config.training.device, parallel=parallel)
     on_start(device)
     started = time.perf_counter()
 
-    choice = None
-    if epochs is None and dataset.config.training.epochs_by == "cross_validation":
-        choice = _choose_epochs(dataset, initial.kept)
+    functions, epochs, choice = StepFunctions(), None, None
+    if refit_of is not None:
+        functions, epochs = refit_of.functions, refit_of.history.best_epoch
+    elif dataset.config.training.epochs_by == "cross_validation":
+        choice = _choose_epochs(dataset, initial.kept, functions)
         epochs = None if choice is None else choice.epochs
     with activity("building the network"):
         network = build_network(dataset, initial)
+        steps = _create_steps(network, dataset, initial, functions)
     with (
         activity("training"),
         removed_on_failure(checkpoint),
         logged(network, dataset.config.training, tensorboard, on_event) as on_logged_event,
     ):
         history = fit(
-            network,
+            steps,
             dataset,
-            row_learning_rates=row_learning_rates(initial, dataset),
             epochs=epochs,
             on_event=on_logged_event,
             checkpoint=checkpoint,
@@ -130,10 +139,12 @@ def fit_network(
         "start": started - initialized,
         "fit": earlier + time.perf_counter() - started,
     }
-    return FittedNetwork(dataset, initial, network, device, history, seconds, choice)
+    return FittedNetwork(dataset, initial, network, device, history, seconds, functions, choice)
 
 
-def _choose_epochs(dataset: Dataset, kept: Floats | None) -> EpochChoice | None:
+def _choose_epochs(
+    dataset: Dataset, kept: Floats | None, functions: StepFunctions
+) -> EpochChoice | None:
     """Choose the number of epochs by cross-validation of the training rows, if they allow it."""
     from embedclf.model.backend import small_steps
     from embedclf.training.loop import TrainingLoop
@@ -148,14 +159,24 @@ def _choose_epochs(dataset: Dataset, kept: Floats | None) -> EpochChoice | None:
         initial = replace(initialize(fold), kept=kept)
         if fold.start is not None:
             initial = continue_weights(initial, fold)
-        rates, network = row_learning_rates(initial, fold), build_network(fold, initial)
-        return TrainingLoop(network, fold, rates, lambda _event: None, None).epochs(raise_requested)
+        network = build_network(fold, initial)
+        steps = _create_steps(network, fold, initial, functions)
+        return TrainingLoop(steps, fold).epochs(raise_requested)
 
     try:
         with small_steps(), interrupts.deferred() as raise_requested:
             return choose_epochs(dataset, train, training.early_stopping)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("no epoch was finished, so nothing was saved") from None
+
+
+@interrupts.deferred()
+def _create_steps(
+    network: Any, dataset: Dataset, initial: InitialWeights, functions: StepFunctions
+) -> TrainSteps:
+    from embedclf.training.train_step import TrainSteps
+
+    return TrainSteps.of(network, dataset, row_learning_rates(initial, dataset), functions)
 
 
 @interrupts.deferred()

@@ -16,10 +16,9 @@ from embedclf.model.optimizers import OPTIMIZERS
 from embedclf.model.probabilities import row_blocks
 from embedclf.runs.history import INTERRUPTED, Epoch, History, Resumed, Step
 from embedclf.system import interrupts
+from embedclf.system.mapped_arrays import permutation
 from embedclf.training.losses import RunningLoss, loss_targets, loss_weights
-from embedclf.training.train_step import TrainSteps
 from embedclf.training.training_rows import TrainingRows
-from embedclf.training.warm_start import dense_learning_rates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -28,7 +27,9 @@ if TYPE_CHECKING:
     from embedclf.data.dataset import Dataset
     from embedclf.system.arrays import Floats, Rows
     from embedclf.training.checkpoints import Checkpoint
-    from embedclf.training.train_step import StepBlock
+    from embedclf.training.train_step import StepBlock, TrainSteps
+
+    _EpochBlock = tuple[Rows, StepBlock]  # the order of an epoch's rows, and the next of them
 
 _FIRST_IDS, _MOST_IDS = 1 << 17, 1 << 20
 """About how many ids TensorFlow trains on per call: at first, and at most."""
@@ -41,10 +42,9 @@ _CALL_SECONDS = 0.1
 
 
 def fit(
-    network: Any,
+    steps: TrainSteps,
     dataset: Dataset,
     *,
-    row_learning_rates: Floats | None = None,
     epochs: int | None = None,
     on_event: Callable[[Resumed | Step | Epoch], None],
     checkpoint: Checkpoint | None = None,
@@ -55,11 +55,10 @@ def fit(
     chosen before.
 
     Args:
-        network: As `network.build` makes it.
+        steps: Of the network.
         dataset: The rows, weighted by `data.weight`. The training loss is also weighted by class,
             the validation loss is not. It is taken at the best temperature if the config asks for
             that calibration.
-        row_learning_rates: (vocabulary_rows,) factors for the steps of each row of the embedding.
         epochs: Train for this many epochs, whatever the validation loss. The learning rate still
             decays over all epochs of the config. None: stop early as the config says.
         on_event: Called every few steps and at the end of each epoch.
@@ -72,8 +71,8 @@ def fit(
         KeyboardInterrupt: Ctrl-C before the first epoch ended, or any without validation rows.
     """
     with interrupts.deferred():
-        # Creates TensorFlow variables, where an interrupt could get lost
-        loop = TrainingLoop(network, dataset, row_learning_rates, on_event, checkpoint, epochs)
+        # Assigns variables if it resumes, where an interrupt could get lost
+        loop = TrainingLoop(steps, dataset, on_event, checkpoint, epochs)
     stop_reason = "all_epochs"
     try:
         with small_steps(), interrupts.deferred() as raise_requested:
@@ -105,11 +104,10 @@ class TrainingLoop:
 
     def __init__(
         self,
-        network: Any,
+        steps: TrainSteps,
         dataset: Dataset,
-        row_learning_rates: Floats | None,
-        on_event: Callable[[Resumed | Step | Epoch], None],
-        checkpoint: Checkpoint | None,
+        on_event: Callable[[Resumed | Step | Epoch], None] = lambda _event: None,
+        checkpoint: Checkpoint | None = None,
         epochs: int | None = None,
     ) -> None:
         """Begin, or resume from the checkpoint; the arguments are those of `fit`."""
@@ -117,20 +115,14 @@ class TrainingLoop:
         self.max_epochs = epochs or dataset.config.training.epochs
         self._stops_early = epochs is None
         self._checkpoint = checkpoint
-        self._network = network
+        self._steps, self._network = steps, steps.network
         self._config = dataset.config
         self._labels = dataset.labels
         self._train, self._validation = TrainingRows.of(dataset), dataset.validation
         self._validates = len(self._validation) > 0
-        self._used = UsedRows.of(network, self._validation.ids)
+        self._used = UsedRows.of(self._network, self._validation.ids)
         self._row_weights = self._train.row_weights()
-        self._steps = TrainSteps(
-            network,
-            self._config,
-            row_learning_rates,
-            dense_learning_rates(dataset),
-            soft_targets=dataset.taught is not None,
-        )
+        self._mean_length = max(1.0, self._train.mean_length)
         self._block_rows = self._rows_for(_FIRST_IDS)
         self._on_event = on_event
         self._best_weights: list[Floats] = []
@@ -148,10 +140,11 @@ class TrainingLoop:
         try:
             # A single thread: RunningLoss.add has no lock, so two calls must never overlap
             with ThreadPoolExecutor(1) as helper:
+                begun = helper.submit(self._begin, len(self.finished) + 1)
                 while not self._has_ended():
                     number = len(self.finished) + 1
                     began = time.perf_counter()
-                    trained = self._train_epoch(number, helper, raise_requested)
+                    trained, begun = self._train_epoch(number, begun, helper, raise_requested)
                     self._finish_epoch(number, trained, began, time.perf_counter() - began)
                     yield self.finished[-1]
                     self._save()
@@ -161,7 +154,7 @@ class TrainingLoop:
     def restore_best(self) -> None:
         """Give the network the weights of the best epoch."""
         if self._validates:
-            for variable, value in zip(self._weights, self._best_weights, strict=True):
+            for variable, value in zip(self._weights(), self._best_weights, strict=True):
                 variable.assign(value)
 
     def _load(self) -> None:
@@ -181,7 +174,6 @@ class TrainingLoop:
         if self._checkpoint is not None:
             self._checkpoint.save(self.finished, self._variables, self._best_weights)
 
-    @property
     def _weights(self) -> list[Any]:
         return drop_kept(self._network, self._network.weights)
 
@@ -221,7 +213,7 @@ class TrainingLoop:
             )
         )
         if self._validates and self.best_epoch == number:
-            self._best_weights = [variable.numpy() for variable in self._weights]
+            self._best_weights = [variable.numpy() for variable in self._weights()]
         self._on_event(self.finished[-1])
 
     def _validate(self) -> tuple[float, float]:
@@ -247,38 +239,42 @@ class TrainingLoop:
         return total.loss, total.score
 
     def _train_epoch(
-        self, number: int, helper: ThreadPoolExecutor, raise_requested: Callable[[], None]
-    ) -> RunningLoss:
-        """Take the steps of an epoch.
+        self,
+        number: int,
+        prepared: Future[_EpochBlock],
+        helper: ThreadPoolExecutor,
+        raise_requested: Callable[[], None],
+    ) -> tuple[RunningLoss, Future[_EpochBlock]]:
+        """Take the steps of an epoch, and begin the next one.
 
         While TensorFlow works on a block of rows, the helper thread prepares the next block and
         adds up the loss of the last one.
         """
         rows, total, began = len(self._train), RunningLoss(self._labels.task), time.perf_counter()
-        # An order of its own for each epoch, so that a resumed training repeats it
-        order = np.random.default_rng([self._config.seed, number]).permutation(rows)
-        prepared = helper.submit(self._block, order, 0)
         added: Future[float] | None = None
         done, loss = 0, self.finished[-1].loss if self.finished else np.nan
         while done < rows:
-            block = prepared.result()
+            order, block = prepared.result()
             # The block's own length: _block_rows may have grown since the block was prepared
-            block_rows = order[done : done + len(block.targets)]
+            block_rows = order[done : done + len(block.rows.targets)]
             done += len(block_rows)
             if done < rows:
-                prepared = helper.submit(self._block, order, done)
+                prepared = helper.submit(self._block, number, order, done)
+            elif number < self.max_epochs:
+                # Early: TREC's epochs of 40 ms waited 4 ms for their only block
+                prepared = helper.submit(self._begin, number + 1)
             logits = self._take_steps(block)
             loss = loss if added is None else added.result()
-            weights = self._train.weights(block_rows, block.targets)
+            targets = block.rows.targets
+            weights = self._train.weights(block_rows, targets)
             row_weights = self._row_weights[block_rows]
-            added = helper.submit(total.add, logits, block.targets, weights, row_weights)
+            added = helper.submit(total.add, logits, targets, weights, row_weights)
             seconds = time.perf_counter() - began
             self._on_event(Step(number, self.max_epochs, done, rows, loss, seconds))
             raise_requested()  # between blocks, no variable is half updated
-        # The last block is still being added, and an error in the helper would go unnoticed
         if added is not None:
-            added.result()
-        return total
+            added.result()  # still being added; an error would go unnoticed
+        return total, prepared
 
     def _take_steps(self, block: StepBlock) -> Floats:
         """Take the steps of a block; later blocks get more rows if that took little time."""
@@ -294,24 +290,29 @@ class TrainingLoop:
 
         With many labels, they are fewer: TensorFlow returns the logits of all rows of a call.
         """
-        batch_size, length = self._config.training.batch_size, self._train.input_length
-        rows = min(ids // length, _MOST_LOGITS // self._labels.outputs)
-        batches: int = rows // batch_size
-        return batch_size * max(1, batches)
+        batch_size = self._config.training.batch_size
+        rows = min(ids / self._mean_length, _MOST_LOGITS / self._labels.outputs)
+        return batch_size * max(1, int(rows // batch_size))
 
-    def _block(self, order: Rows, start: int) -> StepBlock:
+    def _begin(self, number: int) -> _EpochBlock:
+        """Prepare the first block of an epoch."""
+        # An order of its own, so that a resumed training repeats it
+        rng = np.random.default_rng([self._config.seed, number])
+        return self._block(number, permutation(len(self._train), rng), 0)
+
+    def _block(self, number: int, order: Rows, start: int) -> _EpochBlock:
         """Prepare the next rows of an epoch for their steps."""
         rows = order[start : start + self._block_rows]
         ids, targets = self._train.ids(rows), self._train.targets(rows)
-        rates = self._learning_rates(start, len(rows))
-        return self._steps.block(ids, targets, self._train.weights(rows, targets), rates)
+        weights, rates = self._train.weights(rows, targets), self._rates(number, start, len(rows))
+        return order, self._steps.block(ids, targets, weights, rates)
 
-    def _learning_rates(self, start: int, rows: int) -> Floats:
-        """Return the learning rate (steps,) of each step over some rows of this epoch."""
+    def _rates(self, number: int, start: int, rows: int) -> Floats:
+        """Return the learning rate (steps,) of each step over some rows of an epoch."""
         config = self._config.training
         steps = -(-len(self._train) // config.batch_size)  # of an epoch, rounded up
         # Blocks start at whole batches, so this division is exact
-        first = len(self.finished) * steps + start // config.batch_size
+        first = (number - 1) * steps + start // config.batch_size
         numbers = np.arange(first, first + -(-rows // config.batch_size))
         # Not max_epochs: a refit follows the schedule of the training that chose its epochs
         decay = 1.0 - numbers / (steps * config.epochs) if config.schedule == "linear" else 1.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from embedclf.data.dataset import prepare_dataset
+from embedclf.data.dataset import prepare_refit
 from embedclf.errors import DataError, EmbedclfError, RunError
 from embedclf.runs.history import INTERRUPTED, RefitStarted
 from embedclf.training.fitting import FittedNetwork, fit_network
@@ -45,18 +45,12 @@ def refit(
     """
     epochs = validated.history.best_epoch
     try:
-        dataset = prepare_dataset(
-            validated.dataset.config,
-            directory,
-            hold_out=False,
-            vectors=validated.dataset.vectors,
-            start=validated.dataset.start,
-        )
-        # The tables are read a second time; another program may have written to them since
+        dataset = prepare_refit(validated.dataset, directory)
+        # The test table is read a second time; another program may have written to it since
         if dataset.hashes() != hashes:
             raise DataError("a table has changed since the training began")
         on_event(RefitStarted(len(dataset.train), epochs))
-        return fit_network(dataset, epochs=epochs, on_event=on_event, checkpoint=checkpoint)
+        return fit_network(dataset, refit_of=validated, on_event=on_event, checkpoint=checkpoint)
     except KeyboardInterrupt:
         return INTERRUPTED
     # Not a reason to save without a refit: that would remove the intact first checkpoint, too

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from embedclf.system.arrow import text_column
-from embedclf.text.vocabulary import PADDING, RESERVED
+from embedclf.text.vocabulary import RESERVED
 
 if TYPE_CHECKING:
     from embedclf.data.dataset import Dataset
@@ -148,7 +148,7 @@ def scale_kept(vectors: TokenVectors, dataset: Dataset) -> Floats:
     for number, text in enumerate(ids):
         words = text[text < len(rows)]  # n-grams have no vector
         total = rows[words].sum(axis=0, dtype=np.float64)
-        squares[number] = total @ total / max(np.count_nonzero(text != PADDING), 1)
+        squares[number] = total @ total / max(len(text), 1)
     norm = float(np.sqrt(squares.mean()))
     return rows * np.float32(_TEXT_NORM / norm) if norm else rows
 

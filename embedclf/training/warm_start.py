@@ -10,7 +10,7 @@ import numpy as np
 
 from embedclf.data.start import Start
 from embedclf.model.weights import Weights
-from embedclf.runs.run import compute_checksum
+from embedclf.runs.sealed_json import compute_checksum
 from embedclf.training.token_vectors import continue_kept
 
 if TYPE_CHECKING:

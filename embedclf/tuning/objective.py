@@ -10,7 +10,8 @@ from typing import IO, TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from embedclf.data.dataset import check_validation_labels, encode_splits, read_training, with_config
+from embedclf.data.config_files import check_validation_labels
+from embedclf.data.dataset import encode_splits, read_training, with_config
 from embedclf.data.unlabeled.texts import with_unlabeled
 from embedclf.model.classifier import Classifier
 from embedclf.training.finishing import calibrate, score_validation

@@ -22,6 +22,15 @@ def test_repeated_multilabel_texts_are_found(name: str, directory: Path, invoke:
     assert [one["place"] for one in found["examples"]] == list(map(tables.line, fault.rows))
 
 
+def test_similar_texts_with_other_labels_are_no_duplicates(directory: Path, invoke: Invoke) -> None:
+    table = directory / "similar.csv"
+    rows = [f"a w{number} for you,{number % 2}" for number in range(60)]
+    # One byte apart, as their labels are.
+    table.write_text("\n".join(["text,label", *rows, "a bore,0", "a core,1"]), encoding="utf-8")
+    kinds = [one["kind"] for one in json.loads(invoke("check", table, "--json").stdout)["findings"]]
+    assert "duplicate" not in kinds
+
+
 def test_labels_in_another_order_are_no_conflict(directory: Path, invoke: Invoke) -> None:
     tables = Tables("multilabel")
     rows = tables.splits["train"]

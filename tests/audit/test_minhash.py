@@ -13,6 +13,7 @@ from embedclf.audit.minhash import (
     compute_signatures,
     find_candidates,
     jaccard_similarity,
+    sign_texts,
 )
 from embedclf.system.arrow import text_column
 from embedclf.text.token_rules import TokenRules
@@ -61,7 +62,7 @@ def candidates(left: list[str], right: list[str], min_shingles: int = 10) -> Can
     ours, theirs = (
         compute_signatures(sets_of(texts), min_shingles=min_shingles) for texts in (left, right)
     )
-    assert ours.is_large.all()
+    assert len(ours.sets) == len(left)
     return find_candidates(ours, theirs)
 
 
@@ -99,10 +100,27 @@ def test_texts_with_too_many_candidates_are_reported() -> None:
 
 
 def test_small_sets_have_no_signature() -> None:
-    assert compute_signatures(
-        sets_of(["a b c", "a b c d", ""]), min_shingles=4
-    ).is_large.tolist() == [False, True, False]
-    assert not compute_signatures(sets_of([""]), min_shingles=4).bits.any()
+    signatures = compute_signatures(sets_of(["a b c", "a b c d", ""]), min_shingles=4)
+    assert signatures.sets.tolist() == [1]
+    assert len(compute_signatures(sets_of([""]), min_shingles=4).bits) == 0
+
+
+def test_a_signature_does_not_depend_on_the_other_texts_and_their_lengths() -> None:
+    texts = [" ".join(f"w{number}x{place}" for place in range(number)) for number in range(1, 60)]
+    together = sign_texts(TokenRules().tokenize(text_column(texts)), "word", min_shingles=1)
+    for number, text in enumerate(texts):
+        alone = sign_texts(TokenRules().tokenize(text_column([text])), "word", min_shingles=1)
+        assert together.bits[number] == alone.bits[0]
+        assert [of_band[number] for of_band in together.buckets] == [
+            of_band[0] for of_band in alone.buckets
+        ]
+
+
+def test_sets_that_share_no_bucket_are_left_out_before_the_search() -> None:
+    texts = [" ".join(f"w{number}x{place}" for place in range(12)) for number in range(50)]
+    signatures = compute_signatures(sets_of(texts), min_shingles=10)
+    others = compute_signatures(sets_of(texts[7:9]), min_shingles=10)
+    assert signatures.sharing_buckets(others).sets.tolist() == [7, 8]
 
 
 def test_no_texts_have_no_candidates() -> None:

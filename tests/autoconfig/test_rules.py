@@ -133,14 +133,18 @@ def as_multilabel(statistics: TableStatistics) -> TableStatistics:
 @pytest.mark.parametrize(
     ("statistics", "settings"),
     [
-        (make_statistics(4_000), ("sqrt", 16, 0.0, 0.001)),
-        (make_statistics(20_000, labels=(4_000,) * 5), ("sqrt", 16, 0.0, 0.001)),
-        (make_statistics(200_000, labels=(4_000,) * 5), ("sqrt", 16, 0.0, 0.002)),
-        (make_statistics(20_000, labels=(1_000,) * 6), ("sqrt", 64, 0.5, 0.001)),
+        (make_statistics(5_000), ("sqrt", 16, 0.0, 0.001)),
+        (make_statistics(5_001), ("sqrt", 4, 0.0, 0.002)),
+        (make_statistics(200_000), ("sqrt", 4, 0.0, 0.004)),
+        (make_statistics(20_000, labels=(4_000,) * 5), ("sqrt", 8, 0.0, 0.002)),
+        (make_statistics(200_000, labels=(4_000,) * 5), ("sqrt", 8, 0.0, 0.004)),
+        (make_statistics(5_000, labels=(500,) * 6), ("sqrt", 64, 0.5, 0.001)),
+        (make_statistics(20_000, labels=(1_000,) * 6), ("sqrt", 32, 0.5, 0.0015)),
+        (make_statistics(200_000, labels=(1_000,) * 6), ("sqrt", 32, 0.5, 0.003)),
         (make_statistics(20_000, labels=(1_000,) * 21), ("sqrt", 128, 0.5, 0.002)),
         (make_statistics(200_000, labels=(1_000,) * 21), ("sqrt", 128, 0.5, 0.003)),
-        (as_multilabel(make_statistics(20_000, labels=(1_000,) * 6)), ("sqrt", 64, 0.3, 0.001)),
-        (as_multilabel(make_statistics(20_000, labels=(1_000,) * 5)), ("sqrt", 16, 0.0, 0.001)),
+        (as_multilabel(make_statistics(20_000, labels=(1_000,) * 6)), ("sqrt", 32, 0.3, 0.0015)),
+        (as_multilabel(make_statistics(20_000, labels=(1_000,) * 5)), ("sqrt", 8, 0.0, 0.002)),
     ],
 )
 def test_the_network_depends_on_the_labels_and_tokens(
@@ -150,6 +154,26 @@ def test_the_network_depends_on_the_labels_and_tokens(
     values = {"model.dropout": 0.0, **choose(statistics)}
     assert tuple(values[key] for key in keys) == settings
     assert values["model.initialization"] == "naive_bayes"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"model": {"hidden_units": [32]}},
+        {"model": {"pooling": "average"}},
+        {"training": {"optimizer": "adagrad"}},
+        {"tune": {"model": {"hidden_units": [[], [32]]}}},
+        {"model": {"initialization": "random"}},
+        {"tune": {"model": {"embedding_dim": [8, 64]}}},
+    ],
+)
+def test_other_networks_get_more_numbers_per_token(written: dict[str, dict[str, Any]]) -> None:
+    assert choose(make_statistics(), **written)["model.embedding_dim"] == 16
+
+
+def test_a_written_embedding_dim_gets_the_usual_steps() -> None:
+    values = choose(make_statistics(), model={"embedding_dim": 16})
+    assert values["training.learning_rate"] == 0.001
 
 
 def test_multilabel_tables_get_one_threshold() -> None:
@@ -203,7 +227,7 @@ def test_tokens_that_occur_once_are_left_out_unless_all_do() -> None:
     [
         (49_999, 200, "word", 1),
         (50_000, 200, "word", 2),
-        (49_999, 201, "word", 2),
+        (49_999, 201, "word", 5),
         (49_999, 200, "character", 2),
     ],
 )
@@ -215,6 +239,32 @@ def test_tokens_that_occur_once_are_kept_if_texts_are_short_and_few(
     values = choose(statistics)
     assert values["text.min_count"] == min_count
     assert values["text.vocabulary_size"] == (5 if min_count == 1 else 3)
+
+
+@pytest.mark.parametrize(
+    ("rows", "length", "unit", "min_count"),
+    [
+        (1_000, 201, "word", 5),
+        (999, 201, "word", 2),
+        (1_000, 200, "word", 2),
+        (1_000, 201, "character", 2),
+    ],
+)
+def test_rare_tokens_and_ngrams_are_left_out_of_many_long_texts(
+    rows: int, length: int, unit: Literal["word", "character"], min_count: int
+) -> None:
+    frequencies = np.array([160_000, 5, 4, 1])
+    statistics = make_statistics(rows, tokens=length)
+    statistics = replace(statistics, frequencies=frequencies, unit=unit)
+    values = choose(statistics)
+    assert values["text.min_count"] == min_count
+    assert values["text.vocabulary_size"] == (4 if min_count == 5 else 5)
+
+
+def test_rare_tokens_are_kept_where_they_make_up_much_of_the_texts() -> None:
+    frequencies = np.array([100_000, *[4] * 25_000, 1])
+    statistics = replace(make_statistics(1_000, tokens=201), frequencies=frequencies)
+    assert choose(statistics)["text.min_count"] == 2
 
 
 FEW = {

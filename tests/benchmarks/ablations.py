@@ -26,7 +26,7 @@ from embedclf.config.loading import load_config
 from embedclf.data.dataset import prepare_dataset
 from embedclf.model.classifier import Classifier
 from embedclf.model.weights import Weights
-from embedclf.text.vocabulary import PADDING
+from embedclf.text.encodings import TokenIds
 from embedclf.training.finishing import score_validation
 from embedclf.training.initialization import initialize
 from embedclf.training.train_step import TrainSteps
@@ -49,22 +49,23 @@ FLATTEN = ("model.pooling=flatten", "text.ngrams=1")
 
 
 class TokenDropout(TrainSteps):
-    """A random fifth of the ids of each training text becomes padding."""
+    """A random fifth of the ids of the training texts is left out."""
 
-    def block(self, ids: Any, *others: Any) -> Any:
+    def block(self, ids: TokenIds, *others: Any) -> Any:
         """Lay out fewer ids."""
-        kept = np.random.default_rng(int(ids.sum())).random(ids.shape, np.float32) >= 0.2
-        return super().block(np.where(kept, ids, PADDING), *others)
+        rng = np.random.default_rng(int(ids.values.sum()))
+        kept = rng.random(len(ids.values), np.float32) >= 0.2
+        return super().block(TokenIds(ids.values[kept], np.cumsum(ids.count(kept))), *others)
 
 
 class LabelSmoothing(TrainSteps):
     """Spread a tenth of each target over all labels; for softmax, redraw a tenth of the targets."""
 
-    def block(self, ids: Any, targets: Any, *others: Any) -> Any:
+    def block(self, ids: TokenIds, targets: Any, *others: Any) -> Any:
         """Lay out softer targets."""
         if targets.ndim == 2:
             return super().block(ids, (0.9 * targets + 0.05).astype(np.float32), *others)
-        rng = np.random.default_rng(int(ids.sum()))
+        rng = np.random.default_rng(int(ids.values.sum()))
         drawn = rng.integers(0, self._outputs, len(targets), np.int32)
         return super().block(ids, np.where(rng.random(len(targets)) < 0.1, drawn, targets), *others)
 
@@ -75,7 +76,8 @@ class WeightDecay(TrainSteps):
     def __call__(self, block: Any) -> Any:
         """Take the steps of a block, then shrink once by the product of their factors."""
         logits = super().__call__(block)
-        self._embedding.assign(self._embedding * float(np.prod(1.0 - 0.3 * block.rates)))
+        embedding = self._variables["embedding"][0]
+        embedding.assign(embedding * float(np.prod(1.0 - 0.3 * block.rates)))
         return logits
 
 
@@ -88,7 +90,7 @@ class Averages:
         self.found: list[Weights] = []
         """One per epoch."""
 
-    def __call__(self, network: Any, pooling: str) -> Weights:
+    def __call__(self, network: Any, pooling: str, _used: Any = None) -> Weights:
         """Add the weights of this epoch."""
         weights = network.get_weights()
         sums = zip(weights, self._sums, strict=True) if self._sums else ()
@@ -223,12 +225,10 @@ def score(path: Path, ablation: Ablation, datasets_by_text: dict[str, Dataset]) 
     initial, averages = ablation.begin(dataset), Averages()
     net = fitting.build_network(dataset, initial)
     with ExitStack() as stack:
-        stack.enter_context(patch.object(loop, "TrainSteps", ablation.steps))
         if ablation.averaged:
             stack.enter_context(patch.object(loop, "extract_weights", averages))
-        history = loop.fit(
-            net, dataset, row_learning_rates=initial.row_learning_rates, on_event=lambda _: None
-        )
+        steps = ablation.steps.of(net, dataset, initial.row_learning_rates)
+        history = loop.fit(steps, dataset, on_event=lambda _: None)
     weights = network.extract_weights(net, config.model.pooling)
     if ablation.averaged:
         weights = averages.found[history.best_epoch - 1]

@@ -85,6 +85,7 @@ SETS = {
     "Waimai": PublicSet("waimai_10k_zh", unit="character"),
     "Debian, short": PublicSet("debian_sections_short"),
     "Debian": PublicSet("debian_sections"),
+    "Debian, long": PublicSet("debian_long"),
     "Debian, tags": PublicSet("debian_tags", separator="|"),
 }
 

@@ -1,16 +1,17 @@
 """Make sets from the package descriptions of a Debian release.
 
 Both files are in a Debian archive, as `main/binary-amd64/Packages` and `main/i18n/Translation-en`,
-compressed by gzip, bzip2 or LZ4. The texts are descriptions, short or whole. The labels are the
-section of a package, or its tags (several per row). A fifth of the sources is test rows: packages
-of one source have similar descriptions. Texts that differ only in case and punctuation are kept
-once.
+compressed by gzip, bzip2, XZ or LZ4. The texts are descriptions: short, whole, or whole and long.
+The labels are the section of a package, or its tags (several per row). A fifth of the sources is
+test rows: packages of one source have similar descriptions. Texts that differ only in case and
+punctuation are kept once.
 
     python -m tests.benchmarks.debian_sets PACKAGES DESCRIPTIONS FOLDER
 """
 
 from __future__ import annotations
 
+import lzma
 import random
 import re
 import sys
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
 FIELD = re.compile(r"^([^\s:]+):[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
 FACETS = "use works-with field game made-of protocol interface implemented-in".split()
 LEAST_OF_SECTION, LEAST_OF_TAG = 100, 150
+LONG_WORDS, LONG_SECTIONS = 75, 20
+"""Words that a long text has at least, and the number of sections with the most such texts."""
 
 
 def main() -> None:
-    """Write `train.csv` and `test.csv` of three sets."""
+    """Write `train.csv` and `test.csv` of four sets."""
     packages, descriptions, folder = map(Path, sys.argv[1:])
     texts = {one["Description-md5"]: one["Description-en"] for one in stanzas(descriptions)}
     short, whole, tagged = [], [], []
@@ -49,15 +52,20 @@ def main() -> None:
         tagged.append((joined, "|".join(purposes), source))
     write(folder / "debian_sections_short", often(short, LEAST_OF_SECTION))
     write(folder / "debian_sections", often(whole, LEAST_OF_SECTION))
+    write(folder / "debian_long", largest([row for row in whole if is_long(row[0])], LONG_SECTIONS))
     write(folder / "debian_tags", often(tagged, LEAST_OF_TAG))
 
 
 def stanzas(path: Path) -> Iterator[dict[str, str]]:
     """The fields of each package."""
-    with pa.input_stream(path, compression="detect") as file:
-        for paragraph in file.read().decode("utf-8").split("\n\n"):
-            if fields := dict(FIELD.findall(paragraph)):
-                yield fields
+    if path.suffix == ".xz":
+        content = lzma.decompress(path.read_bytes())
+    else:
+        with pa.input_stream(path, compression="detect") as file:
+            content = file.read()
+    for paragraph in content.decode("utf-8").split("\n\n"):
+        if fields := dict(FIELD.findall(paragraph)):
+            yield fields
 
 
 def often(rows: list[Row], least: int) -> list[Row]:
@@ -68,6 +76,17 @@ def often(rows: list[Row], least: int) -> list[Row]:
         if frequent := [one for one in labels.split("|") if one and counts[one] >= least]:
             kept.append((text, "|".join(frequent), source))
     return kept
+
+
+def is_long(text: str) -> bool:
+    """Whether a text has many words."""
+    return len(re.findall(r"\w+", text)) >= LONG_WORDS
+
+
+def largest(rows: list[Row], labels: int) -> list[Row]:
+    """Rows of the most frequent labels."""
+    kept = {label for label, _ in Counter(row[1] for row in rows).most_common(labels)}
+    return [row for row in rows if row[1] in kept]
 
 
 def write(folder: Path, rows: list[Row]) -> None:

@@ -41,7 +41,7 @@ else:
     rules = TokenRules(pattern=pattern)
     chunks = [rules.tokenize(batch) for batch in split_batches(texts)]
     tokenizer = Tokenizer.fit([chunk.count() for chunk in chunks], rules, config)
-tokenizer = tokenizer.fit_ngrams(lambda: chunks, config)
+tokenizer = tokenizer.fit_ngrams(chunks, config)
 seconds = []
 for _ in range(int(times)):
     began = time.process_time()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.benchmarks.few_labels_sets import (
     SETS,
@@ -14,7 +14,7 @@ from tests.benchmarks.few_labels_sets import (
     write_subset,
     write_table,
 )
-from tests.benchmarks.processes import Finished, median_seconds, run
+from tests.benchmarks.processes import Finished, bytes_of, embedclf, median_seconds
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ ROUNDS = 5
 SIZES = ("100", "1000")
 SCORED_ROWS = 100_000
 VECTORS = ("none", "glove", "use")
-_START = "import sys; sys.path.insert(0, {!r}); from embedclf.__main__ import run; run()"
 
 
 def measure_costs(base: Path | None, folder: str = "ag_news") -> None:
@@ -57,15 +56,13 @@ def _measure(
             sys.exit(f"{labeled_set.train}: fewer than {size} rows")
         columns = ("--text", "text", "--label", "label")
         options = ("--no-baseline", "-q", "-o", runs / size)
-        processes.append(_embedclf(checkout, "train", subset.train, *columns, *options, *flags))
+        arguments = ("train", subset.train, *columns, *options, *flags)
+        processes.append(embedclf(*arguments, checkout=checkout))
     last = ("--run", runs / SIZES[-1], "-q")
-    text = _embedclf(checkout, "predict", "-t", "Oil prices rose again this week.", *last)
-    scored = _embedclf(checkout, "predict", table, *last, "-o", runs / "predicted.csv")
+    sentence = "Oil prices rose again this week."
+    text = embedclf("predict", "-t", sentence, *last, checkout=checkout)
+    scored = embedclf("predict", table, *last, "-o", runs / "predicted.csv", checkout=checkout)
     return [*processes, text, scored]
-
-
-def _embedclf(checkout: Path, *arguments: Any) -> Finished:
-    return run(sys.executable, "-c", _START.format(str(checkout.absolute())), *arguments)
 
 
 def _write_scored(labeled_set: LabeledSet, place: Path) -> Path:
@@ -83,7 +80,6 @@ def _print(rounds: dict[str, list[list[Finished]]], place: Path) -> None:
     for way, measured in rounds.items():
         by_step = list(zip(*measured, strict=True))
         seconds = [f"{median_seconds(step):.2f} s" for step in by_step]
-        folder = place / f"{way}-0" / SIZES[-1]
-        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-        cells = (way, *seconds[: len(SIZES)], f"{size / 1e6:.1f} MB", *seconds[len(SIZES) :])
+        size = bytes_of(place / f"{way}-0" / SIZES[-1]) / 1e6
+        cells = (way, *seconds[: len(SIZES)], f"{size:.1f} MB", *seconds[len(SIZES) :])
         print(f"| {' | '.join(cells)} |", flush=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tests.benchmarks.accuracy import CLASSIC
 from tests.benchmarks.few_labels_sets import Subset, read_table
+from tests.benchmarks.processes import bytes_of
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -100,8 +101,8 @@ class Workers:
             predict = ("predict", str(subset.tested), "--run", str(run), "-o", str(predicted), "-q")
             commands = [["train", str(subset.train), *options, *flags], [*predict]]
             seconds = self._run(training, commands)
-            size = sum(file.stat().st_size for file in run.rglob("*") if file.is_file())
-            return TrainedScores(list(read_table(predicted)["prediction"]), seconds[0], size)
+            predictions = list(read_table(predicted)["prediction"])
+            return TrainedScores(predictions, seconds[0], bytes_of(run))
 
     def _run(self, training: Training, commands: list[list[str]]) -> list[float]:
         key = (training.checkout, training.hidden)

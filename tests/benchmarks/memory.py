@@ -1,82 +1,194 @@
-"""Measure the memory of `embedclf train` for ten times the rows; print a table.
+"""Measure the memory of `embedclf train` and `embedclf check`; print tables.
 
-Rows are sentences of IMDB's reviews, drawn at random, with the label of the review. Memory is
-the peak of the process's own (anonymous) pages, as Linux counts them. Mapped scratch files are left
-out, because the system may drop their pages at any time.
+The first table trains on IMDB's reviews with the config that `init` writes. The second trains on
+ever more generated rows, the third checks them. A row has eight words: the beginning of one
+sentence of IMDB's reviews and the end of another. Its label is that of the first, and nearly all
+rows differ. Tables are deleted when they were read; the largest has 1 GB.
 
-    EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.memory
+Own memory is the peak of anonymous pages, as Linux counts them: of the process and those it
+started, and shared pages once. Mapped scratch files are left out, because the system may drop their
+pages at any time. The peak is that of all pages in memory, with libraries and mapped files.
+
+    EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.memory [--rows N ...]
+        [--checked-rows N ...] [--base CHECKOUT]
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
-import random
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from tests.benchmarks.processes import datasets
+import numpy as np
+
+from tests.benchmarks.processes import datasets, embedclf, environment
+from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 CONFIG = """
-data: {train: TABLE}
+data: {train: rows.csv}
 text: {vocabulary_size: 50000, sequence_length: 50, ngrams: 1}
 model: {embedding_dim: 16, pooling: average, initialization: random}
-training: {epochs: 2, batch_size: 256}
+training: {epochs: 1, batch_size: 1024}
 """
-ROWS = (100_000, 1_000_000)
+ROWS = (100_000, 1_000_000, 5_000_000, 20_000_000)
+CHECKED_ROWS = (1_000_000, 5_000_000)
+HALF = 4
+"""Words of each half of a row."""
+_BLOCK = 100_000
+_EVERY = 0.05
+"""Seconds between two looks at the memory."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A process that ended well."""
+
+    seconds: float
+    own_megabytes: float
+    peak_megabytes: float
+
+    def cells(self) -> list[str]:
+        """Return the cells of a table."""
+        megabytes = (self.own_megabytes, self.peak_megabytes)
+        return [f"{self.seconds:.1f} s", *(f"{one:,.0f} MB" for one in megabytes)]
 
 
 def main() -> None:
-    """A row for each number of rows."""
-    print("| rows | table | train | own memory | in that of a tenth |")
-    print("|---|---|---|---|---|")
-    before = None
-    for rows in ROWS:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            table = write_rows(folder / "rows.csv", rows)
-            (folder / "memory.yaml").write_text(CONFIG.replace("TABLE", "rows.csv"))
-            seconds, megabytes = watched(folder)
-            size = table.stat().st_size / 1e6
-        ratio = f"{megabytes / before:.2f}" if before else "–"
-        print(f"| {rows:,} | {size:.0f} MB | {seconds:.1f} s | {megabytes:.0f} MB | {ratio} |")
-        before = megabytes
+    """Print the three tables."""
+    asked = _parse()
+    checkout = asked.base or ROOT
+    _print_row("IMDB", "train", "own memory", "peak memory")
+    _print_line(4)
+    for name, watched in train_reviews(checkout):
+        _print_row(name, *watched.cells())
+    for command, sizes in (("train", asked.rows), ("check", asked.checked_rows)):
+        print()
+        _print_row("rows", "table", command, "own memory", "peak memory")
+        _print_line(5)
+        for rows in sizes:
+            with tempfile.TemporaryDirectory() as folder:
+                table = write_rows(Path(folder) / "rows.csv", rows)
+                size = f"{table.stat().st_size / 1e6:,.0f} MB"
+                watched = (_train if command == "train" else _check)(table, checkout)
+            _print_row(f"{rows:,}", size, *watched.cells())
 
 
-def watched(folder: Path) -> tuple[float, float]:
-    """Train; seconds, and megabytes held at most."""
+def train_reviews(checkout: Path) -> Iterator[tuple[str, Watched]]:
+    """Train as a user types it, without the comparison with TF-IDF, and without n-grams."""
+    imdb = datasets() / "imdb"
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "imdb.yaml"
+        tables = (imdb / "train.csv", "--test", imdb / "test.csv")
+        embedclf("init", *tables, "-o", config, "-q", checkout=checkout)
+        for name, options in {
+            "`init`'s config": (),
+            "`--no-baseline`": ("--no-baseline",),
+            "`--no-baseline -s text.ngrams=1`": ("--no-baseline", "-s", "text.ngrams=1"),
+        }.items():
+            made = Path(folder) / f"run{len(options)}"
+            yield name, watch("train", config, "-o", made, "-q", *options, checkout=checkout)
+
+
+def watch(*arguments: Any, checkout: Path) -> Watched:
+    """Run embedclf with the code of a checkout, and look at its memory all the time."""
+    command = [sys.executable, "-m", "embedclf", *map(str, arguments)]
     began = time.perf_counter()
-    command = [sys.executable, "-m", "embedclf", "train", "memory.yaml", "-o", "run", "-q"]
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
-    most = 0
-    while process.poll() is None:
-        status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
-        if found := re.search(r"RssAnon:\s+(\d+) kB", status):
-            most = max(most, int(found[1]))
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=0.02)
+    process = subprocess.Popen(command, cwd=checkout, stdout=subprocess.DEVNULL, env=environment())
+    own = 0
+    while True:
+        ended, status, used = os.wait4(process.pid, os.WNOHANG)
+        if ended:
+            break
+        own = max(own, sum(_anonymous(pid) for pid in _tree(process.pid)))
+        time.sleep(_EVERY)
+    seconds = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(process.returncode)
-    return time.perf_counter() - began, most / 1e3
+    return Watched(seconds, own / 1e3, used.ru_maxrss / 1e3)
 
 
 def write_rows(path: Path, rows: int) -> Path:
-    """A table of sentences."""
-    with (datasets() / "imdb" / "train.csv").open(encoding="utf-8", newline="") as file:
-        reviews = [(row["text"], row["label"]) for row in csv.DictReader(file)]
-    sentences = [
-        (part.strip(), label) for text, label in reviews for part in text.split(".") if part.strip()
-    ]
-    rng = random.Random(0)  # noqa: S311 - only to draw rows
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["text", "label"])
-        writer.writerows(rng.choice(sentences) for _ in range(rows))
+    """Write a table of short rows."""
+    begins, ends, labels = _halves()
+    rng = np.random.default_rng(0)
+    with path.open("w", encoding="utf-8") as file:
+        file.write("text,label\n")
+        for first in range(0, rows, _BLOCK):
+            drawn = rng.integers(len(begins), size=(min(_BLOCK, rows - first), 2))
+            file.writelines(f"{begins[one]} {ends[other]},{labels[one]}\n" for one, other in drawn)
     return path
+
+
+def _train(table: Path, checkout: Path) -> Watched:
+    config = table.with_name("memory.yaml")
+    config.write_text(CONFIG)
+    made = table.with_name("run")
+    return watch("train", config, "-o", made, "-q", "--no-baseline", checkout=checkout)
+
+
+def _check(table: Path, checkout: Path) -> Watched:
+    return watch("check", table, "-q", checkout=checkout)
+
+
+def _halves() -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+    """Return the first and the last words of sentences, and the labels of their reviews."""
+    found: list[tuple[str, str, str]] = []
+    with (datasets() / "imdb" / "train.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            for sentence in row["text"].split("."):
+                words = re.findall(r"\w+", sentence)
+                if len(words) >= HALF:
+                    halves = " ".join(words[:HALF]), " ".join(words[-HALF:])
+                    found.append((*halves, row["label"]))
+    begins, ends, labels = zip(*found, strict=True)
+    return begins, ends, labels
+
+
+def _tree(pid: int) -> Iterator[int]:
+    """Yield a process and all that it started."""
+    yield pid
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text(encoding="ascii").split():
+                yield from _tree(int(child))
+
+
+def _anonymous(pid: int) -> int:
+    """Return the kilobytes of a process's own pages; those shared with others count in part."""
+    with suppress(OSError):
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+        if found := re.search(r"Pss_Anon:\s+(\d+) kB", rollup):
+            return int(found[1])
+    return 0
+
+
+def _print_row(*cells: str) -> None:
+    print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def _print_line(columns: int) -> None:
+    print(f"|{'---|' * columns}")
+
+
+def _parse() -> Any:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, nargs="*", default=list(ROWS))
+    parser.add_argument("--checked-rows", type=int, nargs="*", default=list(CHECKED_ROWS))
+    parser.add_argument("--base", type=Path, help="checkout to measure instead")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

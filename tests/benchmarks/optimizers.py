@@ -115,6 +115,7 @@ def fit(ready: Dataset, candidate: Candidate) -> tuple[Epoch, ...]:
     from embedclf.errors import TrainingError
     from embedclf.model import backend, network
     from embedclf.training import loop
+    from embedclf.training.train_step import TrainSteps
 
     training = ready.config.training.model_copy(update=candidate._asdict())
     ready = replace(ready, config=ready.config.model_copy(update={"training": training}))
@@ -126,7 +127,7 @@ def fit(ready: Dataset, candidate: Candidate) -> tuple[Epoch, ...]:
         input_length=ready.tokenizer.input_length,
     )
     try:
-        return loop.fit(net, ready, on_event=lambda _: None).epochs
+        return loop.fit(TrainSteps.of(net, ready), ready, on_event=lambda _: None).epochs
     except TrainingError:
         return ()
 

@@ -25,6 +25,8 @@ class Finished:
 
     stdout: str
     seconds: float
+    cpu_seconds: float
+    """Of all threads, and of the processes it started and waited for."""
     megabytes: float
     """Of memory at its peak, that of the largest process it started included."""
 
@@ -36,8 +38,8 @@ def datasets() -> Path:
     return Path(os.environ["EMBEDCLF_DATASETS"]).absolute()
 
 
-def run(*command: Any, stdin: str = "") -> Finished:
-    """Run a command; a failure ends the benchmark with the command's message."""
+def run(*command: Any, stdin: str = "", folder: Path | None = None) -> Finished:
+    """Run a command in a folder; a failure ends the benchmark with the command's message."""
     with (
         tempfile.TemporaryFile("w+") as given,
         tempfile.TemporaryFile("w+") as stdout,
@@ -46,7 +48,14 @@ def run(*command: Any, stdin: str = "") -> Finished:
         given.write(stdin)
         given.seek(0)
         began = time.perf_counter()
-        process = subprocess.Popen([*map(str, command)], stdin=given, stdout=stdout, stderr=stderr)
+        process = subprocess.Popen(
+            [*map(str, command)],
+            stdin=given,
+            stdout=stdout,
+            stderr=stderr,
+            cwd=folder,
+            env=environment(),
+        )
         _, status, used = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -54,12 +63,19 @@ def run(*command: Any, stdin: str = "") -> Finished:
             stderr.seek(0)
             sys.exit(f"{' '.join(map(str, command))}: {process.returncode}\n{stderr.read()}")
         stdout.seek(0)
-        return Finished(stdout.read(), seconds, used.ru_maxrss / (1e6 if _IN_BYTES else 1e3))
+        megabytes = used.ru_maxrss / (1e6 if _IN_BYTES else 1e3)
+        return Finished(stdout.read(), seconds, used.ru_utime + used.ru_stime, megabytes)
 
 
-def embedclf(*args: Any, stdin: str = "") -> Finished:
-    """Run `embedclf` with this Python."""
-    return run(sys.executable, "-m", "embedclf", *args, stdin=stdin)
+def environment() -> dict[str, str]:
+    """Return the variables of a user, whose Python keeps compiled modules."""
+    return {name: one for name, one in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
+def embedclf(*args: Any, stdin: str = "", checkout: Path | None = None) -> Finished:
+    """Run `embedclf` with this Python, here or with the code of a checkout."""
+    # Python imports from the current folder first; paths among the arguments must be absolute.
+    return run(sys.executable, "-m", "embedclf", *args, stdin=stdin, folder=checkout)
 
 
 def run_checkout(checkout: Path, *arguments: Any) -> str:
@@ -68,7 +84,7 @@ def run_checkout(checkout: Path, *arguments: Any) -> str:
         done = subprocess.run(
             [sys.executable, *map(str, arguments)],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(checkout.absolute())},
+            env={**environment(), "PYTHONPATH": str(checkout.absolute())},
             capture_output=True,
             text=True,
             check=False,
@@ -88,8 +104,15 @@ def together(processes: Sequence[Finished]) -> Finished:
     return Finished(
         "",
         sum(process.seconds for process in processes),
+        sum(process.cpu_seconds for process in processes),
         max(process.megabytes for process in processes),
     )
+
+
+def bytes_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def median_seconds(finished: Sequence[Finished]) -> float:

@@ -59,12 +59,14 @@ def taker(pooling: str, sizes: dict[str, int]) -> Callable[[], float]:
     from embedclf.config.schema import Config
     from embedclf.data.labels import Labels
     from embedclf.model import backend, network
+    from embedclf.text.encodings import TokenIds
     from embedclf.training.train_step import TrainSteps
 
     backend.start("cpu")
     config = Config.model_validate(
         {
             "data": {"train": "none.csv"},
+            "text": {"sequence_length": sizes["sequence_length"], "ngrams": 1},
             "model": {"pooling": pooling, "embedding_dim": sizes["embedding_dim"]},
             "training": {"batch_size": BATCH_SIZE},
         }
@@ -80,7 +82,9 @@ def taker(pooling: str, sizes: dict[str, int]) -> Callable[[], float]:
     steps = TrainSteps(net, config)
     rng = np.random.default_rng(0)
     rows, block = sizes["rows"], 1024
-    ids = ids_of_words(rng, sizes["vocabulary_size"], (rows, sizes["sequence_length"]))
+    length = sizes["sequence_length"]
+    words = ids_of_words(rng, sizes["vocabulary_size"], rows * length)
+    ids = TokenIds(words, length * np.arange(1, rows + 1))
     goals = rng.integers(0, sizes["classes"], rows).astype(np.int32)
     weights, rates = np.ones((block, 1), np.float32), np.full(block // BATCH_SIZE, 1e-3, np.float32)
 
@@ -94,10 +98,10 @@ def taker(pooling: str, sizes: dict[str, int]) -> Callable[[], float]:
     return taken
 
 
-def ids_of_words(rng: np.random.Generator, size: int, shape: tuple[int, int]) -> Any:
+def ids_of_words(rng: np.random.Generator, size: int, number: int) -> Any:
     """Ids of words whose frequency falls with their rank, as Zipf found it (1935)."""
     shares = np.cumsum(1 / np.arange(1, WORDS))
-    drawn = np.searchsorted(shares, rng.random(shape) * shares[-1])
+    drawn = np.searchsorted(shares, rng.random(number) * shares[-1])
     return (2 + drawn * ((size - 2) / WORDS)).astype(np.int32)
 
 

@@ -69,10 +69,18 @@ def test_output_is_utf8_whatever_the_locale(project: Path, runs: dict[str, Run])
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory by ulimit -v")
 def test_too_little_memory_is_one_line(workplace: Path) -> None:
-    write_csv(workplace / "many.csv", ["text", "label"], reviews(8000))
-    command = "check binary.yaml -s data.train=many.csv -s text.sequence_length=100000"
+    texts = [" ".join(f"w{row * 2000 + word}" for word in range(2000)) for row in range(200)]
+    rows = [(text, ("neg", "pos")[row % 2]) for row, text in enumerate(texts)]
+    write_csv(workplace / "many.csv", ["text", "label"], rows)
+    sizes = (
+        "text.sequence_length=2000",
+        "text.vocabulary_size=400000",
+        "model.embedding_dim=10000",
+    )
+    settings = ("data.train=many.csv", "data.test=null", "model.pooling=average", *sizes)
+    command = " ".join(["train binary.yaml -q", *(f"-s {setting}" for setting in settings)])
     done = subprocess.run(
-        ["/bin/sh", "-c", f"ulimit -v 2500000; exec {sys.executable} -m embedclf {command}"],
+        ["/bin/sh", "-c", f"ulimit -v 12000000; exec {sys.executable} -m embedclf {command}"],
         cwd=workplace,
         capture_output=True,
         text=True,

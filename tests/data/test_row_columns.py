@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedclf.config.loading import load_config
-from embedclf.data.dataset import Dataset, prepare_dataset
+from embedclf.data.dataset import Dataset, prepare_dataset, prepare_refit
 from embedclf.data.row_columns import normalize_weights
 from embedclf.errors import DataError
 from embedclf.evaluation.metrics import DEFAULT_METRICS
@@ -78,7 +78,7 @@ def prepare_rows(folder: Path, rows: Sequence[tuple[str, str, str]], *settings: 
         "text: {sequence_length: 12}\n"
         "model: {embedding_dim: 2}\n"
     )
-    return prepare_dataset(load_config(folder / "c.yaml", settings), hold_out=False)
+    return prepare_refit(prepare_dataset(load_config(folder / "c.yaml", settings)))
 
 
 def test_weights_are_numbers_in_any_notation(tmp_path: Path) -> None:
@@ -145,8 +145,12 @@ def test_a_training_starts_as_on_repeated_rows(tmp_path: Path, class_weight: str
     repeated = prepare_rows(tmp_path, rows, *settings)
     assert weighted.labels.weights == repeated.labels.weights == repeated.labels.counts
     assert initialize(weighted).biases == pytest.approx(initialize(repeated).biases, abs=0.02)
-    ids = weighted.tokenizer.encode(["lovely", "awful", "it"]).ids[:, 0]
-    same = repeated.tokenizer.encode(["lovely", "awful", "it"]).ids[:, 0]
+    ids, same = (
+        encoded.values[encoded.starts]
+        for encoded in (
+            each.tokenizer.encode(["lovely", "awful", "it"]).ids for each in (weighted, repeated)
+        )
+    )
     assert label_divergence(weighted)[ids] == pytest.approx(
         label_divergence(repeated)[same], abs=0.05
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import ExitStack
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from embedclf.config.loading import load_config
 from embedclf.data.dataset import prepare_dataset
 from embedclf.data.scratch import IdsFile, TextsFile, TokensFile
-from embedclf.text.encodings import Encoding
+from embedclf.text.encodings import Encoding, TokenIds
 from embedclf.text.token_rules import TokenRules
 from embedclf.text.tokenizer import Tokenizer
 
@@ -38,28 +39,29 @@ def test_tokens_are_read_as_they_were_written(unit: str, chunks: list[list[str]]
 
 @pytest.mark.parametrize(("rows", "dtype"), [(1 << 16, np.uint16), ((1 << 16) + 1, np.int32)])
 def test_ids_take_two_bytes_where_the_vocabulary_allows(rows: int, dtype: type) -> None:
-    ids = np.array([[rows - 1, 0], [2, 1]], np.int32)
+    ids = TokenIds(np.array([rows - 1, 2, 1], np.int32), np.array([1, 3]))
     encoding = Encoding(ids, np.array([1, 5], np.int32), np.array([0, 3], np.int32))
     tokenizer = Tokenizer(TokenRules(), 2, tuple(map(str, range(rows - 2))))
-    with TemporaryFile() as file:
-        written = IdsFile(file, tokenizer)
+    with ExitStack() as stack:
+        written = IdsFile(lambda: stack.enter_context(TemporaryFile()), tokenizer)
         written.append(encoding)
         written.append(encoding.filter(np.array([False, True])))
         ids_on_disk = written.memory_map()
-    assert isinstance(ids_on_disk, np.memmap)
-    assert ids_on_disk.dtype == dtype
-    assert ids_on_disk.tolist() == [[rows - 1, 0], [2, 1], [2, 1]]
+    assert ids_on_disk.values.dtype == dtype
+    assert not ids_on_disk.values.flags.owndata
+    assert [text.tolist() for text in ids_on_disk] == [[rows - 1], [2, 1], [2, 1]]
     assert (written.tokens, written.unknown, written.truncated) == (11, 6, 2)
 
 
 def test_without_texts_there_are_no_ids() -> None:
-    with TemporaryFile() as file:
-        assert IdsFile(file, Tokenizer(TokenRules(), 3, ())).memory_map().shape == (0, 3)
+    with ExitStack() as stack:
+        file = IdsFile(lambda: stack.enter_context(TemporaryFile()), Tokenizer(TokenRules(), 3, ()))
+        assert [*file.memory_map()] == []
 
 
 def test_preparing_a_dataset_leaves_no_files(project: Path, tmp_path: Path) -> None:
     dataset = prepare_dataset(load_config(project / "binary.yaml"), tmp_path)
-    assert isinstance(dataset.train.ids, np.memmap)
+    assert not dataset.train.ids.values.flags.owndata
     assert not list(tmp_path.iterdir())
 
 

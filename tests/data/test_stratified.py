@@ -123,3 +123,19 @@ def test_folds_of_distinct_texts_divide_each_stratum(
         rows = np.bincount(folds[strata == stratum], minlength=count)
         assert (np.abs(rows - size / count) <= 2).all()
     assert np.ptp(np.bincount(folds, minlength=count)) <= 1
+
+
+def test_a_table_that_is_sorted_in_several_ranges_is_split_as_in_one() -> None:
+    rng = np.random.default_rng(5)
+    groups = rng.integers(0, 1 << 20, 1_200_000).astype(np.uint64)
+    strata = rng.integers(0, 3, len(groups))
+    # Small numbers are all in the first range, large ones of the same order in all of them.
+    in_one = stratified_split(groups, strata, fraction=0.001, seed=1)
+    in_several = stratified_split(groups << np.uint64(44), strata, fraction=0.001, seed=1)
+    assert in_one.any()
+    assert (in_one == in_several).all()
+
+
+def test_no_rows_have_an_empty_split() -> None:
+    none = np.zeros(0, np.int64)
+    assert stratified_split(none.astype(np.uint64), none, fraction=0.5, seed=0).tolist() == []

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from embedclf.cli.main import main
+from embedclf.runs.classifier_files import MODEL_FILE
 from embedclf.runs.run import (
     FORMAT,
-    MODEL_FILE,
     RECORD_FILE,
     RUNS_DIRECTORY,
     Run,
-    compute_checksum,
 )
+from embedclf.runs.sealed_json import compute_checksum
 from embedclf.runs.writer import RunDraft
 from tests.conftest import write_project
 
@@ -83,8 +83,9 @@ def keras_probabilities(run: Path) -> list[list[float]]:
     from embedclf.model.backend import keras
 
     tokenizer = Run.open(run).classifier().tokenizer
+    ids = tokenizer.encode(TEXTS).ids.pad(tokenizer.input_length)
     network: Any = keras.models.load_model(run / MODEL_FILE)
-    probabilities: list[list[float]] = network(tokenizer.encode(TEXTS).ids).numpy().tolist()
+    probabilities: list[list[float]] = network(ids).numpy().tolist()
     return probabilities
 
 

@@ -21,6 +21,7 @@ from embedclf.errors import RequestError
 from embedclf.inference.embeddings import Embeddings, similar_spellings
 from embedclf.model.weights import Weights
 from embedclf.system.arrow import text_column
+from embedclf.text.encodings import TokenIds
 from embedclf.text.token_rules import TokenRules
 from embedclf.text.tokenizer import Tokenizer
 from tests.conftest import ROOT
@@ -48,7 +49,7 @@ def fit_tokenizer(ngrams: int = 1, unit: str = "word") -> Tokenizer:
     config = TextConfig.model_validate({"sequence_length": 8, "ngrams": ngrams, "unit": unit})
     parts = chunks_of(TEXTS, config)
     fitted = Tokenizer.fit([part.count() for part in parts], TokenRules(), config)
-    return fitted if ngrams == 1 else fitted.fit_ngrams(lambda: parts, config)
+    return fitted if ngrams == 1 else fitted.fit_ngrams(parts, config)
 
 
 def make_embeddings(
@@ -125,8 +126,11 @@ def test_a_label_contribution_is_what_a_text_of_one_token_adds(
     vectors[row] = embeddings.weights.embedding[row]
     alone = Weights.from_layers(pooling, vectors, embeddings.weights.dense)  # padding adds nothing
     positions = input_length if pooling == "flatten" else 1
-    ids = np.zeros((positions, input_length), np.int32)
-    np.fill_diagonal(ids, row)
+    # The token at each position, after rows of zeros
+    ids = TokenIds(
+        np.concatenate([[1] * place + [row] for place in range(positions)]).astype(np.int32),
+        np.cumsum(np.arange(1, positions + 1)),
+    )
     empty = alone.logits_from_units(embeddings.weights.dense[0][1][None])
     added = (alone.logits(ids) - empty).mean(axis=0)
     if task == "binary":

@@ -137,7 +137,7 @@ def test_contributions_are_the_integrated_gradients_of_keras(
     above = keras.Model(net.get_layer("embedding").output, net.output)
     net.get_layer("output").activation = keras.activations.linear
     text = "w1 w2 w3 w4 other"
-    vectors = net.get_layer("embedding")(classifier.tokenizer.encode([text]).ids)
+    vectors = net.get_layer("embedding")(classifier.tokenizer.encode([text]).ids.pad(LENGTH))
     places = (tf.range(5000, dtype="float32") + 0.5) / 5000
     along = tf.reshape(places, (-1, 1, 1)) * vectors
     with tf.GradientTape() as tape:

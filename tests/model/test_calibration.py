@@ -114,7 +114,9 @@ def test_a_temperature_becomes_part_of_the_network(workplace: Path, invoke: Invo
     plain = Run.open(workplace / "none").classifier()
     calibrated = Run.open(workplace / "temperature").classifier()
     ids = calibrated.tokenizer.encode(["great hotel", "awful film", "a lovely day"]).ids
-    from_keras = keras.models.load_model("temperature/model.keras")(ids).numpy()
+    from_keras = keras.models.load_model("temperature/model.keras")(
+        ids.pad(calibrated.tokenizer.input_length)
+    ).numpy()
     assert calibrated.predict_proba_ids(ids) == pytest.approx(from_keras, abs=1e-5)
     factors = calibrated.weights.logits(ids) / plain.weights.logits(ids)
     assert factors == pytest.approx(np.full_like(factors, factors[0, 0]), rel=1e-3)

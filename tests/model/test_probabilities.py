@@ -22,6 +22,7 @@ from embedclf.model.probabilities import (
     row_blocks,
 )
 from embedclf.model.weights import Weights
+from tests.model.test_pooling import draw_ids
 
 if TYPE_CHECKING:
     from embedclf.runs.run import Run
@@ -107,7 +108,7 @@ def test_many_outputs_are_computed_from_the_inputs_of_the_output_layer(
     )
     embedding = rng.normal(size=(50, 4)).astype(np.float32)
     weights = Weights.from_layers(pooling, embedding, dense)
-    ids = rng.integers(0, 50, (40, 6)).astype(np.int32)
+    ids = draw_ids(2, 40, vocabulary_rows=50, longest=6)
     lazy = weights.lazy_logits(ids)
     assert isinstance(lazy, LazyLogits)
     assert lazy.features.shape == (40, widths[-2])

@@ -18,6 +18,7 @@ from embedclf.model.stored_weights import read_weights
 from embedclf.text.token_rules import TokenRules
 from embedclf.text.tokenizer import Tokenizer
 from tests.model.test_network import LENGTH, ROWS, build_random
+from tests.model.test_pooling import draw_ids
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,15 +53,13 @@ def test_numpy_gives_the_probabilities_of_keras(
     net.save(file)
     tokenizer = Tokenizer(TokenRules(), LENGTH, ())
     classifier = Classifier(tokenizer, labels, read_weights(file.read_bytes(), pooling))
-    ids = np.random.default_rng(seed).integers(0, ROWS, (9, LENGTH)).astype(np.int32)
-    ids[0] = 0
-    ids[1, 3:] = 0
+    ids = draw_ids(seed, 9, vocabulary_rows=ROWS, longest=LENGTH)
     scored = classifier.predict_proba_ids(ids)
     assert scored.dtype == np.float32
-    assert np.abs(scored - np.asarray(net(ids))).max() <= 1e-5
+    assert np.abs(scored - np.asarray(net(ids.pad(LENGTH)))).max() <= 1e-5
     loaded = keras.models.load_model(file)
-    assert np.abs(scored - np.asarray(loaded(ids))).max() <= 1e-5
-    contributions = np.stack([classifier.weights.unit_contributions(row) for row in ids]).sum(1)
+    assert np.abs(scored - np.asarray(loaded(ids.pad(LENGTH)))).max() <= 1e-5
+    contributions = np.stack([classifier.weights.unit_contributions(text).sum(0) for text in ids])
     units = contributions + classifier.weights.dense[0][1]
     logits = classifier.weights.logits(ids)
     assert np.abs(classifier.weights.logits_from_units(units) - logits).max() <= 1e-4
@@ -79,7 +78,7 @@ def test_a_fused_table_scores_as_the_vectors_do(
     assert weights.fused is not None
     positions = LENGTH if pooling == "flatten" else 1
     assert weights.fused.shape == (positions, ROWS, hidden[0] if hidden else 1)
-    ids = np.random.default_rng(2).integers(0, ROWS, (50, LENGTH)).astype(np.int32)
+    ids = draw_ids(2, 50, vocabulary_rows=ROWS, longest=LENGTH)
     plain = replace(weights, fused=None)
     assert np.abs(plain.logits(ids) - weights.logits(ids)).max() <= 1e-5
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from embedclf.evaluation.evaluate import EvaluationRequest, evaluate_run
-from embedclf.evaluation.scored_rows import SEEN_CAUTIONS
 from embedclf.reports.verdict import verdict_text
+from embedclf.runs.seen_tables import SEEN_CAUTIONS
 
 if TYPE_CHECKING:
     from pathlib import Path

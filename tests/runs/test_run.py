@@ -25,12 +25,14 @@ def copy(runs: dict[str, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 FILES = [
     "config.yaml",
     "model.keras",
+    "weights.json",
     "text.json",
+    "tokens.arrow",
     "labels.json",
     "history.csv",
     "metrics.json",
     "run.json",
-    "rows.npz",
+    "rows.arrow",
 ]
 
 

@@ -11,7 +11,8 @@ import pytest
 
 import embedclf
 from embedclf.errors import RunError
-from embedclf.runs.run import Run, compute_checksum
+from embedclf.runs.run import Run
+from embedclf.runs.sealed_json import compute_checksum
 from embedclf.runs.selection import find_runs, locate_run, open_newest, run_names
 
 if TYPE_CHECKING:

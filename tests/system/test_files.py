@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from embedclf.errors import DataError
-from embedclf.system.files import create_text, draft_directory, draft_file, publish_directory
+from embedclf.system.files import (
+    create_text,
+    draft_directory,
+    draft_file,
+    map_file,
+    publish_directory,
+)
 
 
 def test_a_draft_replaces_its_target_when_the_block_succeeds(tmp_path: Path) -> None:
@@ -56,6 +62,19 @@ def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
     assert link.is_symlink()
     assert target.read_text() == "new"
     assert target.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("content", [b"", b"\0", b"a" * 10_000])
+def test_a_file_is_mapped_with_a_state_that_another_content_changes(
+    tmp_path: Path, content: bytes
+) -> None:
+    file = tmp_path / "a"
+    file.write_bytes(content)
+    mapped, state = map_file(file)
+    assert bytes(mapped) == content
+    assert map_file(file)[1] == state
+    file.write_bytes(content + b"b")
+    assert map_file(file)[1] != state
 
 
 def test_an_existing_file_is_not_overwritten(tmp_path: Path) -> None:

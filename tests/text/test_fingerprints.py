@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedclf.text.fingerprints import fingerprint_texts
+from embedclf.text.fingerprints import find_repeated, find_shared, fingerprint_texts
 from embedclf.text.token_rules import TokenRules
 
 TEXTS = st.lists(st.text("abA é'!漢", max_size=8), max_size=30)
@@ -39,3 +40,27 @@ def test_the_position_of_a_text_does_not_matter() -> None:
     words = [f"w{number} x{number % 7}" for number in range(20_000)]
     assert len(set(fingerprints(words))) == 20_000
     assert fingerprints(words)[12_345:] == fingerprints(words[12_345:])
+
+
+NUMBERS = st.lists(st.integers(0, 30), max_size=40)
+
+
+@given(NUMBERS, NUMBERS)
+def test_shared_numbers_are_those_that_occur_in_both_arrays(
+    left: list[int], right: list[int]
+) -> None:
+    shared = find_shared(np.array(left, np.uint64), np.array(right, np.uint64))
+    assert shared.tolist() == [row for row, number in enumerate(left) if number in right]
+
+
+@given(NUMBERS)
+def test_repeated_numbers_are_those_that_occur_several_times(numbers: list[int]) -> None:
+    repeated = find_repeated(np.array(numbers, np.uint64))
+    assert repeated.tolist() == [
+        row for row, number in enumerate(numbers) if numbers.count(number) > 1
+    ]
+
+
+def test_repeated_numbers_are_found_across_blocks() -> None:
+    numbers = np.arange(600_000, dtype=np.uint64) // np.uint64(3)  # blocks end inside of triples
+    assert len(find_repeated(numbers)) == 600_000

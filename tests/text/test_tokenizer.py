@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedclf.config.sections import TextConfig
+from embedclf.system.arrow import text_column
 from embedclf.text.token_rules import TokenRules
 from embedclf.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from embedclf.text.encodings import Encoding
     from embedclf.text.tokens import Tokens
 
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -50,10 +53,15 @@ def fit(texts: list[str | None], *, rows: int = 1 << 13, **text: Any) -> Tokeniz
     )
 
 
+def ids_of(encoding: Encoding) -> list[list[int]]:
+    """The ids of each text."""
+    return [ids.tolist() for ids in encoding.ids]
+
+
 def tokens(text: str, **config: Any) -> list[str]:
     """The tokens of a text, in order."""
     tokenizer = fit([text], sequence_length=50, **config)
-    return [token for token in tokenizer.decode(tokenizer.encode([text]).ids[0]) if token]
+    return tokenizer.decode(tokenizer.encode([text]).ids.values)
 
 
 @pytest.mark.parametrize(
@@ -90,10 +98,11 @@ def test_the_vocabulary_is_by_frequency_then_code_point() -> None:
     assert fit(["a"], vocabulary_size=100).vocabulary_rows == 3
 
 
-def test_padding_unknown_and_truncated_tokens_are_counted() -> None:
+def test_unknown_and_truncated_tokens_are_counted() -> None:
     tokenizer = fit(["a a b"], vocabulary_size=4)
     encoding = tokenizer.encode(["a x b", None, "", "??", "a a a a a a x"])
-    assert encoding.ids.tolist() == [[2, 1, 3, 0, 0], [0] * 5, [0] * 5, [0] * 5, [2] * 5]
+    assert ids_of(encoding) == [[2, 1, 3], [], [], [], [2] * 5]
+    assert encoding.has_known_token.tolist() == [True, False, False, False, True]
     assert encoding.lengths.tolist() == [3, 0, 0, 0, 7]
     assert encoding.unknown.tolist() == [1, 0, 0, 0, 1]
 
@@ -102,12 +111,12 @@ def test_padding_unknown_and_truncated_tokens_are_counted() -> None:
 def test_composed_and_decomposed_texts_have_the_same_tokens(text: str) -> None:
     forms = [unicodedata.normalize(form, text) for form in ("NFC", "NFD")]
     tokenizer = fit([text], sequence_length=60, unit="character")
-    first, second = tokenizer.encode(forms).ids.tolist()
+    first, second = ids_of(tokenizer.encode(forms))
     assert first == second
 
 
 def test_without_texts_there_are_no_rows() -> None:
-    assert fit(["a"]).encode([]).ids.shape == (0, 5)
+    assert ids_of(fit(["a"]).encode([])) == []
 
 
 @pytest.mark.parametrize("unit", ["word", "character"])
@@ -128,12 +137,12 @@ def test_a_tokenizer_survives_json_and_encodes_as_before(
 ) -> None:
     first = fit(fitted, unit=unit, vocabulary_size=size)
     written = json.dumps(first.to_json(), ensure_ascii=False).encode()
-    again = Tokenizer.from_json(json.loads(written))
+    again = Tokenizer.from_json(json.loads(written), first.tokens, first.ngrams)
     assert again == first
     before, after = first.encode(encoded), again.encode(encoded)
-    assert (before.ids == after.ids).all()
-    assert before.ids.shape == (len(encoded), 5)
-    assert before.ids.max(initial=0) < first.vocabulary_rows
+    assert ids_of(before) == ids_of(after)
+    assert len(before.ids) == len(encoded)
+    assert before.ids.values.max(initial=0) < first.vocabulary_rows
     assert (before.unknown <= before.lengths).all()
 
 
@@ -141,9 +150,21 @@ def test_a_tokenizer_survives_json_and_encodes_as_before(
 @given(texts=TEXTS)
 def test_a_text_is_encoded_alone_as_among_others(unit: str, texts: list[str | None]) -> None:
     tokenizer = fit(texts, unit=unit)
-    together = tokenizer.encode(texts).ids.tolist()
-    in_twos = tokenizer.encode(pa.chunked_array(batches_of(texts, 2), pa.string())).ids.tolist()
-    assert together == in_twos == [tokenizer.encode([text]).ids[0].tolist() for text in texts]
+    together = ids_of(tokenizer.encode(texts))
+    in_twos = ids_of(tokenizer.encode(pa.chunked_array(batches_of(texts, 2), pa.string())))
+    assert together == in_twos == [*chain(*(ids_of(tokenizer.encode([text])) for text in texts))]
+
+
+@given(texts=TEXTS, longer=st.integers(100, 100_000))
+def test_a_larger_sequence_length_costs_short_texts_nothing(
+    texts: list[str | None], longer: int
+) -> None:
+    short, long = (
+        fit(texts, unit="character", sequence_length=length).encode(texts)
+        for length in (100, longer)
+    )
+    assert ids_of(short) == ids_of(long)
+    assert short.ids.values.nbytes == long.ids.values.nbytes
 
 
 @pytest.mark.parametrize("unit", ["word", "character"])
@@ -162,7 +183,7 @@ def fit_with(texts: list[str], words: Sequence[str], start: Tokenizer | None = N
     chunks, rules = chunks_of(texts, config), rules_of(config)
     counts = [chunk.count() for chunk in chunks]
     tokenizer = Tokenizer.fit(counts, rules, config, start=start, vector_words=words)
-    return tokenizer.fit_ngrams(lambda: chunks, config)
+    return tokenizer.fit_ngrams(chunks, config)
 
 
 @given(st.lists(WORD_LISTS.map(" ".join), max_size=8), WORD_LISTS)
@@ -179,11 +200,11 @@ def test_words_with_vectors_follow_those_learned_and_are_in_no_ngram(
         return of.decode(np.arange(of.first_ngram_id, of.vocabulary_rows, dtype=np.int32))
 
     assert names_of_ngrams(tokenizer) == names_of_ngrams(plain)
-    encoded = tokenizer.encode(texts).ids[:, tokenizer.sequence_length :]
-    assert np.array_equal(
-        encoded != 0, plain.encode(texts).ids[:, tokenizer.sequence_length :] != 0
-    )
-    assert Tokenizer.from_json(json.loads(json.dumps(tokenizer.to_json()))) == tokenizer
+    found = (each.locate_ngrams(each.tokenize(text_column(texts))) for each in (tokenizer, plain))
+    for ours, theirs in zip(*found, strict=True):
+        assert ours.tolist() == theirs.tolist()
+    values = json.loads(json.dumps(tokenizer.to_json()))
+    assert Tokenizer.from_json(values, tokenizer.tokens, tokenizer.ngrams) == tokenizer
 
 
 def test_a_word_is_known_by_its_vector_only() -> None:
@@ -191,7 +212,7 @@ def test_a_word_is_known_by_its_vector_only() -> None:
     assert tokenizer.tokens == ("good", "superb")
     assert tokenizer.first_vector_id == 3
     encoding = tokenizer.encode(["superb film"])
-    assert encoding.ids[0, :2].tolist() == [3, 1]
+    assert ids_of(encoding) == [[3, 1]]
     assert encoding.unknown.tolist() == [1]
 
 

@@ -19,6 +19,7 @@ from embedclf.system import interrupts
 from embedclf.training import fitting, loop
 from embedclf.training.initialization import initialize
 from embedclf.training.losses import cell_weights, loss_targets
+from embedclf.training.train_step import TrainSteps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,9 @@ def build(dataset: Dataset) -> Any:
 
 def losses(net: Any, dataset: Dataset) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Cross-entropy of each training cell, by hand, and the weights of the cells."""
-    probabilities = np.asarray(net(dataset.train.ids), np.float64)
+    probabilities = np.asarray(
+        net(dataset.train.ids.pad(dataset.tokenizer.input_length)), np.float64
+    )
     targets = loss_targets(dataset.train, dataset.labels)
     if dataset.labels.task == "multiclass":
         cells = -np.log(probabilities[np.arange(len(targets)), targets])
@@ -65,7 +68,7 @@ def test_the_training_loss_is_the_weighted_mean_over_cells(
     )
     net = build(dataset)
     cells, weights = losses(net, dataset)
-    history = loop.fit(net, dataset, on_event=lambda _: None)
+    history = loop.fit(TrainSteps.of(net, dataset), dataset, on_event=lambda _: None)
     assert history.epochs[0].loss == pytest.approx((cells * weights).mean(), rel=1e-4)
 
 
@@ -78,8 +81,8 @@ def test_the_validation_loss_of_an_epoch_is_measured_after_temperature_scaling(
         for kind in ("none", "temperature")
     )
     net = build(warm)
-    history = loop.fit(net, warm, on_event=lambda _: None)
-    others = loop.fit(build(plain), plain, on_event=lambda _: None)
+    history = loop.fit(TrainSteps.of(net, warm), warm, on_event=lambda _: None)
+    others = loop.fit(TrainSteps.of(build(plain), plain), plain, on_event=lambda _: None)
     assert [epoch.val_score for epoch in history.epochs] == [
         epoch.val_score for epoch in others.epochs
     ]
@@ -104,12 +107,14 @@ def test_early_stopping_ends_the_training_and_restores_the_best_epoch(project: P
     )
     net = build(dataset)
     events: list[Any] = []
-    history = loop.fit(net, dataset, on_event=events.append)
+    history = loop.fit(TrainSteps.of(net, dataset), dataset, on_event=events.append)
     assert history.stop_reason == "early_stopping"
     assert len(history.epochs) == history.best_epoch + 2
     best = min(epoch.val_loss for epoch in history.epochs)
     assert history.epochs[history.best_epoch - 1].val_loss == best
-    probabilities = np.asarray(net(dataset.validation.ids), np.float64)[:, 0]
+    probabilities = np.asarray(
+        net(dataset.validation.ids.pad(dataset.tokenizer.input_length)), np.float64
+    )[:, 0]
     targets = dataset.validation.targets
     loss = -np.log(np.clip(np.where(targets == 1, probabilities, 1 - probabilities), 1e-7, 1))
     assert loss.mean() == pytest.approx(best, rel=1e-3, abs=1e-6)
@@ -127,7 +132,7 @@ def test_without_early_stopping_all_epochs_run_and_the_best_is_kept(project: Pat
         "training.early_stopping=null",
         "training.learning_rate=0.5",
     )
-    history = loop.fit(build(dataset), dataset, on_event=lambda _: None)
+    history = loop.fit(TrainSteps.of(build(dataset), dataset), dataset, on_event=lambda _: None)
     assert history.stop_reason == "all_epochs"
     assert len(history.epochs) == 12
     header, *rows = history.to_csv().splitlines()
@@ -147,7 +152,7 @@ def test_every_optimizer_learns(project: Path, optimizer: str) -> None:
         f"training.learning_rate={rate}",
         "training.epochs=30",
     )
-    history = loop.fit(build(dataset), dataset, on_event=lambda _: None)
+    history = loop.fit(TrainSteps.of(build(dataset), dataset), dataset, on_event=lambda _: None)
     assert history.epochs[history.best_epoch - 1].val_score > 0.9
 
 
@@ -158,7 +163,7 @@ def test_a_loss_of_nan_is_an_error(project: Path, task: str, calibration: str) -
     dataset = prepare(project, task, *flags, f"training.calibration={calibration}")
     net = build(dataset)
     with pytest.raises(TrainingError, match=r"epoch \d+: the loss is not finite"):
-        loop.fit(net, dataset, on_event=lambda _: None)
+        loop.fit(TrainSteps.of(net, dataset), dataset, on_event=lambda _: None)
 
 
 def interrupt_in(epoch: int) -> Any:
@@ -171,10 +176,10 @@ def interrupt_in(epoch: int) -> Any:
 
 def test_ctrl_c_keeps_the_best_finished_epoch(project: Path) -> None:
     dataset = prepare(project, "binary", "training.epochs=9")
-    history = loop.fit(build(dataset), dataset, on_event=interrupt_in(4))
+    history = loop.fit(TrainSteps.of(build(dataset), dataset), dataset, on_event=interrupt_in(4))
     assert history.interrupted
     assert len(history.epochs) == 3
-    whole = loop.fit(build(dataset), dataset, on_event=lambda _: None)
+    whole = loop.fit(TrainSteps.of(build(dataset), dataset), dataset, on_event=lambda _: None)
     assert [epoch.val_loss for epoch in history.epochs] == pytest.approx(
         [epoch.val_loss for epoch in whole.epochs[:3]]
     )
@@ -183,7 +188,7 @@ def test_ctrl_c_keeps_the_best_finished_epoch(project: Path) -> None:
 def test_steps_report_the_running_loss_once_there_is_one(project: Path) -> None:
     events: list[Any] = []
     dataset = prepare(project, "binary", "training.epochs=2")
-    history = loop.fit(build(dataset), dataset, on_event=events.append)
+    history = loop.fit(TrainSteps.of(build(dataset), dataset), dataset, on_event=events.append)
     first, second = (one for one in events if isinstance(one, Step))  # each epoch is one block
     assert np.isnan(first.loss)
     assert loss_text(first) == ""
@@ -202,7 +207,7 @@ def test_a_sigint_waits_for_the_running_steps(project: Path) -> None:
             signal.raise_signal(signal.SIGINT)
 
     with interrupts.handled():
-        history = loop.fit(build(dataset), dataset, on_event=on_event)
+        history = loop.fit(TrainSteps.of(build(dataset), dataset), dataset, on_event=on_event)
     assert history.interrupted
     assert len(history.epochs) == 2
     assert isinstance(events[-1], Step)
@@ -213,20 +218,16 @@ def test_ctrl_c_in_the_first_epoch_is_raised(project: Path) -> None:
     dataset = prepare(project, "binary")
     net = build(dataset)
     with pytest.raises(KeyboardInterrupt):
-        loop.fit(net, dataset, on_event=interrupt_in(1))
-
-
-EPOCH = Epoch(1, 1.0, 100.0, 0.5, 0.8, 0.5, 0.8)
+        loop.fit(TrainSteps.of(net, dataset), dataset, on_event=interrupt_in(1))
 
 
 def test_a_linear_schedule_decays_to_zero(project: Path) -> None:
     flags = ["training.epochs=3", "training.learning_rate=0.5", "training.schedule=linear"]
     dataset = prepare(project, "binary", *flags, "training.optimizer=sgd")
-    fit_under_way = loop.TrainingLoop(build(dataset), dataset, None, lambda _: None, None)
+    fit_under_way = loop.TrainingLoop(TrainSteps.of(build(dataset), dataset), dataset)
     steps = -(-len(dataset.train) // dataset.config.training.batch_size)
-    rates = fit_under_way._learning_rates(0, len(dataset.train))
+    rates = fit_under_way._rates(1, 0, len(dataset.train))
     assert len(rates) == steps
     assert rates == pytest.approx(0.5 * (1 - np.arange(steps) / (3 * steps)))
-    fit_under_way.finished = [EPOCH, EPOCH]
-    last = fit_under_way._learning_rates(0, len(dataset.train))
+    last = fit_under_way._rates(3, 0, len(dataset.train))
     assert last[-1] == pytest.approx(0.5 / (3 * steps))

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from embedclf.config.loading import load_config
-from embedclf.data.dataset import prepare_dataset
+from embedclf.data.dataset import prepare_dataset, prepare_refit
 from embedclf.errors import RunError
-from embedclf.evaluation.scored_rows import REFIT_CAUTION, VALIDATION_CAUTION
+from embedclf.evaluation.scored_rows import locate_validation_rows, score_rows
 from embedclf.runs.history import Epoch, RefitStarted, Resumed, Step, read_epochs
 from embedclf.runs.run import Run
+from embedclf.runs.seen_tables import REFIT_CAUTION, VALIDATION_CAUTION
 from embedclf.training.train import train as train_run
 from tests.conftest import GOOD, reviews, unwrapped, write_csv
 from tests.training.test_checkpoints import FLAGS as LONG
@@ -59,13 +60,16 @@ def epochs_of(run: Run) -> tuple[Epoch, ...]:
 
 def test_a_refitted_run_was_trained_on_all_rows(refitted: Run) -> None:
     ready = prepare_dataset(refitted.config())
-    everything = prepare_dataset(refitted.config(), hold_out=False)
+    everything = prepare_refit(ready)
     assert len(everything.train) == len(ready.train) + len(ready.validation) == 160
     assert not len(everything.validation)
     assert refitted.record["refit"] == {"rows": 160}
     assert refitted.record["data"]["train"]["rows"] == len(ready.train)
     assert refitted.classifier().tokenizer.tokens == everything.tokenizer.tokens
-    assert refitted.validation_classifier().tokenizer.tokens == ready.tokenizer.tokens
+    validated = refitted.validated_rows()
+    assert validated is not None
+    assert validated.tokenizer == ready.tokenizer
+    assert validated.labels.names == ready.labels.names
     assert len(everything.tokenizer.tokens) > len(ready.tokenizer.tokens)
     assert refitted.record["vocabulary"] == everything.tokenizer.first_ngram_id
     statistics = refitted.row_statistics()
@@ -75,9 +79,8 @@ def test_a_refitted_run_was_trained_on_all_rows(refitted: Run) -> None:
 
 def test_oov_tokens_of_test_rows_are_counted_with_the_refitted_vocabulary(workplace: Path) -> None:
     run = train(workplace, "data.test=binary.csv")
-    before, after = (
-        prepare_dataset(run.config(), hold_out=holds_out).test for holds_out in (True, False)
-    )
+    dataset = prepare_dataset(run.config())
+    before, after = dataset.test, prepare_refit(dataset).test
     assert before is not None
     assert after is not None
     assert after.unknown < before.unknown
@@ -86,7 +89,7 @@ def test_oov_tokens_of_test_rows_are_counted_with_the_refitted_vocabulary(workpl
 
 
 @pytest.mark.usefixtures("workplace")
-def test_the_validated_network_equals_that_of_a_run_without_refit(
+def test_validation_rows_are_scored_as_by_a_run_without_refit(
     refitted: Run, invoke: Invoke
 ) -> None:
     flags = ("-s", "model.pooling=average", "-s", "data.test=null")
@@ -95,14 +98,22 @@ def test_the_validated_network_equals_that_of_a_run_without_refit(
     validated = refitted.path / "validated"
     assert {file.name for file in validated.iterdir()} == {
         "labels.json",
-        "model.keras",
+        "logits.npz",
         "text.json",
+        "tokens.arrow",
     }
-    assert plain.read("text.json") == (validated / "text.json").read_bytes()
-    assert weights_of(plain) == weights_of(Run(validated, {}))
+    for name in ("text.json", "tokens.arrow", "labels.json"):
+        assert plain.read(name) == (validated / name).read_bytes()
+    scored = [
+        score_rows(run, locate_validation_rows(run, run.config())) for run in (plain, refitted)
+    ]
+    assert [rows.before_refit for rows in scored] == [False, True]
+    assert np.array_equal(scored[0].probabilities, scored[1].probabilities)
+    assert np.array_equal(scored[0].lengths, scored[1].lengths)
+    assert np.array_equal(scored[0].unknown, scored[1].unknown)
     assert plain.metrics() == refitted.metrics()
     assert plain.read("history.csv").count(b"\n") == refitted.read("history.csv").count(b"\n")
-    assert plain.validation_classifier().tokenizer.tokens == plain.classifier().tokenizer.tokens
+    assert plain.validated_rows() is None
 
 
 def test_a_refit_runs_for_the_best_number_of_epochs(workplace: Path) -> None:
@@ -148,7 +159,9 @@ def test_test_rows_are_scored_by_the_refitted_network_with_validated_thresholds(
 ) -> None:
     run = train(workplace, "training.threshold=f1", "training.epochs=2")
     decision, metrics = run.threshold_settings(), run.metrics()
-    assert run.validation_classifier().labels.thresholds == tuple(decision["thresholds"])
+    validated = run.validated_rows()
+    assert validated is not None
+    assert validated.labels.thresholds == tuple(decision["thresholds"])
     y_prob = run.classifier().predict_proba([text for text, _ in reviews(40)])[:, 0]
     y_true = np.array([label == "pos" for _, label in reviews(40)])
     loss = -np.log(np.where(y_true, y_prob, 1 - y_prob)).mean()
@@ -167,11 +180,15 @@ def test_both_networks_use_the_calibration_learned_before_the_refit(
     run = train(workplace, f"training.calibration={calibration}", "training.epochs=3")
     plain = train(workplace, "training.epochs=3")
     texts = [text for text, _ in reviews(10)]
-    for method in ("classifier", "validation_classifier"):
-        calibrated, raw = (getattr(each, method)().predict_proba(texts) for each in (run, plain))
-        assert np.abs(calibrated - raw).max() > 1e-3, method
+    calibrated, raw = (each.classifier().predict_proba(texts) for each in (run, plain))
+    assert np.abs(calibrated - raw).max() > 1e-3
+    before, raw = (
+        np.asarray(score_rows(each, locate_validation_rows(each, each.config())).probabilities)
+        for each in (run, plain)
+    )
+    assert np.abs(before - raw).max() > 1e-3
     assert run.record["parity"] <= 1e-5
-    assert (run.path / "validated" / "calibration.json").is_file() == (calibration == "isotonic")
+    assert (run.path / "calibration.json").is_file() == (calibration == "isotonic")
 
 
 def test_a_full_disk_during_a_refit_keeps_the_validated_network(
@@ -261,7 +278,7 @@ def test_a_table_that_changed_during_training_is_not_refitted_on(
     assert not run.interrupted
     why = {
         "other rows": "a table has changed",
-        "no text": "no column 'text'",
+        "no text": "a table has changed",
         "gone": "no such file",
     }
     assert why[change] in run.record["refit"]["missing"]
@@ -307,12 +324,39 @@ def test_refit_with_a_validation_table_is_refused(workplace: Path, invoke: Invok
     assert not (workplace / "runs").exists()
 
 
-def test_a_damaged_validated_network_is_reported(workplace: Path) -> None:
+def test_damaged_logits_of_validation_rows_are_reported(workplace: Path) -> None:
     run = train(workplace, "training.epochs=1")
-    file = run.path / "validated" / "text.json"
+    file = run.path / "validated" / "logits.npz"
     file.write_bytes(file.read_bytes() + b" ")
-    with pytest.raises(RunError, match=r"validated/text\.json: damaged"):
+    with pytest.raises(RunError, match=r"validated/logits\.npz: damaged"):
         Run.open(run.path)
+
+
+def test_logits_of_other_validation_rows_are_refused(workplace: Path) -> None:
+    run = train(workplace, "training.epochs=1")
+    validated = run.validated_rows()
+    assert validated is not None
+    name = "validation rows of binary.csv"
+    positions = validated.positions
+    assert len(validated.probabilities(run.classifier(), positions, name)) == len(positions)
+    with pytest.raises(RunError, match="not the rows that the run was validated on"):
+        validated.probabilities(run.classifier(), positions + 1, name)
+
+
+def test_mistakes_of_validation_rows_have_their_probability_before_the_refit(
+    workplace: Path, invoke: Invoke
+) -> None:
+    # Hardly trained, so that there are mistakes
+    settings = ("data.test=null", "training.epochs=1", "training.learning_rate=0.0001")
+    run = train(workplace, *settings)
+    evaluation = json.loads(invoke("evaluate", "--run", run.path, "--no-baseline", "--json").stdout)
+    scored = score_rows(run, locate_validation_rows(run, run.config()))
+    by_label = scored.classifier.labels.label_probabilities(np.asarray(scored.probabilities))
+    known = {round(float(p), 6) for p in by_label.max(axis=1)}
+    assert evaluation["mistakes"]
+    for mistake in evaluation["mistakes"]:
+        assert mistake["predicted"] == [mistake["label"]]
+        assert round(mistake["probability"], 6) in known
 
 
 @pytest.mark.usefixtures("workplace")

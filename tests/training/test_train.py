@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+import tracemalloc
 import unicodedata
 import zipfile
 from typing import TYPE_CHECKING
@@ -43,12 +44,14 @@ def test_a_run_has_all_its_files_and_beats_the_majority_baseline(
     names = {
         "config.yaml",
         "model.keras",
+        "weights.json",
         "text.json",
+        "tokens.arrow",
         "labels.json",
         "history.csv",
         "metrics.json",
         "run.json",
-        "rows.npz",
+        "rows.arrow",
     }
     assert {file.name for file in run.path.iterdir()} == names
     record = run.record
@@ -83,7 +86,7 @@ def test_keras_loads_the_model_without_embedclf(runs: dict[str, Run]) -> None:
     model = keras.models.load_model(run.path / "model.keras")
     classifier = run.classifier()
     texts = ["about heat heat and great 3", "", "wind"]
-    ids = classifier.tokenizer.encode(texts).ids
+    ids = classifier.tokenizer.encode(texts).ids.pad(classifier.tokenizer.input_length)
     difference = np.abs(model.predict(ids, verbose=0) - classifier.predict_proba(texts))
     assert difference.max() <= 1e-5
     assert [layer.name for layer in model.layers] == [
@@ -122,6 +125,25 @@ def test_equal_seeds_give_identical_weights_and_other_seeds_do_not(workplace: Pa
     assert weights_of(first) == weights_of(second)
     assert weights_of(first) != weights_of(other)
     assert [run.path.name for run in (first, second, other)] == ["x-1", "x-2", "x-3"]
+
+
+def test_a_sequence_length_that_no_text_reaches_costs_nothing(workplace: Path) -> None:
+    """Neither memory, nor bytes of a run; padded ids would take 400 kB for each row."""
+    write_csv(workplace / "binary.csv", ["text", "label"], reviews(400))
+    settings = ["model.pooling=sqrt", "text.ngrams=2", "training.epochs=2", "training.refit=true"]
+    weights, sizes = list[bytes](), list[dict[str, int]]()
+    for length in (100, 100_000):
+        overrides = [*settings, f"text.sequence_length={length}"]
+        config = load_config(workplace / "binary.yaml", overrides)
+        tracemalloc.start()
+        run = train.train(config, name=f"of-{length}")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 50e6
+        weights.append(weights_of(run))
+        sizes.append({file.name: file.stat().st_size for file in run.path.glob("*.arrow")})
+    assert weights[0] == weights[1]
+    assert sizes[0] == sizes[1]
 
 
 def test_a_test_table_does_not_influence_the_weights(runs: dict[str, Run], workplace: Path) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from embedclf.data.dataset import prepare_refit
 from embedclf.model import backend
 from embedclf.model.optimizers import OPTIMIZERS
+from embedclf.model.step_function import StepFunctions
+from embedclf.training import loop
+from embedclf.training.fitting import fit_network
 from embedclf.training.losses import cell_weights, loss_targets
 from embedclf.training.train_step import TrainSteps
 from tests.training.test_loop import build, prepare
@@ -94,7 +100,7 @@ def fitted_by_keras(net: Any, dataset: Dataset, steps: int) -> list[np.ndarray[A
     goals = loss_targets(dataset.train, dataset.labels)[rows]
     weights = cell_weights(dataset).block(rows, goals)
     twin.fit(
-        dataset.train.ids[rows],
+        dataset.train.ids[rows].pad(dataset.tokenizer.input_length),
         goals,
         sample_weight=(weights * np.ones_like(goals.reshape(len(goals), -1))).reshape(goals.shape),
         batch_size=config.batch_size,
@@ -177,7 +183,7 @@ def test_embedding_rows_outside_the_batches_do_not_change(project: Path, optimiz
     rows = slice(0, 4 * dataset.config.training.batch_size)
     fitted_here(net, dataset, steps=4)
     moved = (net.get_layer("embedding").get_weights()[0] != before).any(axis=1)
-    used = np.unique(dataset.train.ids[rows])
+    used = np.unique(dataset.train.ids[rows].values)
     unused = np.setdiff1d(np.arange(len(before)), used)
     assert len(unused) > 10
     assert not moved[unused].any()
@@ -189,12 +195,76 @@ def test_the_first_adam_step_has_the_size_of_the_learning_rate(project: Path) ->
     net = build(dataset)
     kernel = net.get_layer("output").get_weights()[0].reshape(6, 8)
     rows = net.get_layer("embedding").get_weights()[0]
-    token = int(dataset.train.ids[0, 0])
+    ids = dataset.train.ids[0:1].values
+    token = int(ids[0])
     fitted_here(net, dataset, steps=1)
     after = net.get_layer("embedding").get_weights()[0]
-    places = np.flatnonzero(dataset.train.ids[0] == token)
+    places = np.flatnonzero(ids == token)
     direction = np.sign(kernel[places].sum(axis=0)) * (1 if dataset.train.targets[0] else -1)
     assert after[token] - rows[token] == pytest.approx(0.01 * direction, rel=1e-3)
+
+
+def test_networks_of_the_same_shapes_share_a_compiled_function(project: Path) -> None:
+    """With different vocabularies, and random states of dropout of their own."""
+    options = ("text.unit=word", "model.pooling=sqrt", "model.dropout=0.5")
+    functions, weights = StepFunctions(), list[list[np.ndarray[Any, Any]]]()
+    for size in (30, 1000):
+        dataset = prepare(project, "multiclass", *options, f"text.vocabulary_size={size}")
+        for shared in (functions, StepFunctions()):
+            net = build(dataset)
+            loop.fit(
+                TrainSteps.of(net, dataset, functions=shared),
+                dataset,
+                epochs=2,
+                on_event=lambda _: None,
+            )
+            weights.append(net.get_weights())
+    assert len(weights[0][0]) < len(weights[2][0])
+    for pair in (weights[:2], weights[2:]):
+        for one, other in zip(*pair, strict=True):
+            assert (one == other).all()
+
+
+@pytest.mark.parametrize("epochs_by", ["validation", "cross_validation"])
+def test_a_refit_and_folds_use_steps_that_were_compiled_once(project: Path, epochs_by: str) -> None:
+    options = ("model.pooling=average", "training.epochs=2", "training.early_stopping=2")
+    dataset = prepare(project, "binary", *options, f"training.epochs_by={epochs_by}")
+    fitted = fit_network(dataset, on_event=lambda _: None)
+    everything = prepare_refit(dataset)
+    assert len(everything.tokenizer.tokens) > len(dataset.tokenizer.tokens)
+    refitted = fit_network(everything, refit_of=fitted, on_event=lambda _: None)
+    function = fitted.functions._last
+    assert function is not None
+    assert refitted.functions._last is function
+    assert function._compiled.experimental_get_tracing_count() == 1
+
+
+THREADS = """
+import hashlib, sys
+from pathlib import Path
+from embedclf.model import backend
+backend.tf.config.threading.set_inter_op_parallelism_threads(int(sys.argv[2]))
+backend.tf.constant(0)  # TensorFlow runs, so that its threads stay
+from embedclf.config.loading import load_config
+from embedclf.data.dataset import prepare_dataset
+from embedclf.training.fitting import fit_network
+large = ["model.embedding_dim=1024", "training.batch_size=256", "training.epochs=2"]
+dataset = prepare_dataset(load_config(Path(sys.argv[1]), large))
+fitted = fit_network(dataset, on_event=lambda _: None)
+weights = b"".join(array.tobytes() for array in fitted.network.get_weights())
+print(len(dataset.train), hashlib.sha256(weights).hexdigest())
+"""
+
+
+def test_the_number_of_threads_does_not_change_the_weights(project: Path) -> None:
+    command = [sys.executable, "-c", THREADS, str(project / "multiclass.yaml")]
+    printed = []
+    for threads in (1, 2, 4):
+        done = subprocess.run(
+            [*command, str(threads)], capture_output=True, text=True, check=True, timeout=120
+        )
+        printed.append(done.stdout)
+    assert len(set(printed)) == 1
 
 
 def test_a_training_step_runs_under_a_distribution_strategy(project: Path) -> None:
@@ -212,9 +282,7 @@ def test_a_training_step_runs_under_a_distribution_strategy(project: Path) -> No
         np.ones((size, 1), np.float32),
     )
     block = own.block(dataset.train.ids[:size], goals, weights, np.full(1, 0.001, np.float32))
-    arguments = [tf.constant(one) for one in (block.tokens, block.segments)]
-    arguments += [tf.constant(block.targets), tf.constant(block.weights), tf.constant(0.001)]
-    tf.function(lambda: strategy.run(own.step, arguments))()
+    tf.function(lambda: strategy.run(own.take, [block]))()
     TrainSteps(twin, dataset.config)(block)
     for one, other in zip(net.get_weights(), twin.get_weights(), strict=True):
         assert np.abs(one - other).max() <= 1e-6

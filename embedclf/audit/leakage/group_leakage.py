@@ -123,7 +123,7 @@ def _find_grouping_columns(splits: Sequence[AuditedSplit], config: DataConfig) -
     contents = {each: read_columns(each, candidates, config) for each in tables}
     for name in candidates:
         columns = [
-            (split, contents[split.split.rows.table.tables][name].take(split.texts.positions))
+            (split, contents[split.split.rows.table.tables][name].take(split.split.rows.positions))
             for split in splits
             if name in contents[split.split.rows.table.tables]
         ]
@@ -147,7 +147,7 @@ class _Agreement:
 def _grouping_agreement(column: CandidateColumn, train: AuditedSplit) -> _Agreement | None:
     """The agreement of a column's labels; None if the column is hardly one of groups."""
     filled = np.flatnonzero(column.values != EMPTY)
-    column, labels = column.take(filled), train.label_keys[filled]
+    column, labels = column.take(filled), train.label_keys_of(filled)
     agreement = _Agreement(*measure_agreement(column.values, labels))
     if agreement.rows < max(_MIN_ROWS, len(train) / 2):
         return None

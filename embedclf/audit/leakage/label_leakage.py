@@ -29,6 +29,7 @@ from embedclf.audit.findings import (
     format_settings,
 )
 from embedclf.data.label_sets import rows_by_label
+from embedclf.data.labeled import read_labeled
 from embedclf.system.arrow import text_column, to_numpy
 from embedclf.system.terminal import format_count, format_percent, join_shortened
 from embedclf.text.fields import are_fields
@@ -112,36 +113,53 @@ class _LeakingToken:
 
 def _find_leaking_tokens(train: AuditedSplit, dataset: Dataset) -> Iterator[_LeakingToken]:
     """Find the tokens that leak each label, the most frequent in its rows first."""
-    size = dataset.tokenizer.vocabulary_rows
-    totals = _count_rows_with_token(train, np.arange(len(train)), size)
-    for label, rows in _rows_by_label(train):
+    occurrences = train.split.count_ids(dataset.tokenizer.vocabulary_rows)
+    occurrences = occurrences[: dataset.tokenizer.first_ngram_id]
+    occurrences[: len(RESERVED)] = 0
+    frequent = [*_find_frequent_tokens(train, occurrences)]
+    tokens = np.unique([token.token_id for token in frequent]).astype(np.int64)
+    if not len(tokens):
+        return
+    is_frequent = np.isin(np.arange(len(occurrences)), tokens)
+    totals = _count_rows_with(is_frequent, train, np.arange(len(train)))
+    for token in frequent:
+        purity = float(token.rows / totals[token.token_id])
+        if purity >= MIN_PURITY and beats_majority(purity, token.label_rows, len(train)):
+            yield token
+
+
+def _find_frequent_tokens(train: AuditedSplit, occurrences: Counts) -> Iterator[_LeakingToken]:
+    """Find the tokens that nearly all rows of a label have, the most frequent first.
+
+    Args:
+        train: The training rows.
+        occurrences: (tokens,) of each token in all of them.
+    """
+    labels = train.known_labels
+    by_label = rows_by_label(train.split.targets, len(labels))
+    for label, rows in zip(labels, by_label, strict=True):
         # Most labels have no token that is frequent enough, and need no counts of their own.
-        if len(rows) < MIN_SUPPORT or not (totals >= MIN_RECALL * len(rows)).any():
+        is_candidate = occurrences >= MIN_RECALL * len(rows)
+        if len(rows) < MIN_SUPPORT or not is_candidate.any():
             continue
-        counts = _count_rows_with_token(train, rows, size)[: dataset.tokenizer.first_ngram_id]
+        counts = _count_rows_with(is_candidate, train, rows)
         frequent = np.flatnonzero(counts >= MIN_RECALL * len(rows))
         for token_id in frequent[np.argsort(-counts[frequent], kind="stable")].tolist():
-            purity = float(counts[token_id] / totals[token_id])
-            if purity >= MIN_PURITY and beats_majority(purity, len(rows), len(train)):
-                yield _LeakingToken(label, token_id, int(counts[token_id]), len(rows))
+            yield _LeakingToken(label, token_id, int(counts[token_id]), len(rows))
 
 
-def _rows_by_label(train: AuditedSplit) -> Iterator[tuple[str, Rows]]:
-    """Return the rows that carry each label."""
-    labels = train.known_labels
-    return zip(labels, rows_by_label(train.split.targets, len(labels)), strict=True)
-
-
-def _count_rows_with_token(train: AuditedSplit, rows: Rows, size: int) -> Counts:
-    """(size,) how many of the rows have each token; 0 for padding and out-of-vocabulary tokens."""
+def _count_rows_with(is_counted: Mask, train: AuditedSplit, rows: Rows) -> Counts:
+    """(tokens,) count how many of the rows have each token under a mask (tokens,)."""
+    size = len(is_counted)
     counts = np.zeros(size, np.int64)
     for start in range(0, len(rows), ID_BATCH_ROWS):
-        # Sorting makes repeats neighbors, so a token counts once per row.
-        ids = np.sort(train.split.ids[rows[start : start + ID_BATCH_ROWS]], axis=1)
-        is_first = np.ones(ids.shape, np.bool_)
-        is_first[:, 1:] = ids[:, 1:] != ids[:, :-1]
-        counts += np.bincount(ids[is_first], minlength=size)
-    counts[: len(RESERVED)] = 0
+        ids = train.split.ids[rows[start : start + ID_BATCH_ROWS]]
+        mask = ids.values < size  # ids of n-grams are larger
+        mask[mask] = is_counted[ids.values[mask]]
+        numbers = np.repeat(np.arange(len(ids)), ids.count(mask))
+        # One integer per pair of row and token: a token counts once per row.
+        pairs = np.unique(numbers * size + ids.values[mask])
+        counts += np.bincount(pairs % size, minlength=size)
     return counts
 
 
@@ -158,7 +176,8 @@ def _rows_with_leak(leak: _LeakingToken, train: AuditedSplit) -> list[int]:
     rows = np.flatnonzero(train.has_label(leak.label))
     # Of that many rows, at most as many as lack the token do not have it.
     rows = rows[: leak.label_rows - leak.rows + MAX_EXAMPLES]
-    has_token = (train.split.ids[rows] == leak.token_id).any(axis=1)
+    ids = train.split.ids[rows]
+    has_token = ids.count(ids.values == leak.token_id) > 0
     return [int(row) for row in rows[has_token]]
 
 
@@ -208,9 +227,12 @@ def _report_leaking_column(leak: _LeakingColumn, train: AuditedSplit, data: Data
 
 def _fingerprint_column(column: str, train: AuditedSplit, config: Config) -> Fingerprints:
     """Read a text column, and return the fingerprints (n,) of its cells."""
-    column_only = config.data.model_copy(update={"text": column, "fields": ()})
-    column_config = config.model_copy(update={"data": column_only})
-    return np.concatenate(train.reread(train.texts.positions, column_config, _fingerprint_cells))
+    data = config.data.model_copy(update={"text": column, "fields": ()})
+    only = np.isin(train.valid_positions, train.split.rows.positions)
+    cells: list[Fingerprints] = []
+    tables = train.split.rows.table.tables
+    read_labeled(tables, data, _fingerprint_cells, cells.append, only=only)
+    return np.concatenate(cells)
 
 
 def _without_column(column: str, data: DataConfig) -> dict[str, Any]:
@@ -238,7 +260,7 @@ def _find_leaking_patterns(train: AuditedSplit) -> Iterator[Finding]:
         rows, values = rows[repeated], values[repeated]
         if len(rows) < max(MIN_SUPPORT, MIN_SUPPORT_FRACTION * len(train)):
             continue
-        label_keys = train.label_keys[rows]
+        label_keys = train.label_keys_of(rows)
         _, purity = _compute_purity(values, label_keys)
         if purity < MIN_PURITY or not beats_majority(
             purity, _count_majority(label_keys), len(rows)

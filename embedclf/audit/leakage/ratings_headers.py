@@ -16,7 +16,7 @@ from embedclf.text.fingerprints import Fingerprints, fingerprint_strings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from embedclf.system.arrays import Rows
+    from embedclf.system.arrays import Mask, Rows
 
     Matches = tuple[Rows, pa.StringArray, pa.StringArray]  # texts, names, values
 
@@ -30,6 +30,9 @@ _RATINGS = {
     "ratings such as ★★★☆☆": r"(?:^|[^★☆])(?P<value>[★☆]+)",
 }
 """Rating notations, by the name that findings use."""
+
+_PARTS = "[/★☆:=]|out of|rating|rated|score|star"
+"""What a text with a rating or a header has. Most texts lack it, which one search finds out."""
 
 _HEADER = r"^\s*(?P<name>\pL[\w-]{1,29})[ \t]*[:=][ \t]*(?P<value>[^\s/]\S*)"
 """`Newsgroups: rec.autos`, `Label=spam`: a word, a colon or equals sign, a value."""
@@ -62,14 +65,15 @@ class TextPatterns:
             {name: words for batch in batches for name, words in batch.descriptions.items()},
         )
 
-    def take(self, texts: Rows, total: int) -> TextPatterns:
-        """Select the patterns of some of `total` texts; their rows are renumbered from 0."""
-        new_rows = np.full(total, -1)  # -1: not selected
-        new_rows[texts] = np.arange(len(texts))
-        kept = new_rows[self.rows] >= 0
-        return TextPatterns(
-            new_rows[self.rows[kept]], self.names[kept], self.values[kept], self.descriptions
-        )
+    def renumber(self, texts: Rows) -> TextPatterns:
+        """Keep the patterns of some texts (m,), ascending, and number these from 0."""
+        if not len(texts):
+            return self._select(np.zeros(len(self.rows), np.bool_), self.rows)
+        numbers = np.searchsorted(texts, self.rows)
+        return self._select(texts[np.minimum(numbers, len(texts) - 1)] == self.rows, numbers)
+
+    def _select(self, mask: Mask, numbers: Rows) -> TextPatterns:
+        return TextPatterns(numbers[mask], self.names[mask], self.values[mask], self.descriptions)
 
 
 def find_patterns(texts: pa.Array, *, min_fraction: float) -> TextPatterns:
@@ -80,7 +84,9 @@ def find_patterns(texts: pa.Array, *, min_fraction: float) -> TextPatterns:
         min_fraction: Describe a header if at least this fraction of the texts has it. A header this
             frequent in a table is this frequent in at least one of its batches.
     """
-    texts = pc.utf8_lower(texts)
+    lowered, total = pc.utf8_lower(texts), len(texts)
+    candidates = _find_matching(lowered, _PARTS)
+    texts = lowered.take(number_column(candidates))
     matches = [*_find_ratings(texts), *_find_headers(texts)]
     if not matches:
         none = np.zeros(0, np.uint64)
@@ -88,10 +94,10 @@ def find_patterns(texts: pa.Array, *, min_fraction: float) -> TextPatterns:
     names = pa.concat_arrays([names for _, names, _ in matches]).dictionary_encode()
     hashes = fingerprint_strings(names.dictionary)
     codes = to_numpy(names.indices)
-    frequent = np.bincount(codes, minlength=len(hashes)) >= min_fraction * len(texts)
+    frequent = np.bincount(codes, minlength=len(hashes)) >= min_fraction * total
     words = map(_describe, names.dictionary.filter(mask_column(frequent)).to_pylist())
     return TextPatterns(
-        np.concatenate([rows for rows, _, _ in matches]),
+        candidates[np.concatenate([rows for rows, _, _ in matches])],
         hashes[codes],
         np.concatenate([fingerprint_strings(values) for _, _, values in matches]),
         dict(zip(hashes[frequent].tolist(), words, strict=True)),
@@ -101,11 +107,12 @@ def find_patterns(texts: pa.Array, *, min_fraction: float) -> TextPatterns:
 def _find_ratings(texts: pa.Array) -> Iterator[Matches]:
     """Find each text's last rating in each notation; earlier ones often rate only one aspect."""
     for name, pattern in _RATINGS.items():
-        rows, _ = _extract(texts, pattern)
-        if len(rows):
+        matching = _find_matching(texts, pattern)
+        if len(matching):
             # The greedy `.*` finds the last match; only texts with a match are searched this way.
-            _, (values,) = _extract(texts.take(number_column(rows)), f"(?s)^.*(?:{pattern})")
-            yield rows, pa.repeat(text_column([name])[0], len(rows)), values
+            _, (values,) = _extract(texts.take(number_column(matching)), f"(?s)^.*(?:{pattern})")
+            names = pa.repeat(text_column([name])[0], len(matching))
+            yield matching, names, values
 
 
 def _find_headers(texts: pa.Array) -> Iterator[Matches]:
@@ -120,6 +127,11 @@ def _find_headers(texts: pa.Array) -> Iterator[Matches]:
         # An empty line ends the headers, as in mail.
         continued, (rest,) = _extract(texts, r"(?s)^\s*[^\n]*\n(?P<rest>[^\n].*)")
         rows, texts = rows[continued], rest
+
+
+def _find_matching(texts: pa.Array, pattern: str) -> Rows:
+    """Return the positions of texts (n,) that match a pattern."""
+    return np.flatnonzero(to_numpy(pc.match_substring_regex(texts, pattern)))
 
 
 def _extract(texts: pa.Array, pattern: str) -> tuple[Rows, list[pa.StringArray]]:

@@ -22,7 +22,7 @@ class TaughtTexts:
     """Unlabeled texts as a network learns them: with probabilities in place of labels."""
 
     ids: TokenIds
-    """(n, input_length), memory-mapped."""
+    """Of each text, memory-mapped."""
     probabilities: Probabilities
     """(n, outputs) by the teacher."""
     facts: dict[str, Any]
@@ -32,7 +32,7 @@ class TaughtTexts:
         return len(self.probabilities)
 
     def count_ids(self, vocabulary_rows: int) -> Counts:
-        """Count how often each id occurs (vocabulary_rows,); padding counts as 0."""
+        """Count how often each id occurs (vocabulary_rows,)."""
         return count_ids(self.ids, vocabulary_rows)
 
     def weigh_ids(self, vocabulary_rows: int, weights: Doubles) -> Doubles:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from embedclf.text.vocabulary import PADDING
+from embedclf.model.pooling import sum_rows
 
 if TYPE_CHECKING:
     from embedclf.data.labels import Labels, Probabilities
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from embedclf.text.encodings import TokenIds
 
 Measure = Literal["margin", "entropy"]
-
-_GATHERED_NUMBERS = 1 << 22
-"""Numbers of vectors that are gathered at once: 16 MiB."""
 
 _MIN_NORM = 1e-12
 
@@ -60,19 +57,12 @@ def text_directions(weights: Weights, ids: TokenIds) -> Floats:
 
     Args:
         weights: Of the network; its pooling makes no difference to the direction, except `max`.
-        ids: (n, input_length)
+        ids: Of the texts.
 
     Returns:
         (n, numbers of a vector, kept ones included); zeros for a text whose vectors are zeros.
     """
-    embedding = weights.embedding
-    sums = np.empty((len(ids), embedding.shape[1]), np.float32)
-    rows = max(1, _GATHERED_NUMBERS // max(1, ids.shape[1] * embedding.shape[1]))
-    for start in range(0, len(ids), rows):
-        block = ids[start : start + rows]
-        real = (block != PADDING).astype(np.float32)[:, None]
-        # A product per text: (n, 1, input_length) @ (n, input_length, embedding_dim)
-        sums[start : start + rows] = (real @ embedding[block])[:, 0]
+    sums = sum_rows(weights.embedding, ids)
     directions: Floats = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), _MIN_NORM)
     return directions
 

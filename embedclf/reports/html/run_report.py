@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from embedclf.audit.findings import summarize_severities
-from embedclf.evaluation.scored_rows import SEEN_CAUTIONS
 from embedclf.reports.audit import example_location
 from embedclf.reports.evaluation import (
     evaluation_notes,
@@ -33,6 +32,7 @@ from embedclf.reports.thresholds import (
     threshold_heading,
 )
 from embedclf.reports.verdict import scored_rows_text, verdict_text
+from embedclf.runs.seen_tables import SEEN_CAUTIONS
 from embedclf.system.progress import activity
 from embedclf.system.terminal import format_count, format_score
 from embedclf.tables.files import display_tables

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from embedclf.data.config_files import check_files
-from embedclf.data.dataset import Dataset, check_validation_labels, encode_splits
+from embedclf.data.config_files import check_files, check_validation_labels
+from embedclf.data.dataset import Dataset, encode_splits
 from embedclf.data.labels import Labels, Targets
 from embedclf.data.split_units import SplitUnits, choose_validation_rows
 from embedclf.data.splits import TokenizedTable, read_tokenized

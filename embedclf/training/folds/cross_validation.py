@@ -110,10 +110,10 @@ def fit_uninterrupted(
     dataset: Dataset,
     on_event: Callable[[Resumed | Step | Epoch], None],
     *,
-    epochs: int | None = None,
+    refit_of: FittedNetwork | None = None,
 ) -> FittedNetwork:
     """Fit a network as `fit_network` does; Ctrl-C raises KeyboardInterrupt at any time."""
-    fitted = fit_network(dataset, epochs=epochs, on_event=on_event)
+    fitted = fit_network(dataset, refit_of=refit_of, on_event=on_event)
     if fitted.history.interrupted:
         raise KeyboardInterrupt
     return fitted
@@ -151,7 +151,7 @@ def _score_fold(
         last_fold = folds.prepare(number, train=train, left_out=left_out, hold_out=False)
         epochs = validated.history.best_epoch
         on_event(RefitStarted(len(last_fold.dataset.train), epochs))
-        last = fit_uninterrupted(last_fold.dataset, on_event, epochs=epochs)
+        last = fit_uninterrupted(last_fold.dataset, on_event, refit_of=validated)
     scored = replace(last.dataset, test=last_fold.left_out)
     scores = score_test(scored, finish_classifier(validated, last))
     return FoldScores(

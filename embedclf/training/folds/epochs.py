@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from embedclf.data.dataset import Dataset
     from embedclf.runs.history import Epoch
     from embedclf.system.arrays import Int64s
+    from embedclf.text.encodings import TokenIds
+    from embedclf.text.fingerprints import Fingerprints
 
 _FOLDS, _MIN_FOLDS = 5, 2
 
@@ -73,11 +75,22 @@ def _assign_folds(dataset: Dataset) -> Int64s:
     train, data = dataset.train, dataset.config.data
     strata = dataset.labels.strata(train.targets, data)
     # Texts with the same ids are the same for the network
-    _, texts = np.unique(np.asarray(train.ids), axis=0, return_inverse=True)
-    units = SplitUnits.from_rows(train.rows, texts.reshape(-1).astype(np.uint64), strata, data)
+    texts = _number_texts(train.ids, dataset.tokenizer.first_ngram_id)
+    units = SplitUnits.from_rows(train.rows, texts, strata, data)
     folds = units.folds(count=_FOLDS, seed=dataset.config.seed)
     _, numbers = np.unique(folds, return_inverse=True)
     return numbers.reshape(-1).astype(np.int64)
+
+
+def _number_texts(ids: TokenIds, first_ngram_id: int) -> Fingerprints:
+    """Number texts (n,) in the order of their tokens; equal texts have the same number."""
+    # The bytes of big-endian numbers are ordered like the numbers.
+    texts = [
+        tuple(part.astype(">u4").tobytes() for part in (text[~is_ngram], text[is_ngram]))
+        for text, is_ngram in ((text, text >= first_ngram_id) for text in ids)
+    ]
+    numbers = {text: number for number, text in enumerate(sorted(set(texts)))}
+    return np.array([numbers[text] for text in texts], np.uint64)
 
 
 def _fold_datasets(dataset: Dataset, numbers: Int64s) -> Iterator[Dataset]:

@@ -260,7 +260,7 @@ def _train(folds: Folds, mask: Mask, on_event: Callable[[CurveEvent], None]) -> 
     if folds.config.training.refit:
         on_event(RefitStarted(len(rows), validated.history.best_epoch))
         dataset = folds.select(mask, hold_out=False)
-        last = fit_uninterrupted(dataset, on_event, epochs=validated.history.best_epoch)
+        last = fit_uninterrupted(dataset, on_event, refit_of=validated)
     return finish_classifier(validated, last)
 
 

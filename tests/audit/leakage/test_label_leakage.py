@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from itertools import islice, product
 from typing import TYPE_CHECKING
 
 from tests.audit.conftest import check
@@ -46,3 +48,23 @@ def test_examples_of_several_leaks_are_different_rows(directory: Path, invoke: I
     findings = {one["kind"]: one for one in check(tables, directory, invoke)["findings"]}
     examples = findings["leakage-token"]["examples"]
     assert len({each["place"] for each in examples}) == 3
+
+
+def test_a_leaking_token_is_found_in_a_full_vocabulary_of_65536_ids(
+    directory: Path, invoke: Invoke
+) -> None:
+    """These ids are stored in two bytes each, but their number needs three."""
+    words = [
+        "".join(letters) for letters in islice(product("bcdfghjklmnpqrstvwxz", repeat=4), 65533)
+    ]
+    rows = [" ".join(words[start : start + 100]) for start in range(0, len(words), 100)]
+    lines = [f"leak {row},a" if number % 2 else f"{row},b" for number, row in enumerate(rows)]
+    directory.joinpath("full.csv").write_text("\n".join(["text,label", *lines]), encoding="utf-8")
+    directory.joinpath("full.yaml").write_text(
+        "data: {train: full.csv, text: text, label: label, validation: full.csv}\n"
+        "text: {unit: word, vocabulary_size: 65536, min_count: 1}\n",
+        encoding="utf-8",
+    )
+    audit = json.loads(invoke("check", "full.yaml", "--json").stdout)
+    assert audit["vocabulary"] == 65536
+    assert "leakage-token" in {finding["kind"] for finding in audit["findings"]}

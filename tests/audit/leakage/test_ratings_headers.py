@@ -54,6 +54,6 @@ def test_patterns_stay_with_their_texts_when_concatenated_and_taken() -> None:
     joined = TextPatterns.concatenate(batches, [2, 2])
     assert joined.rows.tolist() == [0, 3]
     assert sorted(joined.descriptions.values()) == ["headers 'aa'", "headers 'dd'"]
-    taken = joined.take(np.array([1, 3]), 4)
+    taken = joined.renumber(np.array([1, 3]))
     assert taken.rows.tolist() == [1]
     assert taken.descriptions[int(taken.names[0])] == "headers 'dd'"

@@ -12,6 +12,7 @@ from embedclf.data.unlabeled.taught import TaughtTexts
 from embedclf.training import loop
 from embedclf.training.divergence import label_divergence
 from embedclf.training.initialization import initialize
+from embedclf.training.train_step import TrainSteps
 from embedclf.training.training_rows import TrainingRows
 from tests.training.test_loop import build, prepare
 
@@ -87,11 +88,11 @@ def test_uncertain_texts_pull_the_network_towards_their_probabilities(
     blurred = 0.5 if outputs == 1 else 1 / outputs
     y_prob = np.full_like(certain.taught.probabilities, blurred)
     uncertain = replace(certain, taught=replace(certain.taught, probabilities=y_prob))
-    ids = dataset.train.ids
+    ids = dataset.train.ids.pad(dataset.tokenizer.input_length)
     distances = []
     for each in (certain, uncertain):
         net = build(each)
-        loop.fit(net, each, epochs=12, on_event=lambda _: None)
+        loop.fit(TrainSteps.of(net, each), each, epochs=12, on_event=lambda _: None)
         distances.append(float(np.abs(np.asarray(net(ids)) - blurred).mean()))
     assert distances[1] < 0.5 * distances[0]
 
@@ -102,8 +103,9 @@ def test_positions_count_through_labeled_rows_and_taught_texts(project: Path) ->
     assert dataset.taught is not None
     last = np.array([len(rows) - 1, 0])
     assert len(rows) == len(dataset.train) + len(dataset.taught)
-    assert (rows.ids(last)[0] == dataset.taught.ids[-1]).all()
-    assert (rows.ids(last)[1] == dataset.train.ids[0]).all()
+    texts = [*rows.ids(last)]
+    assert np.array_equal(texts[0], [*dataset.taught.ids][-1])
+    assert np.array_equal(texts[1], next(iter(dataset.train.ids)))
     assert rows.targets(last)[0] == dataset.taught.probabilities[-1]
     assert rows.targets(last)[1] == dataset.train.targets[0]
 
@@ -115,5 +117,5 @@ def class_weight(task: str, *, weighted: bool) -> str:
 def fitted(dataset: Dataset) -> tuple[list[np.ndarray[Any, Any]], list[float]]:
     """Return the weights and the losses of a training."""
     net = build(dataset)
-    history = loop.fit(net, dataset, epochs=2, on_event=lambda _: None)
+    history = loop.fit(TrainSteps.of(net, dataset), dataset, epochs=2, on_event=lambda _: None)
     return list(net.get_weights()), [epoch.loss for epoch in history.epochs]

@@ -19,10 +19,10 @@ import pytest
 
 from embedclf.audit.check import Audit
 from embedclf.evaluation.evaluate import EvaluationRequest
-from embedclf.evaluation.scored_rows import VALIDATION_CAUTION
 from embedclf.reports.html.report_data import gather_report_data
 from embedclf.reports.html.run_report import render_run_report
 from embedclf.runs.run import REPORT_FILE, Run
+from embedclf.runs.seen_tables import VALIDATION_CAUTION
 from tests.conftest import Invoke, reviews, write_csv
 from tests.reports.html.conftest import SCRIPT, TASKS
 from tests.reports.html.pages import Outline, shown_cards

@@ -1,0 +1,106 @@
+"""The validation rows of a run that was refit, as the network before the refit scored them."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from embedclf.errors import RunError
+from embedclf.runs.classifier_files import (
+    LABELS_FILE,
+    read_labels,
+    read_tokenizer,
+    write_tokenizer,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Sequence
+
+    from embedclf.data.labels import Labels
+    from embedclf.model.classifier import Classifier
+    from embedclf.model.probabilities import AnyLogits, AnyProbabilities
+    from embedclf.runs.writer import RunDraft
+    from embedclf.system.arrays import Rows
+    from embedclf.text.tokenizer import Tokenizer
+
+LOGITS_FILE = "logits.npz"
+
+_LAZY = ("features", "kernel", "bias")
+"""Fields of `LazyLogits`: with many outputs, they are far fewer numbers than the logits."""
+
+
+@dataclass(frozen=True)
+class ValidatedRows:
+    """The validation rows, scored by a network that has not seen them.
+
+    The refit trains on these rows, so its own scores on them would be inflated.
+    """
+
+    tokenizer: Tokenizer
+    """Of the training rows without these; n-grams are not stored."""
+    labels: Labels
+    """Of the training rows without these."""
+    positions: Rows
+    """(n,) in their table."""
+    logits: AnyLogits
+    """(n, outputs) before isotonic calibration."""
+
+    def with_thresholds(self, thresholds: Sequence[float]) -> ValidatedRows:
+        """Return the same rows with other thresholds: one per output, or none for 0.5."""
+        return replace(self, labels=replace(self.labels, thresholds=tuple(thresholds)))
+
+    def probabilities(self, classifier: Classifier, positions: Rows, name: str) -> AnyProbabilities:
+        """Return the calibrated probabilities (n, outputs) of the rows.
+
+        Args:
+            classifier: After the refit; its calibration was learned before.
+            positions: (n,) of the rows that are expected.
+            name: Of these rows, for people.
+
+        Raises:
+            RunError: They are other rows.
+        """
+        import numpy as np
+
+        if not np.array_equal(positions, self.positions):
+            raise RunError(
+                f"{name}: not the rows that the run was validated on; choose labeled rows with "
+                "--data TABLE"
+            )
+        return classifier.calibrate(classifier.probabilities(self.logits))
+
+    def write(self, draft: RunDraft) -> None:
+        """Write them into a directory of a run."""
+        import numpy as np  # here: commands that list runs do without NumPy
+
+        from embedclf.model.probabilities import LazyLogits
+        from embedclf.text.ngrams import Ngrams
+
+        arrays: dict[str, Any] = {"positions": self.positions}
+        if isinstance(self.logits, LazyLogits):
+            arrays |= {name: getattr(self.logits, name) for name in _LAZY}
+        else:
+            arrays["logits"] = self.logits
+        sink = io.BytesIO()
+        np.savez(sink, **arrays)
+        write_tokenizer(draft, replace(self.tokenizer, ngrams=Ngrams()))
+        draft.write_json(LABELS_FILE, self.labels.to_json())
+        draft.write_bytes(LOGITS_FILE, sink.getvalue())
+
+    @classmethod
+    def read(cls, read: Callable[[str], memoryview], names: Container[str]) -> ValidatedRows:
+        """Read what `write` wrote; arguments as for `read_classifier`."""
+        import numpy as np
+
+        from embedclf.model.probabilities import LazyLogits
+
+        with np.load(io.BytesIO(read(LOGITS_FILE)), allow_pickle=False) as stored:
+            arrays = dict(stored)
+        lazy = "features" in arrays
+        return cls(
+            read_tokenizer(read, names),
+            read_labels(read),
+            arrays["positions"],
+            LazyLogits(*(arrays[name] for name in _LAZY)) if lazy else arrays["logits"],
+        )

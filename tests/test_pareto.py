@@ -1,0 +1,123 @@
+"""The benchmarks of time, score, memory and size: how they sum up and compare what is measured."""
+
+import json
+import lzma
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import debian_sets, memory, pareto
+from tests.benchmarks.pareto_summary import (
+    FASTTEXT,
+    FLOOR,
+    OURS,
+    PAIRS,
+    Measured,
+    find_better,
+    summarize,
+    verdict,
+)
+from tests.benchmarks.phases import compare
+
+
+def measured(way: str, *, seconds: float, score: float | None, **more: int) -> Measured:
+    costs = {
+        "cpu_seconds": seconds,
+        "scoring_seconds": None,
+        "megabytes": 100.0,
+        "bytes": 5_000_000,
+    }
+    place = {"folder": "trec", "rows": 5452, "tested_rows": 500}
+    return Measured(seconds=seconds, score=score, way=way, **{**costs, **place, **more})  # type: ignore[arg-type]
+
+
+def test_seconds_are_medians_and_scores_are_means_of_the_rounds() -> None:
+    rounds = [
+        measured(OURS, seconds=seconds, score=score, round=number)
+        for number, (seconds, score) in enumerate([(9.0, 0.8), (4.0, 0.9), (5.0, 0.7)])
+    ]
+    ours = summarize(rounds)["trec"][OURS]
+    assert (ours.seconds, ours.rounds) == (5.0, 3)
+    assert ours.score == pytest.approx(0.8)
+
+
+def test_a_peer_is_better_only_if_it_is_both_faster_and_more_accurate() -> None:
+    ways = summarize(
+        [
+            measured(OURS, seconds=5.0, score=0.9),
+            measured("embedclf, classic", seconds=1.0, score=0.95),  # no peer
+            measured(FLOOR, seconds=1.7, score=None),
+            measured("fast", seconds=1.0, score=0.9),
+            measured("accurate", seconds=5.0, score=0.95),
+            measured("both", seconds=4.9, score=0.901),
+        ]
+    )["trec"]
+    assert find_better(ways) == ["both"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "cell"), [(9_999, "1.20"), (10_000, "**1.20**")], ids=["few rows", "many rows"]
+)
+def test_a_time_over_the_limit_is_marked(rows: int, cell: str) -> None:
+    ways = summarize(
+        [
+            measured(OURS, seconds=6.0, score=0.9),
+            measured(FLOOR, seconds=2.0, score=None),
+            measured(PAIRS, seconds=5.0, score=0.8),
+        ]
+    )["trec"]
+    cells = verdict(ways, rows=rows, tested_rows=900)
+    assert cells[2:4] == ("3.00", cell)
+    assert cells[5:] == ("–", "0.0100", "none")  # no fastText; sqrt(.9 * .1 / 900)
+
+
+def test_results_in_the_kept_file_are_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "kept.jsonl"
+    rows = [
+        measured(FASTTEXT, seconds=0.5, score=0.91),
+        measured(OURS, seconds=2.0, score=0.9),
+    ]
+    file.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows), encoding="utf-8")
+    monkeypatch.setattr("sys.argv", ["pareto", "--summary", "--kept", str(file)])
+    pareto.main()
+    printed = capsys.readouterr().out
+    assert "| TREC | embedclf | 2.0 s | 2.0 s | 1.00 | – | 0.9000 | 100 MB | 5.0 MB |" in printed
+    assert f"| 4.00 | 0.0134 | {FASTTEXT} (0.5 s, 0.9100) |" in printed
+
+
+def test_a_phase_of_one_checkout_alone_has_no_ratio() -> None:
+    lines = compare({"fit": 2.0, "refit": 1.0}, {"fit": 1.0, "compile": 3.0})
+    assert lines[2:] == [
+        "| fit | 2.00 | 1.00 | 0.50 |",
+        "| compile | – | 3.00 | – |",
+        "| refit | 1.00 | – | – |",
+    ]
+
+
+def test_generated_rows_are_short_and_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "imdb").mkdir()
+    reviews = [f'"One two three, four {n}. Five six seven {n} eight. No.",pos' for n in range(99)]
+    table = tmp_path / "imdb" / "train.csv"
+    table.write_text("\n".join(["text,label", *reviews]) + "\n", encoding="utf-8")
+    monkeypatch.setenv("EMBEDCLF_DATASETS", str(tmp_path))
+    lines = memory.write_rows(tmp_path / "rows.csv", 500).read_text(encoding="utf-8").splitlines()
+    assert (lines[0], len(lines)) == ("text,label", 501)
+    assert all(re.fullmatch(r"(\w+ ){7}\w+,pos", line) for line in lines[1:])
+    assert len(set(lines)) > 198  # there are 198 sentences
+
+
+def test_descriptions_compressed_by_xz_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "Translation-en.xz"
+    path.write_bytes(lzma.compress(b"Package: one\nSection: text\n\nPackage: two\nSection: net\n"))
+    assert [one["Section"] for one in debian_sets.stanzas(path)] == ["text", "net"]
+
+
+def test_the_largest_labels_are_kept() -> None:
+    rows = [("a", "x", "s"), ("b", "y", "s"), ("c", "z", "s"), ("d", "z", "s"), ("e", "x", "s")]
+    assert [row[0] for row in debian_sets.largest(rows, 2)] == ["a", "c", "d", "e"]
