@@ -18,7 +18,7 @@ from embedclf.data.labeled import read_labeled
 from embedclf.data.scratch import TextsFile
 from embedclf.system.arrow import BATCH_ROWS, text_column, to_numpy
 from embedclf.system.fields import split_fields
-from embedclf.system.mapped_arrays import ArrayFile, take
+from embedclf.system.memory.mapped_arrays import ArrayFile, take
 from embedclf.system.threads import parallel_map
 from embedclf.text.fingerprints import fingerprint_strings, fingerprint_texts
 from embedclf.text.token_rules import TokenRules

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from embedclf.audit.audited_split import read_audited
 from embedclf.audit.conflicts import find_conflicts
@@ -31,6 +30,7 @@ from embedclf.config.token_patterns import WORDS_AND_SYMBOLS
 from embedclf.data.config_files import check_validation_labels
 from embedclf.data.dataset import Dataset, prepare_dataset
 from embedclf.errors import DataError
+from embedclf.system.memory.release import release_memory
 from embedclf.system.progress import activity
 from embedclf.system.terminal import shorten
 from embedclf.training.initialization import measure_coverages
@@ -76,8 +76,7 @@ def audit_data(config: Config) -> Audit:
         ConfigError: A file does not exist, or `class_weight` names a label that no training row
             has.
     """
-    # Arrow's pool keeps freed memory: after choosing columns and settings, 80 MB of a million rows.
-    pa.default_memory_pool().release_unused()
+    release_memory()  # after choosing columns and settings
     try:
         # Not strict: here, labels without training rows are findings.
         dataset, error = prepare_dataset(config, strict=False), None
@@ -151,7 +150,7 @@ def _audit_splits(dataset: Dataset) -> list[AuditedSplit]:
     """Read the text properties of all splits, each table once."""
     tables = {split.rows.table.tables for split in dataset.splits.values()}
     audited = {table: read_audited(table, dataset.config) for table in tables}
-    pa.default_memory_pool().release_unused()
+    release_memory()
     return [
         audited[split.rows.table.tables].split(name, split, dataset.labels.names)
         for name, split in dataset.splits.items()

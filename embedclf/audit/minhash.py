@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from embedclf.system.mapped_arrays import ArrayFile, compress
+from embedclf.system.memory.mapped_arrays import ArrayFile, compress
 from embedclf.system.progress import activity
 from embedclf.system.threads import parallel_map
 from embedclf.text.fingerprints import Fingerprints, find_shared, fingerprint_tokens

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from embedclf.system.arrow import mask_column, to_numpy
 from embedclf.system.encodings.detection import ByteSample, likely_encodings
-from embedclf.system.mapped_arrays import ArrayFile, take
+from embedclf.system.memory.mapped_arrays import ArrayFile, take
 
 if TYPE_CHECKING:
     import pyarrow as pa

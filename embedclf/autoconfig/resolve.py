@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from embedclf.autoconfig.columns.roles import check_requested
-from embedclf.autoconfig.continuation import continue_config, describe_run
-from embedclf.autoconfig.evidence import gather_evidence
 from embedclf.autoconfig.proposal import Proposal
-from embedclf.autoconfig.rules import choose_settings
 from embedclf.autoconfig.split_files import find_training_part, suggest_config_name
 from embedclf.config.fields import AUTO
 from embedclf.config.loading import load_config, table_config
@@ -131,15 +128,18 @@ class Source:
             # Without the overrides: one that is `auto` asks for a choice.
             missing = set(auto_keys()) - load_config(self.path).written()
             config = config.with_defaults_written(missing)
+        start = ""
         try:
-            if self.start is not None:
-                resolved, notes = continue_config(config, self.start, strict=self.is_table)
-            else:
+            if self.start is None:
                 resolved, notes = _resolve(config, strict=self.is_table)
+            else:
+                from embedclf.autoconfig.continuation import continue_config, describe_run
+
+                resolved, notes = continue_config(config, self.start, strict=self.is_table)
+                start = describe_run(self.start)
         except _SeparatorError as error:
             raise ConfigError(f"{self._place('data.label_separator')}: {error}") from error
         written = config.written() | ({"seed"} & config.model_fields_set)
-        start = "" if self.start is None else describe_run(self.start)
         return Proposal(self.name, resolved, frozenset(written), notes, start)
 
     def _place(self, key: str) -> str:
@@ -174,6 +174,10 @@ def _resolve(config: Config, *, strict: bool) -> tuple[Config, tuple[str, ...]]:
     """Choose values as `resolve` does, and note what is not used as one may expect."""
     if not set(auto_keys()) - config.written():
         return config, ()
+    # Not at the top: a complete config needs neither.
+    from embedclf.autoconfig.evidence import gather_evidence
+    from embedclf.autoconfig.rules import choose_settings
+
     check_files(config)
     evidence = gather_evidence(config, strict=strict)
     settings = choose_settings(evidence)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from embedclf.autoconfig.proposal import Proposal
     from embedclf.autoconfig.resolve import Source
     from embedclf.config.schema import Config
+    from embedclf.data.splits import TokenizedTable
     from embedclf.evaluation.evaluate import RunEvaluation
     from embedclf.runs.run import Run
     from embedclf.runs.summary import NetworkSummary
@@ -107,7 +108,7 @@ def train_command(
         plan, name=name, output=output, on_event=show, tensorboard=tensorboard, resume=resume
     )
     file = _save_config(proposal, run) if source.is_table else None
-    _show_run(run, file, baseline=baseline, folds=folds, as_json=as_json)
+    _show_run(run, file, show.table, baseline=baseline, folds=folds, as_json=as_json)
 
 
 @click.command(short_help="Explain the network of a run or a config, layer by layer.")
@@ -186,13 +187,19 @@ def _open_folds(config: Config, count: int | None) -> Folds | None:
 
 
 def _show_run(
-    run: Run, config_file: Path | None, *, baseline: bool, folds: Folds | None, as_json: bool
+    run: Run,
+    config_file: Path | None,
+    training: TokenizedTable | None,
+    *,
+    baseline: bool,
+    folds: Folds | None,
+    as_json: bool,
 ) -> None:
     """Print how good a run is, next to baselines, cross-validate it, and print what to do next."""
     from embedclf.reports.runs import next_steps, run_details, trained_json, trained_text
 
     echo_info(format_definitions(run_details(run.record)), only_verbose=True)
-    evaluation = _evaluate(run, baseline=baseline)
+    evaluation = _evaluate(run, training, baseline=baseline)
     if not as_json:
         click.echo(trained_text(run, evaluation) if evaluation else f"run: {run.path}")
     try:
@@ -204,12 +211,12 @@ def _show_run(
     echo_info(next_steps(run, config_file))
 
 
-def _evaluate(run: Run, *, baseline: bool) -> RunEvaluation | None:
+def _evaluate(run: Run, training: TokenizedTable | None, *, baseline: bool) -> RunEvaluation | None:
     """Evaluate a run that was just trained; None with a warning if that is not possible."""
     from embedclf.evaluation.evaluate import evaluate_training
 
     try:
-        return evaluate_training(run, baseline=baseline)
+        return evaluate_training(run, training, baseline=baseline)
     except KeyboardInterrupt:
         message = f"{run.path} is complete; `embedclf evaluate {run.path}` shows its scores"
         raise KeyboardInterrupt(message) from None

@@ -10,10 +10,6 @@ from typing import TYPE_CHECKING
 from embedclf.cli.console import echo_notes
 from embedclf.cli.display import Status
 from embedclf.data.dataset import Dataset
-from embedclf.evaluation.fold_scores import FoldScores
-from embedclf.reports.audit import fold_text, folds_text
-from embedclf.reports.cross_validation import fold_scores_text
-from embedclf.reports.learning_curve import subset_score_text
 from embedclf.reports.training import (
     coverage_text,
     dataset_text,
@@ -25,16 +21,15 @@ from embedclf.reports.training import (
 )
 from embedclf.runs.history import Epoch, History, RefitStarted, Resumed, Step
 from embedclf.system.terminal import format_count, format_duration
-from embedclf.training.folds.cross_fitting import Fold, FoldFitted, Folds
-from embedclf.training.folds.learning_curve import SubsetScore, SubsetTraining
 from embedclf.training.token_vectors import Coverage
 
 if TYPE_CHECKING:
     from embedclf.cli.display import Display
     from embedclf.config.schema import Config
-    from embedclf.training.folds.cross_fitting import FoldEvent
+    from embedclf.data.splits import TokenizedTable
+    from embedclf.training.folds.cross_fitting import Fold, FoldEvent
     from embedclf.training.folds.cross_validation import CrossValidationEvent
-    from embedclf.training.folds.learning_curve import CurveEvent
+    from embedclf.training.folds.learning_curve import CurveEvent, SubsetTraining
     from embedclf.training.train import TrainEvent
 
 _FEW = 10
@@ -63,6 +58,8 @@ class TrainProgress:
     """Shows the events of a training."""
 
     def __init__(self, config: Config, display: Display) -> None:
+        self.table: TokenizedTable | None = None
+        """The training table, once it is read."""
         self._config = config
         self._display = display
         self._countdown = Countdown()
@@ -93,6 +90,7 @@ class TrainProgress:
             self._display.info(device_text(event))
 
     def _show_dataset(self, dataset: Dataset) -> None:
+        self.table = dataset.table
         self._score_name = dataset.labels.score_name
         if self._config.training.refit:
             # At most: the fit before it chooses the number of epochs.
@@ -155,6 +153,12 @@ class FoldProgress:
 
     def __call__(self, event: FoldEvent | CrossValidationEvent) -> None:
         """Show an event of `find_label_errors` or `cross_validate`."""
+        # Not at the top: `train` alone needs none of them.
+        from embedclf.evaluation.fold_scores import FoldScores
+        from embedclf.reports.audit import fold_text, folds_text
+        from embedclf.reports.cross_validation import fold_scores_text
+        from embedclf.training.folds.cross_fitting import Fold, FoldFitted, Folds
+
         if isinstance(event, Folds):
             self._display.info(folds_text(event))
             echo_notes([event.tokenized.rows.table])
@@ -205,6 +209,9 @@ class CurveProgress:
 
     def __call__(self, event: CurveEvent) -> None:
         """Show an event of `measure_learning_curve`."""
+        from embedclf.reports.learning_curve import subset_score_text
+        from embedclf.training.folds.learning_curve import SubsetScore, SubsetTraining
+
         if isinstance(event, SubsetTraining):
             self._training, self._fits_before = event, 0
         elif isinstance(event, RefitStarted):

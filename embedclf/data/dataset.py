@@ -9,7 +9,6 @@ from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from embedclf.data.config_files import check_files, check_label_keys, check_validation_labels
 from embedclf.data.labels import Labels
@@ -22,6 +21,7 @@ from embedclf.data.splits import fit_encoder, read_tokenized
 from embedclf.data.unlabeled.taught import TaughtTexts, teach
 from embedclf.data.unlabeled.texts import UnlabeledTexts, with_unlabeled
 from embedclf.system.files import sha256
+from embedclf.system.memory.release import release_memory
 from embedclf.tables.files import hash_files
 from embedclf.text.vectors.kept import open_kept_vectors
 from embedclf.text.vectors.pretrained import open_vector_source
@@ -309,5 +309,4 @@ def _temporary_files(directory: Path | None) -> Iterator[NewFile]:
     """Yield what creates temporary files; mapped rows stay readable after they are closed."""
     with ExitStack() as stack:
         yield lambda: stack.enter_context(TemporaryFile(dir=directory))
-    # Arrow's pool keeps freed memory; return it to the system before training needs it.
-    pa.default_memory_pool().release_unused()
+    release_memory()  # before training needs it

@@ -12,7 +12,14 @@ import pyarrow.compute as pc
 from embedclf.data.label_cells import FLAGS, LabelCellError, LabelCells
 from embedclf.errors import DataError
 from embedclf.system.arrow import mask_column, number_column, text_column, to_numpy
-from embedclf.system.mapped_arrays import ArrayFile, compress, count_numbers, positions_of, take
+from embedclf.system.memory.mapped_arrays import (
+    ArrayFile,
+    compress,
+    count_numbers,
+    positions_of,
+    take,
+)
+from embedclf.system.memory.release import release_memory
 from embedclf.system.threads import parallel_map
 from embedclf.tables.parts import MissingColumnError, suggest_columns
 from embedclf.tables.read_options import ReadOptions
@@ -120,6 +127,7 @@ def read_labeled(
     texts = reader.texts() if only is None else _filter_batches(only, reader.texts())
     for result in parallel_map(process, texts):
         collect(result)
+    release_memory()
     return reader.rows() if only is None else reader.rows().filter(only)
 
 

@@ -21,7 +21,7 @@ from embedclf.data.label_sets import (
 from embedclf.data.row_columns import label_weights
 from embedclf.errors import DataError
 from embedclf.system.arrow import index_in, mask_column, text_column
-from embedclf.system.mapped_arrays import count_numbers, take
+from embedclf.system.memory.mapped_arrays import count_numbers, take
 
 if TYPE_CHECKING:
     import pyarrow as pa

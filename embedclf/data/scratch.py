@@ -16,7 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from embedclf.system.arrow import number_column, to_numpy
-from embedclf.system.mapped_arrays import ArrayFile
+from embedclf.system.memory.mapped_arrays import ArrayFile
+from embedclf.system.memory.release import release_pages
 from embedclf.text.encodings import TokenIds
 from embedclf.text.tokens import Tokens
 
@@ -60,16 +61,26 @@ class TokensFile:
         lists = [_single_list(column) for column in columns]
         self._stream.write_batch(pa.RecordBatch.from_arrays(lists, schema=_TOKENS_SCHEMA))
 
+    def close(self) -> None:
+        """End writing; the file can be closed."""
+        self._map()
+
     def chunks(self) -> Iterator[Tokens]:
         """Read all chunks in order; then no more can be written, and the file can be closed."""
+        mapped = self._map()
+        reader = pa.BufferReader(pa.py_buffer(mapped))
+        for batch in pa.ipc.open_stream(reader):
+            dictionary, codes, ends = (column.flatten() for column in batch.columns)
+            yield Tokens(dictionary, to_numpy(codes), to_numpy(ends))
+            release_pages(mapped, reader.tell())
+
+    def _map(self) -> mmap.mmap:
         if self._mapped is None:
             self._stream.close()
             self._file.flush()
             # Never empty, which mmap would refuse, because the schema is written first.
             self._mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-        for batch in pa.ipc.open_stream(pa.py_buffer(self._mapped)):
-            dictionary, codes, ends = (column.flatten() for column in batch.columns)
-            yield Tokens(dictionary, to_numpy(codes), to_numpy(ends))
+        return self._mapped
 
 
 class TextsFile:

@@ -12,7 +12,7 @@ from embedclf.data.labeled import LabeledRows, read_labeled
 from embedclf.data.row_columns import row_weights
 from embedclf.data.scratch import IdsFile, NewFile, TokensFile, count_ids, weigh_ids
 from embedclf.errors import ConfigError, DataError
-from embedclf.system.mapped_arrays import ArrayFile, compress, count_numbers
+from embedclf.system.memory.mapped_arrays import ArrayFile, compress, count_numbers
 from embedclf.system.progress import activity
 from embedclf.system.threads import parallel_map
 from embedclf.tables.files import display_tables

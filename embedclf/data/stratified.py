@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from embedclf.system.mapped_arrays import ArrayFile, blocks, permutation, take
+from embedclf.system.memory.mapped_arrays import ArrayFile, blocks, permutation, take
 from embedclf.system.progress import activity
 
 if TYPE_CHECKING:

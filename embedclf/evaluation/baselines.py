@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedclf.data.dataset import read_training
 from embedclf.data.labeled import read_labeled, read_labels
 from embedclf.data.row_columns import normalize_weights, row_weights
-from embedclf.data.splits import with_split_ids
+from embedclf.data.split_units import hold_out_rows
+from embedclf.data.splits import read_tokenized, with_split_ids
 from embedclf.evaluation.metrics import DEFAULT_METRICS
 from embedclf.evaluation.predictions import Predictions
 from embedclf.evaluation.scored_rows import LabeledSource
@@ -19,6 +19,7 @@ from embedclf.evaluation.tfidf_model import EPOCHS, TfidfModel
 from embedclf.evaluation.thresholds import choose_thresholds, rule_from_json
 from embedclf.evaluation.weighted_metrics import compute_metrics
 from embedclf.runs.seen_tables import is_unchanged
+from embedclf.system.memory.release import release_memory
 from embedclf.system.progress import activity
 from embedclf.system.terminal import format_count
 from embedclf.system.threads import parallel_map
@@ -76,7 +77,9 @@ class TfidfBaseline:
 
 
 @activity("fitting the TF-IDF baseline")
-def fit_tfidf_baseline(run: Run, config: Config, scored: ScoredRows) -> TfidfBaseline | str:
+def fit_tfidf_baseline(
+    run: Run, config: Config, scored: ScoredRows, training: TokenizedTable | None = None
+) -> TfidfBaseline | str:
     """Fit a logistic regression on a run's training rows, and predict labeled rows with it.
 
     Its features are the TF-IDF of all tokens of a text, including those beyond `sequence_length`.
@@ -89,6 +92,7 @@ def fit_tfidf_baseline(run: Run, config: Config, scored: ScoredRows) -> TfidfBas
         run: The run, which names its training table.
         config: Of the run.
         scored: The labeled rows, with their tokens.
+        training: The training table; None reads it.
 
     Returns:
         The baseline, or the reason why it could not be fitted.
@@ -105,22 +109,25 @@ def fit_tfidf_baseline(run: Run, config: Config, scored: ScoredRows) -> TfidfBas
     if run.start is not None and len(_used_labels(run)) < 2:
         return f"all rows of {display_tables(train)} have the same label"
     with TemporaryFile() as file:
-        training = read_training(config, file)
-        table, is_validation = training.tokenized, training.held_out
+        table = read_tokenized(config, file) if training is None else training
+        is_validation = hold_out_rows(table.rows, table.fingerprints, config)
         left_out = is_validation & (not run.refitted or scored.source.is_validation)
         counter = _TermCounter.fit(scored.classifier.tokenizer, table, ~left_out)
-        # Includes held-out rows, because the tokens are gone once the file closes.
+        # Includes held-out rows, which thresholds are chosen on.
         counts = counter.count(table.tokens.chunks())
+    release_memory()
     labels = scored.classifier.labels
     rows = _TrainingRows.of(table, labels, counts, ~left_out, is_validation, config)
     model, fitted_rows = rows.fit(~left_out)
     rule = rule_from_json(run.threshold_settings()["rule"])
     labels = rows.choose_thresholds(model, counter, rule)
-    probabilities = model.predict_proba(counter.count(scored.tokens))
+    training_rows = int((~left_out & rows.counted).sum())
+    del rows, counts  # as large as those of the rows to predict
+    assert scored.tokens is not None  # noqa: S101 - the source keeps them for a baseline
+    probabilities = model.predict_proba(counter.count(scored.tokens.chunks()))
     predictions = Predictions.from_probabilities(
         labels, scored.targets, probabilities, scored.weights
     )
-    training_rows = int((~left_out & rows.counted).sum())
     continued = run.start is not None
     return TfidfBaseline(predictions, fitted_rows, training_rows, model.exact, continued)
 

@@ -17,6 +17,7 @@ from embedclf.evaluation.weighted_metrics import (
     compute_metrics,
     resampled_metrics,
 )
+from embedclf.system.memory.release import release_memory
 from embedclf.system.progress import activity
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from embedclf.config.fields import Tables
     from embedclf.config.schema import Config
+    from embedclf.data.splits import TokenizedTable
     from embedclf.evaluation.bootstrap import Interval
     from embedclf.evaluation.error_analysis import Mistake, Slice
     from embedclf.evaluation.metrics import MetricValues
@@ -49,6 +51,8 @@ class EvaluationRequest:
     """Columns of the table to slice by."""
     baseline: bool = True
     """Whether to fit a TF-IDF baseline."""
+    training: TokenizedTable | None = None
+    """The training table, if it is still open; None reads it for the baseline."""
     max_mistakes: int = 5
     details: bool = True
     """Whether to compute slices, and the intervals of all metrics and labels; else that of the
@@ -110,9 +114,7 @@ def evaluate_run(run: Run, request: EvaluationRequest) -> RunEvaluation:
     predictions = scored.predictions
     names = ALL_METRICS[predictions.labels.task]
     scores = score_predictions(predictions, scored.unknown_labels, names)
-    baselines, missing = _fit_baselines(
-        run, config, scored, scores.majority_label, tfidf=request.baseline
-    )
+    baselines, missing = _fit_baselines(run, config, scored, scores.majority_label, request)
     wanted = names if request.details else names[:1]
     resampled = resampled_metrics(predictions, wanted)
     metrics = WeightedMetrics(predictions, resampled, by_label=request.details)
@@ -142,16 +144,22 @@ def evaluate_run(run: Run, request: EvaluationRequest) -> RunEvaluation:
     )
 
 
-def evaluate_training(run: Run, *, baseline: bool) -> RunEvaluation:
+def evaluate_training(
+    run: Run, training: TokenizedTable | None = None, *, baseline: bool
+) -> RunEvaluation:
     """Evaluate a run that was just trained, next to baselines that take little time.
 
     Args:
         run: The run.
+        training: Its training table, so that the baseline does not read it again.
         baseline: Whether to fit a TF-IDF baseline, unless the training table is large.
     """
+    release_memory()  # that of the training
     train = run.record["data"]["train"]
     is_large = train["tokens"] * len(train["labels"]) > _MAX_QUICK_CELLS
-    request = EvaluationRequest(baseline=baseline and not is_large, max_mistakes=0, details=False)
+    request = EvaluationRequest(
+        baseline=baseline and not is_large, training=training, max_mistakes=0, details=False
+    )
     evaluation = evaluate_run(run, request)
     if baseline and is_large:
         missing = f"the table is large; `embedclf evaluate {run.path}` adds it"
@@ -173,16 +181,16 @@ class _Baseline:
 
 
 def _fit_baselines(
-    run: Run, config: Config, scored: ScoredRows, majority_label: str, *, tfidf: bool
+    run: Run, config: Config, scored: ScoredRows, majority_label: str, request: EvaluationRequest
 ) -> tuple[list[_Baseline], str]:
     """Fit the baselines; also return why the TF-IDF baseline is missing, if it is."""
     labels = scored.classifier.labels
     majority = Predictions.from_majority(labels, scored.targets, scored.weights)
     description = f"always predicts {majority_label!r}, the most frequent training label"
     baselines = [_Baseline("majority", majority, description)]
-    if not tfidf:
+    if not request.baseline:
         return baselines, ""
-    fitted = fit_tfidf_baseline(run, config, scored)
+    fitted = fit_tfidf_baseline(run, config, scored, request.training)
     if isinstance(fitted, str):
         return baselines, fitted
     return [*baselines, _Baseline("tf-idf", fitted.predictions, fitted.description)], ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from embedclf.data.labeled import read_labeled
 from embedclf.data.row_columns import group_ids, row_weights
+from embedclf.data.scratch import TokensFile
 from embedclf.data.split_units import find_validation_rows
 from embedclf.errors import RequestError, RunError
 from embedclf.evaluation.predictions import Predictions
@@ -96,7 +97,7 @@ class ScoredRows:
     """(n,) number of out-of-vocabulary tokens of each text."""
     before_refit: bool = False
     """Whether the probabilities are stored ones, of the network before the classifier's refit."""
-    tokens: Sequence[Tokens] = ()
+    tokens: TokensFile | None = None
     """Of all rows, if the source keeps them."""
 
     def __len__(self) -> int:
@@ -183,22 +184,29 @@ def score_with(
     validated: ValidatedRows | None = None,
 ) -> ScoredRows:
     """Predict labeled rows as `score_rows` does, or take their stored logits if they have some."""
-    batches: list[tuple[AnyProbabilities, Int32s, Int32s, list[Tokens]]] = []
+    batches: list[tuple[AnyProbabilities, Int32s, Int32s]] = []
     tokenizer = (validated or classifier).tokenizer
 
-    def score(texts: pa.Array) -> tuple[AnyProbabilities, Int32s, Int32s, list[Tokens]]:
+    def score(texts: pa.Array) -> tuple[Tokens, AnyProbabilities, Int32s, Int32s]:
         tokens = tokenizer.tokenize(texts)
         encoding = tokenizer.encode_tokens(tokens)
         probabilities = classifier.lazy_proba_ids(encoding.ids[:0] if validated else encoding.ids)
-        kept = [tokens] if source.keeps_tokens else []
-        return probabilities, encoding.lengths, encoding.unknown, kept
+        return tokens, probabilities, encoding.lengths, encoding.unknown
+
+    def collect(batch: tuple[Tokens, AnyProbabilities, Int32s, Int32s]) -> None:
+        batches.append(batch[1:])
+        if source.keeps_tokens:
+            tokens_file.append(batch[0])
 
     data, only = source.config.data, source.only
-    labeled = read_labeled(
-        source.table, data, score, batches.append, only=only, other_columns=other_columns
-    )
+    with TemporaryFile() as file:
+        tokens_file = TokensFile(file)
+        labeled = read_labeled(
+            source.table, data, score, collect, only=only, other_columns=other_columns
+        )
+        tokens_file.close()
     targets, unknown_labels = classifier.labels.encode(labeled, data)
-    probabilities, lengths, unknown, tokens = zip(*batches, strict=True)
+    probabilities, lengths, unknown = zip(*batches, strict=True)
     return ScoredRows(
         source,
         classifier,
@@ -211,7 +219,7 @@ def score_with(
         np.concatenate(lengths),
         np.concatenate(unknown),
         before_refit=validated is not None,
-        tokens=list(chain.from_iterable(tokens)),
+        tokens=tokens_file if source.keeps_tokens else None,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embedclf.system.memory.mapped_arrays import count_numbers
 from embedclf.system.progress import counted
 from embedclf.system.threads import single_threaded_blas
 
@@ -30,6 +31,9 @@ _MAX_COEFFICIENTS = 50_000_000
 
 _MAX_PROBABILITIES = 1 << 24
 """Rows times outputs that are computed at once: 64 MiB."""
+
+_ROWS_AT_ONCE = 1 << 10
+"""Texts whose counts are scaled at once: a few megabytes."""
 
 _MAX_ITERATIONS = 200
 
@@ -70,7 +74,7 @@ class TfidfModel:
             seed: Of stochastic gradient descent.
         """
         idf, terms = _fit_idf(counts, weights), _used_terms(counts, labels.outputs)
-        features = _tfidf(counts, idf)[:, terms]
+        features = _select(_tfidf(counts, idf), terms)
         exact = needs_no_gradient_descent(counts.nnz, labels)
         columns: Iterable[Targets] = [targets]
         if labels.task == "multilabel":
@@ -88,7 +92,7 @@ class TfidfModel:
 
     def features(self, counts: TermCounts) -> Any:
         """Return the sparse TF-IDF (n, used) of texts."""
-        return _tfidf(counts, self.idf)[:, self.terms]
+        return _select(_tfidf(counts, self.idf), self.terms)
 
     def predict_proba(self, counts: TermCounts) -> AnyProbabilities:
         """Predict the probabilities (n, outputs) of texts; of very many, when they are used."""
@@ -240,7 +244,7 @@ class _Objective:
 
 def _used_terms(counts: TermCounts, outputs: int) -> Rows:
     """Return the columns of the terms that occur; with very many outputs, the most frequent."""
-    texts = np.bincount(counts.indices, minlength=counts.shape[1])
+    texts = count_numbers(counts.indices, counts.shape[1])
     ranked = np.argsort(-texts, kind="stable")[: np.count_nonzero(texts)]
     return np.sort(ranked[: max(1, _MAX_COEFFICIENTS // outputs)])
 
@@ -250,7 +254,7 @@ def _fit_idf(counts: TermCounts, weights: Doubles | None) -> Any:
     if weights is not None:  # document frequencies count each row by its weight
         frequencies = weights @ (counts > 0)
         return np.log((1.0 + weights.sum()) / (1.0 + frequencies)) + 1.0
-    texts = np.bincount(counts.indices, minlength=counts.shape[1]).astype(np.float32)
+    texts = count_numbers(counts.indices, counts.shape[1]).astype(np.float32)
     return np.log(np.float32(counts.shape[0] + 1) / (texts + 1)) + 1
 
 
@@ -259,12 +263,21 @@ def _tfidf(counts: TermCounts, idf: Any) -> Any:
     from scipy.sparse import csr_matrix
 
     values = counts.data.copy()
-    values *= idf[counts.indices]
-    sizes = np.diff(counts.indptr)
-    starts = counts.indptr[:-1][sizes > 0]  # of texts with terms
-    squares = np.add.reduceat(values * values, starts, dtype=np.float64) if len(starts) else starts
-    values /= np.repeat(np.sqrt(squares), sizes[sizes > 0])
+    for start in range(0, counts.shape[0], _ROWS_AT_ONCE):
+        edges = counts.indptr[start : start + _ROWS_AT_ONCE + 1]
+        block = slice(edges[0], edges[-1])
+        values[block] *= idf[counts.indices[block]]
+        sizes = np.diff(edges)
+        sizes, starts = sizes[sizes > 0], edges[:-1][sizes > 0] - edges[0]  # of texts with terms
+        if len(starts):
+            squares = np.add.reduceat(values[block] ** 2, starts, dtype=np.float64)
+            values[block] /= np.repeat(np.sqrt(squares), sizes)
     return csr_matrix((values, counts.indices, counts.indptr), shape=counts.shape)
+
+
+def _select(features: Any, terms: Rows) -> Any:
+    """Return the columns of some terms; of all terms without a copy."""
+    return features if len(terms) == features.shape[1] else features[:, terms]
 
 
 def _descend_gradient(features: Any, targets: Targets, weights: Doubles | None, seed: int) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
-from embedclf.system.mapped_arrays import blocks
+from embedclf.system.memory.mapped_arrays import blocks
 
 if TYPE_CHECKING:
     import pyarrow as pa

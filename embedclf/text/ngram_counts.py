@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embedclf.system.arrays import Int64s
-from embedclf.system.mapped_arrays import ArrayFile
+from embedclf.system.memory.mapped_arrays import ArrayFile
 from embedclf.system.threads import parallel_map
 from embedclf.text.ngrams import Keys, Ngrams, ngram_keys
 from embedclf.text.vocabulary import LossyCounter

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 PARITY = 1e-5
 """Maximum difference between NumPy and Keras in a probability."""
 
-_CALL_ROWS, _CALL_NUMBERS = 2048, 1 << 24
+_CALL_ROWS, _CALL_NUMBERS = 2048, 1 << 21
 """Rows that Keras scores per call; fewer if the numbers of their tokens, or their probabilities,
 would be more than 64 MiB. A network holds several such arrays, but a call copies all weights."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedclf.runs.history import CHOSEN
 from embedclf.system import interrupts
+from embedclf.system.memory.release import release_memory
 from embedclf.system.progress import activity
 from embedclf.training.checkpoints import removed_on_failure
 from embedclf.training.folds.epochs import choose_epochs
@@ -132,6 +133,7 @@ def fit_network(
     if choice is not None and not history.interrupted:
         history = replace(history, stop_reason=CHOSEN)
     correct_new_labels(network, dataset)
+    release_memory()
     # A resumed training also counts the epochs of the process that was killed
     earlier = 0.0 if checkpoint is None else checkpoint.seconds_before
     seconds = {

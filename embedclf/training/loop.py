@@ -16,7 +16,7 @@ from embedclf.model.optimizers import OPTIMIZERS
 from embedclf.model.probabilities import row_blocks
 from embedclf.runs.history import INTERRUPTED, Epoch, History, Resumed, Step
 from embedclf.system import interrupts
-from embedclf.system.mapped_arrays import permutation
+from embedclf.system.memory.mapped_arrays import permutation
 from embedclf.training.losses import RunningLoss, loss_targets, loss_weights
 from embedclf.training.training_rows import TrainingRows
 

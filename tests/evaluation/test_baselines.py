@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from embedclf.evaluation.evaluate import EvaluationRequest, evaluate_run
+from embedclf.data.splits import read_tokenized
+from embedclf.evaluation.evaluate import EvaluationRequest, evaluate_run, evaluate_training
 from embedclf.runs.run import Run
+from embedclf.system.progress import listening
 from tests.conftest import BAD, GOOD, THINGS, reviews, unwrapped, write_csv
 
 if TYPE_CHECKING:
@@ -56,6 +59,21 @@ def test_a_better_baseline_is_reported(workplace: Path, invoke: Invoke) -> None:
     assert ", worse than TF-IDF + logistic regression by " in unwrapped(shown)
     values = json.loads(invoke("evaluate", "--json").stdout)
     assert values["baselines"]["tf-idf"]["verdict"] == "baseline"
+
+
+def test_a_training_table_that_is_open_is_not_read_again(workplace: Path, invoke: Invoke) -> None:
+    flags = ("-s", "training.epochs=1", "-s", "training.threshold=f1")
+    invoke("train", "binary.yaml", "-q", "-o", "open", *flags)
+    run = Run.open(workplace / "open")
+    read: list[str] = []
+    with TemporaryFile() as file, listening(lambda work: read.append(work.name if work else "")):
+        table = read_tokenized(run.config(), file)
+        read.clear()
+        evaluation = evaluate_training(run, table, baseline=True)
+        assert "reading binary-test.csv" in read
+        assert "reading binary.csv" not in read
+        assert evaluation.baselines == evaluate_training(run, baseline=True).baselines
+        assert "reading binary.csv" in read
 
 
 def test_without_the_training_table_there_is_no_baseline(workplace: Path, invoke: Invoke) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embedclf.system.mapped_arrays import (
+from embedclf.system.memory.mapped_arrays import (
     ArrayFile,
     compress,
     count_numbers,

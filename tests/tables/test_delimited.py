@@ -201,6 +201,10 @@ DETECTED: dict[str, tuple[str, str]] = {
         "tab, utf-8, a sep= line",
     ),
     "a quoted sep line": ('"sep=^"\n' + SEMICOLONS.replace(";", "^"), "'^', utf-8, a sep= line"),
+    "a sep line that names a letter": (
+        "sep=K\n" + SEMICOLONS.replace(";", "K"),
+        "'K', utf-8, a sep= line",
+    ),
     "a sep line that ends with a blank": ("sep=; \n" + SEMICOLONS, "semicolon, utf-8, a sep= line"),
     "a padded sep line": ("sep=;;\n" + SEMICOLONS, "semicolon, utf-8, a sep= line"),
     "escaped quotes": (

@@ -39,8 +39,10 @@ _MOST = 0.9
 """Fraction of rows with the same number of cells that makes a delimiter plausible."""
 
 # Excel's first line that names the delimiter: sep=; with any delimiter, also in quotes or padded.
+# ASCII is listed and its case counts: all other characters, in both cases, take 6 ms to compile.
 _SEPARATOR_LINE = re.compile(
-    r'"?sep=(\\t|tab|[^"\r\n\0\x80-\U0010ffff])"?([;,|\t])?\2* *(\r\n|\r|\n|\Z)', re.IGNORECASE
+    r'"?sep=(\\t|tab|(?-i:[\x01-\t\v\f\x0e-!#-\x7f]))"?([;,|\t])?\2* *(\r\n|\r|\n|\Z)',
+    re.IGNORECASE,
 )
 
 # The line below the header of sqlcmd (`---,---`), psql (`---+---`) and Markdown (`|---|---|`).
