@@ -2,7 +2,10 @@
 
 import json
 import lzma
+import os
 import re
+import select
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,6 +23,8 @@ from tests.benchmarks.pareto_summary import (
     verdict,
 )
 from tests.benchmarks.phases import compare
+from tests.benchmarks.processes import run
+from tests.conftest import reviews, write_csv
 
 
 def measured(way: str, *, seconds: float, score: float | None, **more: int) -> Measured:
@@ -87,6 +92,61 @@ def test_results_in_the_kept_file_are_printed(
     printed = capsys.readouterr().out
     assert "| TREC | embedclf | 2.0 s | 2.0 s | 1.00 | – | 0.9000 | 100 MB | 5.0 MB |" in printed
     assert f"| 4.00 | 0.0134 | {FASTTEXT} (0.5 s, 0.9100) |" in printed
+
+
+def test_a_failure_loses_only_its_set_and_a_restart_measures_what_is_missing_round_by_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder, rows in (("trec", reviews(40)), ("sms_spam", [])):  # without rows, `init` fails
+        (tmp_path / folder).mkdir()
+        for table in ("train.csv", "test.csv"):
+            write_csv(tmp_path / folder / table, ["text", "label"], rows)
+    way, file = "TF-IDF + LR", tmp_path / "kept.jsonl"
+    before = json.dumps(asdict(measured(way, seconds=1.0, score=0.5))) + "\n"
+    file.write_text(before, encoding="utf-8")
+    monkeypatch.setenv("EMBEDCLF_DATASETS", str(tmp_path))
+    sets = ("--sets", "sms_spam", "trec")
+    more = ("--ways", way, "--rounds", "2", "--kept", str(file))
+    monkeypatch.setattr("sys.argv", ["pareto", *sets, *more])
+    with pytest.raises(SystemExit, match="2 failed"):
+        pareto.main()
+    shown = capsys.readouterr()
+    lines = [line for line in shown.err.splitlines() if way in line]
+    assert [line.partition(":")[0] for line in lines] == [
+        "failed",
+        f"TREC, {way}, round 2",
+        "failed",
+    ]
+    assert [re.findall(r"round (\d)", line) for line in lines] == [["1"], ["2"], ["2"]]
+    assert file.read_text(encoding="utf-8").startswith(before)
+    assert [(one.folder, one.round) for one in pareto.read_measured(file)] == [
+        ("trec", 0),
+        ("trec", 1),
+    ]
+    assert f"| TREC | {way} |" in shown.out
+
+
+def test_the_memory_of_a_process_is_not_that_of_the_benchmark() -> None:
+    ballast = b"1" * 150_000_000
+    small, large = run("true"), run(sys.executable, "-c", "len(b'1' * 60_000_000)")
+    assert small.megabytes < 20
+    assert 60 < large.megabytes < len(ballast) / 1e6
+
+
+def test_an_interrupted_benchmark_ends_the_process_it_waits_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    code = f"import time; pipe = open({str(pipe)!r}, 'wb', 0); pipe.write(b'1'); time.sleep(600)"
+    with open(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb", 0) as reader:
+
+        def interrupt(_pid: int) -> None:
+            if reader.read(1):  # the process has started
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            run(sys.executable, "-c", code, look=interrupt)
+        assert select.select([reader], [], [], 60) == ([reader], [], [])
+        assert reader.read(1) == b""  # it ended, which closed its pipe
 
 
 def test_a_phase_of_one_checkout_alone_has_no_ratio() -> None:

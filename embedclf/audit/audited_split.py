@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import pyarrow.compute as pc
@@ -15,7 +15,8 @@ from embedclf.audit.leakage.ratings_headers import TextPatterns, find_patterns
 from embedclf.audit.minhash import Signatures, SignaturesFile, sign_texts
 from embedclf.audit.mojibake import Characters, CharactersFile, examine_characters
 from embedclf.data.labeled import read_labeled
-from embedclf.data.scratch import TextsFile
+from embedclf.data.scratch import TextsFile, TokensFile
+from embedclf.data.splits import TokenizedTable
 from embedclf.system.arrow import BATCH_ROWS, text_column, to_numpy
 from embedclf.system.fields import split_fields
 from embedclf.system.memory.mapped_arrays import ArrayFile, take
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from embedclf.data.splits import Split
     from embedclf.system.arrays import Int32s, Mask, Rows
     from embedclf.text.fingerprints import Fingerprints
+    from embedclf.text.tokens import Tokens
 
 ID_BATCH_ROWS = 1 << 14
 """Rows of token ids to examine at a time; a split may not fit in memory."""
@@ -233,14 +235,17 @@ class AuditedTable:
         return AuditedSplit(name, split, known_labels, texts, self.positions, self.read_texts)
 
 
-def read_audited(tables: Tables, config: Config) -> AuditedTable:
-    """Read a table, and compute the properties of its texts; raises as `read_labeled` does."""
+def read_audited(
+    tables: Tables, config: Config, file: IO[bytes]
+) -> tuple[TokenizedTable, AuditedTable]:
+    """Read and tokenize a table as `read_tokenized` does, with the properties of its texts."""
     rules, fields = TokenRules.from_config(config), config.data.fields
+    tokens_file = TokensFile(file)
 
-    def process(texts: pa.StringArray) -> tuple[pa.StringArray, TextProperties]:
+    def process(texts: pa.StringArray) -> tuple[pa.StringArray, Tokens, TextProperties]:
         tokens = rules.tokenize(texts)
         plain = split_fields(texts, fields)[1] if fields else texts
-        return texts, TextProperties(
+        properties = TextProperties(
             fingerprint_texts(tokens),
             (tokens.lengths - len(fields)).astype(np.int32),
             _are_null_like(plain),
@@ -248,27 +253,31 @@ def read_audited(tables: Tables, config: Config) -> AuditedTable:
             sign_texts(tokens, config.text.unit, min_shingles=MIN_SHINGLES),
             find_patterns(plain, min_fraction=MIN_SUPPORT_FRACTION),
         )
+        return texts, tokens, properties
 
-    with TemporaryFile() as file:
-        collected = _TableFiles(TextsFile(file))
+    with TemporaryFile() as texts_file:
+        collected = _TableFiles(TextsFile(texts_file), tokens_file)
         rows = read_labeled(tables, config.data, process, collected.append)
-        return AuditedTable(collected.properties(), rows.positions, collected.texts.reader())
+        texts = collected.properties()
+        table = AuditedTable(texts, rows.positions, collected.texts.reader())
+    return TokenizedTable(rows, tokens_file, texts.fingerprints), table
 
 
 class _TableFiles:
     """The texts of a table and their properties, added batch by batch."""
 
-    def __init__(self, texts: TextsFile) -> None:
-        self.texts = texts
+    def __init__(self, texts: TextsFile, tokens: TokensFile) -> None:
+        self.texts, self._tokens = texts, tokens
         self._fingerprints, self._lengths = ArrayFile(np.uint64), ArrayFile(np.int32)
         self._null_like, self._characters = ArrayFile(np.bool_), CharactersFile()
         self._signatures = SignaturesFile()
         self._patterns, self._sizes = list[TextPatterns](), list[int]()
 
-    def append(self, batch: tuple[pa.StringArray, TextProperties]) -> None:
-        """Add the texts of the next batch, and their properties."""
-        texts, properties = batch
+    def append(self, batch: tuple[pa.StringArray, Tokens, TextProperties]) -> None:
+        """Add the texts of the next batch, their tokens, and their properties."""
+        texts, tokens, properties = batch
         self.texts.append(texts)
+        self._tokens.append(tokens)
         self._fingerprints.append(properties.fingerprints)
         self._lengths.append(properties.lengths)
         self._null_like.append(properties.null_like)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from embedclf.config.token_patterns import WORDS_AND_SYMBOLS
 from embedclf.data.config_files import check_validation_labels
 from embedclf.data.dataset import Dataset, prepare_dataset
 from embedclf.errors import DataError
+from embedclf.system.memory.mapping import release_mapped_files
 from embedclf.system.memory.release import release_memory
 from embedclf.system.progress import activity
 from embedclf.system.terminal import shorten
@@ -38,9 +40,14 @@ from embedclf.training.initialization import measure_coverages
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from embedclf.audit.audited_split import AuditedSplit
+    from embedclf.audit.audited_split import AuditedSplit, AuditedTable
+    from embedclf.config.fields import Tables
     from embedclf.config.schema import Config
+    from embedclf.data.splits import TokenizedTable
     from embedclf.system.arrays import Rows
+
+AuditedTables = dict["Tables", "AuditedTable"]
+"""The texts of tables, by what names a table in a config."""
 
 _MAX_TEXT_LENGTH = 200
 """Characters of an example's text."""
@@ -78,18 +85,18 @@ def audit_data(config: Config) -> Audit:
     """
     release_memory()  # after choosing columns and settings
     try:
-        # Not strict: here, labels without training rows are findings.
-        dataset, error = prepare_dataset(config, strict=False), None
+        prepared, error = _prepare(config), None
     except DataError as data_error:
         if unreadable := tuple(find_unreadable_rows(config)):
             return Audit(None, unreadable, data_error)
         try:
-            dataset, error = _prepare_valid_rows(config, data_error), data_error
+            prepared, error = _prepare_valid_rows(config, data_error), data_error
         except DataError:
             if dropped := _find_dropped_characters(config):
                 return Audit(None, dropped, data_error)
             raise
-    splits, coverages = _audit_splits(dataset), measure_coverages(dataset)
+    dataset, tables = prepared
+    splits, coverages = _audit_splits(dataset, tables), measure_coverages(dataset)
     # From `config`: `dataset.config` may have `skip_invalid` turned on just for this audit.
     findings = [*_find_problems(splits, dataset, skipped=config.data.skip_invalid)]
     findings += find_vector_problems(coverages, config)
@@ -114,11 +121,23 @@ def raise_on_findings(audit: Audit, fail_on: Severity | None) -> None:
         raise DataError(f"check failed: {found}; fix the data, or run without --fail-on {fail_on}")
 
 
-def _prepare_valid_rows(config: Config, error: DataError) -> Dataset:
+def _prepare(config: Config) -> tuple[Dataset, AuditedTables]:
+    """Prepare a dataset, and read the properties of all texts along with it."""
+    audited: AuditedTables = {}
+
+    def read(tables: Tables, config: Config, file: IO[bytes]) -> TokenizedTable:
+        tokenized, audited[tables] = read_audited(tables, config, file)
+        return tokenized
+
+    # Not strict: here, labels without training rows are findings.
+    return prepare_dataset(config, strict=False, read=read), audited
+
+
+def _prepare_valid_rows(config: Config, error: DataError) -> tuple[Dataset, AuditedTables]:
     """Prepare the rows with valid labels; raise `error` if invalid labels are not its cause."""
     skipping = config.data.model_copy(update={"skip_invalid": True})
     try:
-        return prepare_dataset(config.model_copy(update={"data": skipping}), strict=False)
+        return _prepare(config.model_copy(update={"data": skipping}))
     except DataError:
         raise error from None
 
@@ -130,10 +149,12 @@ def _find_dropped_characters(config: Config) -> tuple[Finding, ...]:
     """
     text = config.text.model_copy(update={"token_pattern": WORDS_AND_SYMBOLS})
     try:
-        dataset = _prepare_valid_rows(config.model_copy(update={"text": text}), DataError())
+        dataset, tables = _prepare_valid_rows(config.model_copy(update={"text": text}), DataError())
     except DataError:
         return ()
-    splits = _audit_splits(replace(dataset, config=config))
+    with TemporaryFile() as file:  # their texts again, by the rules of the config
+        tables = {each: read_audited(each, config, file)[1] for each in tables}
+    splits = _audit_splits(dataset, tables)
     findings = [each for each in find_conflicts(splits, config) if each.kind == "text-dropped"]
     return _locate_examples(findings, splits)
 
@@ -146,13 +167,11 @@ def _validation_error(dataset: Dataset) -> DataError | None:
     return None
 
 
-def _audit_splits(dataset: Dataset) -> list[AuditedSplit]:
-    """Read the text properties of all splits, each table once."""
-    tables = {split.rows.table.tables for split in dataset.splits.values()}
-    audited = {table: read_audited(table, dataset.config) for table in tables}
+def _audit_splits(dataset: Dataset, tables: AuditedTables) -> list[AuditedSplit]:
+    """Divide the texts of tables among the splits of a dataset."""
     release_memory()
     return [
-        audited[split.rows.table.tables].split(name, split, dataset.labels.names)
+        tables[split.rows.table.tables].split(name, split, dataset.labels.names)
         for name, split in dataset.splits.items()
     ]
 
@@ -170,14 +189,19 @@ def _find_problems(
         yield from find_mojibake(splits, dataset)
     yield from find_small_splits(splits)
     yield from find_heavy_rows(splits)
+    # After each check, because the next one reads other arrays.
+    release_mapped_files()
     with activity("checking labels"):
         yield from find_label_problems(splits, dataset)
+    release_mapped_files()
     with activity("looking for duplicates"):
         yield from find_conflicts(splits, dataset.config)
         yield from find_duplicates(splits, dataset.config)
+    release_mapped_files()
     with activity("looking for label leakage"):
         yield from find_label_leakage(splits[0], dataset)
         yield from find_group_leakage(splits, dataset.config.data)
+    release_mapped_files()
     with activity("checking texts"):
         yield from find_text_problems(splits, dataset)
 

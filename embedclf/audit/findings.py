@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from embedclf.config.yaml_file import dump_yaml
+from embedclf.config.yaml_writer import dump_yaml
 from embedclf.system.terminal import format_count, format_percent
 
 if TYPE_CHECKING:

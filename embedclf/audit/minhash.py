@@ -12,6 +12,7 @@ with a similarity of 0.8, banding misses 2 in 10,000, and the bits miss 1 in 1,0
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ import numpy.typing as npt
 from embedclf.system.memory.mapped_arrays import ArrayFile, compress
 from embedclf.system.progress import activity
 from embedclf.system.threads import parallel_map
+from embedclf.text.encodings import expand_ranges
 from embedclf.text.fingerprints import Fingerprints, find_shared, fingerprint_tokens
 
 if TYPE_CHECKING:
@@ -81,8 +83,9 @@ class Signatures:
     def sharing_buckets(self, others: Signatures) -> Signatures:
         """Keep the sets that share a bucket with one of the others."""
         shared = np.zeros(len(self.bits), np.bool_)
-        for ours, theirs in zip(self.buckets, others.buckets, strict=True):
-            shared[find_shared(ours, theirs)] = True
+        pairs = zip(self.buckets, others.buckets, strict=True)
+        for rows in parallel_map(lambda pair: find_shared(*pair), pairs):
+            shared[rows] = True
         return self.take(np.flatnonzero(shared))
 
 
@@ -203,7 +206,7 @@ def find_candidates(left: Signatures, right: Signatures) -> CandidatePairs:
     Returns:
         Pairs of places in `left` and `right`.
     """
-    orders = [np.argsort(buckets, kind="stable") for buckets in right.buckets]
+    orders = [*parallel_map(partial(np.argsort, kind="stable"), right.buckets)]
     sorted_buckets = [buckets[order] for buckets, order in zip(right.buckets, orders, strict=True)]
 
     def search(start: int) -> tuple[Rows, Rows]:
@@ -215,7 +218,7 @@ def find_candidates(left: Signatures, right: Signatures) -> CandidatePairs:
             crowded |= counts > _MAX_BUCKET
             counts = np.minimum(counts, _MAX_BUCKET)
             ours = np.repeat(np.arange(len(buckets)), counts)
-            theirs = order[_expand_ranges(first, counts)]
+            theirs = order[expand_ranges(first, counts)]
             differing = np.bitwise_count(batch.bits[ours] ^ right.bits[theirs])
             similar = differing <= _MAX_DIFFERING_BITS
             # One integer per pair, so `np.unique` removes pairs that share several bands.
@@ -250,7 +253,7 @@ def jaccard_similarity(left: ShingleSets, right: ShingleSets, pairs: CandidatePa
     def compare(batch: slice) -> Doubles:
         ours, theirs = pairs.left[batch], pairs.right[batch]
         sizes = left.sizes[ours]
-        shingles = left.shingles[_expand_ranges(left.starts[ours], sizes)]
+        shingles = left.shingles[expand_ranges(left.starts[ours], sizes)]
         pair = np.repeat(np.arange(len(ours)), sizes)
         # A shingle of no right text gets a wrong code, and fails the first test below.
         codes = np.minimum(np.searchsorted(distinct, shingles), len(distinct) - 1)
@@ -299,13 +302,6 @@ def _sign(hashes: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.uint32], Finge
             bits = bits << np.uint64(1) | ((minhash & _SIGNATURE_BIT) != 0)
         buckets[band] = bucket >> np.uint64(32)
     return buckets, bits
-
-
-def _expand_ranges(starts: Offsets, counts: Offsets) -> Offsets:
-    """Concatenate the ranges that start at `starts` and have `counts` numbers."""
-    before = np.cumsum(counts) - counts
-    # `arange` counts through all ranges; `before` is its value at the start of each.
-    return np.repeat(starts - before, counts) + np.arange(counts.sum())
 
 
 def _rank_in_groups(groups: Rows, values: npt.NDArray[np.uint8]) -> Rows:

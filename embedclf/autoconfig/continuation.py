@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,6 @@ from embedclf.data.config_files import check_files
 from embedclf.data.labeled import read_labels
 from embedclf.data.labels import THRESHOLD, Labels
 from embedclf.errors import ConfigError, DataError
-from embedclf.runs.classifier_files import LABELS_FILE
 from embedclf.system.terminal import format_count
 from embedclf.tables.new_tables import NewColumnError, open_new_table
 from embedclf.text.vocabulary import RESERVED
@@ -249,7 +247,7 @@ def _find_tables(
         values["training"]["refit"] = False  # decided later, and impossible with some tables
     checked = _validate(values)
     rows = read_labels(checked.data.train, checked.data)
-    known = Labels.from_json(json.loads(run.read(LABELS_FILE)))
+    known = run.labels()
     labels = Labels.fit(rows, checked.data, start=known)
     siblings = find_sibling_tables(checked, labels, written, strict=strict)
     validation = siblings.validation or named.get("validation", held_out_fraction(len(rows)))

@@ -156,22 +156,29 @@ class Evidence:
         )
 
     @property
-    def is_narrow(self) -> bool:
-        """Whether few numbers per token are enough, if their steps are larger.
+    def narrow_dim(self) -> int:
+        """How many numbers per token are enough, if their steps are larger.
 
         The output is linear in the sum of a text's vectors. More numbers than outputs then express
         nothing more: a step of Adam changes a logit in proportion to their number times the
         learning rate. On held-out rows these were about as accurate: a quarter of the numbers at
         twice the rate (up to 5 labels), half of them at 1.5 times the rate (up to 20).
         """
-        config = self.config
-        tried = config.tune.model
+        if len(self.statistics.labels.names) == 2:
+            return 4
+        return 8 if self.has_few_labels else 32
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether tokens have so few numbers, written or chosen, that steps are to be larger."""
+        config, tried = self.config, self.config.tune.model
         fixed = {"pooling": "sqrt", "initialization": "naive_bayes", "vectors": "none"}
+        has_enough_rows = self.statistics.rows > MAX_VECTOR_ROWS
         return (
-            self.statistics.rows > MAX_VECTOR_ROWS
+            (has_enough_rows or "model.embedding_dim" in self.written)
+            and self.value("model.embedding_dim", self.narrow_dim) <= self.narrow_dim
             and config.training.optimizer == "adam"
             and not config.model.hidden_units
-            and "model.embedding_dim" not in self.written
             and all(self.value(f"model.{key}", value) == value for key, value in fixed.items())
             and not any(getattr(tried, key, None) for key in _WIDTH_KEYS)
         )

@@ -17,7 +17,7 @@ from embedclf.config.messages import describe_errors
 from embedclf.config.schema import Config, auto_keys
 from embedclf.data.config_files import check_files
 from embedclf.errors import ConfigError, DataError
-from embedclf.runs.run import is_run_config
+from embedclf.runs.selection import is_run_config
 from embedclf.system.formats import CONFIG_SUFFIXES, table_suffix
 from embedclf.system.terminal import join_shortened
 from embedclf.tables.files import find_files

@@ -203,7 +203,7 @@ def _embedding_dim(evidence: Evidence) -> tuple[int, str]:
     if evidence.has_many_labels:
         dim = 128
     elif evidence.is_narrow:
-        dim = 4 if labels == 2 else 8 if evidence.has_few_labels else 32
+        dim = evidence.narrow_dim
     else:
         dim = 16 if evidence.has_few_labels else 64
     reason = f"numbers per token, enough for {format_count(labels, 'label')}"

@@ -100,7 +100,7 @@ def _learning_rate(evidence: Evidence) -> Setting:
     if optimizer != "adam" or pooling != "sqrt":
         reason = f"a usual rate for {optimizer} and pooling: {pooling}"
         return Setting(key, _LEARNING_RATES[optimizer], reason)
-    # With few numbers per token, larger steps: see `Evidence.is_narrow`.
+    # With few numbers per token, larger steps: see `Evidence.narrow_dim`.
     factor = (2.0 if evidence.has_few_labels else 1.5) if evidence.is_narrow else 1.0
     if evidence.statistics.is_large:
         rate = 0.003 if evidence.has_many_labels else 0.002 * factor

@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from embedclf.errors import RunError
+from embedclf.system.control_characters import escape_output
 from embedclf.system.terminal import wrap_message
 
 if TYPE_CHECKING:
@@ -48,11 +49,21 @@ def open_run(name: Path | None, *, always_named: bool = False) -> Run:
     return run
 
 
+def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
+    """Print a text. Everything goes through here or `echo_chunks`: what a file says has no effect.
+
+    Args:
+        text: Lines; control characters other than tabs are replaced by symbols.
+        err: Whether to print on standard error.
+        nl: Whether to end the line.
+    """
+    click.echo(escape_output(text), err=err, nl=nl)
+
+
 def echo_chunks(chunks: Iterable[str]) -> None:
     """Print chunks as they come, with colors if standard output has them."""
-    color = has_colors()
     for chunk in chunks:
-        click.echo(chunk, nl=False, color=color)
+        click.echo(escape_output(chunk, colors=True), nl=False, color=has_colors())
 
 
 def has_colors() -> bool:
@@ -126,7 +137,7 @@ def _echo_message(text: str) -> None:
     """Print a message on standard error, above the line that shows progress."""
     display = click.get_current_context().meta.get("display")
     if display is None or _is_quiet():
-        click.echo(wrap_message(text), err=True)
+        echo(wrap_message(text), err=True)
     else:
         display.info(wrap_message(text))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from embedclf.cli.console import current_display, echo_info, start_tensorflow
+from embedclf.cli.console import current_display, echo, echo_info, start_tensorflow
 from embedclf.cli.options import (
     FILE,
     TABLE,
@@ -50,7 +50,7 @@ def check_command(source: Source, fail_on: Severity | None, as_json: bool) -> No
 
     config = resolve_for_audit(source)
     audit = audit_data(config)
-    click.echo(audit_json(audit) if as_json else audit_text(audit, config))
+    echo(audit_json(audit) if as_json else audit_text(audit, config))
     # After the report, which must be visible whatever the exit status.
     raise_on_findings(audit, fail_on)
     echo_info(f"{display_location(str(source.location))}: ready to train")
@@ -80,7 +80,7 @@ def init_command(data: str, output: Path | None, as_json: bool, **options: Any) 
     (dev.csv and test.csv next to train.csv). An existing file is not overwritten.
     """
     from embedclf.autoconfig.resolve import Source, TableOptions
-    from embedclf.system.files import create_text
+    from embedclf.system.publishing.drafts import create_text
 
     proposal = resolve(Source(data, options=TableOptions(**options), only_table=True), show=False)
     target = None if str(output) == "-" else output or Path(f"{proposal.name}.yaml")
@@ -89,7 +89,7 @@ def init_command(data: str, output: Path | None, as_json: bool, **options: Any) 
         create_text(target, config)
     values = {"config": target and str(target), **proposal.facts()}
     text = config.rstrip() if target is None else f"config: {target}"  # echo ends the line
-    click.echo(to_json(values) if as_json else text)
+    echo(to_json(values) if as_json else text)
     echo_info(proposal.columns_text(target))
 
 
@@ -140,7 +140,7 @@ def suspects_command(
     )
     if output is not None:
         echo_info(f"{output}: {format_count(label_errors.suspects, 'row')} written")
-    click.echo(suspects_json(label_errors) if as_json else suspects_text(label_errors))
+    echo(suspects_json(label_errors) if as_json else suspects_text(label_errors))
 
 
 @click.command(short_help="Print the JSON schema of the config.")
@@ -149,4 +149,4 @@ def schema_command() -> None:
     """Print the JSON schema of the config, for editors that complete and check YAML."""
     from embedclf.config.schema import json_schema
 
-    click.echo(to_json(json_schema()))
+    echo(to_json(json_schema()))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
-import click
-
+from embedclf.cli.console import echo
 from embedclf.system.live_line import DONE, TO_DO, LiveLine, count_columns, has_terminal
 from embedclf.system.progress import listening
 from embedclf.system.terminal import format_duration
@@ -96,11 +95,10 @@ class Display:
         """Print a line; once nobody reads standard error any more, print nothing else."""
         if self._quiet:
             return
-        if self._line is not None:
-            # Not left to the stream: while TensorFlow is imported, `sys.stderr` is another one.
-            self._line.clear()
+        # Not left to the stream: while TensorFlow is imported, `sys.stderr` is another one.
         try:
-            click.echo(line, err=True)
+            with nullcontext() if self._line is None else self._line.cleared():
+                echo(line, err=True)
         except BrokenPipeError:
             # A training continues even if nobody reads its messages.
             self._quiet, self.plain = True, False

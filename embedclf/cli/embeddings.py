@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from embedclf.cli.console import echo_chunks, echo_info, open_run
+from embedclf.cli.console import echo, echo_chunks, echo_info, open_run
 from embedclf.cli.habits.usage_errors import CommandGroup
 from embedclf.cli.options import (
     FILE,
@@ -132,7 +132,7 @@ def movement_command(run_name: Path | None, limit: int, ngrams: bool, as_json: b
 
     run = open_run(run_name)
     movement = measure_movement(run, limit, ngrams=ngrams)
-    click.echo(movement_json(run.path, movement) if as_json else movement_text(movement))
+    echo(movement_json(run.path, movement) if as_json else movement_text(movement))
 
 
 @embeddings_group.command(short_help="Show the token ids and vectors of a text.")
@@ -148,7 +148,7 @@ def show_command(text: str, run_name: Path | None, as_json: bool) -> None:
     run = open_run(run_name)
     embedded = Embeddings.from_run(run).embed_text(text)
     if as_json:
-        click.echo(token_vectors_json(run.path, embedded))
+        echo(token_vectors_json(run.path, embedded))
     else:
         echo_chunks([token_vectors_text(embedded), "\n"])
 
@@ -240,7 +240,7 @@ def export_command(
 def _write_map(drawn: WordMap, output: Path, run: Run) -> None:
     """Write a map in the format of the file's extension."""
     from embedclf.reports.html.word_map import render_word_map, word_map_png, word_map_svg
-    from embedclf.system.files import write_bytes, write_text
+    from embedclf.system.publishing.drafts import write_bytes, write_text
 
     suffix = output.suffix.lower()
     if suffix == ".png":
@@ -264,17 +264,17 @@ def _echo_answers(
         answers = [find(query) for query in queries]
         if as_json:
             words = [values for values, _ in answers]
-            click.echo(to_json({"run": str(run.path), "words": words}))
+            echo(to_json({"run": str(run.path), "words": words}))
         else:
-            click.echo("\n".join(text for _, text in answers), nl=False)  # each text ends its line
+            echo("\n".join(text for _, text in answers), nl=False)  # each text ends its line
         return
     for query in queries:
         try:
             values, text = find(query)
         except RequestError as error:
-            click.echo(str(error), err=True)
+            echo(str(error), err=True)
         else:
-            click.echo(to_json(values) if as_json else text)
+            echo(to_json(values) if as_json else text)
 
 
 def _prompt(label: str) -> Iterator[str]:
@@ -287,11 +287,11 @@ def _prompt(label: str) -> Iterator[str]:
         raise click.UsageError("pass a word; only at a terminal you are asked for one")
     echo_info("one query per line; Ctrl-D ends")
     while True:
-        click.echo(f"{label}> ", nl=False, err=True)  # standard output is for answers
+        echo(f"{label}> ", nl=False, err=True)  # standard output is for answers
         # Bytes that are not UTF-8 must not end the session.
         line = sys.stdin.buffer.readline().decode(errors="surrogateescape")
         if not line:
-            click.echo(err=True)  # after Ctrl-D, the cursor is still behind the prompt
+            echo(err=True)  # after Ctrl-D, the cursor is still behind the prompt
             return
         if line.strip():
             yield line.strip()

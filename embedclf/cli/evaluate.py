@@ -10,6 +10,7 @@ from click.core import ParameterSource
 from embedclf.cli.console import (
     check_page_name,
     current_display,
+    echo,
     echo_info,
     echo_notes,
     open_run,
@@ -117,7 +118,7 @@ def compare_command(
     comparison = compare_runs(one, other, data, reading)
     echo_notes([comparison.table])
     render = comparison_json if as_json else comparison_text
-    click.echo(render(one.path, other.path, comparison))
+    echo(render(one.path, other.path, comparison))
 
 
 @click.command(short_help="Write an HTML page about a run.")
@@ -164,7 +165,7 @@ def report_command(
     echo_notes([report.evaluation.scored.labeled.table])
     page = render_run_report(report)
     if str(output) == "-":
-        click.echo(page, nl=False)
+        echo(page, nl=False)
     else:
         _write_page(page, output or run.path / REPORT_FILE, open_page=open_page)
 
@@ -195,7 +196,7 @@ def threshold_command(run_name: Path | None, metric: str | None, as_json: bool) 
     rule = None if metric is None else parse_rule(metric)
     run = open_run(run_name)
     table = tabulate_thresholds(run) if rule is None else set_thresholds(run, rule)
-    click.echo(threshold_json(run.path, table) if as_json else threshold_text(table))
+    echo(threshold_json(run.path, table) if as_json else threshold_text(table))
     if rule is not None:
         _echo_new_threshold(run)
 
@@ -209,7 +210,7 @@ def _show_evaluation(run: Run, request: EvaluationRequest, *, as_json: bool) -> 
     table = evaluation.scored.labeled.table
     echo_info(f"{table.name}: read as {table.description}")
     echo_notes([table])
-    click.echo(evaluation_json(run.path, evaluation) if as_json else evaluation_text(evaluation))
+    echo(evaluation_json(run.path, evaluation) if as_json else evaluation_text(evaluation))
 
 
 def _check_curve_options() -> None:
@@ -244,7 +245,7 @@ def _show_learning_curve(
         fits = 2 if plan.folds.config.training.refit else 1
         show = CurveProgress(current_display(), fits=fits)
         curve = measure_learning_curve(plan, on_event=show)
-    click.echo((learning_curve_json if as_json else learning_curve_text)(run, curve))
+    echo((learning_curve_json if as_json else learning_curve_text)(run, curve))
     # After the result, which must be visible even if the run cannot be written to
     run.write_addition(LEARNING_CURVE_FILE, curve.to_json())
     echo_info(f"saved in {run.path}; `embedclf report {run.path}` draws it")
@@ -275,11 +276,11 @@ def _write_page(page: str, file: Path, *, open_page: bool) -> None:
     """Write a page, print its path, and optionally open it in a browser."""
     import webbrowser
 
-    from embedclf.system.files import write_text
+    from embedclf.system.publishing.drafts import write_text
 
     write_text(file, [page])
     # The path is the command's result, so -q does not silence it.
-    click.echo(file)
+    echo(str(file))
     # A file URI needs an absolute path.
     if open_page and not webbrowser.open(file.resolve().as_uri()):
         echo_info(f"no browser found; open {file} yourself")

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from embedclf import __version__
-from embedclf.cli.console import echo_info
+from embedclf.cli.console import echo, echo_info
 from embedclf.cli.data import check_command, init_command, schema_command, suspects_command
 from embedclf.cli.embeddings import embeddings_group
 from embedclf.cli.evaluate import (
@@ -28,9 +28,10 @@ from embedclf.cli.predict import explain_command, predict_command
 from embedclf.cli.runs import runs_command, summary_command, train_command
 from embedclf.cli.suggest import suggest_command
 from embedclf.cli.tune import tune_command
-from embedclf.errors import EmbedclfError
+from embedclf.errors import ConfigError, EmbedclfError
 from embedclf.system import interrupts
-from embedclf.system.terminal import format_duration, wrap_message
+from embedclf.system.control_characters import escape_controls
+from embedclf.system.terminal import format_duration, shorten, wrap_message
 
 _COMMAND_LINE = "embedclf.command_line"
 """Where a context keeps the arguments of the whole command line."""
@@ -56,13 +57,13 @@ def completion_command(shell: str | None) -> None:
     """
     file, line = _SHELLS[shell or _current_shell()]
     echo_info(f"add this line to {file}, then open a new shell:")
-    click.echo(line)
+    echo(line)
 
 
 @click.command(hidden=True)
 def version_command() -> None:
     """Print the version, as --version does."""
-    click.echo(f"embedclf {__version__}")
+    echo(f"embedclf {__version__}")
 
 
 SECTIONS = {
@@ -101,7 +102,7 @@ class RootGroup(CommandGroup):
             # A full disk may show only now; after the `try`, no handler would see the error.
             sys.stdout.flush()
         except EmbedclfError as error:
-            _exit(ctx, str(error), error.exit_status)
+            _exit(ctx, _describe_error(error), error.exit_status)
         except click.exceptions.NoArgsIsHelpError:
             raise  # caught before its base class, UsageError
         except click.UsageError as error:
@@ -111,15 +112,14 @@ class RootGroup(CommandGroup):
             _exit(ctx, f"interrupted{reason}", 130)  # 128 + SIGINT, as shells report it
         except OSError as error:
             _exit_with_os_error(ctx, error)
-        except MemoryError as error:
-            hint = "lower text.sequence_length, text.vocabulary_size or model.embedding_dim"
-            _exit(ctx, f"not enough memory: {error}; {hint}", 1)
+        except (MemoryError, ImportError) as error:
+            _exit(ctx, _describe_shortage(error), 1)
         # Nested contexts share `meta`, so the -v of the command is visible here.
         if ctx.meta.get("verbose"):
             python = ".".join(map(str, sys.version_info[:3]))
             seconds = time.perf_counter() - started
             duration = format_duration(seconds)
-            click.echo(f"embedclf {__version__}, Python {python}: {duration}", err=True)
+            echo(f"embedclf {__version__}, Python {python}: {duration}", err=True)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands with a line each, by section."""
@@ -169,8 +169,24 @@ def _current_shell() -> str:
 
 
 def _exit(ctx: click.Context, message: str, status: int) -> NoReturn:
-    click.echo(wrap_message(f"embedclf: {message}"), err=True)
+    echo(wrap_message(f"embedclf: {message}"), err=True)
     ctx.exit(status)
+
+
+def _describe_error(error: EmbedclfError) -> str:
+    """Return the lines of a config's faults, or one line, even if a name has a line break."""
+    return str(error) if isinstance(error, ConfigError) else escape_controls(str(error))
+
+
+def _describe_shortage(error: MemoryError | ImportError) -> str:
+    """Say what to do if memory ran out, maybe for a library, or if a library is damaged."""
+    if isinstance(error, MemoryError):
+        hint = "lower text.sequence_length, text.vocabulary_size or model.embedding_dim"
+        return f"not enough memory: {error}; {hint}"
+    fault = shorten(" ".join(str(error).split()), 200)
+    if "map segment" in fault or "allocate memory" in fault:
+        return f"not enough memory for a library: {fault}; raise the limit (ulimit -v)"
+    return f"a library cannot be loaded: {fault}; install embedclf again"
 
 
 def _exit_with_usage(ctx: click.Context, error: click.UsageError) -> NoReturn:
@@ -182,7 +198,7 @@ def _exit_with_os_error(ctx: click.Context, error: OSError) -> NoReturn:
     if error.errno != errno.EPIPE:
         # An error while writing to an open stream names no file.
         place = error.filename or "standard output"
-        click.echo(f"embedclf: {place}: {error.strerror}", err=True)
+        echo(f"embedclf: {place}: {error.strerror}", err=True)
     # Python flushes standard output again at exit, which would fail again.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     ctx.exit(1)

@@ -11,6 +11,7 @@ import click
 
 from embedclf.cli.console import (
     check_page_name,
+    echo,
     echo_chunks,
     echo_info,
     echo_warning,
@@ -172,7 +173,7 @@ def check_no_run(sources: Sequence[str]) -> None:
     Raises:
         Suggestion: There is one.
     """
-    from embedclf.runs.run import RECORD_FILE
+    from embedclf.runs.locations import RECORD_FILE
     from embedclf.runs.selection import locate_run
 
     for name in sources:
@@ -236,7 +237,7 @@ def _run_prediction(run: Run, source: Tables | list[str], request: PredictionReq
     for note in summary.notes:
         echo_warning(note)
     if summary.rows:
-        click.echo(predictions_text(summary.rows))
+        echo(predictions_text(summary.rows))
     elif summary.without_known_token:
         echo_info(no_known_token_text(summary.without_known_token))
 
@@ -269,7 +270,7 @@ def _echo_explanations_json(explanations: Iterable[Explanation], run: Run) -> No
 def _write_explanations_page(explanations: Iterable[Explanation], run: Run, file: Path) -> None:
     from embedclf.inference.outputs import buffered_stdout
     from embedclf.reports.html.explanations import render_explanations
-    from embedclf.system.files import write_text
+    from embedclf.system.publishing.drafts import write_text
 
     chunks = render_explanations(str(run.path), explanations)
     if str(file) == "-":

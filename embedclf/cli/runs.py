@@ -10,6 +10,7 @@ import click
 
 from embedclf.cli.console import (
     current_display,
+    echo,
     echo_info,
     echo_warning,
     open_run,
@@ -35,12 +36,15 @@ if TYPE_CHECKING:
 
     from embedclf.autoconfig.proposal import Proposal
     from embedclf.autoconfig.resolve import Source
+    from embedclf.cli.train_progress import TrainProgress
     from embedclf.config.schema import Config
-    from embedclf.data.splits import TokenizedTable
     from embedclf.evaluation.evaluate import RunEvaluation
+    from embedclf.runs.labeled_sources import ReadTables
     from embedclf.runs.run import Run
     from embedclf.runs.summary import NetworkSummary
     from embedclf.training.folds.cross_fitting import Folds
+    from embedclf.training.train import TrainEvent
+    from embedclf.training.warm_start import Continuation
 
 
 @click.command(short_help="Train a classifier from a table or a config.")
@@ -93,7 +97,6 @@ def train_command(
     Ctrl-C stops the training early and keeps the best epoch so far.
     """
     from embedclf.cli.train_progress import TrainProgress
-    from embedclf.training.train import train
     from embedclf.training.warm_start import Continuation
 
     # First the config: a mistake in it is reported without waiting for TensorFlow.
@@ -104,11 +107,9 @@ def train_command(
     config, show = proposal.config, TrainProgress(proposal.config, current_display())
     folds, name = _open_folds(config, fold_count), proposal.name
     plan = config if source.start is None else Continuation(config, source.start)
-    run = train(
-        plan, name=name, output=output, on_event=show, tensorboard=tensorboard, resume=resume
-    )
+    run, read = _train(plan, show, name=name, output=output, tensorboard=tensorboard, resume=resume)
     file = _save_config(proposal, run) if source.is_table else None
-    _show_run(run, file, show.table, baseline=baseline, folds=folds, as_json=as_json)
+    _show_run(run, file, read, baseline=baseline, folds=folds, as_json=as_json)
 
 
 @click.command(short_help="Explain the network of a run or a config, layer by layer.")
@@ -131,7 +132,7 @@ def summary_command(
     target = _summary_target(run_name, overrides)
     start_tensorflow(show_logs=tf_logs)
     summary = _summarize(target, overrides)
-    click.echo(summary_json(summary) if as_json else summary_text(summary))
+    echo(summary_json(summary) if as_json else summary_text(summary))
 
 
 @click.command(short_help="List the runs with their scores.")
@@ -143,10 +144,10 @@ def runs_command(as_json: bool) -> None:
     from embedclf.runs.selection import find_runs
 
     runs, faults = find_runs()
-    click.echo(runs_json(runs) if as_json else runs_text(runs))
+    echo(runs_json(runs) if as_json else runs_text(runs))
     for fault in faults:
         # Not `echo_info`: -q must not hide a damaged run.
-        click.echo(f"embedclf: {fault}", err=True)
+        echo(f"embedclf: {fault}", err=True)
 
 
 def _continue_from(source: Source, start: Path | None, fold_count: int | None) -> Source:
@@ -160,9 +161,36 @@ def _continue_from(source: Source, start: Path | None, fold_count: int | None) -
     return replace(source, start=open_run(start))
 
 
+def _train(
+    plan: Config | Continuation,
+    show: TrainProgress,
+    *,
+    name: str,
+    output: Path | None,
+    tensorboard: Path | None,
+    resume: bool,
+) -> tuple[Run, ReadTables]:
+    """Train; return the run, and its tables, which need not be read again."""
+    from embedclf.data.dataset import Dataset
+    from embedclf.runs.labeled_sources import ReadTables
+    from embedclf.training.train import train
+
+    read = []
+
+    def on_event(event: TrainEvent) -> None:
+        if isinstance(event, Dataset):
+            read.append(ReadTables.of(event))
+        show(event)
+
+    run = train(
+        plan, name=name, output=output, on_event=on_event, tensorboard=tensorboard, resume=resume
+    )
+    return run, read[0]
+
+
 def _save_config(proposal: Proposal, run: Run) -> Path | None:
     """Write the config of a table next to its run; return None if that is not possible."""
-    from embedclf.system.files import create_text
+    from embedclf.system.publishing.drafts import create_text
 
     file = run.path.with_name(f"{run.path.name}.yaml")
     if os.path.lexists(file):
@@ -189,7 +217,7 @@ def _open_folds(config: Config, count: int | None) -> Folds | None:
 def _show_run(
     run: Run,
     config_file: Path | None,
-    training: TokenizedTable | None,
+    read: ReadTables,
     *,
     baseline: bool,
     folds: Folds | None,
@@ -199,28 +227,28 @@ def _show_run(
     from embedclf.reports.runs import next_steps, run_details, trained_json, trained_text
 
     echo_info(format_definitions(run_details(run.record)), only_verbose=True)
-    evaluation = _evaluate(run, training, baseline=baseline)
+    evaluation = _evaluate(run, read, baseline=baseline)
     if not as_json:
-        click.echo(trained_text(run, evaluation) if evaluation else f"run: {run.path}")
+        echo(trained_text(run, evaluation) if evaluation else f"run: {run.path}")
     try:
         if folds is not None:
             _cross_validate(run, folds, baseline=baseline, as_json=as_json)
     finally:  # the run is complete whatever happens
         if as_json:
-            click.echo(trained_json(run, evaluation))
+            echo(trained_json(run, evaluation))
     echo_info(next_steps(run, config_file))
 
 
-def _evaluate(run: Run, training: TokenizedTable | None, *, baseline: bool) -> RunEvaluation | None:
+def _evaluate(run: Run, read: ReadTables, *, baseline: bool) -> RunEvaluation | None:
     """Evaluate a run that was just trained; None with a warning if that is not possible."""
     from embedclf.evaluation.evaluate import evaluate_training
 
     try:
-        return evaluate_training(run, training, baseline=baseline)
+        return evaluate_training(run, read, baseline=baseline)
     except KeyboardInterrupt:
         message = f"{run.path} is complete; `embedclf evaluate {run.path}` shows its scores"
         raise KeyboardInterrupt(message) from None
-    except EmbedclfError as error:  # such as a table that was edited during the training
+    except EmbedclfError as error:  # such as a validation table that was edited just now
         echo_warning(f"{run.path} is complete, but not scored: {error}")
         return None
 
@@ -247,7 +275,7 @@ def _cross_validate(run: Run, folds: Folds, *, baseline: bool, as_json: bool) ->
         echo_warning(f"{run.path} is complete, but not cross-validated: {error}")
         return
     if not as_json:
-        click.echo("\n".join(map(wrap_result, cross_validation_lines(validation))))
+        echo("\n".join(map(wrap_result, cross_validation_lines(validation))))
 
 
 def _summary_target(name: Path | None, overrides: tuple[str, ...]) -> Path | Run:

@@ -26,7 +26,6 @@ from embedclf.training.token_vectors import Coverage
 if TYPE_CHECKING:
     from embedclf.cli.display import Display
     from embedclf.config.schema import Config
-    from embedclf.data.splits import TokenizedTable
     from embedclf.training.folds.cross_fitting import Fold, FoldEvent
     from embedclf.training.folds.cross_validation import CrossValidationEvent
     from embedclf.training.folds.learning_curve import CurveEvent, SubsetTraining
@@ -58,8 +57,6 @@ class TrainProgress:
     """Shows the events of a training."""
 
     def __init__(self, config: Config, display: Display) -> None:
-        self.table: TokenizedTable | None = None
-        """The training table, once it is read."""
         self._config = config
         self._display = display
         self._countdown = Countdown()
@@ -90,7 +87,6 @@ class TrainProgress:
             self._display.info(device_text(event))
 
     def _show_dataset(self, dataset: Dataset) -> None:
-        self.table = dataset.table
         self._score_name = dataset.labels.score_name
         if self._config.training.refit:
             # At most: the fit before it chooses the number of epochs.

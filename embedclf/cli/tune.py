@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embedclf.cli.console import current_display, echo_info, start_tensorflow
+from embedclf.cli.console import current_display, echo, echo_info, start_tensorflow
 from embedclf.cli.options import (
     FILE,
     json_option,
@@ -80,7 +80,7 @@ def tune_command(
         # A callback, because an interrupted search also leaves its files and then raises.
         on_result=_save_files,
     )
-    click.echo(tuning_json(search) if as_json else tuning_text(search))
+    echo(tuning_json(search) if as_json else tuning_text(search))
     echo_info(f"train it again: embedclf train {search.config_file}")
 
 
@@ -93,8 +93,8 @@ def _save_files(search: TuningResult) -> None:
     from embedclf.autoconfig.resolve import Source
     from embedclf.reports.html.tuning import render_search
     from embedclf.reports.tuning import trials_csv
-    from embedclf.runs.run import is_run_config
-    from embedclf.system.files import write_text
+    from embedclf.runs.selection import is_run_config
+    from embedclf.system.publishing.drafts import write_text
     from embedclf.tuning.best_trial import write_config
     from embedclf.tuning.space import apply_settings, changed_settings, config_value
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from embedclf.config.fields import (
@@ -19,13 +20,25 @@ from embedclf.config.fields import (
     allow_auto,
     union_error,
 )
+from embedclf.system.encodings.names import codec_name, unknown_encoding
 from embedclf.system.formats import InputFormat
+from embedclf.system.terminal import shorten
 
 if TYPE_CHECKING:
     from embedclf.system.fields import TextColumns
 
 DATA_FILES = ("train", "validation", "test", "unlabelled")
 """Keys of `data` whose string is the path of a table."""
+
+
+def _check_encoding(encoding: str) -> str:
+    """Return an encoding that Python can read; anything else is a fault of the config."""
+    try:
+        codec_name(encoding)
+    except LookupError as error:
+        fault = unknown_encoding(shorten(encoding, 40))
+        raise PydanticCustomError("both", "{fault}", {"fault": fault}) from error
+    return encoding
 
 
 class DataConfig(Section):
@@ -118,7 +131,7 @@ class DataConfig(Section):
     delimiter: Annotated[str, Field(min_length=1, max_length=2)] | None = Field(
         None, description="Column delimiter of a text table. null detects it."
     )
-    encoding: str | None = Field(
+    encoding: Annotated[str, AfterValidator(_check_encoding)] | None = Field(
         None,
         description="Encoding of a text table, such as cp1252. null: UTF-8, or the encoding of a "
         "byte-order mark; cp1252 if no other makes sense.",
@@ -190,11 +203,12 @@ class DataConfig(Section):
         roles = {self.weight: "weight"} | dict.fromkeys(self.label_columns, "label")
         roles |= dict.fromkeys(self.text_columns, "text")
         names: dict[str, str] = {}
+        counts = Counter(self.fields)
         for column in self.fields:
             other = names.setdefault(field_name(column), column)
             if column in roles:
                 fault = f"column {column} is data.{roles[column]}; name a column beside it"
-            elif self.fields.count(column) > 1:
+            elif counts[column] > 1:
                 fault = f"column {column} is named twice; name it once"
             elif other != column:
                 fault = f"columns {other} and {column} have the same tokens; rename one of them"
@@ -210,8 +224,8 @@ class DataConfig(Section):
                 "both", "label_separator needs a single label column, not a list of columns"
             )
         columns = [*self.text_columns, *self.label_columns]
-        duplicate = next((column for column in columns if columns.count(column) > 1), None)
-        if duplicate is not None:
+        [(duplicate, count)] = Counter(columns).most_common(1)
+        if count > 1:
             raise PydanticCustomError(
                 "both",
                 "column {column} is named twice in text and label; name it once",

@@ -18,13 +18,15 @@ from embedclf.config.sections import BUILT_IN_VECTORS
 from embedclf.config.yaml_file import (
     Document,
     YamlError,
-    dump_yaml,
     parse_value,
     parse_yaml,
     undo_escapes,
 )
+from embedclf.config.yaml_writer import dump_yaml
 from embedclf.errors import ConfigError
-from embedclf.system.storage import is_uri
+from embedclf.system.control_characters import escape_controls
+from embedclf.system.storage import is_uri, name_fault
+from embedclf.system.terminal import display_path, format_count, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -37,6 +39,9 @@ _PATH_KEYS = (
     *(("model", key) for key in BUILT_IN_VECTORS),
 )
 """Keys whose strings can be paths."""
+
+_MAX_FAULTS, _MAX_SHOWN = 50, 200
+"""Faults to list, and characters of an override or of a key in them."""
 
 
 def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
@@ -76,7 +81,11 @@ def table_config(table: str, values: Mapping[str, Any], overrides: Iterable[str]
         values: Further keys of `data`.
         overrides: As for `load_config`.
     """
-    document = Document({"data": {"train": _absolute(table, Path()), **values}})
+    location = _absolute(table, Path())
+    if fault := name_fault(location):
+        place = table if name_fault(table) else location  # the folder can be at fault
+        raise ConfigError(f"{place}: {fault}")
+    document = Document({"data": {"train": location, **values}})
     options: dict[KeyPath, str] = {
         ("data", key): f"{option_name(key)} {value}" if isinstance(value, str) else option_name(key)
         for key, value in values.items()
@@ -162,26 +171,28 @@ def _validate(
 ) -> Config:
     """Apply overrides to a document that was read from a path, and validate it.
 
-    Args:
-        document: What was read.
-        path: Where it was read from.
-        overrides: As for `load_config`.
-        options: Options of the command line that set keys, by key.
+    Faults of keys that options of the command line have set begin with these `options`.
     """
     overridden, lines = _apply_overrides(document, overrides)
     overridden = {**(options or {}), **overridden}
-    faults = [ConfigFault(keys, "appears twice; keep one") for keys in document.duplicate_keys]
+    twice = dict.fromkeys(document.duplicate_keys)
+    faults = [ConfigFault(keys, "appears twice; keep one") for keys in twice]
     faults += _remove_auto(document)
-    faults += _find_escaped_paths(document, path.parent, overridden)
+    faults += _find_path_faults(document, path.parent, overridden)
     _resolve_paths(document, path.parent, overridden)
+    unlisted = 0
     try:
         config = Config.model_validate(document.values)
     except ValidationError as error:
         # A key at fault is reported once.
         known = {fault.keys for fault in faults}
-        faults += [fault for fault in describe_errors(error, Config) if fault.keys not in known]
+        described = describe_errors(error, Config, limit=_MAX_FAULTS)
+        faults += [fault for fault in described if fault.keys not in known]
+        unlisted = max(0, error.error_count() - _MAX_FAULTS)
     lines += _fault_lines(faults, document, path, overridden)
     if lines:
+        if unlisted := unlisted + len(lines[_MAX_FAULTS:]):
+            lines[_MAX_FAULTS:] = [f"{path}: and {format_count(unlisted, 'more fault')}"]
         raise ConfigError("\n".join(lines))
     return config
 
@@ -227,35 +238,42 @@ def _apply_overrides(
     overridden, lines = {}, []
     for override in overrides:
         dotted, equals, value = override.partition("=")
+        place = escape_controls(f"-s {shorten(override, _MAX_SHOWN)}")
         keys = tuple(dotted.strip().split("."))
         if not equals or not all(keys):
-            lines.append(f"-s {override}: not KEY=VALUE; write it like -s model.embedding_dim=64")
+            lines.append(f"{place}: not KEY=VALUE; write it like -s model.embedding_dim=64")
             continue
         try:
             document.set(keys, parse_value(value))
         except YamlError as error:
-            lines.append(f"-s {override}: {error}")
-        overridden[keys] = f"-s {override}"
+            lines.append(f"{place}: {error}")
+        overridden[keys] = place
     return overridden, lines
 
 
-def _find_escaped_paths(
+def _find_path_faults(
     document: Document, directory: Path, overridden: Mapping[KeyPath, str]
 ) -> list[ConfigFault]:
-    r"""Find missing files whose path has a control character, such as the `\n` of `C:\new`."""
+    r"""Find paths that no file can have, or that have a character such as the `\n` of `C:\new`."""
     faults = []
     for keys in _PATH_KEYS:
         value = _mapping(document, keys[0]).get(keys[1])
         for path in value if isinstance(value, list) else [value]:
-            written = undo_escapes(path) if isinstance(path, str) else path
-            if written != path and not os.path.lexists(
-                _absolute(path, _base(keys, directory, overridden))
-            ):
-                fix = f"write '{written}' in single quotes, or use /"
-                faults.append(
-                    ConfigFault(keys, f"a backslash in double quotes is an escape; {fix}")
-                )
+            if isinstance(path, str) and path not in BUILT_IN_VECTORS.get(keys[1], ()):
+                location = _absolute(path, _base(keys, directory, overridden))
+                if fault := _path_fault(path, location):
+                    faults.append(ConfigFault(keys, fault))
     return faults
+
+
+def _path_fault(path: str, location: str) -> str | None:
+    """Return what is wrong with a path as it was written, which stands for a location."""
+    written = undo_escapes(path)
+    if written != path and not os.path.lexists(location):
+        fix = f"write '{written}' in single quotes, or use /"
+        return f"a backslash in double quotes is an escape; {fix}"
+    fault = name_fault(location)
+    return f"{display_path(Path(location))}: {fault}" if fault else None
 
 
 def _resolve_paths(document: Document, directory: Path, overridden: Mapping[KeyPath, str]) -> None:
@@ -296,7 +314,7 @@ def _fault_lines(
     for fault in faults:
         overrides = (text for keys, text in overridden.items() if fault.keys[: len(keys)] == keys)
         line, column = document.position(fault.keys)
-        place = next(overrides, f"{path}:{line}:{column}")
+        place = next(overrides, escape_controls(f"{path}:{line}:{column}"))
         placed.append((line, column, f"{place}: {fault}"))
     # By position only, so faults at the same place stay in order.
     return [text for *_, text in sorted(placed, key=lambda entry: entry[:2])]

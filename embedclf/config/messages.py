@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from embedclf.system.control_characters import escape_controls
+from embedclf.system.terminal import shorten
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _TYPE_ERROR_SUFFIXES = ("_type", "_parsing", "_from_float")
+
+_MAX_KEYS = 200
+"""Characters of a key path in a message."""
 
 _EXPECTED = {
     "bool": "must be true or false",
@@ -36,18 +42,23 @@ class ConfigFault:
     sentence: str
 
     def __str__(self) -> str:
-        return f"{'.'.join(self.keys)}: {self.sentence}" if self.keys else self.sentence
+        place = shorten(".".join(self.keys), _MAX_KEYS)
+        # A key or a value with a line break must not look like another fault.
+        return escape_controls(f"{place}: {self.sentence}" if place else self.sentence)
 
 
-def describe_errors(error: ValidationError, schema: type[BaseModel]) -> list[ConfigFault]:
+def describe_errors(
+    error: ValidationError, schema: type[BaseModel], *, limit: int | None = None
+) -> list[ConfigFault]:
     """Turn pydantic's errors into sentences that say what to write instead.
 
     Args:
         error: What validation against `schema` raised.
         schema: The model of the whole config, which knows the valid keys.
+        limit: How many to describe at most; None is all. Each takes a millisecond.
     """
     faults = []
-    for details in error.errors(include_url=False):
+    for details in error.errors(include_url=False)[:limit]:
         # A rule across sections names the key at fault itself.
         key = details.get("ctx", {}).get("key")
         keys = tuple(key.split(".")) if key else tuple(str(part) for part in details["loc"])

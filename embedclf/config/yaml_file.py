@@ -1,29 +1,41 @@
-"""YAML 1.2: read with the line and column of every key, written with comments."""
+"""YAML 1.2: read with the line and column of every key, in a time that its length bounds."""
 
 from __future__ import annotations
 
-import io
 import re
-import sys
 from dataclasses import dataclass, field
-from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.composer import MaxDepthExceededError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from ruamel.yaml.representer import RoundTripRepresenter
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+from ruamel.yaml.reader import ReaderError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from embedclf.system.terminal import shorten
 
 KeyPath = tuple[str, ...]
 
-_PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_WIDTH = 100
 _INDICATORS = "|>#,&*!%@`?:-"
+
+_MAX_DEPTH = 50
+"""Levels of nesting; a config needs 5."""
+
+_MAX_REPEATED = 500
+"""Values that aliases can repeat."""
+
+_MAX_NUMBER = 100
+"""Characters of a value that is not text. Python cannot show numbers of thousands of digits."""
+
+_SHOWN = 60
+"""Characters of a value in a message."""
+
+_TOO_DEEP = f"nested too deep: more than {_MAX_DEPTH} levels; a config needs 5"
+
+_TEXT_TAG = "tag:yaml.org,2002:str"
+
+_FAULTS = (ValueError, LookupError, ArithmeticError, TypeError, AttributeError, AssertionError)
+"""What ruamel.yaml raises beside its own errors: for example for a date in month 13."""
 
 _ESCAPES = {
     "\0": "\\0",
@@ -88,12 +100,13 @@ def parse_yaml(text: str) -> Document:
     Raises:
         YamlError: The text is not YAML, its root is not a mapping, or an alias refers to itself.
     """
-    node = _compose(text)
     document = Document({})
+    reader = _Reader(document)
+    node = reader.compose(text)
     if node is not None and not isinstance(node, MappingNode):
         raise YamlError("not a mapping of sections; begin with `data:`", *_position(node))
     if node is not None:
-        document.values = _construct(node, (), document, ())
+        document.values = reader.construct(node, ())
     return document
 
 
@@ -108,8 +121,9 @@ def parse_value(text: str) -> Any:
     """
     if (len(text) == 1 and text in _INDICATORS) or text.startswith("*"):
         return text
-    node = _compose(text)
-    return None if node is None else _construct(node, (), Document({}), ())
+    reader = _Reader(Document({}))
+    node = reader.compose(text)
+    return None if node is None else reader.construct(node, ())
 
 
 def undo_escapes(text: str) -> str:
@@ -120,99 +134,93 @@ def undo_escapes(text: str) -> str:
     return "".join(_ESCAPES.get(character, character) for character in text)
 
 
-def dump_yaml(sections: dict[str, Any], comments: Mapping[KeyPath, str] | None = None) -> str:
-    """Write plain values as YAML that `parse_yaml` reads back unchanged.
+class _Reader:
+    """Turns a text into plain values, in a time that its length bounds.
 
-    Args:
-        sections: The values. Each value of a section takes one line, whatever its length.
-        comments: Comment above a key, by its path; wrapped at 100 columns.
+    Depth, repetition by aliases and the length of numbers are limited: a few lines can otherwise
+    stand for billions of values, or exceed the recursion limit of Python.
     """
-    comments = comments or {}
-    document = CommentedMap()
-    for key, value in sections.items():
-        if isinstance(value, dict):
-            document[key] = CommentedMap((name, _inline(inner)) for name, inner in value.items())
-            for name in value:
-                _comment(document[key], name, comments.get((key, name)), indent=2)
-        else:
-            document[key] = _inline(value)
-        _comment(document, key, comments.get((key,)), indent=0)
-    return dump_document(document, width=sys.maxsize)
 
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        # One for the whole text: to make one for each value would take half of the time.
+        self._yaml = YAML(typ="safe", pure=True)
+        self._yaml.max_depth = _MAX_DEPTH
+        self._yaml.composer.warn_double_anchors = False
+        self._seen: set[int] = set()
+        self._repeated = 0
 
-def round_trip_yaml() -> YAML:
-    """Return a reader and writer that keeps comments, order and quotes."""
-    yaml = YAML(typ="rt", pure=True)
-    yaml.preserve_quotes = True
-    yaml.Representer = _Representer
-    return yaml
+    def compose(self, text: str) -> Node | None:
+        """Return the root of a text, or None if it is empty.
 
+        Raises:
+            YamlError: The text is not YAML, or is nested too deep.
+        """
+        try:
+            node: Node | None = self._yaml.compose(text)
+        except MaxDepthExceededError as error:
+            raise YamlError(_TOO_DEEP, *_mark_position(error.problem_mark)) from error
+        except MarkedYAMLError as error:
+            mark, problem = _explain_fault(error, text)
+            raise YamlError(f"not YAML: {problem}", *_mark_position(mark)) from error
+        except ReaderError as error:
+            raise _unreadable_character(text, error.position) from error
+        except (YAMLError, *_FAULTS) as error:
+            raise YamlError(f"not YAML: {shorten(' '.join(str(error).split()), _SHOWN)}") from error
+        return node
 
-def dump_document(document: Any, *, width: int = _WIDTH) -> str:
-    """Write a document of `round_trip_yaml`, its lines wrapped at a width."""
-    yaml = round_trip_yaml()
-    yaml.width = width
-    stream = io.StringIO()
-    yaml.dump(document, stream)
-    return stream.getvalue()
+    def construct(self, node: Node, keys: KeyPath, ancestors: tuple[Node, ...] = ()) -> Any:
+        """Turn a node into plain values; record positions and duplicate keys in the document.
 
+        Args:
+            node: The node.
+            keys: Where it stands.
+            ancestors: The nodes around it.
 
-class _Representer(RoundTripRepresenter):
-    """Writes null as a word; ruamel.yaml writes nothing, which looks like an omission."""
+        Raises:
+            YamlError: A value cannot be read, or a limit is exceeded.
+        """
+        # An alias is the very node it names, so identity finds a cycle.
+        if any(node is ancestor for ancestor in ancestors):
+            raise YamlError("an alias refers to itself", *_position(node))
+        if len(ancestors) >= _MAX_DEPTH:
+            raise YamlError(_TOO_DEEP, *_position(node))
+        self._repeated += id(node) in self._seen
+        if self._repeated > _MAX_REPEATED:
+            fault = f"aliases repeat more than {_MAX_REPEATED:,} values; write the values out"
+            raise YamlError(fault, *_position(node))
+        self._seen.add(id(node))
+        ancestors = (*ancestors, node)
+        if isinstance(node, MappingNode):
+            return self._construct_mapping(node, keys, ancestors)
+        if isinstance(node, SequenceNode):
+            items = enumerate(node.value)
+            return [self.construct(item, (*keys, str(index)), ancestors) for index, item in items]
+        return self._construct_scalar(node)
 
+    def _construct_mapping(
+        self, node: MappingNode, keys: KeyPath, ancestors: tuple[Node, ...]
+    ) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, ScalarNode):
+                raise YamlError("a key must be a word", *_position(key_node))
+            path = (*keys, key_node.value)
+            if key_node.value in values:
+                self._document.duplicate_keys.append(path)
+            self._document.positions[path] = _position(key_node)
+            values[key_node.value] = self.construct(value_node, path, ancestors)
+        return values
 
-# On a subclass, so other users of ruamel.yaml in the process are not affected.
-_Representer.add_representer(
-    type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null")
-)
-
-
-def _comment(mapping: CommentedMap, key: str, text: str | None, *, indent: int) -> None:
-    """Put a comment above a key."""
-    # A line break would end the comment, and YAML allows no control characters in one.
-    lines = wrap(
-        "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text or ""),
-        _WIDTH - len("# ") - indent,
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
-    if lines:
-        mapping.yaml_set_comment_before_after_key(key, before="\n".join(lines), indent=indent)
-
-
-def _inline(value: Any) -> Any:
-    """Prepare a value for one line; text other than a plain word is quoted."""
-    if isinstance(value, str):
-        # Unlike YAML 1.1, 1.2 reads yes, no, on and off as text: no quotes needed.
-        word = _PLAIN_WORD.fullmatch(value) and value.lower() not in {"true", "false", "null"}
-        return value if word else DoubleQuotedScalarString(value)
-    node: CommentedMap | CommentedSeq
-    if isinstance(value, dict):
-        node = CommentedMap((_inline(key), _inline(inner)) for key, inner in value.items())
-    elif isinstance(value, list):
-        node = CommentedSeq(map(_inline, value))
-    else:
-        return value
-    node.fa.set_flow_style()
-    return node
-
-
-def _safe_yaml() -> YAML:
-    return YAML(typ="safe", pure=True)
-
-
-def _compose(text: str) -> Node | None:
-    try:
-        node: Node | None = _safe_yaml().compose(text)
-    except MarkedYAMLError as error:
-        mark, problem = _explain_fault(error, text)
-        position = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise YamlError(f"not YAML: {problem}", *position) from error
-    except YAMLError as error:
-        raise YamlError(f"not YAML: {' '.join(str(error).split())}") from error
-    except RecursionError as error:
-        raise YamlError("not YAML: nested too deep") from error
-    return node
+    def _construct_scalar(self, node: Node) -> Any:
+        shown = repr(shorten(node.value, _SHOWN))
+        if len(node.value) > _MAX_NUMBER and node.tag != _TEXT_TAG:
+            fault = f"too long for a number: {shown}; put a text in quotes"
+            raise YamlError(fault, *_position(node))
+        try:
+            return self._yaml.constructor.construct_object(node)
+        except (YAMLError, *_FAULTS) as error:
+            raise YamlError(f"not YAML: cannot read {shown}", *_position(node)) from error
 
 
 def _explain_fault(error: MarkedYAMLError, text: str) -> tuple[Any, str]:
@@ -247,44 +255,19 @@ def _explain_escape(text: str, mark: Any) -> str:
     return f"a backslash between double quotes begins an escape; {fix}"
 
 
-def _construct(node: Node, keys: KeyPath, document: Document, ancestors: tuple[Node, ...]) -> Any:
-    """Turn a node into plain values; record positions and duplicate keys in the document."""
-    # An alias is the very node it names, so identity finds a cycle.
-    if any(node is ancestor for ancestor in ancestors):
-        raise YamlError("an alias refers to itself", *_position(node))
-    ancestors = (*ancestors, node)
-    if isinstance(node, MappingNode):
-        return _construct_mapping(node, keys, document, ancestors)
-    if isinstance(node, SequenceNode):
-        return [
-            _construct(item, (*keys, str(index)), document, ancestors)
-            for index, item in enumerate(node.value)
-        ]
-    return _construct_scalar(node)
-
-
-def _construct_mapping(
-    node: MappingNode, keys: KeyPath, document: Document, ancestors: tuple[Node, ...]
-) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        if not isinstance(key_node, ScalarNode):
-            raise YamlError("a key must be a word", *_position(key_node))
-        path = (*keys, key_node.value)
-        if key_node.value in values:
-            document.duplicate_keys.append(path)
-        document.positions[path] = _position(key_node)
-        values[key_node.value] = _construct(value_node, path, document, ancestors)
-    return values
-
-
-def _construct_scalar(node: Node) -> Any:
-    try:
-        return _safe_yaml().constructor.construct_object(node)
-    # ValueError: for example a date in month 13.
-    except (YAMLError, ValueError, LookupError) as error:
-        raise YamlError(f"not YAML: cannot read {node.value!r}", *_position(node)) from error
+def _unreadable_character(text: str, position: int) -> YamlError:
+    r"""Return the error for a character that YAML allows only as an escape, such as `\0`."""
+    before, code = text[:position], ord(text[position])
+    line, column = before.count("\n") + 1, position - before.rfind("\n")
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a command line
+        return YamlError(f"not UTF-8: byte 0x{code - 0xDC00:02x}; write it as UTF-8", line, column)
+    fix = "delete it, or write an escape in double quotes"
+    return YamlError(f"not YAML: character U+{code:04X}; {fix}", line, column)
 
 
 def _position(node: Node) -> tuple[int, int]:
-    return node.start_mark.line + 1, node.start_mark.column + 1
+    return _mark_position(node.start_mark)
+
+
+def _mark_position(mark: Any) -> tuple[int, int]:
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)

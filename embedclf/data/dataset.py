@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from embedclf.data.split_units import (
     fit_training_labels,
     hold_out_rows,
 )
-from embedclf.data.splits import fit_encoder, read_tokenized
+from embedclf.data.splits import fit_encoder, read_tokenized, require_tokens
 from embedclf.data.unlabeled.taught import TaughtTexts, teach
 from embedclf.data.unlabeled.texts import UnlabeledTexts, with_unlabeled
 from embedclf.system.files import sha256
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from embedclf.config.schema import Config
-    from embedclf.data.scratch import NewFile
-    from embedclf.data.splits import Split, SplitIds, TokenizedTable
+    from embedclf.data.splits import ReadTable, Split, SplitIds, TokenizedTable
     from embedclf.data.start import Start
     from embedclf.system.arrays import Counts, Mask
+    from embedclf.system.memory.mapped_arrays import NewFile
     from embedclf.text.tokenizer import Tokenizer
     from embedclf.text.vectors.kept import KeptVectors
     from embedclf.text.vectors.pretrained import VectorSource
@@ -74,8 +74,7 @@ class Dataset:
     taught: TaughtTexts | None = None
     """The same texts with the teacher's probabilities; None without a teacher."""
     kept_vectors: KeptVectors | None = None
-    """The source of the vectors that are kept in training; None without, or with a start whose
-    source cannot be read."""
+    """The source of the kept vectors; None without, or if that of a start cannot be read."""
 
     @cached_property
     def counts(self) -> Counts:
@@ -162,6 +161,7 @@ def prepare_dataset(
     *,
     strict: bool = True,
     start: Start | None = None,
+    read: ReadTable | None = None,
 ) -> Dataset:
     """Read, check, split and encode the data of a config.
 
@@ -173,6 +173,7 @@ def prepare_dataset(
         directory: For temporary files; None uses the system's directory.
         strict: Whether to call `check_validation_labels`.
         start: What the training continues from; its tokens, n-grams and labels are kept.
+        read: Reads the tables; None for `read_tokenized` and `read_tokens`.
 
     Raises:
         DataError: A table cannot be used, or no rows are left for validation.
@@ -183,7 +184,7 @@ def prepare_dataset(
     if start is None:
         open_kept_vectors(config.model)  # raises before the tables are read
     with _temporary_files(directory) as new_file:
-        table = read_training(config, new_file(), start=start)
+        table = read_training(config, new_file(), start=start, read=read)
         tokenized = with_unlabeled(table.tokenized, config, new_file())
         split_ids = table.held_out.astype(np.int8)  # 0 for training, 1 for validation
         dataset, _ = encode_splits(
@@ -219,18 +220,23 @@ def prepare_refit(dataset: Dataset, directory: Path | None = None) -> Dataset:
     return refitted
 
 
-def read_training(config: Config, file: IO[bytes], *, start: Start | None = None) -> TrainingTable:
+def read_training(
+    config: Config, file: IO[bytes], *, start: Start | None = None, read: ReadTable | None = None
+) -> TrainingTable:
     """Read and tokenize the training table once, choose validation rows, and fit the labels.
 
     Args:
         config: The config.
         file: An empty file for the tokens.
         start: What the training continues from.
+        read: As for `prepare_dataset`.
 
     Raises:
         DataError: As `prepare_dataset`.
     """
-    tokenized = replace(read_tokenized(config, file), start=start)
+    tokenized = (read or read_tokenized)(config.data.train, config, file)
+    require_tokens(tokenized.tokens.count, config)
+    tokenized = replace(tokenized, start=start, read_other=read)
     known = None if start is None else start.labels
     labels = Labels.fit(tokenized.rows, config.data, start=known)
     held_out = hold_out_rows(tokenized.rows, tokenized.fingerprints, config)
@@ -275,14 +281,15 @@ def encode_splits(
     # Filtering drops the number of skipped rows, which belongs to the training split.
     train = replace(train, rows=replace(train.rows, skipped=table.rows.skipped))
     validation, test = config.data.validation, config.data.test
+    read_split = partial(encoder.read_split, config=config, read=table.read_other)
     dataset = Dataset(
         config,
         labels,
         encoder.tokenizer,
         vectors,
         train,
-        encoder.read_split(validation) if not isinstance(validation, float) else others[0],
-        encoder.read_split(test) if test else None,
+        read_split(validation) if not isinstance(validation, float) else others[0],
+        read_split(test) if test else None,
         table,
         table.start,
         unlabeled=table.unlabeled,

@@ -155,8 +155,10 @@ class _LabeledReader:
                 hint = suggest_columns(column, self._table.leaves)
                 hint = f"{hint}; add it, or set {keys[0]}: null" if keys else hint
                 raise DataError(f"{self._table.name}:1: {fault} {column!r}{role}; {hint}")
-        self._labels = [_ColumnFile() for _ in config.label_columns]
-        self._others = {name: _ColumnFile() for name in other_columns}
+        # One for all columns, which can be hundreds: each file in use takes a descriptor.
+        self._codes = ArrayFile(np.int32)
+        self._labels = [_ColumnFile(self._codes) for _ in config.label_columns]
+        self._others = {name: _ColumnFile(self._codes) for name in other_columns}
         self._valid = ArrayFile(np.bool_)
 
     def texts(self) -> Iterator[pa.Array]:
@@ -192,12 +194,15 @@ class _LabeledReader:
             )
         if not valid.any():
             raise DataError(f"{name}: no row has a valid label; check data.label")
+        for cells in [*self._labels, *self._others.values()]:
+            cells.close()
+        codes: Int32s = self._codes.map()
         rows = LabeledRows(
             self._table,
-            tuple(cells.column(valid) for cells in self._labels),
+            tuple(cells.column(codes, valid) for cells in self._labels),
             positions_of(valid),
             len(invalid),
-            {name: cells.column(valid) for name, cells in self._others.items()},
+            {name: cells.column(codes, valid) for name, cells in self._others.items()},
         )
         return rows if isinstance(self._config.label, list) else self._with_plain_labels(rows)
 
@@ -225,33 +230,43 @@ class _LabeledReader:
 class _ColumnFile:
     """A column that is read batch by batch, each with a dictionary of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, codes: ArrayFile) -> None:
+        """Start without cells; `codes` are those of all columns of the table."""
         self._chunks: list[pa.DictionaryArray] = []
         self._categories = text_column([])
-        self._codes = ArrayFile(np.int32)
+        self._codes, self._places = codes, list[slice]()
 
     def append(self, cells: pa.DictionaryArray) -> None:
         """Add the cells of the next batch."""
         self._chunks.append(cells)
         # As many as there are categories, or numbering them would take quadratic time.
         if sum(map(len, self._chunks)) >= max(_MIN_COMBINED, len(self._categories)):
-            self._combine()
+            self.close()
 
-    def column(self, valid: Mask) -> CategoricalColumn:
-        """Return the cells of the rows where a mask (n,) is true; then, no more can be added."""
-        self._combine()
-        column = CategoricalColumn(self._categories, self._codes.map())
-        return column if valid.all() else column.filter(valid)
-
-    def _combine(self) -> None:
+    def close(self) -> None:
         """Number the cells by one dictionary, in which known categories keep their place."""
         none = number_column(np.zeros(0, np.int32))
         known = pa.DictionaryArray.from_arrays(none, self._categories)
         _, *chunks = pa.chunked_array([known, *self._chunks]).unify_dictionaries().chunks
+        start = len(self._codes)
         for chunk in chunks:
             self._codes.append(to_numpy(chunk.indices))
             self._categories = chunk.dictionary  # all chunks share it
+        self._places.append(slice(start, len(self._codes)))
         self._chunks = []
+
+    def column(self, codes: Int32s, valid: Mask) -> CategoricalColumn:
+        """Return the cells of the rows where a mask (n,) is true.
+
+        Args:
+            codes: Of all columns of the table.
+            valid: The mask.
+        """
+        own = ArrayFile(np.int32)
+        for place in self._places:
+            own.append(codes[place])
+        column = CategoricalColumn(self._categories, own.map())
+        return column if valid.all() else column.filter(valid)
 
 
 def _open_table(tables: Tables, required: Sequence[str], config: DataConfig) -> Table:

@@ -1,35 +1,25 @@
-"""Memory-mapped temporary files of tokens, token ids and texts.
-
-The operating system can drop and reload the pages of mapped files, so they do not fill the memory.
-A `tempfile.TemporaryFile` has no name, so nothing remains even after a crash. It can be closed once
-it is mapped.
-"""
+"""Memory-mapped temporary files of tokens, token ids and texts."""
 
 from __future__ import annotations
 
-import mmap
-from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from embedclf.system.arrow import number_column, to_numpy
-from embedclf.system.memory.mapped_arrays import ArrayFile
-from embedclf.system.memory.release import release_pages
+from embedclf.system.memory.mapped_arrays import ArrayFile, NewFile
+from embedclf.system.memory.mapping import map_file, release_pages
 from embedclf.text.encodings import TokenIds
 from embedclf.text.tokens import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from embedclf.system.arrays import Counts, Doubles, Mask, Rows
     from embedclf.text.encodings import Encoding
     from embedclf.text.tokenizer import Tokenizer
-
-NewFile = Callable[[], IO[bytes]]
-"""Creates a temporary file."""
 
 _ROWS_AT_ONCE = 1 << 14
 """Rows of ids to count at a time."""
@@ -50,7 +40,7 @@ class TokensFile:
         """Start in an empty file."""
         self._file = file
         self._stream = pa.ipc.new_stream(file, _TOKENS_SCHEMA)
-        self._mapped: mmap.mmap | None = None
+        self._mapped: pa.Buffer | None = None
         self.count = 0
         """Number of tokens of all texts."""
 
@@ -68,18 +58,16 @@ class TokensFile:
     def chunks(self) -> Iterator[Tokens]:
         """Read all chunks in order; then no more can be written, and the file can be closed."""
         mapped = self._map()
-        reader = pa.BufferReader(pa.py_buffer(mapped))
+        reader = pa.BufferReader(mapped)
         for batch in pa.ipc.open_stream(reader):
             dictionary, codes, ends = (column.flatten() for column in batch.columns)
             yield Tokens(dictionary, to_numpy(codes), to_numpy(ends))
             release_pages(mapped, reader.tell())
 
-    def _map(self) -> mmap.mmap:
+    def _map(self) -> pa.Buffer:
         if self._mapped is None:
             self._stream.close()
-            self._file.flush()
-            # Never empty, which mmap would refuse, because the schema is written first.
-            self._mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._mapped = map_file(self._file)
         return self._mapped
 
 
@@ -106,16 +94,13 @@ class TextsFile:
 
     def reader(self) -> Callable[[Rows], pa.StringArray]:
         """Return a function from positions to texts; after that, no more can be written."""
-        self._file.flush()
-        edges = self._edges.map()
-        # An empty file cannot be mapped.
-        content = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) if self._size else b""
-        texts = pa.LargeStringArray.from_buffers(
-            len(edges) - 1, pa.py_buffer(edges), pa.py_buffer(content)
-        )
+        edges, content = self._edges.map(), map_file(self._file)
+        texts = pa.LargeStringArray.from_buffers(len(edges) - 1, pa.py_buffer(edges), content)
 
         def read(rows: Rows) -> pa.StringArray:
-            return texts.take(number_column(rows)).cast(pa.string())
+            taken = texts.take(number_column(rows)).cast(pa.string())
+            release_pages(content, content.size)
+            return taken
 
         return read
 
@@ -124,16 +109,15 @@ class IdsFile:
     """Token ids of many texts, with counts of truncated texts and out-of-vocabulary tokens."""
 
     def __init__(self, new_file: NewFile, tokenizer: Tokenizer) -> None:
-        """Start in two empty files: one for the ids, one for where they end.
+        """Start without texts.
 
         Args:
-            new_file: Creates a file.
+            new_file: Creates the files for the ids and for where they end, if they are many.
             tokenizer: Its ids take two bytes each, if it has at most 65,536 different ones.
         """
-        self._values, self._ends = new_file(), new_file()
-        self._dtype = np.dtype(np.uint16 if tokenizer.vocabulary_rows <= 1 << 16 else np.int32)
+        dtype = np.uint16 if tokenizer.vocabulary_rows <= 1 << 16 else np.int32
+        self._values, self._ends = ArrayFile(dtype, new_file), ArrayFile(np.int64, new_file)
         self._tokenizer = tokenizer
-        self._count = 0
         self.tokens = 0
         """Tokens of all texts, before truncation."""
         self.unknown = 0
@@ -144,16 +128,15 @@ class IdsFile:
     def append(self, encoding: Encoding) -> None:
         """Write the next texts."""
         ids = encoding.ids
-        self._values.write(ids.values.astype(self._dtype).data)
-        self._ends.write((ids.ends + self._count).data)
-        self._count += len(ids.values)
+        self._ends.append(ids.ends + len(self._values))
+        self._values.append(ids.values)
         self.tokens += int(encoding.lengths.sum(dtype=np.int64))
         self.unknown += int(encoding.unknown.sum(dtype=np.int64))
         self.truncated += int(np.count_nonzero(encoding.lengths > self._tokenizer.sequence_length))
 
     def memory_map(self) -> TokenIds:
-        """Map all ids into memory; they are read when used."""
-        return TokenIds(_map(self._values, self._dtype), _map(self._ends, np.dtype(np.int64)))
+        """Return all ids, mapped if they are many; after that, no more can be added."""
+        return TokenIds(self._values.map(), self._ends.map())
 
 
 def count_ids(ids: TokenIds, vocabulary_rows: int, mask: Mask | None = None) -> Counts:
@@ -193,14 +176,6 @@ def _id_blocks(ids: TokenIds, mask: Mask | None) -> Iterator[tuple[slice | Rows,
         block = slice(start, start + _ROWS_AT_ONCE)
         rows = block if chosen is None else chosen[block]
         yield rows, ids[rows]
-
-
-def _map(file: IO[bytes], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Map the numbers of a file into memory; taking parts of a `np.memmap` would be slower."""
-    file.flush()
-    if not file.tell():  # an empty file cannot be mapped
-        return np.zeros(0, dtype)
-    return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype)
 
 
 def _single_list(column: pa.Array) -> pa.ListArray:

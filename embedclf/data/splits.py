@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
@@ -10,9 +11,9 @@ import numpy.typing as npt
 
 from embedclf.data.labeled import LabeledRows, read_labeled
 from embedclf.data.row_columns import row_weights
-from embedclf.data.scratch import IdsFile, NewFile, TokensFile, count_ids, weigh_ids
+from embedclf.data.scratch import IdsFile, TokensFile, count_ids, weigh_ids
 from embedclf.errors import ConfigError, DataError
-from embedclf.system.memory.mapped_arrays import ArrayFile, compress, count_numbers
+from embedclf.system.memory.mapped_arrays import ArrayFile, NewFile, compress, count_numbers
 from embedclf.system.progress import activity
 from embedclf.system.threads import parallel_map
 from embedclf.tables.files import display_tables
@@ -23,7 +24,7 @@ from embedclf.text.tokens import Tokens
 from embedclf.text.vectors.kept import KeptVectors, KeptWords, find_kept_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import pyarrow as pa
 
@@ -36,21 +37,26 @@ if TYPE_CHECKING:
     from embedclf.system.arrays import Counts, Doubles, Int32s, Mask
     from embedclf.text.encodings import Encoding, TokenIds
 
+ReadTable = Callable[["Tables", "Config", IO[bytes]], "TokenizedTable"]
+"""Reads and tokenizes a table; the tokens go to a file."""
+
 SplitIds = npt.NDArray[np.int8]  # (n,) the split of each row: 0 is training, 1 validation
 
 
 @dataclass(frozen=True)
 class TokenizedTable:
-    """The training table, tokenized once; it can be encoded many times."""
+    """A table, tokenized once; it can be encoded many times."""
 
     rows: LabeledRows
     tokens: TokensFile
     fingerprints: Fingerprints
-    """(n,) equal for texts with the same tokens."""
+    """(n,) equal for texts with the same tokens; only of a training table."""
     start: Start | None = None
     """What the training continues from."""
     unlabeled: UnlabeledTexts | None = None
     """The texts of `data.unlabelled`."""
+    read_other: ReadTable | None = None
+    """Reads the tables of the other splits; None for `read_tokens`."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,8 @@ class Split:
     """Texts with more tokens than `sequence_length`."""
     weights: Doubles | None = None
     """(n,) how many rows each row counts for; None if each counts for one."""
+    tokenized: TokenizedTable | None = None
+    """The table, if all its rows are in this split."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -83,6 +91,7 @@ class Split:
             ids=self.ids[mask],
             targets=self.targets[mask],
             weights=None if self.weights is None else self.weights[mask],
+            tokenized=None,
         )
 
     def count_ids(self, vocabulary_rows: int, mask: Mask | None = None) -> Counts:
@@ -161,12 +170,11 @@ class Encoder:
                     encoding_texts.advance(len(encoding.ids))
         return files
 
-    def read_split(self, tables: Tables) -> Split:
-        """Read and encode a table that is a whole split."""
-        tokens = TokensFile(self.new_file())
-        rows = read_labeled(tables, self.config, self.tokenizer.tokenize, tokens.append)
-        (ids,) = self.encode(tokens, np.zeros(len(rows), np.int8))
-        return self.make_split(rows, ids)
+    def read_split(self, tables: Tables, *, config: Config, read: ReadTable | None) -> Split:
+        """Read and encode a table that is a whole split; None reads it by `read_tokens`."""
+        table = (read or read_tokens)(tables, config, self.new_file())
+        (ids,) = self.encode(table.tokens, np.zeros(len(table.rows), np.int8))
+        return replace(self.make_split(table.rows, ids), tokenized=table)
 
     def make_split(self, rows: LabeledRows, file: IdsFile) -> Split:
         """Make a split of rows whose texts are encoded."""
@@ -190,11 +198,11 @@ class Encoder:
         return IdsFile(self.new_file, self.tokenizer)
 
 
-def read_tokenized(config: Config, file: IO[bytes]) -> TokenizedTable:
-    """Read and tokenize the training table; the tokens go to a file.
+def read_tokenized(tables: Tables, config: Config, file: IO[bytes]) -> TokenizedTable:
+    """Read and tokenize a training table; the tokens go to a file.
 
     Raises:
-        DataError: The table cannot be used, or no text has a token.
+        DataError: The table cannot be used.
     """
     tokens, fingerprints = TokensFile(file), ArrayFile(np.uint64)
     rules = TokenRules.from_config(config)
@@ -207,9 +215,22 @@ def read_tokenized(config: Config, file: IO[bytes]) -> TokenizedTable:
         tokens.append(chunk[0])
         fingerprints.append(chunk[1])
 
-    rows = read_labeled(config.data.train, config.data, process, collect)
-    _require_tokens(tokens.count, config)
+    rows = read_labeled(tables, config.data, process, collect)
     return TokenizedTable(rows, tokens, fingerprints.map())
+
+
+def read_tokens(tables: Tables, config: Config, file: IO[bytes]) -> TokenizedTable:
+    """Read and tokenize a table as `read_tokenized` does, without fingerprints."""
+    tokens, rules = TokensFile(file), TokenRules.from_config(config)
+    rows = read_labeled(tables, config.data, rules.tokenize, tokens.append)
+    return TokenizedTable(rows, tokens, np.zeros(0, np.uint64))
+
+
+def require_tokens(count: int, config: Config) -> None:
+    """Raise DataError if the training table has no token."""
+    if not count:
+        table = display_tables(config.data.train)
+        raise DataError(f"{table}: no text has a token; check data.text and text.token_pattern")
 
 
 @activity("building the vocabulary")
@@ -237,7 +258,7 @@ def fit_encoder(
     kept = _find_kept_words(table, rules, config, read_training_chunks)
     words = () if kept is None else kept.words
     tokenizer = Tokenizer.fit(counts, rules, config.text, start=start, vector_words=words)
-    _require_tokens(len(tokenizer.learned_tokens), config)
+    require_tokens(len(tokenizer.learned_tokens), config)
     if config.text.ngrams > 1:
         tokenizer = tokenizer.fit_ngrams(read_training_chunks(), config.text)
     source = None if kept is None else kept.source
@@ -272,9 +293,3 @@ def with_split_ids(tokens: TokensFile, split_ids: SplitIds) -> Iterator[tuple[To
         end = start + len(chunk.ends)
         yield chunk, split_ids[start:end]
         start = end
-
-
-def _require_tokens(count: int, config: Config) -> None:
-    if not count:
-        table = display_tables(config.data.train)
-        raise DataError(f"{table}: no text has a token; check data.text and text.token_pattern")

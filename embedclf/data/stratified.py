@@ -94,7 +94,7 @@ class _NumberedGroups:
         )
         for block in blocks(len(groups)):
             group_of.append(np.zeros(block.stop - block.start, np.int32))
-        self.group_of: Int32s = group_of.map()
+        self.group_of: Int32s = group_of.map(writable=True)
         """(n,) the number of each row's group."""
         for rows in _ranges_of_rows(groups):
             _, group_of_row, counts = np.unique(

@@ -14,10 +14,10 @@ from embedclf.data.split_units import hold_out_rows
 from embedclf.data.splits import read_tokenized, with_split_ids
 from embedclf.evaluation.metrics import DEFAULT_METRICS
 from embedclf.evaluation.predictions import Predictions
-from embedclf.evaluation.scored_rows import LabeledSource
 from embedclf.evaluation.tfidf_model import EPOCHS, TfidfModel
-from embedclf.evaluation.thresholds import choose_thresholds, rule_from_json
+from embedclf.evaluation.thresholds import choose_thresholds, stored_rule
 from embedclf.evaluation.weighted_metrics import compute_metrics
+from embedclf.runs.labeled_sources import LabeledSource
 from embedclf.runs.seen_tables import is_unchanged
 from embedclf.system.memory.release import release_memory
 from embedclf.system.progress import activity
@@ -100,16 +100,10 @@ def fit_tfidf_baseline(
     Raises:
         DataError: The training table cannot be used.
     """
-    train, validation = config.data.train, config.data.validation
-    if not is_unchanged(run, "train", train):
-        return f"{display_tables(train)} is missing, or has changed since training"
-    if not isinstance(validation, float) and not is_unchanged(run, "validation", validation):
-        return f"{display_tables(validation)} is missing, or has changed since training"
-    # Only where the training continued from a run, which knows other labels.
-    if run.start is not None and len(_used_labels(run)) < 2:
-        return f"all rows of {display_tables(train)} have the same label"
+    if missing := _missing_reason(run, config, training):
+        return missing
     with TemporaryFile() as file:
-        table = read_tokenized(config, file) if training is None else training
+        table = read_tokenized(config.data.train, config, file) if training is None else training
         is_validation = hold_out_rows(table.rows, table.fingerprints, config)
         left_out = is_validation & (not run.refitted or scored.source.is_validation)
         counter = _TermCounter.fit(scored.classifier.tokenizer, table, ~left_out)
@@ -119,7 +113,7 @@ def fit_tfidf_baseline(
     labels = scored.classifier.labels
     rows = _TrainingRows.of(table, labels, counts, ~left_out, is_validation, config)
     model, fitted_rows = rows.fit(~left_out)
-    rule = rule_from_json(run.threshold_settings()["rule"])
+    rule = stored_rule(run.threshold_settings()["rule"], run)
     labels = rows.choose_thresholds(model, counter, rule)
     training_rows = int((~left_out & rows.counted).sum())
     del rows, counts  # as large as those of the rows to predict
@@ -291,6 +285,20 @@ class _TrainingRows:
             return rows
         size = max(1, len(rows) * _MAX_CELLS // cells)
         return np.sort(np.random.default_rng(self.config.seed).permutation(rows)[:size])
+
+
+def _missing_reason(run: Run, config: Config, training: TokenizedTable | None) -> str:
+    """Return why no baseline can be fitted, for people; empty if one can."""
+    train, validation = config.data.train, config.data.validation
+    changed = "is missing, or has changed since training"
+    if training is None and not is_unchanged(run, "train", train):
+        return f"{display_tables(train)} {changed}"
+    if not isinstance(validation, float) and not is_unchanged(run, "validation", validation):
+        return f"{display_tables(validation)} {changed}"
+    # Only where the training continued from a run, which knows other labels.
+    if run.start is not None and len(_used_labels(run)) < 2:
+        return f"all rows of {display_tables(train)} have the same label"
+    return ""
 
 
 def _used_labels(run: Run) -> list[str]:

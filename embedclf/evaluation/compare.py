@@ -10,8 +10,9 @@ import numpy as np
 from embedclf.errors import RequestError
 from embedclf.evaluation.bootstrap import percentile_intervals, resample
 from embedclf.evaluation.metrics import DEFAULT_METRICS
-from embedclf.evaluation.scored_rows import locate_table, locate_test_rows, score_rows
+from embedclf.evaluation.scored_rows import score_rows
 from embedclf.evaluation.weighted_metrics import WeightedMetrics, compute_metrics
+from embedclf.runs.labeled_sources import locate_table, locate_test_rows
 from embedclf.system.progress import activity
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from embedclf.evaluation.bootstrap import Interval
     from embedclf.evaluation.metrics import MetricValues
     from embedclf.evaluation.predictions import Predictions
-    from embedclf.evaluation.scored_rows import LabeledSource, ScoredRows
+    from embedclf.evaluation.scored_rows import ScoredRows
+    from embedclf.runs.labeled_sources import LabeledSource
     from embedclf.runs.run import Run
     from embedclf.system.arrays import Int64s, Mask
     from embedclf.tables.tables import Table

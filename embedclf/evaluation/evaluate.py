@@ -10,13 +10,14 @@ from embedclf.evaluation.bootstrap import confidence_intervals, percentile_inter
 from embedclf.evaluation.error_analysis import find_worst_mistakes, score_slices
 from embedclf.evaluation.metrics import ALL_METRICS
 from embedclf.evaluation.predictions import Predictions
-from embedclf.evaluation.scored_rows import locate_table, locate_test_rows, score_rows
+from embedclf.evaluation.scored_rows import score_rows
 from embedclf.evaluation.scores import score_predictions
 from embedclf.evaluation.weighted_metrics import (
     WeightedMetrics,
     compute_metrics,
     resampled_metrics,
 )
+from embedclf.runs.labeled_sources import locate_table, locate_test_rows
 from embedclf.system.memory.release import release_memory
 from embedclf.system.progress import activity
 
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 
     from embedclf.config.fields import Tables
     from embedclf.config.schema import Config
-    from embedclf.data.splits import TokenizedTable
     from embedclf.evaluation.bootstrap import Interval
     from embedclf.evaluation.error_analysis import Mistake, Slice
     from embedclf.evaluation.metrics import MetricValues
-    from embedclf.evaluation.scored_rows import LabeledSource, ScoredRows
+    from embedclf.evaluation.scored_rows import ScoredRows
     from embedclf.evaluation.scores import Scores
+    from embedclf.runs.labeled_sources import LabeledSource, ReadTables
     from embedclf.runs.run import Run
     from embedclf.system.arrays import Doubles
 
@@ -51,8 +52,8 @@ class EvaluationRequest:
     """Columns of the table to slice by."""
     baseline: bool = True
     """Whether to fit a TF-IDF baseline."""
-    training: TokenizedTable | None = None
-    """The training table, if it is still open; None reads it for the baseline."""
+    read: ReadTables | None = None
+    """The tables of the run, if its training has just read them."""
     max_mistakes: int = 5
     details: bool = True
     """Whether to compute slices, and the intervals of all metrics and labels; else that of the
@@ -144,21 +145,19 @@ def evaluate_run(run: Run, request: EvaluationRequest) -> RunEvaluation:
     )
 
 
-def evaluate_training(
-    run: Run, training: TokenizedTable | None = None, *, baseline: bool
-) -> RunEvaluation:
+def evaluate_training(run: Run, read: ReadTables | None = None, *, baseline: bool) -> RunEvaluation:
     """Evaluate a run that was just trained, next to baselines that take little time.
 
     Args:
         run: The run.
-        training: Its training table, so that the baseline does not read it again.
+        read: Its tables, so that they are not read again.
         baseline: Whether to fit a TF-IDF baseline, unless the training table is large.
     """
     release_memory()  # that of the training
     train = run.record["data"]["train"]
     is_large = train["tokens"] * len(train["labels"]) > _MAX_QUICK_CELLS
     request = EvaluationRequest(
-        baseline=baseline and not is_large, training=training, max_mistakes=0, details=False
+        baseline=baseline and not is_large, read=read, max_mistakes=0, details=False
     )
     evaluation = evaluate_run(run, request)
     if baseline and is_large:
@@ -169,7 +168,7 @@ def evaluate_training(
 
 def _locate_rows(run: Run, config: Config, request: EvaluationRequest) -> LabeledSource:
     if request.table is None:
-        return locate_test_rows(run, config)
+        return locate_test_rows(run, config, request.read)
     return locate_table(run, config, request.table, request.reading)
 
 
@@ -190,7 +189,8 @@ def _fit_baselines(
     baselines = [_Baseline("majority", majority, description)]
     if not request.baseline:
         return baselines, ""
-    fitted = fit_tfidf_baseline(run, config, scored, request.training)
+    training = None if request.read is None else request.read.train
+    fitted = fit_tfidf_baseline(run, config, scored, training)
     if isinstance(fitted, str):
         return baselines, fitted
     return [*baselines, _Baseline("tf-idf", fitted.predictions, fitted.description)], ""

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from embedclf.runs.contents.scores import CrossValidationFile
 from embedclf.runs.run import CROSS_VALIDATION_FILE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from embedclf.evaluation.metrics import MetricValues
     from embedclf.runs.run import Run
     from embedclf.system.arrays import Doubles
@@ -156,11 +159,17 @@ class CrossValidation:
         }
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> CrossValidation:
+    def from_json(cls, values: Mapping[str, Any]) -> CrossValidation:
         """Read what `to_json` wrote; means and spreads follow from the folds."""
-        names = ("scheme", "group", "time", "refit", "rule", "tfidf_missing")
-        folds = tuple(map(_read_fold, values["folds"]))
-        return cls(**{name: values[name] for name in names}, folds=folds)
+        return cls(
+            values["scheme"],
+            values["group"],
+            values["time"],
+            values["refit"],
+            values["rule"],
+            values["tfidf_missing"],
+            tuple(map(_read_fold, values["folds"])),
+        )
 
     def _spreads(self, of: str) -> dict[str, Any]:
         spreads = {name: self.spread(name, of) for name in self.metrics}
@@ -169,7 +178,7 @@ class CrossValidation:
 
 def read_cross_validation(run: Run) -> CrossValidation | None:
     """Read the cross-validation that a run was trained with, if any."""
-    values = run.read_addition(CROSS_VALIDATION_FILE)
+    values = run.read_addition(CROSS_VALIDATION_FILE, CrossValidationFile)
     return None if values is None else CrossValidation.from_json(values)
 
 
@@ -195,7 +204,7 @@ def _fold_values(fold: FoldScores) -> dict[str, Any]:
     }
 
 
-def _read_fold(values: dict[str, Any]) -> FoldScores:
+def _read_fold(values: Mapping[str, Any]) -> FoldScores:
     baselines = values["baselines"]
     return FoldScores(
         values["fold"],

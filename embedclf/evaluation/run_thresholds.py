@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from embedclf.data.labels import THRESHOLD
 from embedclf.errors import RequestError
-from embedclf.evaluation.scored_rows import LabeledSource, locate_validation_rows, score_rows
+from embedclf.evaluation.scored_rows import score_rows
 from embedclf.evaluation.scores import compute_scores
 from embedclf.evaluation.thresholds import (
     COMMON_RULES,
@@ -17,8 +17,10 @@ from embedclf.evaluation.thresholds import (
     find_best_threshold,
     rule_from_json,
     rule_to_json,
+    stored_rule,
 )
 from embedclf.model.probabilities import outcome_columns
+from embedclf.runs.labeled_sources import LabeledSource, locate_validation_rows
 from embedclf.runs.seen_tables import is_unchanged
 from embedclf.system.progress import activity
 
@@ -152,7 +154,7 @@ def _score(scored: ScoredRows, thresholds: tuple[float, ...]) -> dict[str, Any]:
 
 def _tabulate(run: Run, scored: ScoredRows) -> ThresholdTable:
     settings, outputs = run.threshold_settings(), scored.classifier.labels.outputs
-    rule = rule_from_json(settings["rule"])
+    rule = stored_rule(settings["rule"], run)
     thresholds = tuple(settings["thresholds"]) or (THRESHOLD,) * outputs
     options = tuple(_options(scored, rule, thresholds))
     source = scored.source

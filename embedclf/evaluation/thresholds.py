@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from embedclf.config.fields import CostRule, PrecisionRule, RecallRule, Threshold
 from embedclf.data.labels import THRESHOLD
+from embedclf.errors import RunError
 from embedclf.evaluation.ranking import rank_by_probability
 from embedclf.model.probabilities import outcome_columns
 
 if TYPE_CHECKING:
     from embedclf.data.labels import Labels, Targets
     from embedclf.model.probabilities import AnyProbabilities
+    from embedclf.runs.run import Run
     from embedclf.system.arrays import Doubles, Mask
 
 COMMON_RULES: tuple[Threshold, ...] = (
@@ -245,6 +247,19 @@ def rule_from_json(values: Any) -> Threshold:
         ValidationError: It is not a rule.
     """
     return TypeAdapter(Threshold).validate_python(values)
+
+
+def stored_rule(values: Any, run: Run) -> Threshold:
+    """Read a rule that a run has stored.
+
+    Raises:
+        RunError: It is not a rule.
+    """
+    try:
+        return rule_from_json(values)
+    except ValidationError as error:
+        fault = "damaged: it has no rule for thresholds that embedclf knows"
+        raise RunError(f"{run.path}: {fault}; restore it or train again") from error
 
 
 def rule_to_json(rule: Threshold) -> Any:

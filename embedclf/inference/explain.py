@@ -26,6 +26,8 @@ from embedclf.text.vocabulary import UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    import pyarrow as pa
+
     from embedclf.config.fields import Tables
     from embedclf.data.labels import Probabilities
     from embedclf.inference.inputs import TextSource
@@ -137,13 +139,7 @@ def _batches(texts: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
 
 def _score(classifier: Classifier, texts: list[str], first: int) -> Iterator[_ScoredText]:
     labels, multilabel = classifier.labels, classifier.labels.task == "multilabel"
-    try:
-        column = text_column(texts)
-    except UnicodeEncodeError as error:
-        raise RequestError(
-            "a text is not UTF-8; pass it in a file with --file and --encoding"
-        ) from error
-    tokens = classifier.tokenizer.tokenize(column)
+    tokens = classifier.tokenizer.tokenize(_to_column(texts))
     ids = classifier.tokenizer.encode_tokens(tokens).ids
     begins, sizes = classifier.tokenizer.locate_ngrams(tokens)
     places = zip(begins.tolist(), sizes.tolist(), strict=True)
@@ -164,6 +160,15 @@ def _score(classifier: Classifier, texts: list[str], first: int) -> Iterator[_Sc
             labels.label_probabilities(probabilities[row : row + 1])[0],
             np.flatnonzero(decisions[row]).tolist() if multilabel else [int(decisions[row])],
         )
+
+
+def _to_column(texts: list[str]) -> pa.StringArray:
+    try:
+        return text_column(texts)
+    except UnicodeEncodeError as error:
+        raise RequestError(
+            "a text is not UTF-8; pass it in a file with --file and --encoding"
+        ) from error
 
 
 def _explain(

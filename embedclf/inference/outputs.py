@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import sys
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,8 +18,9 @@ from embedclf.errors import DataError
 from embedclf.inference.excel_output import ExcelWriter
 from embedclf.inference.serialization import CsvLines, CsvStyle, JsonLines, json_objects
 from embedclf.system.arrow import BLOCK_BYTES
-from embedclf.system.files import draft_file
+from embedclf.system.control_characters import output_bytes
 from embedclf.system.formats import OutputFormat, compression_suffix, table_suffix
+from embedclf.system.publishing.drafts import draft_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,7 +80,7 @@ def open_output(
         style = style or CsvStyle(delimiter_for(path))
         lines = CsvLines(style, columns, list_separator=list_separator)
     if path is None:
-        yield _LineWriter(sys.stdout.buffer, lines)
+        yield _LineWriter(output_bytes(), lines)
         return
     try:
         with draft_file(path) as file:
@@ -132,8 +132,9 @@ def buffered_stdout() -> Iterator[IO[bytes]]:
     with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as file:
         yield file
         file.seek(0)
+        output = output_bytes()
         while chunk := file.read(BLOCK_BYTES):
-            write_all(sys.stdout.buffer, chunk)
+            write_all(output, chunk)
 
 
 def write_all(file: IO[bytes], content: bytes | memoryview) -> None:

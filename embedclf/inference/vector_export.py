@@ -12,9 +12,9 @@ from pyarrow import parquet
 
 from embedclf.errors import DataError, RequestError
 from embedclf.system.arrow import number_column, text_column
-from embedclf.system.files import draft_directory, draft_file, publish_directory
+from embedclf.system.control_characters import escape_controls
 from embedclf.system.progress import activity
-from embedclf.system.terminal import escape_controls
+from embedclf.system.publishing.drafts import draft_directory, draft_file, publish_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from embedclf.model.probabilities import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -135,7 +135,7 @@ class Calibration:
         ]
 
     @classmethod
-    def from_json(cls, values: list[dict[str, Any]]) -> Calibration:
+    def from_json(cls, values: Sequence[Mapping[str, Any]]) -> Calibration:
         """Restore a calibration from the values of `to_json`."""
         predicted = tuple(np.array(curve["said"]) for curve in values)
         return cls(predicted, tuple(np.array(curve["true"]) for curve in values))

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from embedclf.audit.findings import summarize_severities
 from embedclf.reports.training import coverage_entries, dataset_text
+from embedclf.system.control_characters import escape_controls
 from embedclf.system.terminal import (
     NO_VALUE,
-    escape_controls,
     format_count,
     format_definitions,
     format_duration,

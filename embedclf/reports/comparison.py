@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from embedclf.evaluation.metrics import LOWER_IS_BETTER
 from embedclf.reports.evaluation import format_interval
+from embedclf.system.control_characters import escape_controls
 from embedclf.system.terminal import (
     NO_VALUE,
-    escape_controls,
     format_count,
     format_definitions,
     format_score,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from embedclf.evaluation.thresholds import describe_rule, rule_from_json
+from embedclf.evaluation.thresholds import describe_rule, stored_rule
 from embedclf.reports.verdict import metric_name
 from embedclf.system.terminal import NO_VALUE, format_count, format_duration, format_score
 
@@ -89,7 +89,7 @@ def rule_note(run: Run, rule: Any) -> str:
     """
     if run.threshold_settings()["rule"] == rule:
         return ""
-    name = describe_rule(rule_from_json(rule))
+    name = describe_rule(stored_rule(rule, run))
     return f"measured with the threshold rule of the training, {name}"
 
 

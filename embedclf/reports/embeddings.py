@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.cells import cell_len
 
+from embedclf.system.control_characters import escape_controls
 from embedclf.system.terminal import (
     NO_VALUE,
-    escape_controls,
     format_count,
     new_table,
     render,

@@ -9,9 +9,9 @@ from embedclf.data.label_forms import match_forms
 from embedclf.evaluation.metrics import LABEL_METRICS, LOWER_IS_BETTER
 from embedclf.reports.thresholds import format_thresholds
 from embedclf.reports.verdict import verdict_text
+from embedclf.system.control_characters import escape_controls
 from embedclf.system.terminal import (
     NO_VALUE,
-    escape_controls,
     format_count,
     format_definitions,
     format_number,

@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from embedclf.inference.predictor import ranked_labels
+from embedclf.system.control_characters import escape_controls
 from embedclf.system.terminal import (
     NO_VALUE,
-    escape_controls,
     format_count,
     format_percent,
     format_score,

@@ -286,11 +286,11 @@ def _score_table(columns: dict[str, dict[str, float | None]]) -> str:
 
 def _threshold_entries(run: Run) -> list[tuple[str, str]]:
     """List the thresholds of a run; empty if all are 0.5, the default."""
-    from embedclf.evaluation.thresholds import describe_rule, rule_from_json
+    from embedclf.evaluation.thresholds import describe_rule, stored_rule
     from embedclf.reports.thresholds import format_thresholds
 
     settings = run.threshold_settings()
-    rule = rule_from_json(settings["rule"])
+    rule = stored_rule(settings["rule"], run)
     # Also if there is no threshold, as with a softmax.
     if isinstance(rule, float) and not set(settings["thresholds"]) - {0.5}:
         return []

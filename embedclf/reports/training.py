@@ -68,6 +68,8 @@ def device_text(device: Device) -> str:
 
 def resumed_text(event: Resumed) -> str:
     """Describe where a training resumes."""
+    if event.damaged:
+        return format_definitions([("resume", "the checkpoint is damaged; starting from epoch 1")])
     if not event.epochs:
         return format_definitions([("resume", "no checkpoint found; starting from epoch 1")])
     return format_definitions([("resume", f"after epoch {event.epochs}")])

@@ -7,9 +7,9 @@ import io
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from embedclf.system.control_characters import escape_controls
 from embedclf.system.terminal import (
     NO_VALUE,
-    escape_controls,
     format_count,
     format_definitions,
     format_duration,

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from embedclf.errors import RunError
+from embedclf.runs.contents.classifier import Curve, LabelsFile, NgramsFacts, TextFile, WeightsFile
+from embedclf.runs.contents.values import convert
+from embedclf.runs.sealed_json import parse_json
 from embedclf.system.files import map_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable
+    from pathlib import Path
 
     from embedclf.data.labels import Labels
     from embedclf.model.classifier import Calibration, Classifier
+    from embedclf.model.weights import Weights
     from embedclf.runs.writer import RunDraft
     from embedclf.text.tokenizer import Tokenizer
+
+T = TypeVar("T")
 
 MODEL_FILE = "model.keras"
 WEIGHTS_FILE = "weights.json"
@@ -31,9 +39,45 @@ LABELS_FILE = "labels.json"
 CALIBRATION_FILE = "calibration.json"
 """Missing unless the calibration is isotonic."""
 
-_WRONG_PLACES = (
-    f"{WEIGHTS_FILE}: does not fit {MODEL_FILE} and {TOKENS_FILE}; restore them or train again"
+CLASSIFIER_FILES = (
+    MODEL_FILE,
+    WEIGHTS_FILE,
+    TOKENIZER_FILE,
+    TOKENS_FILE,
+    NGRAMS_FILE,
+    LABELS_FILE,
+    CALIBRATION_FILE,
 )
+
+
+@dataclass(frozen=True)
+class ClassifierFiles:
+    """The files of a classifier, finished or not."""
+
+    directory: Path
+    names: frozenset[str]
+    map: Callable[[str], memoryview]
+    """Returns the content of a file by its name."""
+
+    @classmethod
+    def of(cls, directory: Path) -> ClassifierFiles:
+        """Return the files in a directory, which are not compared with any checksum."""
+        names = frozenset(file.name for file in directory.iterdir())
+        return cls(directory, names, lambda name: map_file(directory / name)[0])
+
+    def read_json(self, name: str, kind: type[T]) -> T:
+        """Read the values of a file, as a type of `embedclf.runs.contents`.
+
+        Raises:
+            RunError: It is damaged.
+        """
+        file = self.directory / name
+        return convert(parse_json(self.map(name), file), kind, file)
+
+    def damaged(self, name: str) -> RunError:
+        """Return the error for a file that does not fit the others."""
+        fault = "damaged, or does not fit the other files"
+        return RunError(f"{self.directory / name}: {fault}; restore it or train again")
 
 
 def write_classifier(
@@ -65,51 +109,45 @@ def write_classifier(
     write_tokenizer(draft, tokenizer)
     draft.write_json(LABELS_FILE, labels.to_json())
     draft.write_json(WEIGHTS_FILE, save_network(network, draft.path / MODEL_FILE))
-    names = {file.name for file in draft.path.iterdir()}
-    return read_classifier(pooling, lambda name: map_file(draft.path / name)[0], names)
+    return read_classifier(pooling, ClassifierFiles.of(draft.path))
 
 
-def read_classifier(
-    pooling: str, read: Callable[[str], memoryview], names: Container[str]
-) -> Classifier:
+def read_classifier(pooling: str, files: ClassifierFiles) -> Classifier:
     """Load the classifier from the files of a run, finished or not.
 
     Args:
         pooling: Pooling of the network.
-        read: Returns the content of a file by its name.
-        names: Of the files that exist.
+        files: Of the run, or of the classifier before its refit.
 
     Raises:
-        RunError: The places of the weights do not fit the other files.
+        RunError: A file is damaged, or does not fit the others.
     """
     # Here: listing runs imports neither NumPy nor Arrow.
-    from embedclf.model.classifier import Calibration, Classifier
-    from embedclf.model.stored_weights import map_weights, read_weights
+    from embedclf.model.classifier import Classifier
 
-    model, tokenizer = read(MODEL_FILE), read_tokenizer(read, names)
-    if WEIGHTS_FILE in names:
-        try:
-            weights = map_weights(model, _read_json(read, WEIGHTS_FILE), pooling)
-        except (IndexError, KeyError, TypeError, ValueError) as error:
-            raise RunError(_WRONG_PLACES) from error
-        if len(weights.trained) != tokenizer.vocabulary_rows:
-            raise RunError(_WRONG_PLACES)
-    else:
-        weights = read_weights(bytes(model), pooling)
-    calibration = _read_json(read, CALIBRATION_FILE) if CALIBRATION_FILE in names else None
-    return Classifier(
-        tokenizer,
-        read_labels(read),
-        weights,
-        None if calibration is None else Calibration.from_json(calibration),
-    )
+    tokenizer, labels = read_tokenizer(files), read_labels(files)
+    weights = _read_weights(pooling, files)
+    if not _fit(weights, tokenizer, labels):
+        raise files.damaged(MODEL_FILE)
+    calibration = _read_calibration(files, labels) if CALIBRATION_FILE in files.names else None
+    return Classifier(tokenizer, labels, weights, calibration)
 
 
-def read_labels(read: Callable[[str], memoryview]) -> Labels:
-    """Read the labels of a classifier."""
+def read_labels(files: ClassifierFiles) -> Labels:
+    """Read the labels of a classifier.
+
+    Raises:
+        RunError: The file is damaged.
+    """
     from embedclf.data.labels import Labels
 
-    return Labels.from_json(_read_json(read, LABELS_FILE))
+    values = files.read_json(LABELS_FILE, LabelsFile)
+    names = values["names"]
+    lengths = {len(names), len(values["counts"]), len(values.get("weights") or names)}
+    is_binary = values["task"] == "binary"
+    if lengths != {len(set(names))} or (is_binary and len(names) != 2):
+        raise files.damaged(LABELS_FILE)
+    return Labels.from_json(dict(values))
 
 
 def write_tokenizer(draft: RunDraft, tokenizer: Tokenizer) -> None:
@@ -125,25 +163,74 @@ def write_tokenizer(draft: RunDraft, tokenizer: Tokenizer) -> None:
         draft.write_bytes(NGRAMS_FILE, write_columns(pairs))
 
 
-def read_tokenizer(read: Callable[[str], memoryview], names: Container[str]) -> Tokenizer:
-    """Read the tokenizer of a classifier; arguments as for `read_classifier`."""
+def read_tokenizer(files: ClassifierFiles) -> Tokenizer:
+    """Read the tokenizer of a classifier; RunError if it is damaged."""
     import numpy as np
 
-    from embedclf.system.arrow import read_columns, to_numpy
+    from embedclf.runs.contents.arrays import read_numbers, read_tokens
     from embedclf.text.ngrams import Ngrams
     from embedclf.text.tokenizer import Tokenizer
 
-    values = _read_json(read, TOKENIZER_FILE)
-    ngrams = values.get("ngrams", {"longest": 1})  # since format 2
+    values = files.read_json(TOKENIZER_FILE, TextFile)
+    no_ngrams: NgramsFacts = {"longest": 1}
+    ngrams = values.get("ngrams", no_ngrams)  # since format 2
     # Before format 8
-    tokens, heads, tails = (values.get("tokens"), ngrams.get("heads", []), ngrams.get("tails", []))
-    if TOKENS_FILE in names:
-        tokens = read_columns(read(TOKENS_FILE))["token"].to_pylist()
-    if NGRAMS_FILE in names:
-        heads, tails = map(to_numpy, read_columns(read(NGRAMS_FILE)).values())
-    pairs = (np.asarray(ids, np.int32) for ids in (heads, tails))
-    return Tokenizer.from_json(values, tokens, Ngrams.from_pairs(ngrams["longest"], *pairs))
+    tokens = values.get("tokens", [])
+    pairs: list[Any] = [ngrams.get(key, []) for key in ("heads", "tails")]
+    if TOKENS_FILE in files.names:
+        tokens = read_tokens(files.map(TOKENS_FILE), files.directory / TOKENS_FILE)
+    if NGRAMS_FILE in files.names:
+        place = files.directory / NGRAMS_FILE
+        pairs = read_numbers(files.map(NGRAMS_FILE), place, "head", "tail")
+    if values.get("vector_words", 0) > len(tokens):
+        raise files.damaged(TOKENIZER_FILE)
+    heads, tails = (np.asarray(ids, np.int32) for ids in pairs)
+    try:
+        found = Ngrams.from_pairs(ngrams["longest"], heads, tails)
+        return Tokenizer.from_json(values, tokens, found)
+    except ValueError as error:
+        raise files.damaged(TOKENIZER_FILE) from error
 
 
-def _read_json(read: Callable[[str], memoryview], name: str) -> Any:
-    return json.loads(bytes(read(name)))
+def _read_weights(pooling: str, files: ClassifierFiles) -> Weights:
+    from embedclf.model.stored_weights import map_weights, read_weights
+
+    model = files.map(MODEL_FILE)
+    try:
+        if WEIGHTS_FILE not in files.names:
+            return read_weights(bytes(model), pooling)
+        return map_weights(model, dict(files.read_json(WEIGHTS_FILE, WeightsFile)), pooling)
+    except (IndexError, ValueError) as error:
+        raise files.damaged(MODEL_FILE) from error
+
+
+def _fit(weights: Weights, tokenizer: Tokenizer, labels: Labels) -> bool:
+    """Whether weights are finite, and have a row for each id, and an output for each label."""
+    from embedclf.runs.contents.arrays import is_finite
+
+    kept = () if weights.kept is None else (weights.kept,)
+    tables, layers = (weights.trained, *kept), weights.dense
+    if any(table.ndim != 2 for table in tables) or any(k.ndim != 2 for k, _ in layers):
+        return False
+    width = sum(table.shape[1] for table in tables)
+    if weights.pooling == "flatten":
+        width *= tokenizer.input_length
+    sizes = [width, *(len(bias) for _, bias in layers)]
+    return (
+        len(weights.trained) == tokenizer.vocabulary_rows
+        and all(len(table) == tokenizer.first_ngram_id for table in kept)
+        and [kernel.shape for kernel, _ in layers] == list(pairwise(sizes))
+        and sizes[-1] == labels.outputs
+        and all(map(is_finite, (*tables, *chain.from_iterable(layers))))
+    )
+
+
+def _read_calibration(files: ClassifierFiles, labels: Labels) -> Calibration:
+    from embedclf.model.classifier import Calibration
+
+    curves = files.read_json(CALIBRATION_FILE, list[Curve])
+    knots = [(curve["said"], curve["true"]) for curve in curves]
+    rising = all(sorted(said) == said and len(said) == len(true) for said, true in knots)
+    if not rising or len(curves) != labels.outputs:
+        raise files.damaged(CALIBRATION_FILE)
+    return Calibration.from_json(curves)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import asdict, astuple, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from embedclf.errors import RunError
 from embedclf.system.terminal import format_count, format_duration
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from embedclf.system.arrays import Counts, Floats
@@ -33,7 +35,9 @@ class Resumed:
     """Event: a training resumes from a checkpoint."""
 
     epochs: int
-    """Finished before; 0 if there was no checkpoint."""
+    """Finished before; 0 if there was no checkpoint that could be used."""
+    damaged: bool = False
+    """Whether there was one that could not."""
 
 
 @dataclass(frozen=True)
@@ -114,10 +118,18 @@ class History:
         return name.replace("score", self.score_name) if name.endswith("score") else name
 
 
-def read_epochs(table: str) -> tuple[Epoch, ...]:
-    """Read the epochs from the content of `history.csv`."""
-    rows = [line.split(",") for line in table.splitlines()[1:]]  # columns by position, not name
-    return tuple(Epoch(int(epoch), *map(float, others)) for epoch, *others in rows)
+def read_epochs(table: bytes, file: Path | str) -> tuple[Epoch, ...]:
+    """Read the epochs from the content of `history.csv`.
+
+    Raises:
+        RunError: It is damaged.
+    """
+    try:
+        # Columns by position, not name
+        rows = [line.split(",") for line in table.decode().splitlines()[1:]]
+        return tuple(Epoch(int(epoch), *map(float, others)) for epoch, *others in rows)
+    except (TypeError, ValueError) as error:
+        raise RunError(f"{file}: damaged; restore it or train again") from error
 
 
 def describe_training(record: dict[str, Any]) -> str:
@@ -153,20 +165,19 @@ class RowStatistics:
         return write_columns(columns)
 
     @classmethod
-    def from_arrow(cls, content: memoryview) -> RowStatistics:
-        """Read the content of `rows.arrow`."""
+    def from_arrow(cls, content: memoryview, file: Path | str) -> RowStatistics:
+        """Read the content of `rows.arrow`; RunError if it is damaged."""
         import numpy as np
 
-        from embedclf.system.arrow import read_columns, to_numpy
+        from embedclf.runs.contents.arrays import read_numbers
 
-        columns = {name: to_numpy(column) for name, column in read_columns(content).items()}
-        return cls(columns["count"].astype(np.int64), columns.get("learning_rate"))
+        counts, *rates = read_numbers(content, file, "count", factors="learning_rate")
+        return cls(counts.astype(np.int64), rates[0] if rates else None)
 
     @classmethod
-    def from_npz(cls, content: bytes) -> RowStatistics:
+    def from_npz(cls, content: memoryview, file: Path | str) -> RowStatistics:
         """Read the content of `rows.npz`, which the formats 4 to 7 have instead."""
-        import numpy as np
+        from embedclf.runs.contents.arrays import read_archive
 
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            # Within the block, because an npz file is read lazily.
-            return cls(arrays["counts"], arrays.get("paces"))
+        arrays = read_archive(content, file, {"counts"}, {"counts", "paces"})
+        return cls(arrays["counts"], arrays.get("paces"))

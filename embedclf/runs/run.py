@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedclf.config.messages import closest_match
 from embedclf.errors import RunError
-from embedclf.runs.classifier_files import read_classifier
-from embedclf.runs.history import INTERRUPTED, RowStatistics
-from embedclf.runs.sealed_json import compute_checksum, read_error, read_sealed, write_sealed
+from embedclf.runs.classifier_files import (
+    CLASSIFIER_FILES,
+    LABELS_FILE,
+    MODEL_FILE,
+    TOKENIZER_FILE,
+    ClassifierFiles,
+    read_classifier,
+    read_labels,
+)
+from embedclf.runs.contents.record import RunRecord
+from embedclf.runs.contents.scores import Decision, MetricsFile
+from embedclf.runs.contents.values import convert
+from embedclf.runs.history import INTERRUPTED, Epoch, RowStatistics, read_epochs
+from embedclf.runs.locations import RECORD_FILE, require_run
+from embedclf.runs.sealed_json import (
+    parse_object,
+    read_error,
+    read_object,
+    read_sealed,
+    unseal,
+    write_sealed,
+)
 from embedclf.runs.validated import LOGITS_FILE, ValidatedRows
 from embedclf.system.files import map_file
-from embedclf.system.formats import CONFIG_SUFFIXES, FORMATS, table_suffix
 from embedclf.system.progress import activity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from embedclf.config.schema import Config
+    from embedclf.data.labels import Labels
     from embedclf.model.classifier import Classifier
 
 FORMAT = 8
@@ -37,15 +54,12 @@ FORMAT = 8
 - 1: no thresholds other than 0.5, no calibration; the checksum of `metrics.json` is in `run.json`.
 """
 
-RUNS_DIRECTORY = Path("runs")
-
 CONFIG_FILE = "config.yaml"
 ROW_STATISTICS_FILE = "rows.arrow"
 HISTORY_FILE = "history.csv"
 METRICS_FILE = "metrics.json"
 CROSS_VALIDATION_FILE = "cross-validation.json"
 LEARNING_CURVE_FILE = "learning-curve.json"
-RECORD_FILE = "run.json"
 
 _NPZ_STATISTICS_FILE = "rows.npz"
 """Before format 8."""
@@ -56,6 +70,17 @@ the validation rows. Before format 8, these are all files of a classifier."""
 
 REPORT_FILE = "report.html"
 """A page that `embedclf report` makes from the other files. Nothing reads it."""
+
+
+REQUIRED_FILES = frozenset({CONFIG_FILE, HISTORY_FILE, MODEL_FILE, TOKENIZER_FILE, LABELS_FILE})
+"""Files that the record of every run names, with their SHA-256."""
+
+KNOWN_FILES = REQUIRED_FILES.union(
+    {METRICS_FILE, ROW_STATISTICS_FILE, _NPZ_STATISTICS_FILE},
+    CLASSIFIER_FILES,
+    (f"{VALIDATED_DIRECTORY}/{name}" for name in (*CLASSIFIER_FILES, LOGITS_FILE)),
+)
+"""Files that records may name. No other file of a run is read, wherever its name leads."""
 
 
 @dataclass(frozen=True)
@@ -89,22 +114,23 @@ class Run:
             RunError: As for `open`.
         """
         file = path / RECORD_FILE
-        _require_run(path)
-        try:
-            record = json.loads(file.read_text(encoding="utf-8"))
-            run_format = record["format"]
-        except (ValueError, KeyError, TypeError, OSError) as error:  # TypeError: not an object
-            raise RunError(f"{file}: damaged, or not a run of embedclf; train again") from error
+        require_run(path)
+        content = read_object(file)
+        run_format = content.get("format")
+        if not isinstance(run_format, int):
+            raise RunError(
+                f"{file}: damaged, or not written by embedclf; restore it or train again"
+            )
         # Before the checksum, which a newer version may compute in another way.
         if run_format not in range(1, FORMAT + 1):
             raise RunError(
                 f"{path}: run format {run_format} is not supported (only 1 to {FORMAT}); upgrade "
                 "embedclf, or train again"
             )
-        # The left side is evaluated first, so the checksum is that of the record without it.
-        if record.pop("checksum", None) != compute_checksum(record):
-            raise RunError(f"{file}: damaged: wrong checksum; restore it or train again")
-        return cls(path, record)
+        unseal(content, file)
+        convert(content, RunRecord, file)
+        _require_known_files(content["files"], file)
+        return cls(path, content)
 
     def read(self, name: str) -> bytes:
         """Read a file of the run.
@@ -139,16 +165,20 @@ class Run:
 
     def metrics(self) -> dict[str, Any]:
         """Read the scores by split: `validation`, and `test` if there was a test table."""
-        sealed = self._read_metrics()
+        sealed: Mapping[str, Any] = self._read_metrics()
         return {split: sealed[split] for split in ("validation", "test") if split in sealed}
 
     def threshold_settings(self) -> dict[str, Any]:
         """Read the current `rule` for thresholds, and the resulting `thresholds`."""
         # Format 1 stores none; they are 0.5.
-        settings: dict[str, Any] = self._read_metrics().get(
-            "decision", {"rule": 0.5, "thresholds": []}
-        )
-        return settings
+        half: Decision = {"rule": 0.5, "thresholds": []}
+        settings = self._read_metrics().get("decision", half)
+        if len(settings["thresholds"]) not in (0, _outputs(self.record)):
+            file = self.path / METRICS_FILE
+            raise RunError(
+                f"{file}: damaged: wrong number of thresholds; restore it or train again"
+            )
+        return dict(settings)
 
     def update_thresholds(self, settings: dict[str, Any], metrics: dict[str, Any]) -> None:
         """Replace the thresholds and the scores that depend on them.
@@ -167,14 +197,16 @@ class Run:
             raise RunError(f"{self.path}: format 1 has a fixed threshold; train again to set one")
         write_sealed(self.path / METRICS_FILE, {"decision": settings, **metrics})
 
-    def read_addition(self, name: str) -> dict[str, Any] | None:
+    def read_addition(self, name: str, kind: Any = dict) -> dict[str, Any] | None:
         """Read a file that was added after training; None if the run has none, RunError if damaged.
 
         Args:
             name: `CROSS_VALIDATION_FILE` or `LEARNING_CURVE_FILE`.
+            kind: What it must hold, a type of `embedclf.runs.contents.scores`.
         """
         file = self.path / name
-        return read_sealed(file) if file.is_file() else None
+        added: dict[str, Any] | None = read_sealed(file, kind) if file.is_file() else None
+        return added
 
     def write_addition(self, name: str, values: dict[str, Any]) -> None:
         """Add or replace a file that `read_addition` reads.
@@ -187,10 +219,16 @@ class Run:
     def row_statistics(self) -> RowStatistics | None:
         """Read what training measured about each row of the embedding; None before format 4."""
         if ROW_STATISTICS_FILE in self.record["files"]:
-            return RowStatistics.from_arrow(self.map(ROW_STATISTICS_FILE))
+            file = self.path / ROW_STATISTICS_FILE
+            return RowStatistics.from_arrow(self.map(ROW_STATISTICS_FILE), file)
         if _NPZ_STATISTICS_FILE in self.record["files"]:
-            return RowStatistics.from_npz(self.read(_NPZ_STATISTICS_FILE))
+            file = self.path / _NPZ_STATISTICS_FILE
+            return RowStatistics.from_npz(self.map(_NPZ_STATISTICS_FILE), file)
         return None
+
+    def epochs(self) -> tuple[Epoch, ...]:
+        """Read the epochs of the training, without those of a refit."""
+        return read_epochs(self.read(HISTORY_FILE), self.path / HISTORY_FILE)
 
     @property
     def interrupted(self) -> bool:
@@ -218,6 +256,10 @@ class Run:
         table = {"path": train["path"], "sha256": train["sha256"], "rows": rows}
         return [*(self.start or {}).get("tables", []), table]
 
+    def labels(self) -> Labels:
+        """Read the labels of the classifier."""
+        return read_labels(self._files())
+
     def classifier(self) -> Classifier:
         """Load the classifier, without TensorFlow."""
         return self._load_classifier()
@@ -227,10 +269,10 @@ class Run:
 
         None without a refit, and before format 8.
         """
-        read, names = self._files(VALIDATED_DIRECTORY)
-        if LOGITS_FILE not in names:
+        files = self._files(VALIDATED_DIRECTORY)
+        if LOGITS_FILE not in files.names:
             return None
-        validated = ValidatedRows.read(read, names)
+        validated = ValidatedRows.read(files)
         return validated.with_thresholds(self.threshold_settings()["thresholds"])
 
     def validation_classifier(self) -> Classifier:
@@ -239,54 +281,40 @@ class Run:
 
     @activity("loading the classifier")
     def _load_classifier(self, directory: str = "") -> Classifier:
-        classifier = read_classifier(self.record["pooling"], *self._files(directory))
+        classifier = read_classifier(self.record["pooling"], self._files(directory))
         return classifier.with_thresholds(self.threshold_settings()["thresholds"])
 
-    def _files(self, directory: str) -> tuple[Callable[[str], memoryview], set[str]]:
-        """Return a function that maps a file in a directory of the run, and the names of all."""
+    def _files(self, directory: str = "") -> ClassifierFiles:
+        """Return the files of the classifier in a directory of the run."""
         # The record has forward slashes on all systems
         prefix = f"{directory}/" if directory else ""
         names = [name for name in self.record["files"] if name.startswith(prefix)]
-        return lambda name: self.map(prefix + name), {name[len(prefix) :] for name in names}
+        return ClassifierFiles(
+            self.path / directory,
+            frozenset(name.removeprefix(prefix) for name in names),
+            lambda name: self.map(prefix + name),
+        )
 
-    def _read_metrics(self) -> dict[str, Any]:
+    def _read_metrics(self) -> MetricsFile:
+        file = self.path / METRICS_FILE
         if METRICS_FILE in self.record["files"]:  # format 1
-            content: dict[str, Any] = json.loads(self.read(METRICS_FILE))
-            return content
-        return read_sealed(self.path / METRICS_FILE)
+            return convert(parse_object(self.map(METRICS_FILE), file), MetricsFile, file)
+        return read_sealed(file, MetricsFile)
 
 
-def is_run_config(path: Path) -> bool:
-    """Whether a file is the config in a run, of any format."""
-    return path.name == CONFIG_FILE and (path.parent / RECORD_FILE).is_file()
+def _outputs(record: dict[str, Any]) -> int:
+    return 1 if record["task"] == "binary" else len(record["labels"])
 
 
-def _require_run(path: Path) -> None:
-    """Check that a path is a directory with a record.
+def _require_known_files(names: Iterable[str], record: Path) -> None:
+    """Refuse a record that names other files than a run has, or lacks one that all runs have.
 
     Raises:
-        RunError: It is not.
+        RunError: It does.
     """
-    if path.is_file():
-        raise RunError(_describe_file(path))
-    if not path.is_dir():
-        names = [file.parent.name for file in RUNS_DIRECTORY.glob(f"*/{RECORD_FILE}")]
-        close = closest_match(path.name, names)
-        hint = f"did you mean {close}? " if close else ""
-        raise RunError(f"{path}: no such run; {hint}`embedclf runs` lists them")
-    if not (path / RECORD_FILE).is_file():
-        runs = sorted(path.glob(f"*/{RECORD_FILE}"))
-        if runs:
-            raise RunError(f"{path}: a folder of runs; name one of them: {runs[-1].parent}")
-        raise RunError(f"{path}: not a run: it has no {RECORD_FILE}")
-
-
-def _describe_file(path: Path) -> str:
-    """Return the message for a file where a run is expected."""
-    if (path.parent / RECORD_FILE).is_file():
-        return f"{path}: a file of a run; name its folder: {path.parent}"
-    if table_suffix(path) in FORMATS:
-        return f"{path}: a table, not a run; to score a run on it, write --data {path}"
-    if path.suffix.lower() in CONFIG_SUFFIXES:
-        return f"{path}: a config, not a run; train it with `embedclf train {path}`"
-    return f"{path}: a file, not a run; `embedclf runs` lists the runs"
+    unknown = set(names) - KNOWN_FILES
+    if unknown:
+        raise RunError(f"{record}: names a file that no run has: {min(unknown)}; train again")
+    missing = REQUIRED_FILES.difference(names)
+    if missing:
+        raise RunError(f"{record}: names no {min(missing)}; restore it or train again")

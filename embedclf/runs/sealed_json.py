@@ -4,31 +4,82 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from embedclf.errors import RunError
-from embedclf.system.files import draft_file
+from embedclf.runs.contents.values import convert
+from embedclf.system.files import map_file
+from embedclf.system.publishing.drafts import draft_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+T = TypeVar("T")
 
-def read_sealed(file: Path) -> dict[str, Any]:
-    """Read the values of a file.
+
+def read_sealed(file: Path, kind: type[T]) -> T:
+    """Read the values of a file, as a type of `embedclf.runs.contents`.
 
     Raises:
-        RunError: The file is missing, or differs from what was written.
+        RunError: The file is missing, differs from what was written, or holds other values.
+    """
+    content = read_object(file)
+    unseal(content, file)
+    return convert(content, kind, file)
+
+
+def read_object(file: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        RunError: The file is missing, or holds something else.
     """
     try:
-        content: dict[str, Any] = json.loads(file.read_bytes())
-        checksum = content.pop("checksum", None)
+        content, _ = map_file(file)
     except OSError as error:
         raise read_error(file, error) from error
-    except (ValueError, AttributeError, TypeError) as error:  # not JSON, or not an object
-        raise RunError(f"{file}: damaged; restore it or train again") from error
-    if checksum != compute_checksum(content):
+    return parse_object(content, file)
+
+
+def parse_object(content: memoryview, file: Path) -> dict[str, Any]:
+    """Read a JSON object from the content of a file.
+
+    Raises:
+        RunError: It is something else.
+    """
+    values = parse_json(content, file)
+    if not isinstance(values, dict):
+        raise _damaged(file)
+    return values
+
+
+def parse_json(content: memoryview, file: Path | str) -> Any:
+    """Read JSON; unlike Python's reader, refuse lone surrogates and numbers that JSON lacks.
+
+    Raises:
+        RunError: It is not JSON.
+    """
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _damaged(file) from error
+
+
+def unseal(content: dict[str, Any], file: Path) -> None:
+    """Remove the checksum from the values of a file, after comparing it.
+
+    Raises:
+        RunError: It is that of other values.
+    """
+    checksum = content.pop("checksum", None)
+    try:
+        fits = checksum == compute_checksum(content)
+    except RecursionError:
+        fits = False
+    if not fits:
         raise RunError(f"{file}: damaged: wrong checksum; restore it or train again")
-    return content
 
 
 def write_sealed(file: Path, values: dict[str, Any]) -> None:
@@ -60,3 +111,7 @@ def compute_checksum(values: dict[str, Any]) -> str:
 def read_error(file: Path, error: OSError) -> RunError:
     """Return the error for a file of a run that cannot be read."""
     return RunError(f"{file}: {error.strerror}; restore it or train again")
+
+
+def _damaged(file: Path | str) -> RunError:
+    return RunError(f"{file}: damaged, or not written by embedclf; restore it or train again")

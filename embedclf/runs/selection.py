@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from embedclf.errors import RunError
-from embedclf.runs.run import RECORD_FILE, RUNS_DIRECTORY, Run
-from embedclf.system.files import DRAFT_PREFIX
+from embedclf.runs.locations import RECORD_FILE, RUNS_DIRECTORY
+from embedclf.runs.run import CONFIG_FILE, Run
+from embedclf.system.publishing.drafts import DRAFT_PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 
@@ -36,6 +38,11 @@ def locate_run(name: Path) -> Path:
     return in_runs if is_bare and not name.exists() and in_runs.is_dir() else name
 
 
+def is_run_config(path: Path) -> bool:
+    """Whether a file is the config in a run, of any format."""
+    return path.name == CONFIG_FILE and (path.parent / RECORD_FILE).is_file()
+
+
 def run_names() -> list[str]:
     """Return the names of the runs in `./runs`, without opening them."""
     names = [file.parent.name for file in RUNS_DIRECTORY.glob(f"*/{RECORD_FILE}")]
@@ -55,8 +62,7 @@ def find_runs(root: Path = RUNS_DIRECTORY) -> tuple[list[Run], list[RunError]]:
             faults.append(fault)
         else:
             runs.append(run)
-    # ISO 8601 in UTC, so the strings sort by time.
-    return sorted(runs, key=lambda run: str(run.record["created"])), faults
+    return _sort_by_age(runs), faults
 
 
 def open_newest() -> NewestRun:
@@ -80,6 +86,25 @@ def open_newest() -> NewestRun:
         f"no run in ./{RUNS_DIRECTORY}; train one with `embedclf train TABLE`, or name one with "
         "--run"
     )
+
+
+def _sort_by_age(runs: Iterable[Run]) -> list[Run]:
+    """Sort runs, oldest first: by number those of one name, by date the others.
+
+    A clock can be set back, so no run counts as older than one with a lower number.
+    """
+    dated, latest = [], dict[str, str]()
+    for number, name, run in sorted(((*_split_name(run), run) for run in runs), key=itemgetter(0)):
+        # ISO 8601 in UTC, so the strings sort by time.
+        latest[name] = max(str(run.record["created"]), latest.get(name, ""))
+        dated.append((latest[name], number, run))
+    return [run for *_, run in sorted(dated, key=itemgetter(0, 1))]
+
+
+def _split_name(run: Run) -> tuple[int, str]:
+    """Return the number and the rest of a run's name: 3 and `reviews` of `reviews-3`."""
+    name, _, number = run.path.name.rpartition("-")
+    return (int(number), name) if number.isdecimal() else (0, run.path.name)
 
 
 def _other_tables(newest: Run, runs: Sequence[Run]) -> tuple[Run, ...]:

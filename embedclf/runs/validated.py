@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +14,20 @@ from embedclf.runs.classifier_files import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Sequence
 
     from embedclf.data.labels import Labels
     from embedclf.model.classifier import Classifier
     from embedclf.model.probabilities import AnyLogits, AnyProbabilities
+    from embedclf.runs.classifier_files import ClassifierFiles
     from embedclf.runs.writer import RunDraft
     from embedclf.system.arrays import Rows
     from embedclf.text.tokenizer import Tokenizer
 
 LOGITS_FILE = "logits.npz"
+
+_POSITIONS, _LOGITS = "positions", "logits"
+"""Names of arrays in the file."""
 
 _LAZY = ("features", "kernel", "bias")
 """Fields of `LazyLogits`: with many outputs, they are far fewer numbers than the logits."""
@@ -77,30 +80,44 @@ class ValidatedRows:
         from embedclf.model.probabilities import LazyLogits
         from embedclf.text.ngrams import Ngrams
 
-        arrays: dict[str, Any] = {"positions": self.positions}
+        arrays: dict[str, Any] = {_POSITIONS: self.positions}
         if isinstance(self.logits, LazyLogits):
             arrays |= {name: getattr(self.logits, name) for name in _LAZY}
         else:
-            arrays["logits"] = self.logits
-        sink = io.BytesIO()
-        np.savez(sink, **arrays)
+            arrays[_LOGITS] = self.logits
         write_tokenizer(draft, replace(self.tokenizer, ngrams=Ngrams()))
         draft.write_json(LABELS_FILE, self.labels.to_json())
-        draft.write_bytes(LOGITS_FILE, sink.getvalue())
+        np.savez(draft.path / LOGITS_FILE, **arrays)
 
     @classmethod
-    def read(cls, read: Callable[[str], memoryview], names: Container[str]) -> ValidatedRows:
-        """Read what `write` wrote; arguments as for `read_classifier`."""
-        import numpy as np
+    def read(cls, files: ClassifierFiles) -> ValidatedRows:
+        """Read what `write` wrote; RunError if it is damaged."""
+        from embedclf.model.probabilities import LazyLogits
+        from embedclf.runs.contents.arrays import read_archive
 
+        arrays = read_archive(
+            files.map(LOGITS_FILE),
+            files.directory / LOGITS_FILE,
+            {_POSITIONS, _LOGITS},
+            {_POSITIONS, *_LAZY},
+        )
+        logits: Any = arrays.get(_LOGITS)
+        if logits is None:
+            logits = LazyLogits(*(arrays[name] for name in _LAZY))
+        validated = cls(read_tokenizer(files), read_labels(files), arrays[_POSITIONS], logits)
+        if not validated._fits():
+            raise files.damaged(LOGITS_FILE)
+        return validated
+
+    def _fits(self) -> bool:
+        """Whether the arrays have the shapes that follow from each other and the labels."""
         from embedclf.model.probabilities import LazyLogits
 
-        with np.load(io.BytesIO(read(LOGITS_FILE)), allow_pickle=False) as stored:
-            arrays = dict(stored)
-        lazy = "features" in arrays
-        return cls(
-            read_tokenizer(read, names),
-            read_labels(read),
-            arrays["positions"],
-            LazyLogits(*(arrays[name] for name in _LAZY)) if lazy else arrays["logits"],
-        )
+        logits, rows, outputs = self.logits, len(self.positions), self.labels.outputs
+        if self.positions.ndim != 1 or self.positions.dtype.kind not in "iu":
+            return False
+        if not isinstance(logits, LazyLogits):
+            return logits.shape == (rows, outputs)
+        width = len(logits.kernel)
+        shapes = (logits.features.shape, logits.kernel.shape, logits.bias.shape)
+        return shapes == ((rows, width), (width, outputs), (outputs,))

@@ -10,15 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from embedclf.errors import RunError
-from embedclf.runs.run import (
-    FORMAT,
-    METRICS_FILE,
-    RECORD_FILE,
-    RUNS_DIRECTORY,
-    Run,
-)
+from embedclf.runs.locations import RECORD_FILE, RUNS_DIRECTORY
+from embedclf.runs.run import FORMAT, METRICS_FILE, Run
 from embedclf.runs.sealed_json import compute_checksum, seal_json
-from embedclf.system.files import draft_directory, publish_directory
+from embedclf.system.publishing.drafts import draft_directory, publish_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,11 +6,13 @@ import os
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
+from embedclf.system.control_characters import escape_controls
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 """Shown one after the other in front of the line."""
@@ -71,18 +73,23 @@ class LiveLine:
         self._thread.join()
         os.close(self._descriptor)
 
-    def clear(self, text: str = "\n") -> None:
-        """Remove the line before a text is printed; it returns once the terminal is quiet."""
-        with self._lock:
+    @contextmanager
+    def cleared(self, text: str = "\n") -> Iterator[None]:
+        """Remove the line while a text is printed; it returns once the terminal is quiet."""
+        with self._lock:  # or the line could be drawn right before the text
             self._write("")
-            self._printed = time.monotonic()
             if text:
                 self._at_line_start = text.endswith("\n")
+            try:
+                yield
+            finally:
+                self._printed = time.monotonic()
 
     def stop(self) -> None:
         """Remove the line for good."""
         self._stopped.set()
-        self.clear()
+        with self._lock:
+            self._write("")
 
     def draw(self) -> None:
         """Draw the line at once, unless somebody else has begun a line."""
@@ -91,13 +98,15 @@ class LiveLine:
                 return
             # One column less than there are, or some terminals begin a new line
             width = _terminal_width(self._descriptor) - 3
-            self._write(f"{FRAMES[self._frame % len(FRAMES)]} {self._render(width)}")
+            line = escape_controls(self._render(width))[:width]  # an escape can be longer
+            self._write(f"{FRAMES[self._frame % len(FRAMES)]} {line}")
             self._frame += 1
 
     def _redraw(self) -> None:
         while not self._stopped.wait(_REDRAW_SECONDS):
-            if time.monotonic() - self._printed >= _DELAY:
-                self.draw()
+            with self._lock:
+                if time.monotonic() - self._printed >= _DELAY:
+                    self.draw()
 
     def _write(self, text: str) -> None:
         """Replace the line by a text; spaces remove what was longer."""
@@ -119,8 +128,8 @@ class _ClearingStream:
 
     def write(self, text: str) -> int:
         """Write a text where the line was."""
-        self._line.clear(text)
-        return self._stream.write(text)
+        with self._line.cleared(text):
+            return self._stream.write(text)
 
     @property
     def buffer(self) -> Any:

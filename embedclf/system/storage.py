@@ -31,6 +31,16 @@ def is_uri(location: str) -> bool:
     return _SCHEME.match(location) is not None
 
 
+def name_fault(location: str) -> str | None:
+    """Return why a path or URI cannot name a file, and what to do; None if it can."""
+    if "\0" in location:
+        return "a path cannot contain the character U+0000; correct it"
+    # Python reads bytes of a name that are not UTF-8 as lone surrogates; Arrow and JSON refuse them
+    if any("\ud800" <= character <= "\udfff" for character in location):
+        return "the name is not UTF-8; rename the file or its folder"
+    return None
+
+
 def without_credentials(uri: str) -> str:
     """Return a URI as messages show it: without a password and without its query."""
     parts = urlsplit(uri)

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from embedclf.system.control_characters import escape_controls, escape_json
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TextIO
@@ -31,10 +33,6 @@ _LONGEST_WORD = 20
 """Columns of a word in a table; longer words are shortened where there is no room for them."""
 
 _NUMBER = re.compile(r"[+-]?\d[\d.,]*")
-
-# Unicode has pictures for ASCII controls only; the others become U+FFFD.
-_CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
-_CONTROL_PICTURES |= dict.fromkeys([*range(0x80, 0xA0), 0xFFFE, 0xFFFF], 0xFFFD)
 
 
 def new_table(*columns: str, numbers: Sequence[int] = ()) -> Table:
@@ -161,11 +159,6 @@ def quote_number(name: str) -> str:
     return repr(name) if _NUMBER.fullmatch(name) else name
 
 
-def escape_controls(text: str) -> str:
-    """Replace control characters by symbols for them, so that they have no effect."""
-    return text.translate(_CONTROL_PICTURES)
-
-
 def display_path(path: Path) -> Path:
     """Return a path as a user would type it: relative if it is below the working directory."""
     here = Path.cwd()
@@ -174,10 +167,11 @@ def display_path(path: Path) -> Path:
 
 
 def to_json(values: Any) -> str:
-    """Format plain values as indented JSON."""
+    """Format plain values as indented JSON, with escapes for all control characters."""
     import json
 
-    return json.dumps(values, ensure_ascii=False, indent=2, default=str)
+    text = json.dumps(values, ensure_ascii=False, indent=2, default=str)
+    return escape_json(text)
 
 
 def _terminal_columns(stream: TextIO | None = None) -> int | None:

@@ -16,7 +16,14 @@ from embedclf.errors import DataError
 from embedclf.system.files import update_digest
 from embedclf.system.formats import FORMATS, table_suffix
 from embedclf.system.progress import activity
-from embedclf.system.storage import file_exists, file_info, file_size, is_uri, without_credentials
+from embedclf.system.storage import (
+    file_exists,
+    file_info,
+    file_size,
+    is_uri,
+    name_fault,
+    without_credentials,
+)
 from embedclf.system.terminal import display_path
 from embedclf.tables.folders import FolderFile, choose_tables, find_partition, list_folder_files
 
@@ -55,6 +62,8 @@ def find_files(tables: Tables) -> tuple[TableFile, ...]:
     files = [file for each in list_tables(tables) for file in _drop_empty(_find(each))]
     seen = set[str]()
     for file in files:
+        if fault := name_fault(file.location):
+            raise DataError(f"{file.name}: {fault}")
         identity = file.location if is_uri(file.location) else os.path.realpath(file.location)
         if identity in seen:
             raise DataError(f"{file.name}: named twice as part of the same table; name it once")
@@ -168,6 +177,8 @@ def _find(location: str) -> Sequence[TableFile]:
 def _local_file(location: str) -> TableFile:
     path, name = Path(location), display_location(location)
     if not path.exists():
+        if path.is_symlink():
+            raise DataError(f"{name}: a link to nothing; correct it, or name another file")
         siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
         close = closest_match(path.name, siblings)
         raise DataError(f"{name}: no such file" + (f"; did you mean {close}?" if close else ""))

@@ -25,7 +25,7 @@ from embedclf.system.encodings.names import (
     marked_encoding,
     unknown_encoding,
 )
-from embedclf.system.storage import is_uri, join_uri, open_file
+from embedclf.system.storage import is_uri, join_uri, name_fault, open_file
 from embedclf.system.terminal import format_count, join_shortened
 from embedclf.tables.folders import choose_texts, list_folder_files
 from embedclf.tables.line_records import name_columns
@@ -219,6 +219,9 @@ def open_text_folder(
         except LookupError as error:
             raise DataError(f"{folder.name}: {unknown_encoding(options.encoding)}") from error
     paths = choose_texts([file.path for file in list_folder_files(folder.location)])
+    for path in paths:
+        if fault := name_fault(path):
+            raise DataError(f"{folder.name}/{path}: {fault}")
     levels = sorted({path.partition("/")[0] for path in paths if "/" in path})
     if levels and _SPLITS.issuperset(map(str.lower, levels)):
         raise DataError(

@@ -100,7 +100,7 @@ class TokenIds:
         values = np.empty(totals.sum(), np.int32)
         starts = ends - totals
         for part, counts in zip(parts, lengths, strict=True):
-            values[_places(starts, counts)] = part.values
+            values[expand_ranges(starts, counts)] = part.values
             starts = starts + counts
         return cls(values, ends)
 
@@ -115,7 +115,7 @@ class TokenIds:
         if len(ends) and ends[-1] > _LONG_TEXT * len(ends):
             pairs = zip(starts.tolist(), (starts + lengths).tolist(), strict=True)
             return TokenIds(np.concatenate([self.values[one:end] for one, end in pairs]), ends)
-        return TokenIds(self.values[_places(starts, lengths)], ends)
+        return TokenIds(self.values[expand_ranges(starts, lengths)], ends)
 
 
 @dataclass(frozen=True)
@@ -153,10 +153,10 @@ class Encoding:
         return Encoding(self.ids[mask], self.lengths[mask], self.unknown[mask])
 
 
-def _places(starts: Offsets, lengths: Counts) -> Rows:
-    """Return the places of runs (n,) in a longer array, one run after the other."""
+def expand_ranges(starts: Offsets, lengths: Counts) -> Rows:
+    """Return the places of ranges (n,) in a longer array, one range after the other."""
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
-    # Moves each run from where it would be, packed tightly, to where it starts.
+    # Moves each range from where it would be, packed tightly, to where it starts.
     places: Rows = np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
     return places

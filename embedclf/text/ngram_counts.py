@@ -74,7 +74,7 @@ class _Chunks:
             token_ids.append(chunk)
             heads.append(chunk)  # at first, the tokens themselves
             edges.append(len(token_ids))
-        self._token_ids, self._heads = token_ids.map(), heads.map()
+        self._token_ids, self._heads = token_ids.map(), heads.map(writable=True)
         self._slices = [slice(*pair) for pair in pairwise(edges)]
 
     def count(self, known: Ngrams, first_id: int) -> Iterator[KeyCounts]:

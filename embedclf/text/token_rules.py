@@ -24,6 +24,8 @@ from embedclf.text.tokens import (
 from embedclf.text.words import blank_symbols
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
 
     from embedclf.config.schema import Config
@@ -95,7 +97,7 @@ class TokenRules:
         }
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> TokenRules:
+    def from_json(cls, values: Mapping[str, Any]) -> TokenRules:
         """Rebuild the rules that `to_json` wrote; before format 6, there are only two."""
         return cls(
             values["unit"],

@@ -26,7 +26,7 @@ from embedclf.text.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from embedclf.config.sections import TextConfig
     from embedclf.system.arrays import Int32s, Int64s, Rows
@@ -288,7 +288,9 @@ class Tokenizer:
         }
 
     @classmethod
-    def from_json(cls, values: dict[str, Any], tokens: Iterable[str], ngrams: Ngrams) -> Tokenizer:
+    def from_json(
+        cls, values: Mapping[str, Any], tokens: Iterable[str], ngrams: Ngrams
+    ) -> Tokenizer:
         """Rebuild a tokenizer from the values of `to_json`, its tokens and its n-grams."""
         edges = values.get("numeric_fields", {})  # since format 6
         return cls(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 import time
+import zlib
 from contextlib import contextmanager
 from dataclasses import astuple
 from functools import cached_property
@@ -15,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from embedclf.errors import RunError, TrainingError
+from embedclf.errors import TrainingError
 from embedclf.runs.history import Epoch
-from embedclf.system.files import draft_file
+from embedclf.runs.sealed_json import read_error
+from embedclf.system.files import map_file
+from embedclf.system.publishing.drafts import draft_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +33,9 @@ Arrays = list[npt.NDArray[Any]]
 
 _MAX_FRACTION = 0.02
 """The largest fraction of the training time to spend on writing."""
+
+_CHECKSUM_BYTES = 4
+"""Of a CRC-32, which finds what a disk or a killed process does to a file."""
 
 _BYTES_PER_SECOND = 5e8
 """Assumed before the first checkpoint is written."""
@@ -56,6 +63,8 @@ class Checkpoint:
         self._speed = _BYTES_PER_SECOND
         self.seconds = 0.0
         """Time spent on writing."""
+        self.damaged = False
+        """Whether there is a file that is not as it was written."""
         self.seconds_before = 0.0
         """Training time of the epochs that were read from the file."""
 
@@ -86,34 +95,39 @@ class Checkpoint:
         header = {"epochs": [astuple(epoch) for epoch in epochs], "variables": len(variables)}
         self._directory.mkdir(parents=True, exist_ok=True)
         # Not flushed to the disk: a process that is killed loses nothing that it has written
-        with draft_file(self.path, durable=False) as file:
+        with draft_file(self.path, durable=False) as draft:
+            file = _CheckedFile(draft)
             # JSON as an array of bytes, since np.load refuses pickled objects by default
             np.save(file, np.frombuffer(json.dumps(header).encode(), np.uint8))
             for variable in variables:
                 np.save(file, variable.numpy())
             for array in best:
                 np.save(file, array)
+            file.end()
         self._last_saved = time.perf_counter()
         self._speed = size / (self._last_saved - began)
         self.seconds += self._last_saved - began
 
     def load(self) -> tuple[list[Epoch], Arrays, Arrays] | None:
-        """Read epochs, variables and best weights; None if there is no file.
+        """Read epochs, variables and best weights; None without a file, or if it is `damaged`.
 
         Raises:
-            RunError: The file is damaged.
+            RunError: The file cannot be read.
         """
         try:
-            with self.path.open("rb") as file:
-                size = self.path.stat().st_size
-                header = json.loads(np.load(file).tobytes())
-                arrays = []
-                while file.tell() < size:
-                    arrays.append(np.load(file))
+            content, _ = map_file(self.path)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, EOFError) as error:
-            raise RunError(f"{self.path}: damaged; delete it and train again") from error
+        except OSError as error:
+            raise read_error(self.path, error) from error
+        size = len(content) - _CHECKSUM_BYTES
+        self.damaged = size < 0 or content[size:] != _checksum(zlib.crc32(content[: max(size, 0)]))
+        if self.damaged:
+            return None
+        file, arrays = io.BytesIO(content[:size]), []
+        header = json.loads(np.load(file).tobytes())
+        while file.tell() < size:
+            arrays.append(np.load(file))
         variables = header["variables"]
         epochs = [Epoch(*values) for values in header["epochs"]]
         self.seconds_before = sum(epoch.seconds for epoch in epochs)
@@ -123,6 +137,27 @@ class Checkpoint:
         """Remove the file, and that of the refit, if they exist."""
         self.path.unlink(missing_ok=True)
         self.refit.path.unlink(missing_ok=True)
+
+
+class _CheckedFile:
+    """A file that ends with a checksum of its content."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._checksum = 0
+
+    def write(self, content: bytes) -> None:
+        """Write a part of the content."""
+        self._checksum = zlib.crc32(content, self._checksum)
+        self._file.write(content)
+
+    def end(self) -> None:
+        """Write the checksum."""
+        self._file.write(_checksum(self._checksum))
+
+
+def _checksum(value: int) -> bytes:
+    return value.to_bytes(_CHECKSUM_BYTES, "little")
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from embedclf.runs.history import INTERRUPTED, Epoch, History, Resumed, Step
 from embedclf.system import interrupts
 from embedclf.system.memory.mapped_arrays import permutation
 from embedclf.training.losses import RunningLoss, loss_targets, loss_weights
-from embedclf.training.training_rows import TrainingRows
+from embedclf.training.training_rows import TrainingRows, row_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -122,7 +122,7 @@ class TrainingLoop:
         self._validates = len(self._validation) > 0
         self._used = UsedRows.of(self._network, self._validation.ids)
         self._row_weights = self._train.row_weights()
-        self._mean_length = max(1.0, self._train.mean_length)
+        self._row_length = row_length(dataset)
         self._block_rows = self._rows_for(_FIRST_IDS)
         self._on_event = on_event
         self._best_weights: list[Floats] = []
@@ -168,7 +168,7 @@ class TrainingLoop:
                 variable.assign(value)
         # A refit that had not begun before the kill is not reported as resumed
         if self._validates or self.finished:
-            self._on_event(Resumed(len(self.finished)))
+            self._on_event(Resumed(len(self.finished), self._checkpoint.damaged))
 
     def _save(self) -> None:
         if self._checkpoint is not None:
@@ -291,7 +291,7 @@ class TrainingLoop:
         With many labels, they are fewer: TensorFlow returns the logits of all rows of a call.
         """
         batch_size = self._config.training.batch_size
-        rows = min(ids / self._mean_length, _MOST_LOGITS / self._labels.outputs)
+        rows = min(ids / self._row_length, _MOST_LOGITS / self._labels.outputs)
         return batch_size * max(1, int(rows // batch_size))
 
     def _begin(self, number: int) -> _EpochBlock:

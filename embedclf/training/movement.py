@@ -150,7 +150,7 @@ def _drawn_vectors(run: Run, embeddings: Embeddings) -> Floats:
         )
     source = open_vector_source(config.model)
     if source is not None:
-        if sha256(*source.files) != run.record[VECTORS]["sha256"]:
+        if sha256(*source.files) != run.record.get(VECTORS, {}).get("sha256"):
             raise RequestError(
                 f"{source.name}: not the word vectors that the run started from; "
                 "restore the file, or train again"

@@ -19,7 +19,9 @@ from embedclf.data.dataset import KEPT_VECTORS, START, VECTORS, Dataset, prepare
 from embedclf.errors import TrainingError
 from embedclf.runs import run, writer
 from embedclf.runs.history import INTERRUPTED
+from embedclf.runs.locations import RUNS_DIRECTORY
 from embedclf.system import interrupts
+from embedclf.system.storage import name_fault
 from embedclf.training.checkpoints import Checkpoint, removed_on_failure, training_id
 from embedclf.training.finishing import finish
 from embedclf.training.fitting import FittedNetwork, fit_network
@@ -179,6 +181,8 @@ def _require_log_directory(directory: Path | None) -> None:
         return
     if find_spec("tensorboard") is None:
         raise TrainingError("--tensorboard needs TensorBoard: pip install 'embedclf[tensorboard]'")
+    if fault := name_fault(str(directory)):
+        raise TrainingError(f"--tensorboard {directory}: {fault}")
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -221,7 +225,7 @@ def _write_run(
 
 def _run_directory(output: Path | None) -> Path:
     """Return a directory as deep as the run's own, whatever its number will be."""
-    return run.RUNS_DIRECTORY / "run" if output is None else output
+    return RUNS_DIRECTORY / "run" if output is None else output
 
 
 def _details(

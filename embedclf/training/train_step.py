@@ -126,7 +126,9 @@ class TrainSteps:
         if not self._function.padded:
             row_of_step = np.arange(len(ids), dtype=np.int32) % self._batch_size
             segments = np.repeat(row_of_step, lengths)
-        factors = np.zeros(0, np.float32) if self._row_factors is None else self._row_factors[used]
+        factors = np.zeros(0, np.float32)
+        if self._row_factors is not None:
+            factors = self._row_factors.take(used)
         return StepBlock(
             StepRows(used, factors, places, segments, targets, mean_weights),
             StepSizes(*(each.astype(np.int32) for each in (used_sizes, sizes, rows))),
@@ -170,13 +172,19 @@ class TrainSteps:
             many ids each step has.
         """
         used, places, table = [], np.empty(len(tokens), np.int32), self._positions
+        upwards = np.arange(sizes.max(), dtype=np.int32)
+        downwards = upwards[::-1].copy()
         ends = np.cumsum(sizes)
         for start, end in zip((ends - sizes).tolist(), ends.tolist(), strict=True):
-            ids, numbers = tokens[start:end], np.arange(end - start, dtype=np.int32)
-            table[ids[::-1]] = numbers[::-1]  # of equal ids, the last assignment stays
-            first = ids[table[ids] == numbers]
+            # Contiguous, of NumPy's own index type, and `compress`: half the time on IMDB
+            ids, found = tokens[start:end].astype(np.intp), places[start:end]
+            numbers = upwards[: len(ids)]
+            # Backwards, since of equal ids the last assignment stays
+            table[ids[::-1].copy()] = downwards[len(upwards) - len(ids) :]
+            table.take(ids, out=found, mode="clip")  # "raise" would copy
+            first = ids.compress(found == numbers)
             table[first] = numbers[: len(first)]
-            table.take(ids, out=places[start:end], mode="clip")  # "raise" would copy
+            table.take(ids, out=found, mode="clip")
             used.append(first)
         return np.concatenate(used).astype(np.int32), places, np.array([len(ids) for ids in used])
 

@@ -10,10 +10,11 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from embedclf.config.loading import dump_config, load_config, named_paths
-from embedclf.config.yaml_file import dump_document, parse_value, round_trip_yaml
+from embedclf.config.yaml_file import parse_value
+from embedclf.config.yaml_writer import dump_document, round_trip_yaml
 from embedclf.errors import ConfigError
 from embedclf.runs.run import Run
-from embedclf.system.files import write_text
+from embedclf.system.publishing.drafts import write_text
 from embedclf.tables.files import hash_table
 from embedclf.training import train
 

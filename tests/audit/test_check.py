@@ -11,6 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from embedclf.audit.check import audit_data
+from embedclf.config.loading import load_config
+from embedclf.system.progress import listening
 from tests.audit.conftest import check
 from tests.conftest import Invoke, write_csv
 from tests.faults import LABELS, PLANTS, UNREADABLE, Tables, config_text
@@ -33,6 +36,17 @@ def test_clean_tables_have_no_findings(
     shown = invoke("check", directory / "config.yaml", *tables.flags())
     assert shown.stdout.endswith("\n\nno problems found\n")
     assert shown.stderr == "config.yaml: ready to train\n"
+
+
+def test_the_texts_of_each_table_are_read_once(directory: Path) -> None:
+    config = load_config(Tables().write(directory))
+    activities: list[str] = []
+    with listening(lambda work: activities.append(work.name if work else "")):
+        audit_data(config)
+    # Later, the columns that hold no text are read to find groups
+    before = activities[: activities.index("checking encodings")]
+    found = [name for name in before if name.startswith("reading ")]
+    assert found == ["reading train.csv", "reading validation.csv", "reading test.csv"]
 
 
 @pytest.mark.parametrize("name", PLANTS)

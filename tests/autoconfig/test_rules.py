@@ -171,9 +171,24 @@ def test_other_networks_get_more_numbers_per_token(written: dict[str, dict[str, 
     assert choose(make_statistics(), **written)["model.embedding_dim"] == 16
 
 
-def test_a_written_embedding_dim_gets_the_usual_steps() -> None:
-    values = choose(make_statistics(), model={"embedding_dim": 16})
-    assert values["training.learning_rate"] == 0.001
+@pytest.mark.parametrize(
+    ("rows", "labels", "embedding_dim", "learning_rate"),
+    [
+        (20_000, 2, 16, 0.001),
+        (20_000, 2, 5, 0.001),
+        (20_000, 2, 4, 0.002),
+        (3_000, 2, 4, 0.002),
+        (200_000, 5, 8, 0.004),
+        (3_000, 6, 64, 0.001),
+        (3_000, 6, 8, 0.0015),
+    ],
+)
+def test_few_written_numbers_per_token_get_larger_steps(
+    rows: int, labels: int, embedding_dim: int, learning_rate: float
+) -> None:
+    statistics = make_statistics(rows, labels=(rows // labels,) * labels)
+    values = choose(statistics, model={"embedding_dim": embedding_dim})
+    assert values["training.learning_rate"] == learning_rate
 
 
 def test_multilabel_tables_get_one_threshold() -> None:

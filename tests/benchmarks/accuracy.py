@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedclf.runs.run import Run
-from embedclf.system.files import write_text
+from embedclf.system.publishing.drafts import write_text
 from tests.benchmarks.held_out import HELD_OUT, hold_out
 from tests.benchmarks.processes import datasets, embedclf, peer, run
 

@@ -17,12 +17,9 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import re
-import subprocess
 import sys
 import tempfile
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +27,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tests.benchmarks.processes import datasets, embedclf, environment
+from tests.benchmarks.processes import datasets, embedclf, run
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 CONFIG = """
 data: {train: rows.csv}
@@ -47,8 +44,6 @@ CHECKED_ROWS = (1_000_000, 5_000_000)
 HALF = 4
 """Words of each half of a row."""
 _BLOCK = 100_000
-_EVERY = 0.05
-"""Seconds between two looks at the memory."""
 
 
 @dataclass(frozen=True)
@@ -73,16 +68,18 @@ def main() -> None:
     _print_line(4)
     for name, watched in train_reviews(checkout):
         _print_row(name, *watched.cells())
-    for command, sizes in (("train", asked.rows), ("check", asked.checked_rows)):
+    for command, watch_table, sizes in (
+        ("train", _train, asked.rows),
+        ("check", _check, asked.checked_rows),
+    ):
         print()
         _print_row("rows", "table", command, "own memory", "peak memory")
         _print_line(5)
         for rows in sizes:
-            with tempfile.TemporaryDirectory() as folder:
-                table = write_rows(Path(folder) / "rows.csv", rows)
-                size = f"{table.stat().st_size / 1e6:,.0f} MB"
-                watched = (_train if command == "train" else _check)(table, checkout)
-            _print_row(f"{rows:,}", size, *watched.cells())
+            try:
+                _print_row(*_watch_rows(rows, watch_table, checkout))
+            except SystemExit as failure:  # a process that failed
+                print(f"failed: {command}, {rows:,} rows: {failure}", file=sys.stderr, flush=True)
 
 
 def train_reviews(checkout: Path) -> Iterator[tuple[str, Watched]]:
@@ -103,21 +100,15 @@ def train_reviews(checkout: Path) -> Iterator[tuple[str, Watched]]:
 
 def watch(*arguments: Any, checkout: Path) -> Watched:
     """Run embedclf with the code of a checkout, and look at its memory all the time."""
-    command = [sys.executable, "-m", "embedclf", *map(str, arguments)]
-    began = time.perf_counter()
-    process = subprocess.Popen(command, cwd=checkout, stdout=subprocess.DEVNULL, env=environment())
     own = 0
-    while True:
-        ended, status, used = os.wait4(process.pid, os.WNOHANG)
-        if ended:
-            break
-        own = max(own, sum(_anonymous(pid) for pid in _tree(process.pid)))
-        time.sleep(_EVERY)
-    seconds = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(process.returncode)
-    return Watched(seconds, own / 1e3, used.ru_maxrss / 1e3)
+
+    def look(pid: int) -> None:
+        nonlocal own
+        own = max(own, sum(map(_anonymous, _started(pid))))
+
+    command = (sys.executable, "-m", "embedclf", *arguments)
+    done = run(*command, folder=checkout, look=look)
+    return Watched(done.seconds, own / 1e3, done.megabytes)
 
 
 def write_rows(path: Path, rows: int) -> Path:
@@ -130,6 +121,16 @@ def write_rows(path: Path, rows: int) -> Path:
             drawn = rng.integers(len(begins), size=(min(_BLOCK, rows - first), 2))
             file.writelines(f"{begins[one]} {ends[other]},{labels[one]}\n" for one, other in drawn)
     return path
+
+
+def _watch_rows(
+    rows: int, watch_table: Callable[[Path, Path], Watched], checkout: Path
+) -> tuple[str, ...]:
+    """Write so many rows, and return the cells of what a command with them needs."""
+    with tempfile.TemporaryDirectory() as folder:
+        table = write_rows(Path(folder) / "rows.csv", rows)
+        size = f"{table.stat().st_size / 1e6:,.0f} MB"
+        return (f"{rows:,}", size, *watch_table(table, checkout).cells())
 
 
 def _train(table: Path, checkout: Path) -> Watched:
@@ -157,13 +158,13 @@ def _halves() -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
     return begins, ends, labels
 
 
-def _tree(pid: int) -> Iterator[int]:
-    """Yield a process and all that it started."""
-    yield pid
+def _started(pid: int) -> Iterator[int]:
+    """Yield all processes that a process started, and those that they started."""
     with suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in (task / "children").read_text(encoding="ascii").split():
-                yield from _tree(int(child))
+                yield int(child)
+                yield from _started(int(child))
 
 
 def _anonymous(pid: int) -> int:
@@ -184,7 +185,11 @@ def _print_line(columns: int) -> None:
 
 
 def _parse() -> Any:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.memory",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--rows", type=int, nargs="*", default=list(ROWS))
     parser.add_argument("--checked-rows", type=int, nargs="*", default=list(CHECKED_ROWS))
     parser.add_argument("--base", type=Path, help="checkout to measure instead")

@@ -14,13 +14,17 @@ skipped by name. `debian_long` has long texts; `debian_sets` makes it.
     EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.pareto [--sets FOLDER ...]
         [--ways WAY ...] [--rounds N] [--kept FILE] [--summary]
 
-All sets take hours: `--kept` names a file for the results, which are not measured again. Delete its
-lines of ways whose code changed. `--summary` prints the tables of what is measured.
+All sets take hours, so a round of all sets comes before the next round. `--kept` names a file to
+which each result is appended at once. After Ctrl-C or a failure, the same command resumes: what the
+file holds is not measured again. Delete its lines of ways whose code changed. A way that fails is
+reported, and the others follow. At the end, and with `--summary` at once, two Markdown tables of
+what is measured are printed on standard output; progress goes to standard error.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import tempfile
@@ -49,13 +53,18 @@ NAMES = {public.folder: name for name, public in SETS.items()}
 def main() -> None:
     """Measure what is not measured yet, and print the tables."""
     asked = _parse()
+    failures = 0
     with tempfile.TemporaryDirectory() as folder:
         file = asked.kept or Path(folder) / "results.jsonl"
-        if not asked.summary:
-            for public in SETS.values():
-                if public.folder in asked.sets:
-                    _measure_set(public, file, asked)
-        print_summary([one for one in read_measured(file) if one.folder in asked.sets])
+        try:
+            if not asked.summary:
+                failures = _measure_missing(file, Path(folder), asked)
+        except KeyboardInterrupt:
+            sys.exit("interrupted; with --kept FILE, the same command resumes")
+        finally:
+            print_summary([one for one in read_measured(file) if one.folder in asked.sets])
+    if failures:
+        sys.exit(f"{failures} failed, see above")
 
 
 def read_measured(file: Path) -> list[Measured]:
@@ -80,28 +89,45 @@ def print_summary(measured: Sequence[Measured]) -> None:
             print(f"| {' | '.join((NAMES[folder], *cells))} |")
 
 
-def _measure_set(public: PublicSet, file: Path, asked: argparse.Namespace) -> None:
-    done = {(one.way, one.round) for one in read_measured(file) if one.folder == public.folder}
-    missing = [
-        (way, round_)
-        for round_ in range(asked.rounds)
-        for way in asked.ways
-        if (way, round_) not in done
-    ]
-    if not missing:
-        return
-    if not public.train.is_file():
-        print(f"skipped: {NAMES[public.folder]}: no {public.train}", file=sys.stderr)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        bench = Bench.prepare(public, Path(folder))
-        for way, round_ in missing:
-            measured = bench.measure(way, round_)
-            if measured is None:
-                print(f"skipped: {way}: not installed", file=sys.stderr, flush=True)
-                continue
-            with file.open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps(asdict(measured)) + "\n")
+def _measure_missing(file: Path, folder: Path, asked: argparse.Namespace) -> int:
+    """Measure all sets and ways, round by round; return how many failed."""
+    done = {(one.folder, one.way, one.round) for one in read_measured(file)}
+    failures = 0
+    for round_, public in itertools.product(range(asked.rounds), _find_sets(asked.sets)):
+        for way in asked.ways:
+            if (public.folder, way, round_) not in done:
+                failures += not _measure(public, way, round_, file, folder)
+    return failures
+
+
+def _find_sets(folders: Sequence[str]) -> list[PublicSet]:
+    """Return the sets that exist; name the others."""
+    asked = [public for public in SETS.values() if public.folder in folders]
+    for public in asked:
+        if not public.train.is_file():
+            _report(f"skipped: {NAMES[public.folder]}: no {public.train}")
+    return [public for public in asked if public.train.is_file()]
+
+
+def _measure(public: PublicSet, way: str, round_: int, file: Path, folder: Path) -> bool:
+    """Measure a way once, and append the result to a file; return whether it did not fail."""
+    name = f"{NAMES[public.folder]}, {way}, round {round_ + 1}"
+    try:
+        measured = Bench.prepare(public, folder).measure(way, round_)
+    except SystemExit as failure:  # a process that failed
+        _report(f"failed: {name}: {failure}")
+        return False
+    if measured is None:
+        _report(f"skipped: {name}: not installed")
+        return True
+    with file.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(asdict(measured)) + "\n")
+    _report(f"{name}: {measured.seconds:.1f} s")
+    return True
+
+
+def _report(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _print_head(cells: Sequence[str]) -> None:
@@ -109,11 +135,15 @@ def _print_head(cells: Sequence[str]) -> None:
 
 
 def _parse() -> Any:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.pareto",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--sets", nargs="+", choices=NAMES, default=list(NAMES), metavar="FOLDER")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), metavar="WAY")
     parser.add_argument("--rounds", type=int, default=len(SEEDS), help="of each way")
-    parser.add_argument("--kept", type=Path, help="file of what is measured already")
+    parser.add_argument("--kept", type=Path, help="file of results, to which more are appended")
     parser.add_argument("--summary", action="store_true", help="only print the tables")
     return parser.parse_args()
 

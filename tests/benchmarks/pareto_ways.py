@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tests.benchmarks.accuracy import CLASSIC, PublicSet
@@ -24,6 +25,7 @@ FASTTEXT = {
     "fastText, 25 epochs, pairs": ("-epoch", 25, "-wordNgrams", 2, "-lr", 0.5),
 }
 TFIDF = {"TF-IDF + LR": 1, PAIRS: 2}
+_CONFIG = "config.yaml"
 
 
 @dataclass(frozen=True)
@@ -35,17 +37,20 @@ class Bench:
 
     @classmethod
     def prepare(cls, public: PublicSet, folder: Path) -> Bench:
-        """Write the config of `init`; this is part of no way."""
-        config = folder / "config.yaml"
-        embedclf("init", public.train, "--test", public.tested, "-o", config, "-q")
-        return cls(public, folder)
+        """Write the config of `init` into a folder of the set; this is part of no way."""
+        bench = cls(public, folder / public.folder)
+        bench.folder.mkdir(exist_ok=True)
+        config = bench.folder / _CONFIG
+        if not config.is_file():
+            embedclf("init", public.train, "--test", public.tested, "-o", config, "-q")
+        return bench
 
     def measure(self, way: str, round_: int) -> Measured | None:
         """Train once and score the test rows; None if a peer is not installed."""
-        measured = WAYS[way](self, SEEDS[round_ % len(SEEDS)])
-        for left in ("run", "model", "model.bin", "model.vec", "model.pickle"):
-            path = self.folder / left
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        try:
+            measured = WAYS[way](self, SEEDS[round_ % len(SEEDS)])
+        finally:
+            self._clean()
         if measured is None:
             return None
         rows = [count_rows(table) for table in (self.public.train, self.public.tested)]
@@ -58,7 +63,16 @@ class Bench:
             tested_rows=rows[1],
         )
 
+    def _clean(self) -> None:
+        """Remove what ways write; also runs of a training that failed."""
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != _CONFIG:
+                path.unlink()
 
+
+@cache
 def count_rows(table: Path) -> int:
     """Count the rows of a CSV table with a header."""
     import pyarrow.csv
@@ -71,7 +85,7 @@ def _train(bench: Bench, seed: int, *overrides: str) -> Measured:
     made = bench.folder / "run"
     keys = (f"seed={seed}", "data.test=null", *overrides)
     flags = [flag for key in keys for flag in ("-s", key)]
-    config = bench.folder / "config.yaml"
+    config = bench.folder / _CONFIG
     done = embedclf("train", config, "--no-baseline", "-o", made, "-q", *flags)
     tested = ("--data", bench.public.tested, "--json", "-q", "--no-baseline")
     scored = embedclf("evaluate", "--run", made, *tested)

@@ -11,6 +11,8 @@ name.
 
     EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.phases --base CHECKOUT
         [--sets FOLDER ...] [--rounds N]
+
+A set that fails is reported, and the others follow. The tables are Markdown.
 """
 
 from __future__ import annotations
@@ -80,7 +82,11 @@ def main() -> None:
         if not public.train.is_file():
             print(f"skipped: {name}: no {public.train}", file=sys.stderr)
             continue
-        rounds = measure(public, asked)
+        try:
+            rounds = measure(public, asked)
+        except SystemExit as failure:  # a process that failed
+            print(f"failed: {name}: {failure}", file=sys.stderr, flush=True)
+            continue
         print(f"{name}, seconds\n")
         for line in compare(*(summarize(timed) for timed in rounds.values())):
             print(line)
@@ -135,7 +141,11 @@ def _time(public: PublicSet, checkout: Path, made: Path) -> Timed:
 
 
 def _parse() -> Any:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.phases",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--base", type=Path, required=True, help="the checkout before")
     parser.add_argument("--sets", nargs="+", default=list(FOLDERS), metavar="FOLDER")
     parser.add_argument("--rounds", type=int, default=3)

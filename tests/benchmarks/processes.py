@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 PEERS = Path(__file__).with_name("peers.py")
+LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
 @dataclass(frozen=True)
@@ -38,33 +40,41 @@ def datasets() -> Path:
     return Path(os.environ["EMBEDCLF_DATASETS"]).absolute()
 
 
-def run(*command: Any, stdin: str = "", folder: Path | None = None) -> Finished:
-    """Run a command in a folder; a failure ends the benchmark with the command's message."""
-    with (
-        tempfile.TemporaryFile("w+") as given,
-        tempfile.TemporaryFile("w+") as stdout,
-        tempfile.TemporaryFile("w+") as stderr,
-    ):
-        given.write(stdin)
-        given.seek(0)
-        began = time.perf_counter()
-        process = subprocess.Popen(
-            [*map(str, command)],
-            stdin=given,
-            stdout=stdout,
-            stderr=stderr,
-            cwd=folder,
-            env=environment(),
-        )
-        _, status, used = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            stderr.seek(0)
-            sys.exit(f"{' '.join(map(str, command))}: {process.returncode}\n{stderr.read()}")
-        stdout.seek(0)
-        megabytes = used.ru_maxrss / (1e6 if _IN_BYTES else 1e3)
-        return Finished(stdout.read(), seconds, used.ru_utime + used.ru_stime, megabytes)
+def run(
+    *command: Any,
+    stdin: str = "",
+    folder: Path | None = None,
+    look: Callable[[int], None] = lambda _pid: None,
+) -> Finished:
+    """Run a command in a folder; a failure ends the benchmark with the command's message.
+
+    Args:
+        command: The program and its arguments.
+        stdin: What it reads.
+        folder: Where it runs.
+        look: Called with the process that started the command, again and again until it ended.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        given, stdout, stderr, used = (Path(directory) / name for name in "0123")
+        given.write_text(stdin, encoding="utf-8")
+        with given.open() as reads, stdout.open("w") as prints, stderr.open("w") as complains:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", LAUNCHER, used, *map(str, command)],
+                stdin=reads,
+                stdout=prints,
+                stderr=complains,
+                cwd=folder,
+                env=environment(),
+                process_group=0,
+            )
+            _wait(process, look)
+        figures = used.read_text(encoding="ascii").split() if used.is_file() else ["1"]
+        if figures[0] != "0":
+            message = stderr.read_text(encoding="utf-8", errors="replace")
+            sys.exit(f"{' '.join(map(str, command))}: {figures[0]}\n{message}")
+        seconds, cpu_seconds, memory = map(float, figures[1:])
+        megabytes = memory / (1e6 if _IN_BYTES else 1e3)
+        return Finished(stdout.read_text(encoding="utf-8"), seconds, cpu_seconds, megabytes)
 
 
 def environment() -> dict[str, str]:
@@ -119,5 +129,22 @@ def median_seconds(finished: Sequence[Finished]) -> float:
     """The median of several runs of one command."""
     return statistics.median(one.seconds for one in finished)
 
+
+def _wait(process: subprocess.Popen[bytes], look: Callable[[int], None]) -> None:
+    """Wait for the end of a process; if that is interrupted, end what it started, too."""
+    try:
+        while True:
+            look(process.pid)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_EVERY)
+                return
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+
+
+_EVERY = 0.05
+"""Seconds between two looks at a process."""
 
 _IN_BYTES = sys.platform == "darwin"

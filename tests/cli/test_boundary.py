@@ -92,6 +92,18 @@ def test_too_little_memory_is_one_line(workplace: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory by ulimit -v")
+def test_a_library_that_does_not_fit_into_memory_is_one_line(project: Path) -> None:
+    command = f"ulimit -v 700000; exec {sys.executable} -m embedclf train binary.yaml -q"
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("embedclf: not enough memory for a library: libtensorflow")
+    assert done.stderr.endswith("; raise the limit (ulimit -v)\n")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 @pytest.mark.usefixtures("runs")
 def test_a_full_disk_is_one_line(project: Path) -> None:

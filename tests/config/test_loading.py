@@ -82,7 +82,7 @@ def test_all_faults_are_reported_at_once_with_their_places(
         ("a: \x00", "not YAML"),
         ("a: !!int ''", "not YAML: cannot read ''"),
         ("a: !!bool x", "not YAML: cannot read 'x'"),
-        ("a: " + "[" * 1000, "nested too deep"),
+        ("a: " + "[" * 1000, "config.yaml:1:53: nested too deep"),
         ("data: {train: a.csv, label: [a]}", "a list of two or more names"),
         ("data: {train: a.csv, label: [a, a]}", "column a is named twice in text and label"),
         ("data: {train: a.csv, text: [t, label]}", "column label is named twice"),

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+import sys
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedclf.config.yaml_file import dump_yaml, parse_yaml
+from embedclf.config.yaml_file import YamlError, parse_yaml
+from embedclf.config.yaml_writer import dump_yaml
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
     ["no", "null", "01", "1e5", "a: b", "#a", "\t", "\x85", "\u2028", "\ufeff", "a " * 100]
@@ -73,3 +80,55 @@ def test_positions_count_from_one_and_fall_back_to_the_closest_mapping() -> None
     assert document.position(("a", "x", "y")) == (1, 1)
     assert document.position(("x",)) == (1, 1)
     assert document.duplicate_keys == [("a", "b")]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "fault"),
+    [
+        ("a: &a [1]\nb: [" + "*a, " * 600 + "]", 1, "aliases repeat more than 500 values"),
+        (
+            "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 99)),
+            26,
+            "aliases",
+        ),
+        ("x: &x [1, 2, 3]\na: [*x, *x", 2, "not YAML"),
+        ("a: 0x" + "f" * 5000, 1, "too long for a number: '0xfff"),
+        ("a: " + "9" * 5000, 1, "too long for a number: '9999"),
+        ("%YAML 1.1\n---\na: 1" + ":1" * 500, 3, "too long for a number: '1:1:1"),
+        ("a: 1\nb: c\0d", 2, "character U+0000; delete it"),
+        ("a: 1\nb: \udcff", 2, "not UTF-8: byte 0xff"),
+        ("a:\n" + "".join(" " * n + "- \n" for n in range(1, 60)), 51, "nested too deep"),
+    ],
+)
+def test_a_few_lines_cannot_stand_for_much_work(text: str, line: int, fault: str) -> None:
+    with pytest.raises(YamlError, match=re.escape(fault)) as caught:
+        parse_yaml(text)
+    assert caught.value.line == line
+    assert len(str(caught.value)) < 150
+
+
+def test_aliases_can_repeat_a_few_values() -> None:
+    assert parse_yaml("a: &a [1, 2]\nb: {c: *a}\n").values == {"a": [1, 2], "b": {"c": [1, 2]}}
+
+
+def count_calls(text: str) -> int:
+    """The number of calls of Python functions that reading a text takes."""
+    calls = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        parse_yaml(text)
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+@pytest.mark.parametrize("entry", ["k{n}: 1\n", "k{n}: [{n}, x]\n", "k{n}: &a{n} {{b: 'c'}}\n"])
+def test_work_grows_with_the_number_of_keys(entry: str) -> None:
+    few, many = (count_calls("".join(entry.format(n=n) for n in range(size))) for size in (50, 400))
+    assert many < 9 * few

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from embedclf.tables.tables import Table
 from tests.conftest import write_csv
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -172,3 +175,28 @@ def write_lists(path: Path, labels: list[Any]) -> Path:
     else:
         path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def few_descriptors() -> Iterator[None]:
+    """Let this process open only a few files more than are open now."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = len(os.listdir("/dev/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (opened + 6, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.usefixtures("few_descriptors")
+def test_many_label_columns_of_many_rows_take_few_descriptors(tmp_path: Path) -> None:
+    names, path = [f"label {number}" for number in range(12)], tmp_path / "train.csv"
+    flags = [[int((row + label) % 3 == 0) for label in range(12)] for row in range(3)]
+    lines = ["a," + ",".join(map(str, row)) + "\n" for row in flags]
+    # From 2**18 rows on, a column is a mapped file
+    path.write_text(",".join(["text", *names]) + "\n" + "".join(lines) * 88_000)
+    data = config(train=str(path), text="text", label=names)
+    rows = read_labeled(str(path), data, len, lambda _length: None)
+    kept = rows.filter(np.arange(264_000) > 0)  # such as those that are not held out
+    for cells, expected in zip(kept.labels, zip(*flags, strict=True), strict=True):
+        values = np.array(cells.categories.to_pylist())[cells.codes]
+        assert (values == np.tile(expected, 88_000)[1:].astype(str)).all()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +11,9 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from embedclf.data.splits import read_tokenized
+from embedclf.data.dataset import prepare_dataset
 from embedclf.evaluation.evaluate import EvaluationRequest, evaluate_run, evaluate_training
+from embedclf.runs.labeled_sources import ReadTables
 from embedclf.runs.run import Run
 from embedclf.system.progress import listening
 from tests.conftest import BAD, GOOD, THINGS, reviews, unwrapped, write_csv
@@ -61,19 +61,41 @@ def test_a_better_baseline_is_reported(workplace: Path, invoke: Invoke) -> None:
     assert values["baselines"]["tf-idf"]["verdict"] == "baseline"
 
 
-def test_a_training_table_that_is_open_is_not_read_again(workplace: Path, invoke: Invoke) -> None:
-    flags = ("-s", "training.epochs=1", "-s", "training.threshold=f1")
-    invoke("train", "binary.yaml", "-q", "-o", "open", *flags)
-    run = Run.open(workplace / "open")
-    read: list[str] = []
-    with TemporaryFile() as file, listening(lambda work: read.append(work.name if work else "")):
-        table = read_tokenized(run.config(), file)
-        read.clear()
-        evaluation = evaluate_training(run, table, baseline=True)
-        assert "reading binary-test.csv" in read
-        assert "reading binary.csv" not in read
-        assert evaluation.baselines == evaluate_training(run, baseline=True).baselines
-        assert "reading binary.csv" in read
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("training.threshold=f1",),
+        ("data.test=null", "training.threshold=f1"),
+        ("data.test=null", "training.refit=true"),
+        ("data.test=null", "data.validation=valid.csv"),
+    ],
+    ids=["test rows", "held-out rows", "held-out rows before a refit", "validation table"],
+)
+def test_tables_that_training_has_read_are_not_read_again(
+    workplace: Path, invoke: Invoke, overrides: tuple[str, ...]
+) -> None:
+    write_csv(workplace / "valid.csv", ["text", "label"], reviews(30))
+    flags = [flag for key in ("training.epochs=1", *overrides) for flag in ("-s", key)]
+    invoke("train", "binary.yaml", "-q", "-o", "run", *flags)
+    run = Run.open(workplace / "run")
+    tables = ReadTables.of(prepare_dataset(run.config()))
+    activities: list[str] = []
+    with listening(lambda work: activities.append(work.name if work else "")):
+        quick = evaluate_training(run, tables, baseline=True)
+    assert "scoring rows" in activities
+    assert not [name for name in activities if name.startswith("reading ")]
+    slow = evaluate_training(run, baseline=True)
+    assert (quick.scores, quick.intervals) == (slow.scores, slow.intervals)
+    assert len(quick.baselines) == 2
+    assert quick.baselines == slow.baselines
+    assert quick.scored.source.name == slow.scored.source.name
+    for ours, theirs in (
+        (quick.scored.probabilities, slow.scored.probabilities),
+        (quick.scored.lengths, slow.scored.lengths),
+        (quick.scored.unknown, slow.scored.unknown),
+        (quick.scored.labeled.positions, slow.scored.labeled.positions),
+    ):
+        assert np.array_equal(np.asarray(ours), np.asarray(theirs))
 
 
 def test_without_the_training_table_there_is_no_baseline(workplace: Path, invoke: Invoke) -> None:

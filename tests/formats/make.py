@@ -17,12 +17,8 @@ from typing import Any
 
 from embedclf.cli.main import main
 from embedclf.runs.classifier_files import MODEL_FILE
-from embedclf.runs.run import (
-    FORMAT,
-    RECORD_FILE,
-    RUNS_DIRECTORY,
-    Run,
-)
+from embedclf.runs.locations import RECORD_FILE, RUNS_DIRECTORY
+from embedclf.runs.run import FORMAT, Run
 from embedclf.runs.sealed_json import compute_checksum
 from embedclf.runs.writer import RunDraft
 from tests.conftest import write_project

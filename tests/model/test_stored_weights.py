@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -59,3 +60,11 @@ def test_mapped_rows_begin_at_a_cache_line(tmp_path: Path) -> None:
         with zipfile.ZipFile(file) as archive:
             assert archive.testzip() is None
             assert json.loads(archive.read("config.json"))["class_name"] == "Functional"
+
+
+def test_a_clock_before_1980_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1e8)  # in 1973, before the first date of ZIP
+    net, _ = build_random(ModelConfig(embedding_dim=4), "binary", 2)
+    save_network(net, tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}

@@ -70,7 +70,7 @@ def test_newer_runs_and_other_directories_are_refused(copy: Path) -> None:
     with pytest.raises(RunError, match="run format 99 is not supported"):
         Run.open(copy)
     (copy / "run.json").write_text("[]")
-    with pytest.raises(RunError, match="damaged, or not a run of embedclf"):
+    with pytest.raises(RunError, match="damaged, or not written by embedclf"):
         Run.open(copy)
     with pytest.raises(RunError, match=r"a folder of runs; name one of them: \S+/binary-1"):
         Run.open(copy.parent)

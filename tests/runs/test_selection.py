@@ -115,7 +115,7 @@ def test_a_directory_without_runs_is_reported(
         open_newest()
     (tmp_path / "runs" / "x").mkdir(parents=True)
     (tmp_path / "runs" / "x" / "run.json").write_text("{}")
-    with pytest.raises(RunError, match="damaged, or not a run of embedclf"):
+    with pytest.raises(RunError, match="damaged, or not written by embedclf"):
         open_newest()
 
 
@@ -139,3 +139,12 @@ def test_what_is_no_run_is_refused_with_what_to_write(copy: Copy, name: str, hin
         Path(file).touch()
     with pytest.raises(RunError, match=hint):
         Run.open(locate_run(Path(name)))
+
+
+def test_a_clock_that_was_set_back_does_not_change_which_run_is_newest(copy: Copy) -> None:
+    copy("binary", "a-9", day=8)
+    copy("binary", "b-1", day=3)
+    copy("binary", "named", day=2)
+    newest = copy("binary", "a-10", day=1)
+    assert open_newest().run.path == newest
+    assert [run.path.name for run in find_runs()[0]] == ["named", "b-1", "a-9", "a-10"]

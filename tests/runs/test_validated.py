@@ -9,6 +9,7 @@ import pytest
 
 from embedclf.data.labels import Labels
 from embedclf.model.probabilities import LazyLogits
+from embedclf.runs.classifier_files import ClassifierFiles
 from embedclf.runs.validated import ValidatedRows
 from embedclf.runs.writer import RunDraft
 from tests.text.test_tokenizer import fit
@@ -31,8 +32,7 @@ def test_validated_rows_survive_their_files(tmp_path: Path, outputs: int) -> Non
     labels = Labels("multiclass", names, (2,) * outputs)
     written = ValidatedRows(fit(["a b", "b c"]), labels, np.array([1, 4, 5, 8, 9]), logits)
     written.write(RunDraft(tmp_path))
-    files = {file.name: memoryview(file.read_bytes()) for file in tmp_path.iterdir()}
-    read = ValidatedRows.read(files.__getitem__, files)
+    read = ValidatedRows.read(ClassifierFiles.of(tmp_path))
     assert (read.tokenizer, read.labels) == (written.tokenizer, labels)
     assert read.positions.tolist() == [1, 4, 5, 8, 9]
     assert isinstance(read.logits, LazyLogits) == (outputs == 400)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from embedclf.errors import DataError
-from embedclf.system.files import (
+from embedclf.system.files import map_file
+from embedclf.system.publishing.drafts import (
     create_text,
     draft_directory,
     draft_file,
-    map_file,
     publish_directory,
 )
 
@@ -40,6 +42,34 @@ def test_a_file_is_unchanged_when_the_block_fails(tmp_path: Path) -> None:
         fail()
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+LEFT = """
+import os, signal, sys
+from pathlib import Path
+from embedclf.system.publishing.drafts import draft_directory, draft_file
+folder = Path(sys.argv[1])
+with draft_directory(folder) as draft, draft_file(folder / "a.txt") as file:
+    (draft / "part").write_text("half")
+    file.write(b"half")
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs locks of directories")
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", LEFT, str(tmp_path)], check=False)
+    assert len(list(tmp_path.iterdir())) == 2
+    (tmp_path / ".draft-notes").mkdir()  # of somebody else
+    with draft_directory(tmp_path) as draft:
+        assert draft.is_dir()
+        with draft_directory(tmp_path), draft_file(tmp_path / "a.txt") as file:
+            file.write(b"whole")
+        assert draft.is_dir()
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"a.txt", ".draft-notes"}
+    assert (tmp_path / "a.txt").read_bytes() == b"whole"
 
 
 def test_a_folder_is_published_once(tmp_path: Path) -> None:

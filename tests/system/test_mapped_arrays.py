@@ -13,6 +13,7 @@ from embedclf.system.memory.mapped_arrays import (
     positions_of,
     take,
 )
+from embedclf.system.memory.release import release_memory
 
 SIZES = [0, 1, 1000, 600_000]
 """The last one is mapped, and more than one block."""
@@ -25,7 +26,7 @@ def test_appended_numbers_are_read_in_order_and_can_be_changed(count: int) -> No
     for part in np.array_split(numbers, 7):
         file.append(part)
     assert len(file) == count
-    mapped = file.map()
+    mapped = file.map(writable=True)
     assert mapped.tolist() == numbers.tolist()
     mapped[:] = 1
     assert mapped.sum() == count
@@ -46,3 +47,11 @@ def test_selecting_is_that_of_numpy(count: int) -> None:
 def test_a_permutation_is_that_of_the_generator(count: int) -> None:
     expected = np.random.default_rng(3).permutation(count)
     assert permutation(count, np.random.default_rng(3)).tolist() == expected.tolist()
+
+
+def test_released_numbers_are_read_again() -> None:
+    file = ArrayFile(np.int64)
+    file.append(np.arange(600_000))
+    mapped = file.map()
+    release_memory()
+    assert (mapped == np.arange(600_000)).all()

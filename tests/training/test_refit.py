@@ -15,8 +15,9 @@ import pytest
 from embedclf.config.loading import load_config
 from embedclf.data.dataset import prepare_dataset, prepare_refit
 from embedclf.errors import RunError
-from embedclf.evaluation.scored_rows import locate_validation_rows, score_rows
-from embedclf.runs.history import Epoch, RefitStarted, Resumed, Step, read_epochs
+from embedclf.evaluation.scored_rows import score_rows
+from embedclf.runs.history import Epoch, RefitStarted, Resumed, Step
+from embedclf.runs.labeled_sources import locate_validation_rows
 from embedclf.runs.run import Run
 from embedclf.runs.seen_tables import REFIT_CAUTION, VALIDATION_CAUTION
 from embedclf.training.train import train as train_run
@@ -55,7 +56,7 @@ def train(
 
 
 def epochs_of(run: Run) -> tuple[Epoch, ...]:
-    return read_epochs(run.read("history.csv").decode())
+    return run.epochs()
 
 
 def test_a_refitted_run_was_trained_on_all_rows(refitted: Run) -> None:

@@ -45,6 +45,8 @@ WAYS = {
     "frozen, flatten, projected": ("binary", FROZEN),
     "frozen, flatten, hidden": ("binary", [*FROZEN, "model.hidden_units=[5]"]),
     "frozen, average, projected": ("multiclass", [*FROZEN, "model.hidden_units=[]"]),
+    "average, one output": ("binary", ["model.pooling=average"]),
+    "sqrt, one output, pairs": ("binary", ["model.pooling=sqrt", "text.ngrams=2"]),
     "sqrt, projected": ("multiclass", ["model.pooling=sqrt", "model.hidden_units=[]"]),
     "sqrt, hidden, pairs": ("multiclass", ["model.pooling=sqrt", "text.ngrams=2"]),
     "max, pairs": ("multilabel", ["text.ngrams=2"]),

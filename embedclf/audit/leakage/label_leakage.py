@@ -32,6 +32,7 @@ from embedclf.data.label_sets import rows_by_label
 from embedclf.data.labeled import read_labeled
 from embedclf.system.arrow import text_column, to_numpy
 from embedclf.system.terminal import format_count, format_percent, join_shortened
+from embedclf.system.threads import parallel_map
 from embedclf.text.fields import are_fields
 from embedclf.text.fingerprints import fingerprint_strings
 from embedclf.text.vocabulary import RESERVED
@@ -151,15 +152,19 @@ def _find_frequent_tokens(train: AuditedSplit, occurrences: Counts) -> Iterator[
 def _count_rows_with(is_counted: Mask, train: AuditedSplit, rows: Rows) -> Counts:
     """(tokens,) count how many of the rows have each token under a mask (tokens,)."""
     size = len(is_counted)
-    counts = np.zeros(size, np.int64)
-    for start in range(0, len(rows), ID_BATCH_ROWS):
+
+    def count(start: int) -> Counts:
         ids = train.split.ids[rows[start : start + ID_BATCH_ROWS]]
         mask = ids.values < size  # ids of n-grams are larger
         mask[mask] = is_counted[ids.values[mask]]
         numbers = np.repeat(np.arange(len(ids)), ids.count(mask))
         # One integer per pair of row and token: a token counts once per row.
         pairs = np.unique(numbers * size + ids.values[mask])
-        counts += np.bincount(pairs % size, minlength=size)
+        return np.bincount(pairs % size, minlength=size)
+
+    counts = np.zeros(size, np.int64)
+    for batch in parallel_map(count, range(0, len(rows), ID_BATCH_ROWS)):
+        counts += batch
     return counts
 
 

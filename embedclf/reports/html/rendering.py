@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from embedclf.system.terminal import escape_controls, format_number, format_percent, format_score
+from embedclf.system.control_characters import escape_controls
+from embedclf.system.terminal import format_number, format_percent, format_score
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

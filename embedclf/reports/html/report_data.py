@@ -11,7 +11,6 @@ from embedclf.evaluation.evaluate import evaluate_run
 from embedclf.evaluation.fold_scores import read_cross_validation
 from embedclf.evaluation.run_thresholds import tabulate_thresholds
 from embedclf.runs import run as runs
-from embedclf.runs.history import read_epochs
 from embedclf.runs.seen_tables import is_missing_or_unchanged
 from embedclf.tables.files import display_tables, tables_exist
 from embedclf.training.folds.curve_scores import read_learning_curve
@@ -63,7 +62,7 @@ def gather_report_data(run: Run, request: EvaluationRequest) -> ReportData:
         evaluation=evaluate_run(run, request),
         thresholds=_tabulate_thresholds(run),
         audit=_audit(run, run.config()),
-        epochs=read_epochs(run.read(runs.HISTORY_FILE).decode()),
+        epochs=run.epochs(),
         cross_validation=read_cross_validation(run),
         learning_curve=read_learning_curve(run),
         config=run.read(runs.CONFIG_FILE).decode(),

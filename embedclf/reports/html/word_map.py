@@ -21,8 +21,9 @@ from embedclf.reports.html.figures import (
     to_svg,
 )
 from embedclf.reports.html.rendering import stream
+from embedclf.system.control_characters import escape_controls
 from embedclf.system.progress import activity
-from embedclf.system.terminal import escape_controls, format_count, format_percent, shorten_name
+from embedclf.system.terminal import format_count, format_percent, shorten_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,18 +1,16 @@
-"""Arrays in temporary files that are mapped into memory, for numbers of each row of a table.
-
-The operating system can drop and reload the pages of mapped files, so they do not fill the memory.
-A `tempfile.TemporaryFile` has no name, so nothing remains even after a crash. It can be closed once
-it is mapped.
-"""
+"""Arrays in temporary files that are mapped into memory, for numbers of each row of a table."""
 
 from __future__ import annotations
 
 import mmap
+from collections.abc import Callable
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+from embedclf.system.memory.mapping import map_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +19,10 @@ if TYPE_CHECKING:
 
 Number = TypeVar("Number", bound=np.generic)
 
-_MIN_BYTES = 1 << 20
+NewFile = Callable[[], IO[bytes]]
+"""Creates a temporary file."""
+
+_MIN_BYTES = 1 << 19
 """Smaller arrays stay in memory."""
 
 _NUMBERS_AT_ONCE = 1 << 18
@@ -30,9 +31,9 @@ _NUMBERS_AT_ONCE = 1 << 18
 class ArrayFile:
     """Numbers of one type that are added block by block; if they are many, in a file."""
 
-    def __init__(self, dtype: npt.DTypeLike) -> None:
-        """Start without numbers."""
-        self._dtype = np.dtype(dtype)
+    def __init__(self, dtype: npt.DTypeLike, new_file: NewFile = TemporaryFile) -> None:
+        """Start without numbers; the file is created once it is needed."""
+        self._dtype, self._new_file = np.dtype(dtype), new_file
         self._blocks: list[npt.NDArray[Any]] = []
         self._file: IO[bytes] | None = None
         self._count = self._written = 0
@@ -47,19 +48,24 @@ class ArrayFile:
         if (self._count - self._written) * self._dtype.itemsize >= _MIN_BYTES:
             self._write()
 
-    def map(self) -> npt.NDArray[Any]:
-        """Return all numbers, mapped if they are many; after that, no more can be added."""
+    def map(self, *, writable: bool = False) -> npt.NDArray[Any]:
+        """Return all numbers, mapped if they are many; after that, no more can be added.
+
+        Args:
+            writable: Whether the numbers can be changed. The array then keeps a descriptor.
+        """
         if self._file is None:
             return np.concatenate([np.zeros(0, self._dtype), *self._blocks])
         self._write()
         with self._file as file:
             file.flush()
-            # A plain array, because parts of an `np.memmap` are slow to take.
-            return np.frombuffer(mmap.mmap(file.fileno(), 0), self._dtype)
+            content = mmap.mmap(file.fileno(), 0) if writable else map_file(file)
+        # A plain array, because parts of an `np.memmap` are slow to take.
+        return np.frombuffer(content, self._dtype)
 
     def _write(self) -> None:
         if self._file is None:
-            self._file = TemporaryFile()  # noqa: SIM115 - closed by `map`
+            self._file = self._new_file()
         for block in self._blocks:
             self._file.write(block.data)
         self._blocks, self._written = [], self._count
@@ -103,7 +109,7 @@ def permutation(count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     file = ArrayFile(np.int64)
     for block in blocks(count):
         file.append(np.arange(block.start, block.stop))
-    order = file.map()
+    order = file.map(writable=True)
     rng.shuffle(order)
     return order
 

@@ -169,7 +169,7 @@ def read_folds(config: Config, count: int) -> Iterator[Folds]:
     open_kept_vectors(config.model)  # raises before the table is read
     with TemporaryFile() as file, TemporaryFile() as more:
         # With the test table: texts that are in it, too, are not learned from
-        tokenized = with_unlabeled(read_tokenized(config, file), full, more)
+        tokenized = with_unlabeled(read_tokenized(config.data.train, config, file), full, more)
         labels = Labels.fit(tokenized.rows, config.data)
         targets, _ = labels.encode(tokenized.rows, config.data)
         strata = labels.strata(targets, config.data)

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embedclf.runs.contents.scores import LearningCurveFile
 from embedclf.runs.run import LEARNING_CURVE_FILE
 from embedclf.training.folds.power_law import PowerLaws
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from embedclf.evaluation.bootstrap import Interval
     from embedclf.runs.run import Run
 
@@ -121,7 +124,7 @@ class LearningCurve:
         }
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> LearningCurve:
+    def from_json(cls, values: Mapping[str, Any]) -> LearningCurve:
         """Read what `to_json` wrote."""
         projection = {k: v for k, v in values["twice_the_rows"].items() if k != "verdict"}
         return cls(
@@ -134,5 +137,5 @@ class LearningCurve:
 
 def read_learning_curve(run: Run) -> LearningCurve | None:
     """Read the learning curve that was measured for a run, if any."""
-    values = run.read_addition(LEARNING_CURVE_FILE)
+    values = run.read_addition(LEARNING_CURVE_FILE, LearningCurveFile)
     return None if values is None else LearningCurve.from_json(values)

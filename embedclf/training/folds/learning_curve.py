@@ -13,15 +13,11 @@ from embedclf.config.loading import named_tables
 from embedclf.data.labels import Labels
 from embedclf.errors import RequestError
 from embedclf.evaluation.metrics import DEFAULT_METRICS
-from embedclf.evaluation.scored_rows import (
-    LabeledSource,
-    locate_table,
-    locate_test_rows,
-    score_with,
-)
+from embedclf.evaluation.scored_rows import score_with
 from embedclf.evaluation.thresholds import rule_to_json
 from embedclf.evaluation.weighted_metrics import compute_metrics
 from embedclf.runs.history import RefitStarted
+from embedclf.runs.labeled_sources import LabeledSource, locate_table, locate_test_rows
 from embedclf.runs.seen_tables import is_unchanged
 from embedclf.system.terminal import format_count
 from embedclf.tables.files import display_tables

@@ -34,7 +34,8 @@ def read_texts(*overrides: str) -> list[str]:
     config = load_config(Path("binary.yaml"), ["training.teacher=none", *overrides])
     found = []
     with TemporaryFile() as file, TemporaryFile() as more:
-        table = with_unlabeled(read_tokenized(config, file), config, more)
+        table = read_tokenized(config.data.train, config, file)
+        table = with_unlabeled(table, config, more)
         assert table.unlabeled is not None
         for tokens in table.unlabeled.tokens.chunks():
             words = tokens.dictionary.take(pa.array(tokens.codes)).to_pylist()

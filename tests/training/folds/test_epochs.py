@@ -14,8 +14,8 @@ from embedclf.config.loading import load_config
 from embedclf.config.schema import Config
 from embedclf.data.dataset import Dataset, prepare_dataset
 from embedclf.data.row_columns import group_ids
-from embedclf.runs.history import Epoch, Step, read_epochs
-from embedclf.runs.run import HISTORY_FILE, Run
+from embedclf.runs.history import Epoch, Step
+from embedclf.runs.run import Run
 from embedclf.training.folds.epochs import choose_epochs
 from embedclf.training.train import train
 from tests.conftest import reviews, unwrapped, write_csv
@@ -150,7 +150,7 @@ def test_a_small_table_is_trained_for_the_epochs_that_folds_chose(
     assert chosen["losses"][chosen["epochs"] - 1] == min(chosen["losses"])
     said = "as many as cross-validation of the training rows chose"
     assert said in unwrapped(invoke("summary", "run").stdout)
-    epochs = read_epochs((run.path / HISTORY_FILE).read_text(encoding="utf-8"))
+    epochs = run.epochs()
     assert all(np.isfinite(epoch.val_loss) for epoch in epochs)
 
 
