@@ -1,8 +1,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test check check-extras format golden docs clean bench \
-	bench-accuracy bench-ablations bench-continuing bench-encoding bench-few bench-first-steps bench-labels \
-	bench-memory bench-optimizers bench-pareto bench-phases bench-predict bench-reading bench-refit bench-sets \
-	bench-suggest bench-suspects bench-tokens bench-vectors
+	bench-accuracy bench-ablations bench-continuing bench-cores bench-encoding bench-few \
+	bench-first-steps bench-labels bench-memory bench-optimizers bench-pareto bench-phases bench-predict \
+	bench-reading bench-refit bench-sets bench-suggest bench-suspects bench-tokens bench-vectors
 
 PYTHON ?= python3
 VENV := .venv
@@ -65,6 +65,9 @@ bench-ablations: $(VENV)/installed ## What each setting adds
 
 bench-continuing: $(VENV)/installed ## train --from beside training from scratch
 	$(BIN)/python -m tests.benchmarks.continuing
+
+bench-cores: $(VENV)/installed ## A training step in threads, and predicted for cores
+	$(BIN)/python -m tests.benchmarks.cores $(if $(SETS),--sets $(SETS))
 
 bench-encoding: $(VENV)/installed ## Encoding speed; BASE=CHECKOUT compares
 	$(BIN)/python -m tests.benchmarks.encoding $(if $(BASE),--base $(BASE))

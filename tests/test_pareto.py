@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import debian_sets, memory, pareto
+from tests.benchmarks.cores import schedule
 from tests.benchmarks.pareto_summary import (
     FASTTEXT,
     FLOOR,
@@ -156,6 +157,20 @@ def test_a_phase_of_one_checkout_alone_has_no_ratio() -> None:
         "| compile | – | 3.00 | – |",
         "| refit | 1.00 | – | – |",
     ]
+
+
+def test_operations_run_side_by_side_up_to_the_cores_and_their_longest_chain() -> None:
+    cost = {"gather": 2.0, "pool": 3.0, "count": 4.0, "update": 1.0, "report": 3.0}
+    inputs = {
+        "gather": [],
+        "pool": ["gather"],
+        "count": [],
+        "update": ["pool", "count"],
+        "report": [],
+    }
+    assert schedule(cost, inputs, 1) == (13.0, 6.0)
+    assert schedule(cost, inputs, 2) == (7.0, 6.0)
+    assert schedule(cost, inputs, 3) == schedule(cost, inputs, 16) == (6.0, 6.0)
 
 
 def test_generated_rows_are_short_and_differ(
