@@ -8,12 +8,15 @@ class EmbedclfError(Exception):
 
     exit_status = 1
     """Exit status of a command that ends with this error."""
+    has_lines = False
+    """Whether line breaks in the message are its own, and not those of a name in it."""
 
 
 class ConfigError(EmbedclfError):
     """A config or an override is invalid; one line per fault."""
 
     exit_status = 2
+    has_lines = True
 
 
 class RequestError(EmbedclfError):
@@ -24,6 +27,12 @@ class RequestError(EmbedclfError):
 
 class DataError(EmbedclfError):
     """A table cannot be read as labeled texts."""
+
+
+class ColumnError(DataError):
+    """It is unclear what a column holds; the lines below the first list the candidates."""
+
+    has_lines = True
 
 
 class RunError(EmbedclfError):

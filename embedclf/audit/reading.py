@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from io import TextIOWrapper
-from tempfile import NamedTemporaryFile
 from typing import IO, TYPE_CHECKING
 
 from embedclf.audit.findings import (
@@ -20,6 +19,7 @@ from embedclf.config.loading import named_tables
 from embedclf.errors import DataError
 from embedclf.system.compression import open_unpacked
 from embedclf.system.formats import table_suffix
+from embedclf.system.publishing.private_files import private_file
 from embedclf.system.terminal import format_count, join_shortened, shorten
 from embedclf.system.text_files import open_text
 from embedclf.tables.content import recognize_format
@@ -101,11 +101,11 @@ def _find_unreadable_rows_in(file: TableFile, split: str, data: DataConfig) -> I
         return
     text = open_text(file.location, file.name, data.encoding).with_assumed_encoding()
     # Reading stops at the first undecodable byte, so broken rows are searched in a UTF-8 copy.
-    with NamedTemporaryFile(suffix=table_suffix(file.location)) as copy:
-        undecodable = list(_copy_as_utf8(text, copy.file))
+    with private_file(table_suffix(file.location)) as (location, copy):
+        undecodable = list(_copy_as_utf8(text, copy))
         if undecodable:
             yield _undecodable_finding(text, undecodable, split)
-        copied = replace(file, location=copy.name)
+        copied = replace(file, location=location)
         yield from _find_broken_rows(copied, split, data, replace(options, encoding="utf-8"))
 
 

@@ -28,7 +28,7 @@ from embedclf.cli.predict import explain_command, predict_command
 from embedclf.cli.runs import runs_command, summary_command, train_command
 from embedclf.cli.suggest import suggest_command
 from embedclf.cli.tune import tune_command
-from embedclf.errors import ConfigError, EmbedclfError
+from embedclf.errors import EmbedclfError
 from embedclf.system import interrupts
 from embedclf.system.control_characters import escape_controls
 from embedclf.system.terminal import format_duration, shorten, wrap_message
@@ -174,8 +174,8 @@ def _exit(ctx: click.Context, message: str, status: int) -> NoReturn:
 
 
 def _describe_error(error: EmbedclfError) -> str:
-    """Return the lines of a config's faults, or one line, even if a name has a line break."""
-    return str(error) if isinstance(error, ConfigError) else escape_controls(str(error))
+    """Return one line, even if a name has a line break; more only if the error means to."""
+    return str(error) if error.has_lines else escape_controls(str(error))
 
 
 def _describe_shortage(error: MemoryError | ImportError) -> str:

@@ -15,7 +15,7 @@ from embedclf.cli.options import (
     override_option,
     with_display,
 )
-from embedclf.errors import DataError
+from embedclf.errors import ColumnError, DataError
 from embedclf.system.terminal import join_shortened
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def resolve(source: Source, *, show: bool = True) -> Proposal:
     try:
         proposal = source.resolve()
     except UnclearColumnError as error:
-        raise DataError(_describe_unclear(error, source)) from error
+        raise ColumnError(_describe_unclear(error, source)) from error
     if show and (source.is_table or source.start is not None):
         echo_info(proposal.settings_text())
     elif show and proposal.chosen:

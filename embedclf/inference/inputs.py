@@ -22,6 +22,7 @@ from embedclf.system.formats import (
     output_format,
     table_suffix,
 )
+from embedclf.system.publishing.private_files import private_file
 from embedclf.system.terminal import format_count
 from embedclf.tables.delimited import DelimitedReader
 from embedclf.tables.files import find_files, is_one_of, tables_exist
@@ -169,7 +170,7 @@ def _seekable(tables: Tables, reading: Mapping[str, Any]) -> Iterator[tuple[Tabl
     name = "standard input" if tables == STANDARD_INPUT else tables
     # The extension of the copy also says its format
     suffix = f".{reading['format']}" if reading.get("format") else table_suffix(tables)
-    with tempfile.NamedTemporaryFile(suffix=suffix) as file:
+    with private_file(suffix) as (copy, file):
         with open_stream(None if tables == STANDARD_INPUT else Path(tables)) as stream:
             while chunk := read_available(stream, name):
                 try:
@@ -181,7 +182,7 @@ def _seekable(tables: Tables, reading: Mapping[str, Any]) -> Iterator[tuple[Tabl
                         f"{tempfile.gettempdir()}: no room for a copy of {name}: "
                         f"{error.strerror}; set TMPDIR to another folder"
                     ) from error
-        yield file.name, name
+        yield copy, name
 
 
 def _is_stream(location: str) -> bool:

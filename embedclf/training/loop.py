@@ -167,7 +167,7 @@ class TrainingLoop:
             for variable, value in zip(self._variables, values, strict=True):
                 variable.assign(value)
         # A refit that had not begun before the kill is not reported as resumed
-        if self._validates or self.finished:
+        if self._validates or self.finished or self._checkpoint.damaged:
             self._on_event(Resumed(len(self.finished), self._checkpoint.damaged))
 
     def _save(self) -> None:

@@ -12,6 +12,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+import pytest
 from pyarrow import parquet
 
 from embedclf.inference.streams import read_line_batches
@@ -81,7 +82,27 @@ def test_undecodable_input_is_reported_with_its_line(run: Run, invoke: Invoke) -
     stderr = invoke(
         "predict", "-", "--run", run.path, "--encoding", "x", text=b"a", status=2
     ).stderr
-    assert "--encoding: unknown encoding 'x'" in stderr
+    assert "--encoding x: data.encoding: unknown encoding 'x'" in stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs files without a name")
+def test_a_killed_process_leaves_nothing_of_what_was_piped_into_it(
+    run: Run, tmp_path: Path
+) -> None:
+    command = ["predict", "-", "--input-format", "csv", "--run", str(run.path)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "embedclf", *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"text\nprivate\n")
+        process.stdin.flush()
+        while not list(tmp_path.rglob("copy.csv")):
+            assert process.poll() is None
+        process.kill()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_each_line_is_answered_before_the_next_arrives(run: Run) -> None:

@@ -230,7 +230,9 @@ def test_a_refused_training_leaves_no_empty_folders(workplace: Path) -> None:
 INTERRUPTED_WRITING = """
 import os, signal, sys
 def interrupt(event, args):
-    if event == "open" and str(args[0]).endswith(("config.yaml", "history.csv")) and args[1] != "r":
+    if event != "open" or not args[2] & (os.O_WRONLY | os.O_RDWR):
+        return
+    if str(args[0]).endswith(("config.yaml", "history.csv")):
         os.write(1, b"Ctrl-C ")
         signal.raise_signal(signal.SIGINT)
 from embedclf.__main__ import run
