@@ -2,7 +2,7 @@
 .PHONY: help demo test check check-extras format golden docs clean bench \
 	bench-accuracy bench-ablations bench-continuing bench-cores bench-encoding bench-few \
 	bench-first-steps bench-labels bench-memory bench-optimizers bench-pareto bench-phases bench-predict \
-	bench-reading bench-refit bench-sets bench-suggest bench-suspects bench-tokens bench-vectors
+	bench-reading bench-refit bench-robust bench-sets bench-suggest bench-suspects bench-tokens bench-vectors
 
 PYTHON ?= python3
 VENV := .venv
@@ -102,6 +102,9 @@ bench-reading: $(VENV)/installed ## Reading speed; BASE=CHECKOUT compares
 
 bench-refit: $(VENV)/installed ## Runs with and without a refit
 	$(BIN)/python -m tests.benchmarks.refits
+
+bench-robust: $(VENV)/installed ## Kills and hostile inputs for MINUTES=10
+	$(BIN)/python -m tests.benchmarks.robust $(if $(MINUTES),--minutes $(MINUTES))
 
 bench-sets: $(VENV)/installed ## Train, evaluate, predict on all sets
 	$(BIN)/python -m tests.benchmarks.public_sets

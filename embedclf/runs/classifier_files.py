@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from embedclf.config.token_patterns import CLASSIC, find_pattern_fault
 from embedclf.errors import RunError
 from embedclf.runs.contents.classifier import Curve, LabelsFile, NgramsFacts, TextFile, WeightsFile
 from embedclf.runs.contents.values import convert
@@ -182,7 +183,8 @@ def read_tokenizer(files: ClassifierFiles) -> Tokenizer:
     if NGRAMS_FILE in files.names:
         place = files.directory / NGRAMS_FILE
         pairs = read_numbers(files.map(NGRAMS_FILE), place, "head", "tail")
-    if values.get("vector_words", 0) > len(tokens):
+    fault = find_pattern_fault(values.get("token_pattern", CLASSIC))
+    if fault or values.get("vector_words", 0) > len(tokens):
         raise files.damaged(TOKENIZER_FILE)
     heads, tails = (np.asarray(ids, np.int32) for ids in pairs)
     try:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 AVERAGE = (
     *FLATTEN,
+    "text.ngrams=1",
     "model.pooling=average",
     "model.dropout=0.0",
     "training.epochs=2",

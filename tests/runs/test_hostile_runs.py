@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import hashlib
 import io
 import json
 import os
@@ -26,13 +25,13 @@ from embedclf.errors import RunError
 from embedclf.runs.run import Run
 from embedclf.runs.sealed_json import compute_checksum
 from embedclf.system.arrow import number_column, text_column, write_columns
+from tests.runs.hostile import Change, nodes, seal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.conftest import Invoke
 
-    Change = Callable[[dict[str, Any]], object]
 
 OLD = Path(__file__).parents[1] / "formats" / "7" / "binary-average"
 """Its weights are read from HDF5."""
@@ -60,17 +59,6 @@ def run(runs: dict[str, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
     return shutil.copytree(OLD, tmp_path / "old")
-
-
-def seal(run: Path, change: Change = lambda _: None) -> None:
-    """Change the record of a run, and renew all checksums."""
-    record = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    record.pop("checksum")
-    for name in record["files"]:
-        record["files"][name] = hashlib.sha256((run / name).read_bytes()).hexdigest()
-    change(record)
-    record["checksum"] = compute_checksum(record)
-    (run / "run.json").write_text(json.dumps(record), encoding="utf-8")
 
 
 def change_json(run: Path, name: str, change: Change) -> None:
@@ -156,6 +144,8 @@ FAULTS: list[tuple[str, Change]] = [
     ("labels.json", lambda values: values.update(task="multilabel")),
     ("text.json", lambda values: values.update(sequence_length=-1)),
     ("text.json", lambda values: values.update(vector_words=10**9)),
+    ("text.json", lambda values: values.update({"token_pattern": "("})),
+    ("text.json", lambda values: values.update({"token_pattern": "a*"})),
     ("weights.json", lambda values: values["dense"].append(values["dense"][0])),
     ("weights.json", lambda values: values["dense"].clear()),
     ("metrics.json", lambda values: values["decision"].update(thresholds=[0.5, 0.5])),
@@ -280,15 +270,6 @@ def test_an_archive_is_not_unpacked(tmp_path: Path) -> None:
     seal(run)
     with pytest.raises(RunError, match=r"logits\.npz: damaged"):
         Run.open(run).validated_rows()
-
-
-def nodes(values: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield each container in plain values, with each of its keys."""
-    keys = list(values) if isinstance(values, dict) else range(len(values))
-    for key in keys:
-        yield values, key
-        if isinstance(values[key], dict | list):
-            yield from nodes(values[key])
 
 
 VALUES = st.recursive(
