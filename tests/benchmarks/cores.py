@@ -43,6 +43,8 @@ _STEPS = 64
 _ROUNDS = 9
 _BODY = "while/body/_1/"
 """How the profiler's names of the operations of a step begin."""
+_FUNCTIONS = "library"
+"""The field of a graph that holds its functions."""
 _FREE = {"Const", "Identity", "IdentityN", "NoOp", "Shape", "VariableShape"}
 """Operations that take no time."""
 
@@ -205,7 +207,7 @@ def _inputs(graph: Any) -> dict[str, list[str]]:
     """Return the operations of a step that take time, and those that each one waits for."""
     loop = next(node for node in graph.node if node.op in {"While", "StatelessWhile"})
     name = loop.attr["body"].func.name
-    body = next(each for each in graph.library.function if each.signature.name == name)
+    body = next(each for each in getattr(graph, _FUNCTIONS).function if each.signature.name == name)
     nodes = {node.name: node for node in body.node_def}
 
     def sources(name: str, seen: set[str]) -> Iterator[str]:
