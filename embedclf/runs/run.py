@@ -18,7 +18,7 @@ from embedclf.runs.classifier_files import (
 )
 from embedclf.runs.contents.record import RunRecord
 from embedclf.runs.contents.scores import Decision, MetricsFile
-from embedclf.runs.contents.values import convert
+from embedclf.runs.contents.values import convert, damaged
 from embedclf.runs.history import INTERRUPTED, Epoch, RowStatistics, read_epochs
 from embedclf.runs.locations import RECORD_FILE, require_run
 from embedclf.runs.sealed_json import (
@@ -118,9 +118,7 @@ class Run:
         content = read_object(file)
         run_format = content.get("format")
         if not isinstance(run_format, int):
-            raise RunError(
-                f"{file}: damaged, or not written by embedclf; restore it or train again"
-            )
+            raise damaged(file)
         # Before the checksum, which a newer version may compute in another way.
         if run_format not in range(1, FORMAT + 1):
             raise RunError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from embedclf.errors import RunError
-from embedclf.runs.contents.values import convert
+from embedclf.runs.contents.values import convert, damaged
 from embedclf.system.files import map_file
 from embedclf.system.publishing.drafts import draft_file
 
@@ -51,7 +51,7 @@ def parse_object(content: memoryview, file: Path) -> dict[str, Any]:
     """
     values = parse_json(content, file)
     if not isinstance(values, dict):
-        raise _damaged(file)
+        raise damaged(file)
     return values
 
 
@@ -64,7 +64,7 @@ def parse_json(content: memoryview, file: Path | str) -> Any:
     try:
         return msgspec.json.decode(content)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise _damaged(file) from error
+        raise damaged(file) from error
 
 
 def unseal(content: dict[str, Any], file: Path) -> None:
@@ -111,7 +111,3 @@ def compute_checksum(values: dict[str, Any]) -> str:
 def read_error(file: Path, error: OSError) -> RunError:
     """Return the error for a file of a run that cannot be read."""
     return RunError(f"{file}: {error.strerror}; restore it or train again")
-
-
-def _damaged(file: Path | str) -> RunError:
-    return RunError(f"{file}: damaged, or not written by embedclf; restore it or train again")

@@ -162,12 +162,6 @@ def write_columns(columns: Mapping[str, pa.Array]) -> bytes:
     return content
 
 
-def read_columns(content: bytes | memoryview) -> dict[str, pa.Array]:
-    """Return the columns (n,) that `write_columns` wrote, by name."""
-    batch = pa.ipc.open_file(pa.py_buffer(content)).get_batch(0)
-    return dict(zip(batch.schema.names, batch.columns, strict=True))
-
-
 def index_in(values: pa.Array, value_set: pa.Array, *, default: int) -> Int32s:
     """Return the index of each value (n,) in `value_set`, or a default if it is missing."""
     missing = number_column(np.array([default], np.int32))[0]

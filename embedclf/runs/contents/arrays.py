@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from embedclf.errors import RunError
+from embedclf.runs.contents.values import damaged
 from embedclf.system.arrow import to_numpy
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def read_archive(
         if set(arrays) not in names or not all(map(is_finite, arrays.values())):
             raise ValueError("other arrays")
     except (zipfile.BadZipFile, *_FAULTS) as error:
-        raise _damaged(file) from error
+        raise damaged(file) from error
     return arrays
 
 
@@ -123,7 +123,7 @@ def _read_columns(
             raise ValueError("other columns")
         batch.validate(full=True)  # else, wrong offsets lead out of the file
     except _FAULTS as error:
-        raise _damaged(file) from error
+        raise damaged(file) from error
     return columns
 
 
@@ -178,7 +178,3 @@ def _require_stored(archive: ZipFile, size: int) -> None:
     compressed = any(member.compress_type for member in members)
     if compressed or sum(member.file_size for member in members) > size:
         raise ValueError("compressed")
-
-
-def _damaged(file: Path | str) -> RunError:
-    return RunError(f"{file}: damaged, or not written by embedclf; restore it or train again")

@@ -41,6 +41,11 @@ def convert(values: Any, kind: type[T], file: Path | str) -> T:
         raise RunError(f"{file}: damaged: {_describe(error)}; restore it or train again") from error
 
 
+def damaged(file: Path | str) -> RunError:
+    """Return the error for a file that holds something else than embedclf writes there."""
+    return RunError(f"{file}: damaged, or not written by embedclf; restore it or train again")
+
+
 def _describe(error: Exception) -> str:
     """Describe an error of msgspec: ``Object missing required field `x` - at `$.a` ``."""
     fault, _, place = str(error).partition(" - at `$")
