@@ -17,7 +17,7 @@ from pyarrow import parquet
 
 from tests.benchmarks.processes import LAUNCHER, environment
 from tests.conftest import reviews
-from tests.runs.hostile import nodes, seal
+from tests.runs.hostile import change_json, nodes, seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,6 @@ _PIECES = (
     *(b"\n" * 5000, b"," * 5000, b'"' * 5001, b"__label__x ", b"=cmd()", b"../", b"/dev/zero"),
 )
 _RUN_FILES = ("run.json", "labels.json", "text.json", "weights.json", "metrics.json")
-_SEALED = frozenset({"run.json", "metrics.json"})
 
 
 def _csv(rng: random.Random) -> bytes:
@@ -238,19 +237,16 @@ def _find_faults(status: int, message: str) -> list[str]:
 
 def _change_value(rng: random.Random, run: Path, name: str) -> None:
     """Replace a value in a JSON file of a run by another, and renew all checksums."""
-    from embedclf.runs.sealed_json import compute_checksum
 
-    values = json.loads((run / name).read_text(encoding="utf-8"))
-    values.pop("checksum", None)
-    container, key = rng.choice(list(nodes(values)))
-    other = rng.choice(list(nodes(values)))
-    container[key] = rng.choice(
-        (None, True, -1, 0, 1e308, 2**70, "", "x" * 1000, [], {}, [[]], other[0][other[1]])
-    )
+    def change(values: dict[str, Any]) -> None:
+        places = list(nodes(values))
+        container, key = rng.choice(places)
+        other, other_key = rng.choice(places)
+        container[key] = rng.choice(
+            (None, True, -1, 0, 1e308, 2**70, "", "x" * 1000, [], {}, [[]], other[other_key])
+        )
+
     if name == "run.json":
-        (run / name).write_text(json.dumps(values | {"checksum": compute_checksum(values)}))
-        return
-    if name in _SEALED:
-        values["checksum"] = compute_checksum(values)
-    (run / name).write_text(json.dumps(values))
-    seal(run)
+        seal(run, change)
+    else:
+        change_json(run, name, change)

@@ -26,6 +26,17 @@ def seal(run: Path, change: Change = lambda _: None) -> None:
     (run / "run.json").write_text(json.dumps(record), encoding="utf-8")
 
 
+def change_json(run: Path, name: str, change: Change) -> None:
+    """Change values in a JSON file of a run, and renew all checksums."""
+    values = json.loads((run / name).read_text(encoding="utf-8"))
+    sealed = values.pop("checksum", None)
+    change(values)
+    if sealed:
+        values["checksum"] = compute_checksum(values)
+    (run / name).write_text(json.dumps(values), encoding="utf-8")
+    seal(run)
+
+
 def nodes(values: Any) -> Iterator[tuple[Any, Any]]:
     """Yield each container in plain values, with each of its keys."""
     keys = list(values) if isinstance(values, dict) else range(len(values))

@@ -23,9 +23,8 @@ from hypothesis import strategies as st
 from embedclf.cli.main import main
 from embedclf.errors import RunError
 from embedclf.runs.run import Run
-from embedclf.runs.sealed_json import compute_checksum
 from embedclf.system.arrow import number_column, text_column, write_columns
-from tests.runs.hostile import Change, nodes, seal
+from tests.runs.hostile import Change, change_json, nodes, seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,17 +58,6 @@ def run(runs: dict[str, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
     return shutil.copytree(OLD, tmp_path / "old")
-
-
-def change_json(run: Path, name: str, change: Change) -> None:
-    """Change values in a JSON file of a run, and renew all checksums."""
-    values = json.loads((run / name).read_text(encoding="utf-8"))
-    sealed = values.pop("checksum", None)
-    change(values)
-    if sealed:
-        values["checksum"] = compute_checksum(values)
-    (run / name).write_text(json.dumps(values), encoding="utf-8")
-    seal(run)
 
 
 def change_weights(
