@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -136,6 +137,26 @@ class Encoding:
         """(n,) whether the network reads a token of the vocabulary."""
         known: Mask = self.ids.count(self.ids.values <= UNKNOWN) < self.ids.lengths
         return known
+
+    @classmethod
+    def from_lists(
+        cls, ids: Sequence[list[int]], ngrams: Sequence[list[int]], sequence_length: int
+    ) -> Encoding:
+        """Make it of the ids of all tokens of each text (n,), and of the n-grams within the first.
+
+        Args:
+            ids: Not truncated.
+            ngrams: In their order.
+            sequence_length: Maximum number of tokens of a text.
+        """
+        pairs = zip(ids, ngrams, strict=True)
+        rows = [[*text[:sequence_length], *others] for text, others in pairs]
+        values = np.fromiter(chain.from_iterable(rows), np.int32)
+        return cls(
+            TokenIds(values, np.cumsum([len(row) for row in rows], dtype=np.int64)),
+            np.array([len(text) for text in ids], np.int32),
+            np.array([text.count(UNKNOWN) for text in ids], np.int32),
+        )
 
     @classmethod
     def concatenate(cls, parts: Sequence[Encoding]) -> Encoding:

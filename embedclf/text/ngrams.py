@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ from embedclf.text.encodings import TokenIds
 from embedclf.text.vocabulary import PADDING, UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from embedclf.system.arrays import Int32s, Offsets, Rows
 
@@ -137,6 +138,30 @@ class Ngrams:
             ends = np.searchsorted(places, np.append(before[1:], len(padded))[: len(before)])
             starts = np.repeat(before, np.diff(ends, prepend=0))
             yield TokenIds(found[places], ends), places - starts
+
+    def find_in_few(
+        self, texts: Sequence[list[int]], first_id: int, sequence_length: int
+    ) -> list[list[int]]:
+        """Find the n-grams that `find_in_texts` finds, faster if there are only a few texts.
+
+        Returns:
+            The ids of the n-grams of each text: bigrams in their order, then trigrams, and so on.
+        """
+        found: list[list[int]] = [[] for _ in texts]
+        if self.max_n == 1:
+            return found
+        padded, starts = [], [0]
+        for text in texts:
+            padded += [PADDING, *text[:sequence_length]]
+            if len(text) > sequence_length:
+                padded.append(UNKNOWN)  # not the end of the text
+            starts.append(len(padded))
+        padded.append(PADDING)
+        for ids in self.find(np.array(padded, np.int32), first_id):
+            by_position = ids.tolist()
+            for of_text, (start, end) in zip(found, pairwise(starts), strict=True):
+                of_text.extend(filter(None, by_position[start:end]))
+        return found
 
     def union(self, other: Ngrams, first_id: int) -> Ngrams:
         """Return the n-grams of both; those of each keep their order."""

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from embedclf.system.arrow import index_in, split_batches, string_column, text_column
+from embedclf.system.arrow import split_batches, string_column, text_column
 from embedclf.system.threads import parallel_map
 from embedclf.text.encodings import Encoding, TokenIds
+from embedclf.text.few_texts import encode_few
 from embedclf.text.fields import NumericField, are_fields, bin_numbers, fit_numeric_fields
 from embedclf.text.ngram_counts import fit_ngrams
 from embedclf.text.ngrams import Ngrams, input_length, pad_texts
@@ -21,6 +22,7 @@ from embedclf.text.vocabulary import (
     PADDING,
     RESERVED,
     UNKNOWN,
+    Vocabulary,
     most_frequent_tokens,
     sum_counts,
 )
@@ -136,8 +138,13 @@ class Tokenizer:
         """Return the ids (vocabulary_rows,) that all ids have in a tokenizer fitted from this."""
         ngrams = self.ngrams.shift(self.first_ngram_id, other.first_ngram_id)
         ids_of_ngrams = ngrams.ids_in(other.ngrams, other.first_ngram_id)
-        ids_of_tokens = index_in(self._vocabulary, other._vocabulary, default=UNKNOWN)
+        ids_of_tokens = other.vocabulary.find(self.vocabulary.column)
         return np.concatenate([ids_of_tokens.astype(np.int64), ids_of_ngrams])
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The ids of the tokens."""
+        return Vocabulary(self.tokens)
 
     @property
     def learned_tokens(self) -> tuple[str, ...]:
@@ -171,6 +178,8 @@ class Tokenizer:
             TypeError: `texts` is a single string, or holds something other than strings and None.
         """
         column = string_column(texts)
+        if (few := encode_few(column, self)) is not None:
+            return few
         chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
         batches = [batch for chunk in chunks for batch in split_batches(chunk)]
         batches = batches or [text_column([])]
@@ -190,10 +199,10 @@ class Tokenizer:
     def token_ids(self, dictionaries: Sequence[pa.StringArray]) -> list[Int32s]:
         """Look up the ids of the tokens of each dictionary.
 
-        Arrow hashes the vocabulary on every call, so several dictionaries are looked up together.
+        Several dictionaries are looked up together, since each call hashes the vocabulary.
         """
         tokens = bin_numbers(pa.concat_arrays(dictionaries), self.numeric_fields)
-        ids = index_in(tokens, self._vocabulary, default=UNKNOWN)
+        ids = self.vocabulary.find(tokens)
         return np.split(ids, np.cumsum([len(dictionary) for dictionary in dictionaries])[:-1])
 
     def with_token_ids(self, chunks: Iterable[Tokens]) -> Iterator[tuple[Tokens, Int32s]]:
@@ -301,10 +310,6 @@ class Tokenizer:
             tuple(NumericField(name, tuple(edges[name])) for name in edges),
             values.get("vector_words", 0),  # since format 7
         )
-
-    @cached_property  # making the column takes longer than a look-up
-    def _vocabulary(self) -> pa.StringArray:
-        return text_column([*RESERVED, *self.tokens])
 
     def _encode_batch(self, texts: pa.Array) -> Encoding:
         return self.encode_tokens(self.tokenize(texts))

@@ -1,8 +1,10 @@
-"""The most frequent tokens, counted in bounded memory."""
+"""Tokens and their ids: the most frequent ones, counted in bounded memory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
@@ -10,12 +12,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embedclf.system.arrays import Int64s
-from embedclf.system.arrow import mask_column, number_column, text_column, to_numpy
+from embedclf.system.arrow import (
+    index_in,
+    mask_column,
+    number_column,
+    text_column,
+    to_numpy,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from embedclf.system.arrays import Mask
+    from embedclf.system.arrays import Int32s, Mask
     from embedclf.text.tokens import TokenCounts
 
 Items = TypeVar("Items", pa.StringArray, Int64s)
@@ -28,6 +36,9 @@ PADDING, UNKNOWN = 0, 1
 
 RESERVED = ("", " ")
 """Stand for padding and unknown in a list of tokens; no token can be either."""
+
+_FEW_TOKENS = 1 << 9
+"""Tokens up to which a dictionary finds them faster than Arrow, which hashes the vocabulary."""
 
 _MAX_COUNTED = 1 << 22
 """Distinct tokens held at once: about 200 MB of words."""
@@ -56,6 +67,30 @@ def most_frequent_tokens(
     by_count = np.argsort(-totals[by_name], kind="stable")
     ranked = number_column(by_name[by_count[:size]])
     return tuple(tokens.take(ranked).to_pylist())
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Finds the ids of tokens."""
+
+    tokens: tuple[str, ...]
+    """In the order of their ids, which follow those of padding and unknown."""
+
+    def find(self, tokens: pa.StringArray) -> Int32s:
+        """Return the id of each token (n,), `UNKNOWN` for those that are not known."""
+        if len(tokens) > _FEW_TOKENS:
+            return index_in(tokens, self.column, default=UNKNOWN)
+        return np.array([self.id_of.get(token, UNKNOWN) for token in tokens.to_pylist()], np.int32)
+
+    @cached_property  # making the column takes longer than a look-up
+    def column(self) -> pa.StringArray:
+        """(ids,) the token of each id; that of padding is "", and that of unknown " "."""
+        return text_column([*RESERVED, *self.tokens])
+
+    @cached_property
+    def id_of(self) -> dict[str, int]:
+        """The id of each token, padding and unknown included."""
+        return {token: number for number, token in enumerate((*RESERVED, *self.tokens))}
 
 
 class LossyCounter(Generic[Items]):
