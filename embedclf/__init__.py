@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from embedclf.estimator.runs import Run, train
+    from embedclf.estimator.text_classifier import TextClassifier
     from embedclf.model.classifier import Classifier
 
 __version__ = "0.2.0.dev0"
-__all__ = ["__version__", "load"]
+__all__ = ["Run", "TextClassifier", "__version__", "load", "train"]
+
+_LAZY = {
+    "Run": "embedclf.estimator.runs",
+    "TextClassifier": "embedclf.estimator.text_classifier",
+    "train": "embedclf.estimator.runs",
+}
+"""The module of each name whose import is slow, or needs scikit-learn."""
 
 
 def load(run: str | Path) -> Classifier:
@@ -28,3 +38,13 @@ def load(run: str | Path) -> Classifier:
     from embedclf.runs.selection import locate_run
 
     return Run.open(locate_run(Path(run))).classifier()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'embedclf' has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

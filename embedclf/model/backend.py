@@ -9,8 +9,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from embedclf.errors import TrainingError
 from embedclf.system.threads import available_cores
 
@@ -87,18 +85,17 @@ def start(device: str, *, parallel: bool = False) -> Device:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Build a network whose random numbers come from a seed.
+    """Build a network whose random numbers come from a seed, without a global seed.
 
-    Keras draws the seeds of its layers from Python's generator. The states of that generator and of
-    NumPy's are restored; TensorFlow's keeps the seed.
+    Keras draws the seeds of its layers from Python's generator, whose state is restored; their
+    operations have these seeds alone.
     """
-    python, numpy = random.getstate(), np.random.get_state()
-    keras.utils.set_random_seed(seed)
+    before = random.getstate()
+    random.seed(seed)
     try:
         yield
     finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
+        random.setstate(before)
 
 
 @contextmanager

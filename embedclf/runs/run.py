@@ -88,7 +88,7 @@ class Run:
     """A finished run. Reading a file compares it with its recorded SHA-256."""
 
     path: Path
-    record: dict[str, Any]
+    record: dict[str, Any] = field(repr=False)
     """Content of `run.json`."""
     _checked: dict[str, tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
     """By name of a file: its state when its SHA-256 was compared."""

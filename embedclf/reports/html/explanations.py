@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from embedclf.reports.html.rendering import stream
+from embedclf.reports.html.rendering import render_template, stream
 from embedclf.reports.inference import CONTRIBUTION_STEPS, contribution_level
 from embedclf.system.terminal import shorten
 
@@ -37,6 +37,12 @@ def render_explanations(run: str, explanations: Iterable[Explanation]) -> Iterat
         contribution_scale=CONTRIBUTION_SCALE,
         explanations=values,
     )
+
+
+def render_notebook_cell(explanations: Iterable[Explanation]) -> str:
+    """Render a few explanations as a piece of HTML that leaves the page around it alone."""
+    values = list(map(explanation_values, explanations))
+    return render_template("explanation_cell.html.j2", explanations=values)
 
 
 def explanation_values(explanation: Explanation) -> dict[str, Any]:

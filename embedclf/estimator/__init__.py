@@ -1,0 +1,1 @@
+"""embedclf from Python: a scikit-learn estimator, and trained runs."""
