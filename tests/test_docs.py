@@ -61,6 +61,7 @@ def test_generated_parts_are_up_to_date(page: Path, request: pytest.FixtureReque
     assert page.read_text(encoding="utf-8") == generated_again(text)
 
 
+@pytest.mark.no_cover  # other tests reach these lines, and coverage makes pages a third slower
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
 def test_sessions_and_programs_run_as_printed(
     page: Path,

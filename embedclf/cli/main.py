@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -31,10 +32,14 @@ from embedclf.cli.tune import tune_command
 from embedclf.errors import EmbedclfError
 from embedclf.system import interrupts
 from embedclf.system.control_characters import escape_controls
+from embedclf.system.memory.limit import require_memory
 from embedclf.system.terminal import format_duration, shorten, wrap_message
 
 _COMMAND_LINE = "embedclf.command_line"
 """Where a context keeps the arguments of the whole command line."""
+
+_QUOTED_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
+"""A byte of an argument that is not UTF-8, as `repr` writes it."""
 
 _SHELLS = {
     "bash": ("~/.bashrc", 'eval "$(_EMBEDCLF_COMPLETE=bash_source embedclf)"'),
@@ -97,6 +102,7 @@ class RootGroup(CommandGroup):
         started = time.perf_counter()
         _prepare_output()
         try:
+            require_memory()
             with interrupts.handled():
                 super().invoke(ctx)
             # A full disk may show only now; after the `try`, no handler would see the error.
@@ -169,6 +175,7 @@ def _current_shell() -> str:
 
 
 def _exit(ctx: click.Context, message: str, status: int) -> NoReturn:
+    message = _QUOTED_BYTE.sub(r"\\x\1", message)  # as everywhere else
     echo(wrap_message(f"embedclf: {message}"), err=True)
     ctx.exit(status)
 

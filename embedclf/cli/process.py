@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING, Any
 
+from embedclf.system.memory.limit import require_memory
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -35,7 +37,11 @@ def tensorflow_ahead(*, show_logs: bool) -> Iterator[None]:
 
     Args:
         show_logs: Whether to show TensorFlow's logs; `EMBEDCLF_TF_LOGS` shows them as well.
+
+    Raises:
+        EmbedclfError: The address space is too small for TensorFlow.
     """
+    require_memory(tensorflow=True)
     # Keras reads it once, at its import.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     hides_logs = not (show_logs or os.environ.get(SHOW_LOGS))

@@ -61,11 +61,15 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
     """
     try:
         # utf-8-sig: some editors begin a file with a byte-order mark.
-        text = path.read_text(encoding="utf-8-sig")
+        return parse_config(path.read_text(encoding="utf-8-sig"), path, overrides)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; name a config or a table") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
+
+
+def parse_config(text: str, path: Path, overrides: Iterable[str] = ()) -> Config:
+    """Validate a text as the config that its file would be; raises as `load_config`."""
     try:
         document = parse_yaml(text)
     except YamlError as error:
@@ -156,8 +160,7 @@ def relative_path(file: str, directory: Path) -> str:
     """Return a path relative to a directory, as a config writes it; a URI stays as it is."""
     if is_uri(file):
         return file
-    # `Path.relative_to` does not go up by `..` before Python 3.12; as_posix: forward slashes work
-    # on every system.
+    # `relative_to` has no `..` before Python 3.12, and forward slashes work on every system.
     path = Path(os.path.relpath(file, directory.absolute())).as_posix()
     # A leading tilde would mean the home directory, and `auto` a table to find.
     return f"./{path}" if path.startswith("~") or path == AUTO else path
@@ -304,10 +307,7 @@ def _absolute(path: Any, base: Path) -> Any:
 
 
 def _fault_lines(
-    faults: Iterable[ConfigFault],
-    document: Document,
-    path: Path,
-    overridden: Mapping[KeyPath, str],
+    faults: Iterable[ConfigFault], document: Document, path: Path, overridden: Mapping[KeyPath, str]
 ) -> list[str]:
     """Format each fault as a line that starts with its place, in the order of the file."""
     placed = []

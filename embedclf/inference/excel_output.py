@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-import tempfile
+from contextlib import ExitStack
 from typing import IO, TYPE_CHECKING, Any
 
 from embedclf.errors import DataError
 from embedclf.inference.serialization import DECIMALS
+from embedclf.system.publishing.private_files import private_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,8 +54,9 @@ class ExcelWriter:
                 f"{path}: {len(columns):,} columns; Excel allows {_MAX_COLUMNS:,}; write CSV"
             )
         self._path, self._list_separator = path, list_separator
-        self._folder = tempfile.TemporaryDirectory()
-        self._workbook = Workbook(file, {"constant_memory": True, "tmpdir": self._folder.name})
+        self._stack = ExitStack()
+        folder = self._stack.enter_context(private_directory())
+        self._workbook = Workbook(file, {"constant_memory": True, "tmpdir": str(folder)})
         self._sheet: Any = self._workbook.add_worksheet()
         self._sheet.freeze_panes(1, 0)
         self._rows = 0
@@ -69,7 +71,7 @@ class ExcelWriter:
         else:  # the incomplete file is removed by its owner
             self._workbook.fileclosed = True
             self._sheet.row_data_fh.close()
-        self._folder.cleanup()
+        self._stack.close()
 
     def render(self, rows: pa.RecordBatch, records: pa.Array | None) -> list[list[Any]]:
         """Turn columns into lists of cells."""

@@ -17,7 +17,7 @@ import pyarrow as pa
 from embedclf.errors import DataError
 from embedclf.inference.excel_output import ExcelWriter
 from embedclf.inference.serialization import CsvLines, CsvStyle, JsonLines, json_objects
-from embedclf.system.arrow import BLOCK_BYTES
+from embedclf.system.arrow import BLOCK_BYTES, find_repeated
 from embedclf.system.control_characters import output_bytes
 from embedclf.system.formats import OutputFormat, compression_suffix, table_suffix
 from embedclf.system.publishing.drafts import draft_file
@@ -83,7 +83,7 @@ def open_output(
         yield _LineWriter(output_bytes(), lines)
         return
     try:
-        with draft_file(path) as file:
+        with draft_file(path, seeks=file_format == "excel") as file:
             if file_format == "parquet":
                 with _ParquetWriter(file) as writer:
                     yield writer
@@ -275,9 +275,8 @@ def _refuse_duplicates(columns: Sequence[str], path: Path | None) -> None:
     Raises:
         DataError: Two have the same name.
     """
-    for column in columns:
-        if columns.count(column) > 1:
-            raise DataError(
-                f"{path or 'standard output'}: two columns would be named {column!r}; rename one, "
-                "or write CSV"
-            )
+    if repeated := find_repeated(columns):
+        raise DataError(
+            f"{path or 'standard output'}: two columns would be named {repeated[0]!r}; rename one, "
+            "or write CSV"
+        )

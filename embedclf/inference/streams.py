@@ -158,11 +158,12 @@ def _chunks(stream: Any, name: str) -> Iterator[tuple[bytes, bool]]:
 def _has_more(stream: Any) -> bool:
     """Return whether more arrives within `_SILENCE_SECONDS`.
 
-    Files, and streams that `select` does not support, are never silent.
+    Files are never silent. Streams that `select` does not support always are, so that a line that
+    is typed never waits for the next one.
     """
     try:
         ready, _, _ = select.select([stream.fileno()], [], [], _SILENCE_SECONDS)
     # Streams in memory have no descriptor, and on Windows select takes sockets only
     except (io.UnsupportedOperation, OSError, ValueError):
-        return True
+        return False
     return bool(ready)

@@ -68,7 +68,7 @@ def export_vectors(
         if export_format == "tsv":
             _write_directory(target, vectors)
         else:
-            with draft_file(target) as file:
+            with draft_file(target, seeks=export_format == "npz") as file:
                 _WRITERS[export_format](file, vectors)
     except OSError as error:
         raise DataError(f"{target}: cannot be written: {error.strerror}") from error

@@ -35,7 +35,7 @@ _MAX_LOGITS = 1 << 23
 """Logits to fit the one temperature of a softmax on: beyond, every second row or fewer."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Classifier:
     """Computes the probabilities of the Keras network without TensorFlow, and calibrates them."""
 
@@ -72,6 +72,10 @@ class Classifier:
     def with_thresholds(self, thresholds: Sequence[float]) -> Classifier:
         """Return the same classifier with other thresholds: one per output, or none for 0.5."""
         return replace(self, labels=replace(self.labels, thresholds=tuple(thresholds)))
+
+    def __repr__(self) -> str:
+        labels, tokens = self.labels, self.tokenizer.first_ngram_id
+        return f"Classifier({labels.task}, {len(labels.names):,} labels, {tokens:,} tokens)"
 
     def calibrate(self, probabilities: AnyProbabilities) -> AnyProbabilities:
         """Calibrate the network's probabilities (n, outputs), if a calibration was fitted."""

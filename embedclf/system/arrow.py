@@ -7,6 +7,7 @@ buffers, or exchanged by DLPack, avoid the import.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -127,6 +128,12 @@ def with_texts(batches: Iterable[ReadBatch], columns: TextColumns) -> Iterator[B
         yield Batch(texts, rows, fraction_read=fraction_read)
 
 
+def repeat_cell(cell: str, count: int) -> pa.Array:
+    """Make a column (count,) of equal texts."""
+    indices = number_column(np.zeros(count, np.int32))
+    return pa.DictionaryArray.from_arrays(indices, text_column([cell])).dictionary_decode()
+
+
 def number_column(numbers: npt.NDArray[np.integer | np.floating]) -> pa.Array:
     """Make a column of numbers without copying them."""
     arrow_type = pa.from_numpy_dtype(numbers.dtype)
@@ -179,6 +186,16 @@ def format_decimals(numbers: npt.NDArray[np.floating], places: int) -> pa.String
     characters = np.insert(digits, 1, ord("."), axis=1).astype(np.uint8)  # (n, places + 2)
     offsets = np.arange(len(units) + 1) * characters.shape[1]
     return _string_array(offsets, characters)
+
+
+def find_repeated(names: Iterable[str]) -> list[str]:
+    """Return the names that several columns have, in order."""
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+def find_positions(names: Sequence[str]) -> dict[str, int]:
+    """Return the position of each column, the first one of a name that several have."""
+    return {name: index for index, name in reversed([*enumerate(names)])}
 
 
 def split_batches(rows: RowsT) -> list[RowsT]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 from contextlib import contextmanager
 from pathlib import PurePosixPath
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 
 from embedclf.errors import DataError
+from embedclf.system.arrow import BLOCK_BYTES
 from embedclf.system.storage import open_file, system_fault
 from embedclf.system.terminal import format_count, join_shortened
 
@@ -43,29 +45,40 @@ _MAGIC_BYTES = 10
 _DOCUMENT_MEMBERS = {"[Content_Types].xml", "mimetype"}
 """Members that only a workbook or a document has."""
 
+_MAX_RATIO = 200
+"""How many times its size a file may unpack to; text is 3 to 20 times as large."""
+
+_ANY_RATIO_BYTES = 1 << 26
+"""Files that unpack to less may do so at any ratio."""
+
 _MAX_MEMBER_LIST = 120
 """Characters of a list of members in a message."""
 
 
 @contextmanager
-def open_unpacked(location: str, name: str) -> Iterator[tuple[pa.NativeFile, pa.NativeFile]]:
-    """Open a file, and yield it as it is stored and as it is unpacked.
+def open_unpacked(location: str, name: str) -> Iterator[tuple[pa.NativeFile, Any]]:
+    """Open a file, and yield it as it is stored, and a stream of it as it is unpacked.
 
     Both are the same if it is not compressed, or is a workbook or document, which is a zip archive
-    inside. Memory stays constant, however much a file unpacks to.
+    inside. Memory stays constant, however much a file unpacks to. Only what its unpacked size shows
+    to be made for filling memories and disks is refused.
 
     Args:
         location: Its path, or its URI.
         name: Its name in messages.
 
     Raises:
-        DataError: It cannot be read, or is damaged (also inside the block); or a zip archive is
-            encrypted or has not exactly one file in it.
+        DataError: It cannot be read, is damaged, or unpacks to 200 times its size and more than
+            64 MB (also inside the block); or a zip archive is encrypted or has not exactly one file
+            in it.
     """
     try:
         with open_file(location) as stored:
             try:
-                yield stored, _decompressed(stored, name)
+                unpacked = _decompressed(stored, name)
+                if unpacked is not stored:
+                    unpacked = _BoundedStream(unpacked, stored, name)
+                yield stored, unpacked
             except _decompression_errors() as error:
                 raise DataError(f"{name}: {_describe_damage(stored, error)}") from error
     except OSError as error:  # it cannot be opened
@@ -76,6 +89,30 @@ def unpack_command(stored: pa.NativeFile, name: str) -> str:
     """Return the command that unpacks an open compressed file: `gunzip table.xlsx.gz`."""
     compression = _find_compression(stored)
     return f"{_UNPACK_COMMANDS[compression]} {shlex.quote(name)}" if compression else ""
+
+
+class _BoundedStream(io.RawIOBase):
+    """Passes unpacked bytes through, as long as they are not far more than the file can mean."""
+
+    def __init__(self, unpacked: pa.NativeFile, stored: pa.NativeFile, name: str) -> None:
+        self._unpacked, self._stored, self._name = unpacked, stored, name
+        self._left = max(_ANY_RATIO_BYTES, _MAX_RATIO * stored.size())
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return the next bytes, all without a size; raises DataError if there were too many."""
+        if size is None or size < 0:
+            return b"".join(iter(lambda: self.read(BLOCK_BYTES), b""))
+        chunk: bytes = self._unpacked.read(size)
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise DataError(
+                f"{self._name}: unpacks to more than {_MAX_RATIO} times its size; if you trust it, "
+                f"unpack it: {unpack_command(self._stored, self._name)}"
+            )
+        return chunk
 
 
 def _decompressed(stored: pa.NativeFile, name: str) -> pa.NativeFile:

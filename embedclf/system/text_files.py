@@ -139,8 +139,10 @@ class TextFile:
         except LookupError as error:
             raise DataError(f"{self.name}: {unknown_encoding(self.encoding)}") from error
 
-    def _decoded(self, unpacked: pa.NativeFile, codec: str) -> Any:
+    def _decoded(self, unpacked: Any, codec: str) -> Any:
         if codec != "utf-8":
+            if not isinstance(unpacked, pa.NativeFile):
+                unpacked = pa.PythonFile(unpacked, mode="r")
             return pa.transcoding_input_stream(unpacked, self.encoding, "utf-8")
         # UTF-8 passes through unchecked; the parser reports invalid bytes.
         return _DetectingStream(unpacked, self) if self.is_detected else unpacked
@@ -181,7 +183,7 @@ class _DetectingStream(io.RawIOBase):
     It is decided at the first byte that is not ASCII, since ASCII is the same in both encodings.
     """
 
-    def __init__(self, stored: pa.NativeFile, file: TextFile) -> None:
+    def __init__(self, stored: Any, file: TextFile) -> None:
         self._stored, self._file = stored, file
         self._is_decided = False
         self._encoding: str | None = None

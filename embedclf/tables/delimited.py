@@ -14,6 +14,7 @@ from embedclf.system.arrow import (
     BLOCK_BYTES,
     ReadBatch,
     empty_batch,
+    find_positions,
     with_texts,
 )
 from embedclf.system.encodings.names import is_utf8
@@ -79,7 +80,8 @@ class DelimitedReader:
     ) -> Iterator[ReadBatch]:
         """Read some columns; raises DataError with file and line."""
         del as_json  # cells are text
-        return self._iter_batches([self.columns.index(column) for column in columns])
+        positions = find_positions(self.columns)
+        return self._iter_batches([positions[column] for column in columns])
 
     def iter_scoring_batches(
         self, text: TextColumns, *, target: OutputFormat, reserved: Sequence[str]
@@ -196,23 +198,22 @@ def open_delimited(
 
 def _read_head(file: TextFile) -> bytes:
     """Read the beginning of a table; raises DataError if it is empty or not decodable."""
+    blocks, has_text = list[bytes](), False
     with file.open() as stream:
-        head = stream.read(BLOCK_BYTES)
         # A header can be longer than a block.
-        while not _has_whole_line(head) and (more := stream.read(BLOCK_BYTES)):
-            head += more
-    head = head.removeprefix(b"\xef\xbb\xbf")
+        while block := stream.read(BLOCK_BYTES):
+            blocks.append(block)  # joined once, as joining block by block takes quadratic time
+            line = block if has_text else block.lstrip()
+            if b"\n" in line or b"\r" in line:
+                break
+            has_text |= bool(line)
+    head = b"".join(blocks).removeprefix(b"\xef\xbb\xbf")
     if not head.strip():
         raise DataError(f"{file.name}: the file is empty; it needs a header and rows")
     # Check the head first, as find_decode_error reads the whole file if it finds no fault.
     if decode_error := not is_utf8(head) and file.find_decode_error():
         raise decode_error
     return head
-
-
-def _has_whole_line(head: bytes) -> bool:
-    head = head.lstrip()
-    return b"\n" in head or b"\r" in head
 
 
 def _delimiters(file: TextFile, options: ReadOptions) -> list[str]:
@@ -237,6 +238,7 @@ def _parse_delimiter(delimiter: str, name: str) -> str:
 def _whole_lines(head: bytes) -> str:
     """Return the beginning of a table without an incomplete record at its end."""
     newline = b"\n" if b"\n" in head else b"\r"
-    if len(head) >= BLOCK_BYTES:
+    # Without a line end, the head is the whole file.
+    if len(head) >= BLOCK_BYTES and newline in head:
         head = head[: last_record_end(head, newline) or head.rfind(newline) + 1]
     return head.decode(errors="ignore")

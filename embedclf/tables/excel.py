@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pyarrow as pa
 
 from embedclf.errors import DataError
-from embedclf.system.arrow import split_batches, text_column, with_texts
+from embedclf.system.arrow import find_positions, split_batches, text_column, with_texts
 from embedclf.system.terminal import format_count
 from embedclf.tables.csv_tables.dialects import Dialect
 from embedclf.tables.csv_tables.headers import has_header
@@ -74,8 +74,8 @@ class ExcelReader:
     ) -> Iterator[ReadBatch]:
         """Read some columns."""
         del as_json  # all cells are text
-        indices = [self.columns.index(column) for column in columns]
-        rows = [self.rows.column(index) for index in indices]
+        positions = find_positions(self.columns)
+        rows = [self.rows.column(positions[column]) for column in columns]
         return _iter_batches(pa.RecordBatch.from_arrays(rows, [*columns]))
 
     def iter_scoring_batches(

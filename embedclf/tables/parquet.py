@@ -17,6 +17,7 @@ from embedclf.system.arrow import (
     Batch,
     ReadBatch,
     empty_batch,
+    find_repeated,
     number_column,
     split_batches,
     text_column,
@@ -148,7 +149,7 @@ class ParquetReader:
             if (class_names := self.class_names.get(name)) is not None:
                 return _name_classes(cells, class_names, f"{self.name}: column {name!r}")
             return (
-                _nested_to_json(cells) if pa.types.is_nested(cells.type) else _cells_to_text(cells)
+                _nested_to_json(cells) if pa.types.is_nested(cells.type) else cells_to_text(cells)
             )
         except (pa.ArrowException, ValueError, OverflowError) as error:
             fault = f"cannot be text (type {cells.type}): {one_line(error)}"
@@ -175,13 +176,25 @@ def open_parquet(location: str, name: str) -> ParquetReader:
         elif "crypt" in str(error):
             fault = "encrypted; write it without encryption, as no key can be set"
         raise DataError(f"{name}: {fault}") from error
-    for column in schema.names:
-        if schema.names.count(column) > 1:
-            raise DataError(f"{name}: two columns are named {column!r}; rename one")
+    if repeated := find_repeated(schema.names):
+        raise DataError(f"{name}: two columns are named {repeated[0]!r}; rename one")
     names = ColumnNames()
     names.add_fields(schema)
     class_names = _find_class_names(schema)
     return ParquetReader(location, name, tuple(schema.names), names, class_names, ReadNotes(name))
+
+
+def cells_to_text(cells: pa.Array) -> pa.Array:
+    """Turn cells into text; null and NaN, which is how pandas writes missing ones, become ""."""
+    cells = _plain(cells)
+    if pa.types.is_float16(cells.type):  # Arrow cannot compute with it
+        cells = cells.cast(pa.float32())
+    texts = cells.cast(pa.string())
+    missing = text_column([""])[0]
+    if pa.types.is_floating(cells.type):
+        return pc.if_else(pc.is_null(cells, nan_is_null=True), missing, texts)
+    # Without nulls, nothing is copied.
+    return pc.coalesce(texts, missing) if texts.null_count else texts
 
 
 def _find_class_names(schema: pa.Schema) -> dict[str, ClassNames]:
@@ -222,7 +235,7 @@ def _name_classes(cells: pa.Array, names: ClassNames, place: str) -> pa.Array:
     """
     if not pa.types.is_integer(cells.type):
         if not pa.types.is_nested(cells.type):
-            return _cells_to_text(cells)  # already names
+            return cells_to_text(cells)  # already names
         return _nested_to_json(cells, lambda ids: _to_names(ids, names, place))
     ids = to_numpy(pc.coalesce(cells.cast(pa.int64()), number_column(np.array([-1]))[0]))
     wrong = ids[(ids < -1) | (ids >= len(names))]
@@ -253,18 +266,6 @@ def _plain(cells: pa.Array) -> pa.Array:
     if isinstance(cells, pa.ExtensionArray):
         return _plain(cells.storage)
     return _plain(cells.dictionary_decode()) if pa.types.is_dictionary(cells.type) else cells
-
-
-def _cells_to_text(cells: pa.Array) -> pa.Array:
-    """Turn cells into text; null and NaN, which is how pandas writes missing ones, become ""."""
-    if pa.types.is_float16(cells.type):  # Arrow cannot compute with it
-        cells = cells.cast(pa.float32())
-    texts = cells.cast(pa.string())
-    missing = text_column([""])[0]
-    if pa.types.is_floating(cells.type):
-        return pc.if_else(pc.is_null(cells, nan_is_null=True), missing, texts)
-    # Without nulls, nothing is copied.
-    return pc.coalesce(texts, missing) if texts.null_count else texts
 
 
 def _nested_to_json(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
 import pyarrow as pa
 
 from embedclf.config.messages import closest_match
 from embedclf.errors import DataError
-from embedclf.system.arrow import number_column, text_column
+from embedclf.system.arrow import find_positions, find_repeated, repeat_cell
 from embedclf.system.fields import TextColumns
 from embedclf.system.formats import FORMATS, table_suffix
 from embedclf.system.terminal import join_shortened
@@ -114,13 +114,13 @@ class TablePart:
         """Its columns, then those of its folder names."""
         return (*self.reader.columns, *self.constants)
 
-    @property
+    @cached_property
     def constants(self) -> dict[str, str]:
         """Columns that are the same in all rows: those of its folder names."""
         readable = self.readable
         return {name: cell for name, cell in self.file.partition if name not in readable}
 
-    @property
+    @cached_property
     def readable(self) -> tuple[str, ...]:
         """What the file itself has that can be read by name: its columns, and nested values."""
         names = self.reader.names
@@ -140,8 +140,7 @@ class TablePart:
         self, columns: Sequence[str], *, as_json: Sequence[str] = ()
     ) -> Iterator[ReadBatch]:
         """Read some columns; missing ones are empty."""
-        stored: Sequence[str]
-        stored = [column for column in columns if self._is_stored(column)]
+        stored: Sequence[str] = self._stored(columns)
         if len(stored) == len(columns):
             yield from self.reader.iter_batches(columns, as_json=as_json)
             return
@@ -220,11 +219,12 @@ class TablePart:
         schema = next(batches).rows.schema
         return pa.schema([*schema, *((column, pa.string()) for column in self.constants)])
 
-    def _is_stored(self, column: str) -> bool:
-        """Whether the file can have a column: a JSON key can appear late in it."""
+    def _stored(self, columns: Sequence[str]) -> list[str]:
+        """Return the columns that the file can have: a JSON key can appear late in it."""
         if self.reader.file_format == "json":
-            return column not in self.constants
-        return column in self.readable
+            return [column for column in columns if column not in self.constants]
+        readable = {*self.readable}
+        return [column for column in columns if column in readable]
 
     def _with_schema(
         self, rows: pa.RecordBatch, schema: pa.Schema, *, is_text: bool
@@ -251,13 +251,14 @@ class TablePart:
             missing: Types of columns that are null, not an empty text, if the file lacks them.
         """
         names, arrays = rows.schema.names, []
+        positions = find_positions(names)
         # By position where it is the same, because names can repeat.
         same = [*columns[: len(names)]] == names
         for index, column in enumerate(columns):
-            if column in names:
-                array = rows.column(index if same and index < len(names) else names.index(column))
+            if column in positions:
+                array = rows.column(index if same and index < len(names) else positions[column])
             elif column in self.constants or column not in missing:
-                array = _repeat(self.constants.get(column, ""), count)
+                array = repeat_cell(self.constants.get(column, ""), count)
             else:
                 array = pa.nulls(count, missing[column])
             arrays.append(array)
@@ -271,10 +272,11 @@ def open_part(file: TableFile, required: Sequence[str], options: ReadOptions) ->
         DataError: The file is empty, of an unknown format, or lacks a required column.
     """
     part = TablePart(file, _open_reader(file, required, options))
+    readable, repeated = {*part.readable, *part.constants}, {*find_repeated(part.readable)}
     for column in required:
-        if not part.can_read(column):
+        if column not in readable:
             raise MissingColumnError(file.name, column, part.leaves, _missing_column_hint(part))
-        if part.readable.count(column) > 1:
+        if column in repeated:
             raise DataError(f"{file.name}:1: two columns are named {column!r}; rename one")
     return part
 
@@ -312,9 +314,3 @@ _TEXT_OPENERS: dict[FileFormat, Callable[[TextFile, Sequence[str], ReadOptions],
     "fasttext": open_fasttext,
     "lines": open_lines,
 }
-
-
-def _repeat(cell: str, count: int) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(
-        number_column(np.zeros(count, np.int32)), text_column([cell])
-    ).dictionary_decode()

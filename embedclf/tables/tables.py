@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from embedclf.errors import DataError
+from embedclf.system.arrow import find_repeated
 from embedclf.system.fields import TextColumns
 from embedclf.system.progress import activity
 from embedclf.system.storage import file_size
@@ -72,9 +75,8 @@ class Table:
 
     def count_columns(self, name: str) -> int:
         """Return how many columns have a name, of all files together; a nested one counts, too."""
-        counts = [part.readable.count(name) + (name in part.constants) for part in self.parts]
         # A JSON key can appear late, which only reading the whole file shows.
-        return max(counts) or self.columns.count(name)
+        return self._column_counts[name] or self.columns.count(name)
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         """Read some columns of all rows; raises as `iter_batches` does."""
@@ -191,6 +193,14 @@ class Table:
         """Return what people should know about how it was read, each beginning with the file."""
         return tuple(sentence for part in self.parts for sentence in part.reader.notes.sentences())
 
+    @cached_property
+    def _column_counts(self) -> Counter[str]:
+        """How many columns have each name, in the file with the most."""
+        counts = Counter[str]()
+        for part in self.parts:
+            counts |= Counter([*part.readable, *part.constants])
+        return counts
+
     def _scoring_schema(self, target: OutputFormat) -> tuple[pa.Schema | None, OutputFormat]:
         """Return the columns of all files for an output, and the format to read them for."""
         if target == "jsonl":
@@ -202,8 +212,10 @@ class Table:
                 pass  # a column has different types; as text, it has one
         columns = self.columns
         for part in self.parts:
-            if (column := _find_repeated(part.columns)) and part.columns != columns:
-                raise DataError(f"{part.file.name}:1: two columns are named {column!r}; rename one")
+            if (repeated := find_repeated(part.columns)) and part.columns != columns:
+                raise DataError(
+                    f"{part.file.name}:1: two columns are named {repeated[0]!r}; rename one"
+                )
         # Text in all rows, because an empty cell of a missing column is.
         return pa.schema([(column, pa.string()) for column in columns]), "delimited"
 
@@ -251,7 +263,3 @@ def open_table(
         files = (replace(files[0], name=name),)
     parts = tuple(open_part(file, required, options) for file in files)
     return Table(tables, name or display_tables(tables), parts)
-
-
-def _find_repeated(names: Sequence[str]) -> str | None:
-    return next((name for name in names if names.count(name) > 1), None)

@@ -54,7 +54,7 @@ def train(
 ) -> run.Run:
     """Train a classifier and save it as a run.
 
-    TensorFlow's seed is set, and its operations become deterministic, for the whole process.
+    TensorFlow's operations become deterministic for the whole process.
 
     Args:
         config: What to train on and how; with a run, if the training continues from one.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
-from embedclf.config.loading import dump_config, load_config, named_paths
+from embedclf.config.loading import dump_config, named_paths, parse_config
 from embedclf.config.yaml_file import parse_value
 from embedclf.config.yaml_writer import dump_document, round_trip_yaml
 from embedclf.errors import ConfigError
@@ -114,16 +113,11 @@ def _hash_test_table(config: Config) -> str | None:
 
 
 def _loads_as(config: Config, text: str, target: Path) -> bool:
-    """Whether a text in place of a file would load as a config."""
-    # In the target's own directory, because the paths in a config are relative to its file.
-    draft = target.with_name(f".{os.urandom(4).hex()}-{target.name}")
+    """Whether a text in place of a file would load as the config, apart from `tune:`."""
     try:
-        write_text(draft, [text])
-        loaded = load_config(draft)
+        loaded = parse_config(text, target)
     except ConfigError:
         return False
-    finally:
-        draft.unlink(missing_ok=True)
     return loaded.model_copy(update={"tune": config.tune}) == config
 
 

@@ -90,10 +90,14 @@ def abandon_trial(study: optuna.Study, number: int, params: dict[str, Any]) -> N
     """End a trial without a result, and put its settings first in the queue.
 
     A finished trial stays finished: Ctrl-C may arrive right after the end of a trial.
+
+    Args:
+        study: Where it is stored.
+        number: Optuna's number of the trial, from 0.
+        params: All of its parameters; empty if a process was killed while it drew them.
     """
     with quiet_optuna():
         ended = study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
-    # A process that is killed while it samples leaves a trial without parameters.
     if params and ended.state == TrialState.FAIL:
         study.enqueue_trial(params)
 

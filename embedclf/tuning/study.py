@@ -21,6 +21,7 @@ from sqlalchemy.pool import NullPool
 
 from embedclf.errors import TuningError
 from embedclf.system.progress import activity
+from embedclf.system.publishing.drafts import draft_directory
 from embedclf.tuning.optuna_trials import (
     DATABASE,
     LOCK,
@@ -137,13 +138,15 @@ class Study:
             tried = {json.dumps(trial.settings) for trial in started}  # lists cannot be hashed
             if len(tried) == count_combinations(self.space):  # never, if the count is None
                 return None
+            # Waiting trials count: their settings are drawn. Abandoned ones are drawn again.
             stored = self._study.get_trials(deepcopy=False)
-            if not stored:
+            drawn = sum(trial.state != TrialState.FAIL for trial in stored)
+            if not drawn:
                 self._study.enqueue_trial(encode_settings(self.space, baseline))
-            # A new sampler for each trial, seeded by the trial's number: a study that resumes
+            # A new sampler for each trial, seeded by the trials before it: a study that resumes
             # after a kill draws what an unbroken one would have drawn, and no two processes draw
             # the same settings.
-            seed = np.random.SeedSequence([self._seed, len(stored)]).generate_state(1)[0]
+            seed = np.random.SeedSequence([self._seed, drawn]).generate_state(1)[0]
             self._study.sampler = optuna.samplers.TPESampler(seed=int(seed))
             trial = self._study.ask(self._distributions)
             settings = adjust(decode_settings(self.space, trial.params))
@@ -216,7 +219,8 @@ class Study:
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             # A process killed right after `ask` has not stored its name; no live file matches "".
             if self._process_file(trial.user_attrs.get("process", "")) not in live:
-                abandon_trial(self._study, trial.number, trial.params)
+                is_drawn = trial.params.keys() == self._distributions.keys()
+                abandon_trial(self._study, trial.number, trial.params if is_drawn else {})
 
 
 @contextmanager
@@ -270,6 +274,15 @@ def stored_metric(directory: Path) -> str | None:
 def _load(directory: Path, *, lower_is_better: bool) -> optuna.Study:
     """Load the study in a directory, or create one; the direction matters only for a new one."""
     file = directory / DATABASE
+    if not file.exists():
+        # Elsewhere first: after a kill, Optuna does not create the tables that are missing.
+        with draft_directory(directory) as draft:
+            _load_file(draft / DATABASE, lower_is_better=lower_is_better)
+            (draft / DATABASE).replace(file)
+    return _load_file(file, lower_is_better=lower_is_better)
+
+
+def _load_file(file: Path, *, lower_is_better: bool) -> optuna.Study:
     storage = optuna.storages.RDBStorage(
         "sqlite://",  # a path may contain characters that a URL would have to escape
         engine_kwargs={

@@ -106,3 +106,10 @@ def test_files_and_pipes_get_them_as_they_are(hostile: Path, invoke: Invoke) -> 
     assert (hostile / "out.csv").read_bytes() == lines
     values = json.loads(invoke("predict", "--json", "-t", f"great {ESCAPES}").stdout)
     assert values["predictions"][0]["text"] == f"great {ESCAPES}"
+
+
+@pytest.mark.parametrize("command", ["{}", "completion {}"])
+def test_bytes_that_are_not_utf_8_are_shown_as_ls_shows_them(command: str, invoke: Invoke) -> None:
+    stderr = invoke(*command.format("b\udcff").split(), status=2).stderr
+    assert r"b\xff" in stderr
+    assert "udcff" not in stderr

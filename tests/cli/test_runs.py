@@ -135,20 +135,6 @@ def start_slow_training(workplace: Path, *more: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_keeps_the_best_epoch(workplace: Path) -> None:
-    with start_slow_training(workplace) as process:
-        assert process.stderr is not None
-        while "epoch 2/" not in process.stderr.readline():
-            assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        stdout, _ = process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert "interrupted by Ctrl-C" in stdout
-    (run,) = (workplace / "runs").iterdir()
-    assert json.loads((run / "run.json").read_text())["ended"] == "interrupted"
-
-
-@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_before_the_first_epoch_leaves_nothing(workplace: Path) -> None:
     with start_slow_training(workplace) as process:
         assert process.stderr is not None
@@ -162,7 +148,7 @@ def test_ctrl_c_before_the_first_epoch_leaves_nothing(workplace: Path) -> None:
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_rows_that_training_has_read_are_scored_even_if_their_table_is_edited_meanwhile(
+def test_ctrl_c_keeps_the_best_epoch_and_scores_the_rows_that_were_read_from_an_edited_table(
     workplace: Path, invoke: Invoke
 ) -> None:
     table, original = workplace / "many.csv", workplace / "original.csv"
@@ -175,20 +161,11 @@ def test_rows_that_training_has_read_are_scored_even_if_their_table_is_edited_me
         process.send_signal(signal.SIGINT)
         stdout, _ = process.communicate(timeout=60)
     assert process.returncode == 0
+    assert "interrupted by Ctrl-C" in stdout
     assert stdout.endswith("run: runs/binary-1\n")
+    (run,) = (workplace / "runs").iterdir()
+    assert json.loads((run / "run.json").read_text())["ended"] == "interrupted"
     original.replace(table)
     shown = [re.search(r"log_loss .*", text) for text in (stdout, invoke("evaluate").stdout)]
     of_train, of_evaluate = (line[0].split()[-1] for line in shown if line)
     assert of_train == of_evaluate  # that of TF-IDF
-
-
-def test_a_kill_leaves_no_partial_run(workplace: Path, invoke: Invoke) -> None:
-    with start_slow_training(workplace) as process:
-        assert process.stderr is not None
-        while "epoch 1/" not in process.stderr.readline():
-            assert process.poll() is None
-        process.kill()
-    assert [path for path in (workplace / "runs").iterdir() if path.name[0] != "."] == []
-    done = invoke("runs")
-    assert "no runs yet" in done.stdout
-    assert done.stderr == ""

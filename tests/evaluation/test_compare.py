@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -10,23 +11,26 @@ import pytest
 from scipy.stats import binom
 
 from embedclf.evaluation.compare import mcnemar
-from tests.conftest import masked, reviews, unwrapped, write_csv
+from tests.conftest import masked, reviews, unwrapped, write_csv, write_project
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from embedclf.runs.run import Run
     from tests.conftest import Invoke
 
 
-@pytest.fixture
-def pair(workplace: Path, invoke: Invoke) -> Path:
-    """A trained run and a nearly untrained one, on the same rows."""
-    invoke("train", "binary.yaml", "-q", "-o", "runs/good")
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory, invoke: Invoke) -> Iterator[Path]:
+    """A project with a trained run and a nearly untrained one; the working directory."""
+    folder = tmp_path_factory.mktemp("pair")
+    write_project(folder)
     flags = ("-s", "training.epochs=1", "-s", "training.learning_rate=0.00001")
-    invoke("train", "binary.yaml", "-q", "-o", "runs/bad", *flags)
-    return workplace
+    with contextlib.chdir(folder):
+        invoke("train", "binary.yaml", "-q", "-o", "runs/good")
+        invoke("train", "binary.yaml", "-q", "-o", "runs/bad", *flags)
+        yield folder
 
 
 def compare(invoke: Invoke, *args: object) -> Any:
@@ -84,12 +88,13 @@ def test_runs_are_compared_on_a_table_that_is_named(pair: Path, invoke: Invoke) 
     ],
 )
 def test_runs_of_other_rows_or_labels_are_refused(
-    pair: Path, invoke: Invoke, overrides: list[str], fault: str
+    pair: Path, tmp_path: Path, invoke: Invoke, overrides: list[str], fault: str
 ) -> None:
     rows = [(text, label.upper()) for text, label in reviews()]
     write_csv(pair / "other.csv", ["text", "label"], rows)
-    invoke("train", "binary.yaml", "-q", "-o", "runs/c", "-s", "training.epochs=1", *overrides)
-    message = invoke("compare", "runs/good", "runs/c", status=2).stderr
+    run = tmp_path / "run"
+    invoke("train", "binary.yaml", "-q", "-o", run, "-s", "training.epochs=1", *overrides)
+    message = invoke("compare", "runs/good", run, status=2).stderr
     assert fault in message
     assert message.count("\n") == 1
 

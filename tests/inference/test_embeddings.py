@@ -257,19 +257,14 @@ def test_words_can_be_typed_at_a_terminal(runs: dict[str, Run]) -> None:
 
 
 def test_nothing_heavy_is_imported(runs: dict[str, Run], tmp_path: Path) -> None:
-    for args in (
-        ("neighbors", "lovely"),
-        ("movement",),
-        ("show", "lovely"),
-        ("export", "--format", "word2vec", "-o", str(tmp_path / "v.txt")),
-    ):
-        code = (
-            "import sys; from embedclf.cli.main import main\n"
-            "main(sys.argv[1:], standalone_mode=False)\n"
-            "heavy = {'tensorflow', 'keras', 'pandas', 'sklearn'} & set(sys.modules)\n"
-            "assert not heavy, heavy"
-        )
-        command = [sys.executable, "-c", code, "embeddings", *args]
-        subprocess.run(
-            [*command, "--run", str(runs["binary"].path)], check=True, capture_output=True
-        )
+    code = (
+        "import sys; from embedclf.cli.main import main\n"
+        "for command in ('neighbors lovely', 'movement', 'show lovely', "
+        "'export --format word2vec -o v.txt'):\n"
+        "    args = ['embeddings', *command.split(), '--run', sys.argv[1]]\n"
+        "    main(args, standalone_mode=False)\n"
+        "    heavy = {'tensorflow', 'keras', 'pandas', 'sklearn'} & set(sys.modules)\n"
+        "    assert not heavy, (command, heavy)"
+    )
+    command = [sys.executable, "-c", code, str(runs["binary"].path)]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)

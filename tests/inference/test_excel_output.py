@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +46,29 @@ def write_scored(path: Path, names: list[str], columns: list[list[Any]]) -> None
     with path.open("wb") as file, ExcelWriter(file, path, names, list_separator="|") as writer:
         rows = pa.RecordBatch.from_arrays([pa.array(column) for column in columns], names)
         writer.write(writer.render(rows, None))
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from embedclf.inference.excel_output import ExcelWriter
+path = Path(sys.argv[1])
+with path.open("wb") as file, ExcelWriter(file, path, ["text"], list_separator="|") as writer:
+    if sys.argv[2] == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs locks of directories")
+def test_the_next_workbook_removes_what_a_killed_process_left(tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    left = []
+    for how in ("killed", "whole"):
+        command = [sys.executable, "-c", KILLED, str(tmp_path / "t.xlsx"), how]
+        subprocess.run(command, env=os.environ | {"TMPDIR": str(temporary)}, check=False)
+        left.append(len([*temporary.iterdir()]))
+    assert left == [1, 0]
 
 
 def test_numbers_and_lists_are_written_as_csv_has_them(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -58,6 +59,7 @@ def test_tensorboard_opens_the_folder(runs: dict[str, Run], invoke: Invoke, tmp_
     folder = export_vectors(runs["multilabel"], invoke, "tsv", tmp_path / "projector")
     code = (
         "import json, sys\n"
+        "sys.modules['tensorboard.compat.notf'] = sys  # TensorBoard on its own is faster\n"
         "from tensorboard.backend.event_processing import plugin_event_multiplexer\n"
         "from tensorboard.plugins import base_plugin\n"
         "from tensorboard.plugins.projector import projector_plugin\n"
@@ -131,3 +133,19 @@ def test_a_target_that_cannot_be_written_is_reported(runs: dict[str, Run], invok
     for export_format in ("npz", "tsv", "parquet"):
         stderr = invoke(*args, "--format", export_format, "-o", "/proc/nowhere/x", status=1).stderr
         assert stderr.startswith("embedclf: /proc/nowhere/x: cannot be written: ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full")
+@pytest.mark.parametrize("export_format", ["word2vec", "npz", "parquet"])
+def test_devices_and_pipes_get_what_a_file_gets(
+    export_format: str, runs: dict[str, Run], invoke: Invoke, tmp_path: Path
+) -> None:
+    args = ("embeddings", "export", "--run", runs["binary"].path, "--format", export_format, "-o")
+    invoke(*args, "/dev/null")
+    assert "/dev/full: cannot be written: No space" in invoke(*args, "/dev/full", status=1).stderr
+    invoke(*args, tmp_path / "whole")
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as pipe:
+        invoke(*args, f"/dev/fd/{writing}")
+        os.close(writing)
+        assert len(pipe.read()) == (tmp_path / "whole").stat().st_size

@@ -21,7 +21,9 @@ def import_backend(code: str) -> subprocess.CompletedProcess[str]:
 def test_another_keras_backend_in_the_environment_does_not_matter() -> None:
     code = """
 import os
-from embedclf.model.backend import keras
+from embedclf.cli.process import light_imports
+with light_imports():
+    from embedclf.model.backend import keras
 print(keras.backend.backend(), os.environ["KERAS_BACKEND"])
 """
     assert import_backend(code).stdout == "tensorflow jax\n"
@@ -32,7 +34,7 @@ def test_keras_on_another_backend_is_refused() -> None:
 import sys, types
 keras = types.ModuleType("keras")
 keras.backend = types.SimpleNamespace(backend=lambda: "jax")
-sys.modules["keras"] = keras
+sys.modules.update(keras=keras, tensorflow=types.ModuleType("tensorflow"))
 import embedclf.model.backend
 """
     done = import_backend(code)

@@ -67,8 +67,10 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> No
         with draft_directory(tmp_path), draft_file(tmp_path / "a.txt") as file:
             file.write(b"whole")
         assert draft.is_dir()
+    (tmp_path / ".b.txt.0123456789abcdef").write_text("half", encoding="utf-8")
+    create_text(tmp_path / "b.txt", "whole")
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"a.txt", ".draft-notes"}
+    assert names == {"a.txt", "b.txt", ".draft-notes"}
     assert (tmp_path / "a.txt").read_bytes() == b"whole"
 
 

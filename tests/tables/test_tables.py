@@ -22,7 +22,8 @@ from tests.conftest import write_csv
 if TYPE_CHECKING:
     from pathlib import Path
 
-BIG = "x,\n" * 1_500_000
+BIG = f"{'x' * 98},\n" * 60_000
+"""Larger than a block, and each of its lines looks like a row."""
 
 READ: dict[str, tuple[bytes, list[tuple[str, str]]]] = {
     "plain.csv": (b"text,label\na,1\n", [("a", "1")]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from embedclf.config.loading import load_config
+from embedclf.data.dataset import prepare_dataset
 from embedclf.errors import TrainingError
 from embedclf.runs.history import Epoch
 from embedclf.runs.run import Run
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Invoke
 
-EPOCHS = 200
+EPOCHS = 24
 LONG = [
     *("-s", "model.dropout=0.3"),
     *("-s", "model.pooling=max"),
@@ -52,6 +52,7 @@ from embedclf.training.train import train
 def print_epoch(event):
     if isinstance(event, Epoch):
         print("epoch", flush=True)
+        sys.stdin.readline()
 
 
 overrides = tuple(arg for arg in sys.argv[2:] if "=" in arg)
@@ -59,25 +60,33 @@ proposal, resume = Source(Path(sys.argv[1]), overrides).resolve(), "--resume" in
 with tensorflow_ahead(show_logs=False):
     train(proposal.config, name=proposal.name, on_event=print_epoch, resume=resume)
 """
-"""The command without its terminal: a log of many epochs lists only some of them."""
+"""The command without its terminal, which waits for a line after each epoch."""
 
 
 def kill_after_a_checkpoint(
     folder: Path, *args: str, epochs: int, kind: str = "*", source: str = "binary.yaml"
 ) -> None:
-    """Start a training and kill it some epochs after it has written a new checkpoint."""
+    """Start a training and kill it some epochs after it has written a new checkpoint.
+
+    The kill finds it somewhere in the next epoch.
+    """
 
     def written() -> list[int]:
         return [file.stat().st_mtime_ns for file in checkpoints(folder, kind)]
 
     before = written()
     command = [sys.executable, "-c", TRAIN_AND_PRINT_EPOCHS, source, *args]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
         assert process.stdout is not None
-        lines = process.stdout
-        next(line for line in lines if written() not in ([], before))
+        while written() in ([], before):
+            next(process.stdout)
+            print(file=process.stdin, flush=True)
         for _ in range(epochs):
-            next(lines)
+            next(process.stdout)
+            print(file=process.stdin, flush=True)
         process.kill()
     assert process.returncode == -signal.SIGKILL
 
@@ -85,9 +94,12 @@ def kill_after_a_checkpoint(
 def test_a_killed_training_resumes_to_the_same_weights(workplace: Path, invoke: Invoke) -> None:
     write_csv(workplace / "many.csv", ["text", "label"], reviews(200))
     invoke("train", "binary.yaml", *FLAGS, "-o", "unbroken", "-q")
-    moments = random.Random(4)  # noqa: S311 - only to draw moments
-    kill_after_a_checkpoint(workplace, *FLAGS, epochs=moments.randrange(30))
-    kill_after_a_checkpoint(workplace, *FLAGS, "--resume", epochs=moments.randrange(30))
+    kill_after_a_checkpoint(workplace, *FLAGS, epochs=2)
+    assert [path for path in (workplace / "runs").iterdir() if path.name[0] != "."] == []
+    listed = invoke("runs")
+    assert "no runs yet" in listed.stdout
+    assert listed.stderr == ""
+    kill_after_a_checkpoint(workplace, *FLAGS, "--resume", epochs=5)
     done = invoke("train", "binary.yaml", *FLAGS, "-o", "runs/resumed", "--resume")
     assert "resume          after epoch" in done.stderr
     unbroken, resumed = (Run.open(workplace / name) for name in ("unbroken", "runs/resumed"))
@@ -127,12 +139,12 @@ def test_without_a_checkpoint_a_training_starts_from_the_beginning(
 def test_a_damaged_checkpoint_is_reported_and_the_training_starts_again(
     workplace: Path, invoke: Invoke
 ) -> None:
-    kill_after_a_checkpoint(workplace, *LONG, source="binary.yaml", epochs=3)
-    [file] = checkpoints(workplace)
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
-    done = invoke("train", "binary.yaml", *LONG, "--resume", "--no-baseline")
+    config = load_config(workplace / "binary.yaml", ["training.epochs=1"])
+    name = training_id(config, prepare_dataset(config).hashes())
+    (workplace / "runs").mkdir()
+    (workplace / "runs" / f".unfinished-{name}").write_bytes(b"damaged")
+    flags = ("-s", "training.epochs=1", "--no-baseline")
+    done = invoke("train", "binary.yaml", *flags, "--resume")
     assert "the checkpoint is damaged; starting from epoch 1" in done.stderr
     assert not checkpoints(workplace)
 

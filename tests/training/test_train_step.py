@@ -88,7 +88,7 @@ def summed(kind: Any) -> Any:
 
 
 def fitted_by_keras(net: Any, dataset: Dataset, steps: int) -> list[np.ndarray[Any, Any]]:
-    """The weights after as many steps of Keras's own `fit` over the first rows."""
+    """The weights after as many of Keras's own steps over the first rows."""
     keras = backend.keras
     config = dataset.config.training
     twin = keras.models.clone_model(net)
@@ -97,18 +97,16 @@ def fitted_by_keras(net: Any, dataset: Dataset, steps: int) -> list[np.ndarray[A
         "multiclass": keras.losses.sparse_categorical_crossentropy,
     }.get(dataset.labels.task, keras.ops.binary_crossentropy)
     kind = type(keras.optimizers.get(config.optimizer))
-    twin.compile(summed(kind)(config.learning_rate), loss, jit_compile=False)
+    # A step at a time, since compiling `fit` takes longer than its few steps
+    twin.compile(summed(kind)(config.learning_rate), loss, run_eagerly=True, jit_compile=False)
     rows = slice(0, steps * config.batch_size)
     goals = loss_targets(dataset.train, dataset.labels)[rows]
     weights = cell_weights(dataset).block(rows, goals)
-    twin.fit(
-        dataset.train.ids[rows].pad(dataset.tokenizer.input_length),
-        goals,
-        sample_weight=(weights * np.ones_like(goals.reshape(len(goals), -1))).reshape(goals.shape),
-        batch_size=config.batch_size,
-        shuffle=False,
-        verbose=0,
-    )
+    ids = dataset.train.ids[rows].pad(dataset.tokenizer.input_length)
+    factors = (weights * np.ones_like(goals.reshape(len(goals), -1))).reshape(goals.shape)
+    for start in range(0, rows.stop, config.batch_size):
+        batch = slice(start, start + config.batch_size)
+        twin.train_on_batch(ids[batch], goals[batch], factors[batch])
     return list(twin.get_weights())
 
 
@@ -244,7 +242,9 @@ def test_a_refit_and_folds_use_steps_that_were_compiled_once(project: Path, epoc
 THREADS = """
 import hashlib, sys
 from pathlib import Path
-from embedclf.model import backend
+from embedclf.cli.process import light_imports
+with light_imports():
+    from embedclf.model import backend
 backend.tf.config.threading.set_inter_op_parallelism_threads(int(sys.argv[2]))
 backend.tf.constant(0)  # TensorFlow runs, so that its threads stay
 from embedclf.config.loading import load_config

@@ -45,6 +45,30 @@ with study_in(Path(sys.argv[1])) as study:
 """
 """A process that works on a trial until it is killed."""
 
+KILLED = """
+import os
+import signal
+import sys
+from pathlib import Path
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from tests.tuning.test_study import search, study_in
+left = int(sys.argv[2])
+def step(*arguments):
+    global left
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+def execute(connection, cursor, statement, *others):
+    if not statement.startswith(("SELECT", "PRAGMA")):
+        step()
+event.listen(Engine, "before_cursor_execute", execute)
+event.listen(Engine, "commit", step)
+with study_in(Path(sys.argv[1])) as study:
+    search(study, 4)
+"""
+"""A search that kills itself before it changes the database for the nth time."""
+
 WAITER = """
 import sys
 from pathlib import Path
@@ -340,3 +364,20 @@ def test_a_folder_that_cannot_hold_a_study_is_one_line(tmp_path: Path) -> None:
         study_in(tmp_path / "s"),
     ):
         pass
+
+
+def test_a_search_that_was_killed_at_any_step_draws_what_an_unbroken_one_draws(
+    tmp_path: Path,
+) -> None:
+    with study_in(tmp_path / "whole") as study:
+        whole = [(trial.settings, trial.score) for trial in search(study, 4)]
+    # While the database is created, the first trial is drawn, and a later one is trained.
+    for killed_after in (2, 70, 95):
+        folder = tmp_path / str(killed_after)
+        command = [sys.executable, "-c", KILLED, str(folder), str(killed_after)]
+        assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+        with study_in(folder) as study:
+            search(study, 4)
+            ended = [(trial.settings, trial.score) for trial in study.trials() if trial.is_finished]
+        assert ended == whole
+        assert sorted(file.name for file in folder.iterdir()) == [".lock", "study.db"]

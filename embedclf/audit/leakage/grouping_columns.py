@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +36,9 @@ _BINS = 5
 
 _SAMPLE_ROWS = 1 << 14
 """First rows, which exclude most columns before the whole table is read."""
+
+_MAX_COLUMNS = 1_000
+"""Columns of a table that are examined, the first ones."""
 
 _MIN_VALUES = 10
 """Distinct cells of a column of groups."""
@@ -75,11 +79,12 @@ def find_candidates(table: Table, config: DataConfig) -> list[str]:
     Only its first rows are read.
     """
     used = {*config.text_columns, *config.label_columns, *config.row_columns().values()}
-    columns = [
+    unused = (
         name
         for name in dict.fromkeys(table.leaves)
         if name not in used and name not in config.fields and table.count_columns(name) == 1
-    ]
+    )
+    columns = [*islice(unused, _MAX_COLUMNS)]
     if not columns:
         return []
     batches, rows = list[pa.RecordBatch](), 0

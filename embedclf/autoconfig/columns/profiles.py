@@ -30,6 +30,11 @@ _FIRST_ROWS = 10_000
 
 _ROW_STEP = 64
 
+_MAX_COLUMNS = 20_000
+"""Columns among which the text and the label are looked for."""
+
+_MAX_SAMPLE_CELLS = 5_000_000
+
 _MAX_CELL_LENGTH = 10_000
 
 _MAX_CELLS = 1_000
@@ -160,16 +165,19 @@ def read_sample(table: Table, requested: Sequence[str] = ()) -> TableSample:
     """Read the first 10,000 rows of a table, and one of 64 of the others.
 
     The others count because tables may be sorted by label. Cells are truncated to 10,000
-    characters. Nested values are columns of their own.
+    characters. Nested values are columns of their own. Of a table with more than 500 columns, the
+    sample ends after 5,000,000 cells. With more than 20,000 columns, only those requested are
+    read.
 
     Args:
         table: The table.
         requested: Columns to read in any case, such as a list with nested values.
 
     Raises:
-        DataError: A row cannot be read, or there is none.
+        DataError: A row cannot be read, or there is none; or there are too many columns to look
+            for the text and the label.
     """
-    columns = [*table.leaves, *(name for name in requested if name not in table.leaves)]
+    columns = _choose_columns(table, requested)
     # With a schema, a table without rows is empty rather than an error.
     rows = pa.Table.from_batches(
         _read_sample_rows(table, columns), pa.schema([(name, pa.string()) for name in columns])
@@ -195,9 +203,25 @@ def is_unspaced_script(texts: pa.Array) -> bool:
     return 2 * _count_matches(texts, _UNSPACED_LETTER) > letters > 3 * words
 
 
+def _choose_columns(table: Table, requested: Sequence[str]) -> list[str]:
+    """Return the columns to read; raises DataError if there are too many."""
+    leaves = table.leaves
+    if len(leaves) <= _MAX_COLUMNS:
+        return [*leaves, *(name for name in requested if name not in leaves)]
+    if len(requested) < 2:
+        raise DataError(
+            f"{table.name}: {len(leaves):,} columns are too many to find the text and the label; "
+            "name them: --text COLUMN --label COLUMN"
+        )
+    return [*requested]
+
+
 def _read_sample_rows(table: Table, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     read = 0
+    is_wide = len(columns) * _FIRST_ROWS > _MAX_SAMPLE_CELLS
     for batch in _read_columns(table, columns):
+        if is_wide and read * len(columns) > _MAX_SAMPLE_CELLS:
+            return
         mask = np.zeros(len(batch), np.bool_)
         mask[: max(0, _FIRST_ROWS - read)] = True  # a negative stop would count from the end
         mask[::_ROW_STEP] = True

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from embedclf.autoconfig.columns.annotation_tools import added_columns, find_control, is_decision
 from embedclf.autoconfig.columns.scores import LabelRank, rank_label, score_text
 from embedclf.errors import DataError, RequestError
+from embedclf.system.arrow import find_repeated
 from embedclf.system.terminal import new_table, render, shorten
 from embedclf.tables.new_tables import find_delimiter
 
@@ -134,7 +135,7 @@ def assign_roles(
         frozenset([*text, *label]),
         next(filter(is_decision, search.candidates(chosen)), None),
         find_control(labels[0], profiles),
-        tuple(dict.fromkeys(name for name in names if name and names.count(name) > 1)),
+        tuple(filter(None, find_repeated(names))),
     )
 
 

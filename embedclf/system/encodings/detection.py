@@ -74,6 +74,8 @@ _JOINERS = frozenset("\u2019\u2018'`\u00b4\u00b7\u2013\u2014\u2026-\u00ba\u00aa\
 _ALPHABETS = frozenset({"LATIN", "GREEK", "CYRILLIC", "HEBREW", "ARABIC"})
 """Scripts whose letters are not mixed within a word."""
 
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
+
 _NOT_IN_CP1252 = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
 
 
@@ -132,13 +134,14 @@ class ByteSample:
         if self.has_nul:  # in UTF-16, a line feed is more than one byte
             self.lines += b"" if self.lines else chunk[: room // 4 * 4]
             return
-        size = 0
-        for match in re.finditer(rb"[^\n]*[\x80-\xff][^\n]*\n?", chunk):
-            if size >= room:
-                return
-            line = match[0][: room - size]
-            self.lines += line
-            size += len(line)
+        start = size = 0
+        # By the next such byte: a pattern for its whole line tries each byte of long ASCII lines.
+        while size < room and (found := _BEYOND_ASCII.search(chunk, start)):
+            start = max(start, chunk.rfind(b"\n", start, found.start()) + 1)
+            line = chunk[start : start + room - size].partition(b"\n")
+            self.lines += b"".join(line[:2])
+            size += len(line[0]) + len(line[1])
+            start = chunk.find(b"\n", found.start()) + 1 or len(chunk)
 
     def likely_encodings(self) -> LikelyEncodings:
         """Return the encodings that explain the bytes."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import os
 from typing import IO
 from weakref import WeakValueDictionary
 
@@ -24,11 +25,14 @@ def map_file(file: IO[bytes]) -> pa.Buffer:
     table can have hundreds of label columns.
     """
     file.flush()
-    # By its descriptor, since the file has no name.
-    with pa.memory_map(f"/dev/fd/{file.fileno()}") as opened:
-        buffer = opened.read_buffer()
-    if not buffer.size:
+    size, name = os.fstat(file.fileno()).st_size, f"/dev/fd/{file.fileno()}"
+    if not size:
         return pa.py_buffer(b"")
+    if not os.path.exists(name):  # as on Windows
+        return pa.py_buffer(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
+    # By its descriptor, since the file has no name of its own.
+    with pa.memory_map(name) as opened:
+        buffer = opened.read_buffer()
     _mapped[buffer.address] = buffer
     return buffer
 

@@ -6,6 +6,8 @@ import errno
 import os
 import shutil
 import stat
+import sys
+import tempfile
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +81,7 @@ def publish_directory(draft: Path, target: Path) -> bool:
 
 @contextmanager
 def draft_file(
-    target: Path, mode: str = "wb", *, durable: bool = True, **options: Any
+    target: Path, mode: str = "wb", *, durable: bool = True, seeks: bool = False, **options: Any
 ) -> Iterator[Any]:
     """Open a hidden file next to `target` that replaces it when the block succeeds.
 
@@ -89,16 +91,24 @@ def draft_file(
         target: The file to write.
         mode: As for `open`.
         durable: Whether the file must survive a power failure, not only the end of the process.
+        seeks: Whether the writer needs random access; pipes and devices then get a copy at the end.
         **options: For `open`.
 
     Raises:
         OSError: The directory, or the existing file, cannot be written to.
     """
-    target = _follow_links(target)  # keeps a symbolic link and replaces the file it points to
+    # Before links are followed: that of /dev/stdout ends at a name without a file.
     if target.exists() and not target.is_file():
-        with target.open(mode, **options) as file:
-            yield file
+        with target.open(mode, **options) as stream:
+            if not seeks:
+                yield stream
+                return
+            with tempfile.TemporaryFile() as file:
+                yield file
+                file.seek(0)
+                shutil.copyfileobj(file, stream)
         return
+    target = _follow_links(target)  # keeps a symbolic link and replaces the file it points to
     # Replacing needs no permission for the file itself, so read-only files are refused here.
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
@@ -174,25 +184,29 @@ def _create(target: Path, content: bytes) -> None:
     Raises:
         OSError: It exists, or cannot be written.
     """
+    sweep(target.parent, f".{target.name}.")
     if target.exists():
         raise FileExistsError
     draft = target.with_name(f".{target.name}.{random_suffix()}")
     try:
-        with draft.open("xb") as file:
+        with open_owned(draft, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        try:
-            os.link(draft, target)  # unlike a rename, it never replaces a file
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without links, such as that of a memory card
-            with target.open("xb") as file:
-                file.write(content)
+            try:
+                os.link(draft, target)  # unlike a rename, it never replaces a file
+            except FileExistsError:
+                raise
+            except OSError:  # a file system without links, such as that of a memory card
+                with target.open("xb") as created:
+                    created.write(content)
     finally:
         draft.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:
+    # Windows syncs files that are open for writing only, and no directories.
+    if sys.platform == "win32":
+        return
     with opened(path) as handle:
         os.fsync(handle)

@@ -89,10 +89,10 @@ def _own(handle: int, *, wait: bool = False) -> bool:
         handle: Of the file or directory.
         wait: Whether to wait for a process that has locked it to sweep it.
     """
-    if sys.platform == "win32":
+    try:
+        import fcntl
+    except ImportError:  # on Windows
         return False
-    import fcntl
-
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError:

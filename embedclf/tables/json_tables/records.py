@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 
 _SKIP_HINT = "; to skip such lines: data.on_bad_row: skip"
 
+_MAX_COLUMNS = 20_000
+"""Keys that become columns of another format; each record has a cell for each."""
+
+_MAX_BATCH_CELLS = 1 << 22
+
 _NAMED_RECORDS = 1000
 """Records at the beginning that columns are found in."""
 
@@ -84,7 +89,7 @@ class JsonReader:
         Raises:
             DataError: A record cannot be read, or has a list or an object in another column.
         """
-        for records, fraction_read in self._read_records():
+        for records, fraction_read in self._read_records(len(columns)):
             arrays = [self._cells(records, name, as_json=name in as_json) for name in columns]
             yield pa.RecordBatch.from_arrays(arrays, [*columns]), fraction_read
 
@@ -94,17 +99,23 @@ class JsonReader:
         """Read the texts, and the unchanged records or, for other formats, their cells as text.
 
         Raises:
-            DataError: A record cannot be read, or has a reserved key.
+            DataError: A record cannot be read, or has a reserved key; or there are too many keys.
         """
-        for records, fraction_read in self._read_records():
+        columns = () if target == "jsonl" else self.columns
+        if len(columns) > _MAX_COLUMNS:
+            raise DataError(
+                f"{self.file.name}: {len(columns):,} different keys are too many columns; write "
+                "JSON Lines: -o out.jsonl"
+            )
+        for records, fraction_read in self._read_records(len(columns)):
             self._refuse_reserved(records, reserved)
             texts = text.join([self._cells(records, name) for name in text.names])
             lines, rows = None, NO_COLUMNS
             if target == "jsonl":
                 lines = text_column([_to_line(record.text) for record in records])
             else:
-                arrays = [self._cells(records, key, as_json=True) for key in self.columns]
-                rows = pa.RecordBatch.from_arrays(arrays, self.columns)
+                arrays = [self._cells(records, key, as_json=True) for key in columns]
+                rows = pa.RecordBatch.from_arrays(arrays, columns)
             yield Batch(texts, rows, lines, fraction_read)
 
     def iter_line_numbers(self) -> Iterator[int]:
@@ -141,14 +152,15 @@ class JsonReader:
                 faults.append(fault)
         yield from _take_faults(faults)
 
-    def _read_records(self) -> Iterator[tuple[list[JsonRecord], float]]:
-        """Read the records in batches; raises DataError."""
+    def _read_records(self, columns: int = 1) -> Iterator[tuple[list[JsonRecord], float]]:
+        """Read the records in batches for a number of columns; raises DataError."""
+        batch_rows = max(1, min(BATCH_ROWS, _MAX_BATCH_CELLS // max(1, columns)))
         self.notes.clear()
         on_fault = self._note_skipped if self.skip_broken else None
         with self.file.open() as stream:
             records = iter_records(stream, self.shape, on_fault=on_fault)
             try:
-                while batch := _next_batch(records):
+                while batch := _next_batch(records, batch_rows):
                     self.notes.rows += len(batch)
                     yield batch, stream.fraction_read
             except JsonError as fault:
@@ -248,13 +260,13 @@ def _take_faults(faults: list[JsonError]) -> Iterator[tuple[int, str]]:
     faults.clear()
 
 
-def _next_batch(records: Iterator[JsonRecord]) -> list[JsonRecord]:
+def _next_batch(records: Iterator[JsonRecord], batch_rows: int) -> list[JsonRecord]:
     """Return the next records, about a block and at most a batch; an empty list at the end."""
     batch, size = [], 0
     for record in records:
         batch.append(record)
         size += len(record.text)
-        if size >= BLOCK_BYTES or len(batch) == BATCH_ROWS:
+        if size >= BLOCK_BYTES or len(batch) == batch_rows:
             break
     return batch
 

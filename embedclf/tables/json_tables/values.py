@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from embedclf.system.arrow import BLOCK_BYTES
+from embedclf.system.arrow import BLOCK_BYTES, find_repeated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -217,8 +217,7 @@ def _to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     # json silently keeps the last of several equal keys, and drops the others.
     if len(record) < len(pairs):
-        keys = [key for key, _ in pairs]
-        repeated = next(key for key in keys if keys.count(key) > 1)
+        repeated, *_ = find_repeated(key for key, _ in pairs)
         raise ValueError(f"key {repeated!r} occurs twice; rename one")
     return record
 
