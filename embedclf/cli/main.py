@@ -27,6 +27,7 @@ from embedclf.cli.habits.usage_errors import CommandGroup, explain_usage_error
 from embedclf.cli.options import verbosity_options
 from embedclf.cli.predict import explain_command, predict_command
 from embedclf.cli.runs import runs_command, summary_command, train_command
+from embedclf.cli.serving.command import serve_command
 from embedclf.cli.suggest import suggest_command
 from embedclf.cli.tune import tune_command
 from embedclf.errors import EmbedclfError
@@ -75,7 +76,7 @@ SECTIONS = {
     "Prepare": (init_command, check_command, suspects_command, suggest_command),
     "Train": (train_command, tune_command, runs_command, summary_command),
     "Evaluate": (evaluate_command, report_command, compare_command, threshold_command),
-    "Use": (predict_command, explain_command, embeddings_group),
+    "Use": (predict_command, explain_command, embeddings_group, serve_command),
     "Other": (schema_command, completion_command),
 }
 """The commands by purpose, as the help lists them."""

@@ -31,6 +31,10 @@ def _keras_on_tensorflow() -> Iterator[None]:
             os.environ["KERAS_BACKEND"] = before
 
 
+# Read at the first allocation. TensorFlow's own allocator for oneDNN never returns memory, so the
+# state of the optimizer would outlive the training
+os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
+
 with _keras_on_tensorflow():
     import keras
     import tensorflow as tf

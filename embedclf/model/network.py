@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from embedclf.model.backend import OutOfMemory, keras, tf
+from embedclf.model.backend import OutOfMemory, keras
+from embedclf.model.optimizers import StepVariable
+from embedclf.model.variable_values import copy_value
 from embedclf.model.weights import VECTORS_LAYER, Weights
 from embedclf.system.terminal import terminal_width
 from embedclf.text.encodings import TokenIds
@@ -176,8 +178,12 @@ def scale_logits(network: Any, factors: Floats) -> None:
 
 def _copy_rows(layer: Any, rows: Int64s | None) -> Floats:
     embeddings = layer.embeddings.value
-    copied: Floats = (embeddings if rows is None else tf.gather(embeddings, rows)).numpy()
+    copied: Floats = copy_value(embeddings) if rows is None else _gather(embeddings, rows).numpy()
     return copied
+
+
+def _gather(embeddings: Any, rows: Int64s) -> Any:
+    return StepVariable(embeddings.handle, tuple(embeddings.shape)).gather(rows)
 
 
 def _embed(ids: Any, config: ModelConfig, vocabulary_rows: int, kept: Floats | None) -> Any:

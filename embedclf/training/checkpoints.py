@@ -88,6 +88,8 @@ class Checkpoint:
             variables: Of TensorFlow or Keras; one at a time is copied into memory.
             best: Weights of the best epoch.
         """
+        from embedclf.model.variable_values import copy_value
+
         size = sum(4 * math.prod(each.shape) for each in (*variables, *best))
         began = time.perf_counter()
         if size / self._speed > _MAX_FRACTION * (began - self._last_saved):
@@ -100,7 +102,7 @@ class Checkpoint:
             # JSON as an array of bytes, since np.load refuses pickled objects by default
             np.save(file, np.frombuffer(json.dumps(header).encode(), np.uint8))
             for variable in variables:
-                np.save(file, variable.numpy())
+                np.save(file, copy_value(variable))
             for array in best:
                 np.save(file, array)
             file.end()

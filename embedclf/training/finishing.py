@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from embedclf.evaluation.scores import Scores
     from embedclf.model.classifier import Calibration
     from embedclf.model.probabilities import AnyLogits, AnyProbabilities
+    from embedclf.model.weights import Weights
     from embedclf.runs.writer import RunDraft
     from embedclf.text.encodings import TokenIds
     from embedclf.training.fitting import FittedNetwork
@@ -107,13 +108,12 @@ def calibrate(network: Any, dataset: Dataset, others: Sequence[Any] = ()) -> Cal
     Returns:
         The curve, if the config asks for isotonic calibration.
     """
-    from embedclf.model.network import extract_weights, scale_logits
+    from embedclf.model.network import scale_logits
 
     config, labels, validation = dataset.config, dataset.labels, dataset.validation
     if config.training.calibration == "none":
         return None
-    weights = extract_weights(network, config.model.pooling)
-    logits = weights.lazy_logits(validation.ids)
+    weights, logits = _score_validation_rows(network, dataset)
     if config.training.calibration == "temperature":
         factors = fit_inverse_temperature(labels, validation.targets, logits, validation.weights)
         for each in (network, *others):
@@ -190,15 +190,21 @@ def _write_validated(
     draft: RunDraft, validated: FittedNetwork, calibration: Calibration | None
 ) -> tuple[Classifier, AnyLogits]:
     """Write the logits of the validation rows, and return them with their classifier."""
-    from embedclf.model.network import extract_weights
-
     dataset = validated.dataset
-    weights = extract_weights(validated.network, dataset.config.model.pooling)
-    logits = weights.lazy_logits(dataset.validation.ids)
+    weights, logits = _score_validation_rows(validated.network, dataset)
     positions = dataset.validation.rows.positions
     rows = ValidatedRows(dataset.tokenizer, dataset.labels, positions, logits)
     rows.write(draft.make_directory(run.VALIDATED_DIRECTORY))
     return Classifier(dataset.tokenizer, dataset.labels, weights, calibration), logits
+
+
+def _score_validation_rows(network: Any, dataset: Dataset) -> tuple[Weights, AnyLogits]:
+    """Return the weights that validation rows use, and the logits of these rows."""
+    from embedclf.model.network import UsedRows, extract_weights
+
+    used = UsedRows.of(network, dataset.validation.ids)
+    weights = extract_weights(network, dataset.config.model.pooling, used.rows)
+    return weights, weights.lazy_logits(used.ids)
 
 
 @activity("comparing NumPy with Keras")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from embedclf.training.warm_start import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
     from pathlib import Path
 
     from embedclf.data.dataset import Dataset
@@ -41,6 +42,7 @@ class FittedNetwork:
 
     dataset: Dataset
     initial: InitialWeights
+    """Without the weights, which the network had at first."""
     network: Any
     """A `keras.Model`."""
     device: Device
@@ -118,6 +120,7 @@ def fit_network(
     with activity("building the network"):
         network = build_network(dataset, initial)
         steps = _create_steps(network, dataset, initial, functions)
+        initial = initial.without_weights()
     with (
         activity("training"),
         removed_on_failure(checkpoint),
@@ -149,25 +152,31 @@ def _choose_epochs(
 ) -> EpochChoice | None:
     """Choose the number of epochs by cross-validation of the training rows, if they allow it."""
     from embedclf.model.backend import small_steps
-    from embedclf.training.loop import TrainingLoop
+    from embedclf.training.folds.shared_network import SharedNetwork
 
     training = dataset.config.training
     endless = training.model_copy(update={"early_stopping": None})
     config = dataset.config.model_copy(update={"training": endless})
 
-    def train(fold: Dataset) -> Generator[Epoch]:
-        # The kept vectors are those of the whole dataset: their source need not be read again
-        fold = replace(fold, config=config, kept_vectors=None)
+    def begin(fold: Dataset, steps: TrainSteps | None) -> TrainSteps:
         initial = replace(initialize(fold), kept=kept)
         if fold.start is not None:
             initial = continue_weights(initial, fold)
-        network = build_network(fold, initial)
-        steps = _create_steps(network, fold, initial, functions)
-        return TrainingLoop(steps, fold).epochs(raise_requested)
+        if steps is None:
+            return _create_steps(build_network(fold, initial), fold, initial, functions)
+        steps.network.get_layer("embedding").set_weights([initial.rows])
+        _set_dense_weights(steps.network, initial)
+        return steps.with_row_learning_rates(row_learning_rates(initial, fold))
 
     try:
-        with small_steps(), interrupts.deferred() as raise_requested:
-            return choose_epochs(dataset, train, training.early_stopping)
+        with (
+            small_steps(),
+            interrupts.deferred() as raise_requested,
+            closing(SharedNetwork(begin, raise_requested)) as shared,
+        ):
+            # The kept vectors are those of the whole dataset: their source need not be read again
+            without = replace(dataset, config=config, kept_vectors=None)
+            return choose_epochs(without, shared.train, training.early_stopping)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("no epoch was finished, so nothing was saved") from None
 
@@ -199,7 +208,13 @@ def build_network(dataset: Dataset, initial: InitialWeights) -> Any:
             vectors=initial.rows,
             kept=initial.kept,
         )
+    _set_dense_weights(built, initial)
+    return built
+
+
+def _set_dense_weights(built: Any, initial: InitialWeights) -> None:
+    from embedclf.model import network
+
     network.set_output_biases(built, initial.biases)
     if initial.dense is not None:
         network.set_dense_layers(built, initial.dense)
-    return built

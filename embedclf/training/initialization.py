@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,6 +62,10 @@ class InitialWeights:
     """Of the kept vectors; None if their source is not read."""
     dense: tuple[DenseLayer, ...] | None = None
     """Kernels and biases of all dense layers, if the training continues from a run."""
+
+    def without_weights(self) -> InitialWeights:
+        """Return the learning rates and coverages alone, for when a network has the weights."""
+        return replace(self, rows=np.zeros((0, 0), np.float32), kept=None, dense=None)
 
 
 def initialize(dataset: Dataset) -> InitialWeights:

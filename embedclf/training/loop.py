@@ -14,6 +14,7 @@ from embedclf.model.classifier import fit_inverse_temperature
 from embedclf.model.network import UsedRows, drop_kept, extract_weights
 from embedclf.model.optimizers import OPTIMIZERS
 from embedclf.model.probabilities import row_blocks
+from embedclf.model.variable_values import assign_value, copy_value
 from embedclf.runs.history import INTERRUPTED, Epoch, History, Resumed, Step
 from embedclf.system import interrupts
 from embedclf.system.memory.mapped_arrays import permutation
@@ -109,8 +110,10 @@ class TrainingLoop:
         on_event: Callable[[Resumed | Step | Epoch], None] = lambda _event: None,
         checkpoint: Checkpoint | None = None,
         epochs: int | None = None,
+        *,
+        keeps_best: bool = True,
     ) -> None:
-        """Begin, or resume from the checkpoint; the arguments are those of `fit`."""
+        """Begin or resume as `fit` does; without `keeps_best`, no best weights are copied."""
         self.finished: list[Epoch] = []
         self.max_epochs = epochs or dataset.config.training.epochs
         self._stops_early = epochs is None
@@ -125,6 +128,7 @@ class TrainingLoop:
         self._row_length = row_length(dataset)
         self._block_rows = self._rows_for(_FIRST_IDS)
         self._on_event = on_event
+        self._keeps_best = keeps_best and self._validates
         self._best_weights: list[Floats] = []
         self._load()  # last, since it assigns to what was created above
 
@@ -155,7 +159,7 @@ class TrainingLoop:
         """Give the network the weights of the best epoch."""
         if self._validates:
             for variable, value in zip(self._weights(), self._best_weights, strict=True):
-                variable.assign(value)
+                assign_value(variable, value)
 
     def _load(self) -> None:
         """Restore the state of the checkpoint, if the training resumes and there is one."""
@@ -164,23 +168,18 @@ class TrainingLoop:
         loaded = self._checkpoint.load()
         if loaded is not None:
             self.finished, values, self._best_weights = loaded
-            for variable, value in zip(self._variables, values, strict=True):
-                variable.assign(value)
+            for variable, value in zip(self._steps.variables, values, strict=True):
+                assign_value(variable, value)
         # A refit that had not begun before the kill is not reported as resumed
         if self._validates or self.finished or self._checkpoint.damaged:
             self._on_event(Resumed(len(self.finished), self._checkpoint.damaged))
 
     def _save(self) -> None:
         if self._checkpoint is not None:
-            self._checkpoint.save(self.finished, self._variables, self._best_weights)
+            self._checkpoint.save(self.finished, self._steps.variables, self._best_weights)
 
     def _weights(self) -> list[Any]:
-        return drop_kept(self._network, self._network.weights)
-
-    @property
-    def _variables(self) -> list[Any]:
-        """All state that steps change: weights, optimizer state, the random state of dropout."""
-        return [*drop_kept(self._network, self._network.variables), *self._steps.state]
+        return [each.value for each in drop_kept(self._network, self._network.weights)]
 
     def _has_ended(self) -> bool:
         config = self._config.training
@@ -212,8 +211,9 @@ class TrainingLoop:
                 val_score=val_score,
             )
         )
-        if self._validates and self.best_epoch == number:
-            self._best_weights = [variable.numpy() for variable in self._weights()]
+        if self._keeps_best and self.best_epoch == number:
+            self._best_weights = []  # before the copy, which would need as much memory beside it
+            self._best_weights = [*map(copy_value, self._weights())]
         self._on_event(self.finished[-1])
 
     def _validate(self) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -97,10 +98,24 @@ class TrainSteps:
             functions=functions,
         )
 
+    def with_row_learning_rates(self, row_learning_rates: Floats | None) -> TrainSteps:
+        """Return steps of the same network and optimizer state, with other factors or the same."""
+        steps = copy(self)
+        # Each training prepares its blocks in a thread of its own
+        steps._positions = np.empty_like(self._positions)
+        steps._row_factors = row_learning_rates
+        return steps
+
     @property
     def state(self) -> list[Any]:
         """The variables of the optimizer."""
         return [*self._variables["row_state"], *self._variables["dense_state"]]
+
+    @property
+    def variables(self) -> list[Any]:
+        """All variables that steps change: weights, optimizer state, random state of dropout."""
+        groups = self._variables.items()
+        return [each for group, of_group in groups if group != "kept" for each in of_group]
 
     def block(
         self, ids: TokenIds, targets: LossTargets, weights: Floats, rates: Floats

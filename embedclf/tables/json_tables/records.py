@@ -206,7 +206,7 @@ class JsonReader:
         if isinstance(value, list | dict) and not as_json:
             raise DataError(f"{self._place(line)}: {_describe_nested(value, name)}")
         try:
-            return _to_json(value)
+            return to_json(value)
         except RecursionError as error:
             raise DataError(f"{self._place(line)}: {name!r} is nested too deeply") from error
 
@@ -283,13 +283,13 @@ def _to_line(text: str) -> str:
     return " ".join(part.strip() for part in text.strip().split("\n"))
 
 
-def _to_json(value: Any) -> str:
+def to_json(value: Any) -> str:
     """Format a parsed value as JSON, with numbers as they were written."""
     if isinstance(value, JsonNumber):
         return value
     if isinstance(value, list):
-        return f"[{', '.join(map(_to_json, value))}]"
+        return f"[{', '.join(map(to_json, value))}]"
     if isinstance(value, dict):
-        pairs = (f"{_to_json(key)}: {_to_json(cell)}" for key, cell in value.items())
+        pairs = (f"{to_json(key)}: {to_json(cell)}" for key, cell in value.items())
         return f"{{{', '.join(pairs)}}}"
     return json.dumps(value, ensure_ascii=False)

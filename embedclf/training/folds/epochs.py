@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from embedclf.data.split_units import SplitUnits
-from embedclf.system.progress import counted
+from embedclf.system.progress import activity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from embedclf.data.dataset import Dataset
     from embedclf.runs.history import Epoch
@@ -39,7 +40,7 @@ def choose_epochs(
     """Choose the epoch of lowest loss, averaged over trainings on all folds of the rows but one.
 
     Every training row is left out once. A few validation rows would choose almost at random: of
-    100 rows, 20 are held out. The trainings advance together, so that their mean loss stops them.
+    100 rows, 20 are held out. The mean loss of all trainings stops them.
 
     Args:
         dataset: Its training rows are divided into folds. The vocabulary stays that of all of them.
@@ -50,24 +51,42 @@ def choose_epochs(
     Returns:
         The choice; None if there are too few different texts, groups or rows per label.
     """
-    losses = list[float]()
     with ExitStack() as stack:
         folds = list(_fold_datasets(dataset, _assign_folds(dataset)))
         if len(folds) < _MIN_FOLDS:
             return None
         trainings = [stack.enter_context(closing(train(fold))) for fold in folds]
         rows = [len(fold.validation) for fold in folds]
-        for epochs in counted(
-            zip(*trainings, strict=False),
-            "choosing the number of epochs",
-            total=dataset.config.training.epochs,
-            unit="epochs",
-        ):
-            losses.append(float(np.average([epoch.val_loss for epoch in epochs], weights=rows)))
-            best = int(np.argmin(losses)) + 1
-            if patience is not None and len(losses) - best >= patience:
+        losses = _mean_losses(trainings, rows, patience, dataset.config.training.epochs)
+    return EpochChoice(_best_epoch(losses), len(folds), tuple(losses))
+
+
+def _mean_losses(
+    trainings: Sequence[Iterator[Epoch]], rows: Sequence[int], patience: int | None, total: int
+) -> list[float]:
+    """Return the mean loss of each epoch, until it has not fallen for `patience` epochs.
+
+    A training advances by as many epochs as all must have before they can stop. The trainings share
+    a network, and each change between them copies its weights.
+    """
+    losses, ahead = list[float](), None if patience is None else 1 + patience
+    with activity("choosing the number of epochs", total=total, unit="epochs") as current:
+        while ahead is None or ahead > 0:
+            curves = [list[float]() for _ in trainings]
+            for curve, training in zip(curves, trainings, strict=True):
+                for epoch in islice(training, ahead):
+                    curve.append(epoch.val_loss)
+                    current.advance(1 / len(trainings))
+            if not curves[0]:
                 break
-    return EpochChoice(best, len(folds), tuple(losses))
+            losses += [float(np.average(each, weights=rows)) for each in zip(*curves, strict=True)]
+            if patience is not None:
+                ahead = _best_epoch(losses) + patience - len(losses)
+    return losses
+
+
+def _best_epoch(losses: Sequence[float]) -> int:
+    return int(np.argmin(losses)) + 1
 
 
 def _assign_folds(dataset: Dataset) -> Int64s:

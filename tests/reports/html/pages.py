@@ -14,10 +14,10 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-_CHROMIUM = shutil.which("chromium") or ""
-_VOID_ELEMENTS = {"meta", "wbr", "br", "hr"}
+CHROMIUM = shutil.which("chromium") or ""
+_VOID_ELEMENTS = {"meta", "link", "input", "wbr", "br", "hr"}
 
-in_chromium = pytest.mark.skipif(not _CHROMIUM, reason="chromium is not installed")
+in_chromium = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
 
 
 class Outline(HTMLParser):
@@ -56,6 +56,6 @@ def shown_cards(page: str) -> list[list[str]]:
 
 
 def chromium(*flags: str, profile: Path) -> str:
-    command = [_CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
     command += [f"--user-data-dir={profile}", *flags]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout

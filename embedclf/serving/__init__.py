@@ -1,0 +1,1 @@
+"""An HTTP service: predictions and explanations of one or several runs."""

@@ -1,0 +1,71 @@
+"""The page of a server: a person types texts or drops a CSV, and sees the predictions."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from embedclf.reports.html.explanations import CONTRIBUTION_SCALE
+from embedclf.reports.html.rendering import render_template
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class PageRun:
+    """What the page needs to know about a run."""
+
+    name: str
+    """As requests name it."""
+    task: str
+    label_count: int
+    columns: tuple[str, ...]
+    """Columns that a record needs: those of the text, and the fields."""
+    list_separator: str = "|"
+    """Joins the labels of a row in the CSV that the page writes."""
+
+
+def render_page(runs: Sequence[PageRun], *, max_rows: int) -> str:
+    """Render the page as a single file, which allows only its own style and script.
+
+    Args:
+        runs: Those to choose from, the default first.
+        max_rows: Rows that the server accepts in a request; the page sends larger files in several.
+    """
+    settings = {
+        "runs": list(map(asdict, runs)),
+        "max_rows": max_rows,
+        "steps": [step for step, _ in CONTRIBUTION_SCALE],
+    }
+
+    def render(security_policy: str) -> str:
+        return render_template(
+            "serving.html.j2",
+            title="Classify texts",
+            settings=settings,
+            contribution_scale=CONTRIBUTION_SCALE,
+            security_policy=security_policy,
+        )
+
+    return render(_security_policy(render("")))
+
+
+def _security_policy(page: str) -> str:
+    """Return the Content-Security-Policy for the style and the script of a page."""
+    sources = {
+        name: " ".join(map(_hash_source, re.findall(f"<{name}>(.*?)</{name}>", page, re.DOTALL)))
+        for name in ("style", "script")
+    }
+    return (
+        f"default-src 'none'; style-src {sources['style']}; script-src {sources['script']}; "
+        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash_source(content: str) -> str:
+    digest = hashlib.sha256(content.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
