@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -47,9 +48,13 @@ run()
 
 
 def python(folder: Path, code: str, *args: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    # Without locks, processes that have them would sweep what is in use
+    temporary = folder / "temporary"
+    temporary.mkdir(exist_ok=True)
     return subprocess.run(
         [sys.executable, "-c", code, *args],
         cwd=folder,
+        env=os.environ | {"TMPDIR": str(temporary)},
         input=text,
         capture_output=True,
         text=True,

@@ -131,7 +131,8 @@ def test_typed_texts_get_the_predictions_of_the_command(
 @in_chromium
 def test_control_enter_classifies_too(served: str, browser: Browser) -> None:
     browser.open(served)
-    browser.press_control_enter()  # the text box has the focus
+    browser.run("document.querySelector('#texts').focus()")
+    browser.press_control_enter()
     browser.wait_until(FAILED)
     assert status(browser) == "Error: type a text, or choose a CSV file"
     browser.wait_until(READY)
