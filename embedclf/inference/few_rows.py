@@ -34,14 +34,13 @@ def predict_few(predictor: Predictor, texts: Sequence[str]) -> list[dict[str, An
     probabilities = predictor.classifier.predict_proba_ids(encoding.ids)
     by_label = labels.label_probabilities(probabilities).astype(np.float64).round(DECIMALS)
     top = [labels.rank(probabilities)[:, : predictor.top_k].tolist()] if predictor.top_k else []
-    unknown = encoding.unknown / np.maximum(encoding.lengths, 1)
     columns = (
         texts,
         by_label.tolist(),
         labels.decide(probabilities).tolist(),
         *top,
         (encoding.lengths > tokenizer.sequence_length).tolist(),
-        np.where(encoding.lengths == 0, 1.0, unknown).round(DECIMALS).tolist(),
+        encoding.unknown_share.round(DECIMALS).tolist(),
         (~encoding.has_known_token).tolist(),
     )
     names = ("text", *predictor.added_columns)

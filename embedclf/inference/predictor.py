@@ -84,12 +84,9 @@ class Predictor:
             for indices in labels.rank(probabilities)[:, : self.top_k].T:  # (n,) of one rank
                 columns += [_label_names(labels, indices), _rounded(_select(by_label, indices))]
         truncated = encoding.lengths > tokenizer.sequence_length
-        unknown = np.where(
-            encoding.lengths == 0, 1.0, encoding.unknown / np.maximum(encoding.lengths, 1)
-        )
         columns += [
             mask_column(truncated),
-            _rounded(unknown),
+            _rounded(encoding.unknown_share),
             mask_column(~encoding.has_known_token),
         ]
         fields = [

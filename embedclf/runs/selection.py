@@ -38,6 +38,12 @@ def locate_run(name: Path) -> Path:
     return in_runs if is_bare and not name.exists() and in_runs.is_dir() else name
 
 
+def split_name(run: Path) -> tuple[int, str]:
+    """Return the number and the rest of a run's name: 3 and `reviews` of `reviews-3`."""
+    name, _, number = run.name.rpartition("-")
+    return (int(number), name) if number.isdecimal() else (0, run.name)
+
+
 def is_run_config(path: Path) -> bool:
     """Whether a file is the config in a run, of any format."""
     return path.name == CONFIG_FILE and (path.parent / RECORD_FILE).is_file()
@@ -94,17 +100,12 @@ def _sort_by_age(runs: Iterable[Run]) -> list[Run]:
     A clock can be set back, so no run counts as older than one with a lower number.
     """
     dated, latest = [], dict[str, str]()
-    for number, name, run in sorted(((*_split_name(run), run) for run in runs), key=itemgetter(0)):
+    by_number = sorted(((*split_name(run.path), run) for run in runs), key=itemgetter(0))
+    for number, name, run in by_number:
         # ISO 8601 in UTC, so the strings sort by time.
         latest[name] = max(str(run.record["created"]), latest.get(name, ""))
         dated.append((latest[name], number, run))
     return [run for *_, run in sorted(dated, key=itemgetter(0, 1))]
-
-
-def _split_name(run: Run) -> tuple[int, str]:
-    """Return the number and the rest of a run's name: 3 and `reviews` of `reviews-3`."""
-    name, _, number = run.path.name.rpartition("-")
-    return (int(number), name) if number.isdecimal() else (0, run.path.name)
 
 
 def _other_tables(newest: Run, runs: Sequence[Run]) -> tuple[Run, ...]:

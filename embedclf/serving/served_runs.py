@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from embedclf.errors import EmbedclfError, RequestError
 from embedclf.runs.locations import RECORD_FILE, RUNS_DIRECTORY
 from embedclf.runs.run import METRICS_FILE
-from embedclf.runs.selection import locate_run
+from embedclf.runs.selection import locate_run, split_name
 from embedclf.serving.served_run import ServedRun
 
 if TYPE_CHECKING:
@@ -96,13 +96,9 @@ def find_newest(path: Path) -> Path:
         return located
     places = [located, RUNS_DIRECTORY / path] if len(path.parts) == 1 else [located]
     for place in places:
-        numbers = {
-            int(number): run
-            for run in place.parent.glob(f"{glob.escape(place.name)}-*")
-            if (number := run.name.rpartition("-")[2]).isdecimal()
-            and run.name == f"{place.name}-{number}"
-            and (run / RECORD_FILE).is_file()
-        }
+        runs = place.parent.glob(f"{glob.escape(place.name)}-*/{RECORD_FILE}")
+        named = [(*split_name(file.parent), file.parent) for file in runs]
+        numbers = {number: run for number, name, run in named if name == place.name}
         if numbers:
             return numbers[max(numbers)]
     return located

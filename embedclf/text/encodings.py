@@ -14,7 +14,7 @@ from embedclf.text.vocabulary import PADDING, UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from embedclf.system.arrays import Counts, Int32s, Mask, Offsets, Rows
+    from embedclf.system.arrays import Counts, Doubles, Int32s, Mask, Offsets, Rows
 
 Ids = npt.NDArray[Any]  # (ids,) int32, or uint16 where it suffices
 
@@ -139,6 +139,11 @@ class Encoding:
         """(n,) whether the network reads a token of the vocabulary."""
         known: Mask = self.ids.count(self.ids.values <= UNKNOWN) < self.ids.lengths
         return known
+
+    @property
+    def unknown_share(self) -> Doubles:
+        """(n,) fraction of the tokens that are out of vocabulary; 1 for a text without tokens."""
+        return np.where(self.lengths == 0, 1.0, self.unknown / np.maximum(self.lengths, 1))
 
     @classmethod
     def from_lists(

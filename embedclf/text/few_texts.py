@@ -17,14 +17,12 @@ import numpy as np
 from embedclf.config.token_patterns import CLASSIC, WORDS, WORDS_AND_SYMBOLS
 from embedclf.system.arrow import text_column
 from embedclf.text.encodings import Encoding
-from embedclf.text.markup import remove_markup
 from embedclf.text.normalization import (
     FLAG_LETTERS,
     JOINERS,
     KEYCAP,
     PICTOGRAPHS,
     SKIN_TONES,
-    normalize,
 )
 from embedclf.text.symbols import LONE, MAX_REPEATS
 from embedclf.text.vocabulary import UNKNOWN
@@ -45,6 +43,8 @@ _SEQUENCES = re.compile(f"[{PICTOGRAPHS}{FLAG_LETTERS}{SKIN_TONES}{JOINERS}]")
 """Characters that can be part of a token of several characters, with `unit: character`."""
 
 _KEYCAP = re.compile(KEYCAP)
+
+_MARKUP = re.compile("[<&]")
 
 _CLASSES = {
     **dict.fromkeys("DPOXdpox", "m"),
@@ -98,26 +98,14 @@ def split_texts(texts: Sequence[str | None], rules: TokenRules) -> list[list[str
     if rules.fields or rules.is_expression:
         return None
     written = [text or "" for text in texts]
-    if rules.html and any("<" in text or "&" in text for text in written):
-        written = remove_markup(text_column(written)).to_pylist()
-    if not all(map(str.isascii, written)):
-        written = _normalize(written, rules)
+    if not all(map(str.isascii, written)) or (rules.html and any(map(_MARKUP.search, written))):
+        written = rules.normalize(text_column(written)).to_pylist()
         special = _SEQUENCES if rules.unit == "character" else _KEYCAP
         if rules.pattern != CLASSIC and any(map(special.search, written)):
             return None
     elif rules.lowercase:
         written = [text.lower() for text in written]
     return [_split(text, rules) for text in written]
-
-
-def _normalize(texts: list[str], rules: TokenRules) -> list[str]:
-    normalized: list[str] = normalize(
-        text_column(texts),
-        lowercase=rules.lowercase,
-        remove_invisible=rules.pattern != CLASSIC,
-        isolate_emoji=rules.pattern in (WORDS, WORDS_AND_SYMBOLS),
-    ).to_pylist()
-    return normalized
 
 
 def _split(text: str, rules: TokenRules) -> list[str]:

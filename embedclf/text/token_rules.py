@@ -77,6 +77,18 @@ class TokenRules:
         of_fields = field_tokens(words, self.fields, lowercase=self.lowercase)
         return prepend_fields(self._tokenize_texts(texts), of_fields)
 
+    def normalize(self, texts: pa.Array) -> pa.Array:
+        """Return texts (n,) without markup, invisible characters and nulls, in one form."""
+        texts = pc.coalesce(texts, text_column([""])[0])
+        if self.html:
+            texts = remove_markup(texts)
+        return normalize(
+            texts,
+            lowercase=self.lowercase,
+            remove_invisible=self.pattern != CLASSIC,
+            isolate_emoji=self.pattern in (WORDS, WORDS_AND_SYMBOLS),
+        )
+
     def are_tokens(self, words: pa.StringArray) -> Mask:
         """(n,) whether each word is one token, and stays as it is."""
         tokens = self.tokenize(words)
@@ -109,7 +121,7 @@ class TokenRules:
 
     def _tokenize_texts(self, texts: pa.Array) -> Tokens:
         """Split texts (n,) without fields into tokens."""
-        texts = self._normalize(texts)
+        texts = self.normalize(texts)
         if self.unit == "word":
             if self.is_expression:
                 return split_matches(texts, self.pattern)
@@ -119,18 +131,6 @@ class TokenRules:
         elif self.pattern == WORDS:
             texts = self._separate(texts)
         return split_characters(texts, emoji=self.pattern != CLASSIC)
-
-    def _normalize(self, texts: pa.Array) -> pa.Array:
-        """Return texts (n,) without markup, invisible characters and nulls, in one form."""
-        texts = pc.coalesce(texts, text_column([""])[0])
-        if self.html:
-            texts = remove_markup(texts)
-        return normalize(
-            texts,
-            lowercase=self.lowercase,
-            remove_invisible=self.pattern != CLASSIC,
-            isolate_emoji=self.pattern in (WORDS, WORDS_AND_SYMBOLS),
-        )
 
     def _separate(self, texts: pa.Array) -> pa.StringArray:
         """Return texts (n,) with white space around each token, and nothing else."""
