@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedclf.inference.serialization import DECIMALS
-from embedclf.system.arrow import text_column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +29,7 @@ def predict_few(predictor: Predictor, texts: Sequence[str]) -> list[dict[str, An
         UnicodeEncodeError: A text contains a lone surrogate.
     """
     tokenizer, labels = predictor.classifier.tokenizer, predictor.classifier.labels
-    encoding = tokenizer.encode(text_column(texts))
+    encoding = tokenizer.encode(texts)
     probabilities = predictor.classifier.predict_proba_ids(encoding.ids)
     by_label = labels.label_probabilities(probabilities).astype(np.float64).round(DECIMALS)
     top = [labels.rank(probabilities)[:, : predictor.top_k].tolist()] if predictor.top_k else []

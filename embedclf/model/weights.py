@@ -84,6 +84,8 @@ class Weights:
 
     def logits(self, ids: TokenIds) -> Floats:
         """Compute the logits (n, outputs) of the texts with these ids."""
+        if len(ids) == 1:
+            return self.logits_from_units(self._first_units(ids))
         logits = np.empty((len(ids), len(self.dense[-1][1])), np.float32)
         for texts in self._batches(ids):
             logits[texts] = self.logits_from_units(self._first_units(ids[texts]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,7 +78,10 @@ class TokenIds:
     def count(self, mask: Mask) -> Counts:
         """(n,) for how many ids of each text a mask (ids,) is true."""
         # A cumulative sum of a mask takes 4 to 6 times as long
-        return np.diff(np.searchsorted(np.flatnonzero(mask), self.ends), prepend=0)
+        before = mask.nonzero()[0].searchsorted(self.ends)
+        counts = before.copy()
+        counts[1:] -= before[:-1]
+        return counts
 
     def pad(self, width: int) -> PaddedIds:
         """Return rows (n, width) of equal length: the ids of each text, then padding."""
@@ -158,9 +161,9 @@ class Encoding:
         """
         pairs = zip(ids, ngrams, strict=True)
         rows = [[*text[:sequence_length], *others] for text, others in pairs]
-        values = np.fromiter(chain.from_iterable(rows), np.int32)
+        values = np.array([*chain.from_iterable(rows)], np.int32)
         return cls(
-            TokenIds(values, np.cumsum([len(row) for row in rows], dtype=np.int64)),
+            TokenIds(values, np.array([*accumulate(map(len, rows))], np.int64)),
             np.array([len(text) for text in ids], np.int32),
             np.array([text.count(UNKNOWN) for text in ids], np.int32),
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 _FEW_BYTES = 1 << 13
 """Bytes of texts up to which this is faster."""
+
+_TEXT_TYPES = {str, type(None)}
 
 _SEQUENCES = re.compile(f"[{PICTOGRAPHS}{FLAG_LETTERS}{SKIN_TONES}{JOINERS}]")
 """Characters that can be part of a token of several characters, with `unit: character`."""
@@ -71,11 +73,15 @@ _MAX_ENTRIES = 1 << 16
 """Characters that a table remembers."""
 
 
-def encode_few(texts: pa.ChunkedArray | pa.Array, tokenizer: Tokenizer) -> Encoding | None:
-    """Turn texts (n,) into ids; None if they are long, or `split_texts` cannot split them."""
-    tokens = None
-    if texts.nbytes <= _FEW_BYTES:
-        tokens = split_texts(texts.to_pylist(), tokenizer.rules)
+def encode_few(
+    texts: pa.ChunkedArray | pa.Array | Sequence[Any], tokenizer: Tokenizer
+) -> Encoding | None:
+    """Turn texts (n,) into ids; None if they are long, or `split_texts` cannot split them.
+
+    A list that has anything other than strings and None is not encoded either.
+    """
+    few = _few_texts(texts)
+    tokens = None if few is None else split_texts(few, tokenizer.rules)
     if tokens is None:
         return None
     id_of = tokenizer.vocabulary.id_of
@@ -106,6 +112,15 @@ def split_texts(texts: Sequence[str | None], rules: TokenRules) -> list[list[str
     elif rules.lowercase:
         written = [text.lower() for text in written]
     return [_split(text, rules) for text in written]
+
+
+def _few_texts(texts: pa.ChunkedArray | pa.Array | Sequence[Any]) -> Sequence[str | None] | None:
+    """Return texts as a list, unless they are long."""
+    if not isinstance(texts, list | tuple):
+        return texts.to_pylist() if texts.nbytes <= _FEW_BYTES else None
+    if len(texts) > _FEW_BYTES or not set(map(type, texts)) <= _TEXT_TYPES:
+        return None
+    return texts if sum(map(len, filter(None, texts))) <= _FEW_BYTES else None
 
 
 def _split(text: str, rules: TokenRules) -> list[str]:

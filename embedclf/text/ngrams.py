@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Keys = Int64s  # (n,) n-grams as head * 2**32 + tail
 
+_NO_KEY = -1
+
 _FEW = 16
 """Known keys for each key to look up, up to which hashing them pays: 0.1 s for a million."""
 
@@ -147,20 +149,24 @@ class Ngrams:
         Returns:
             The ids of the n-grams of each text: bigrams in their order, then trigrams, and so on.
         """
-        found: list[list[int]] = [[] for _ in texts]
         if self.max_n == 1:
-            return found
-        padded, starts = [], [0]
-        for text in texts:
-            padded += [PADDING, *text[:sequence_length]]
-            if len(text) > sequence_length:
-                padded.append(UNKNOWN)  # not the end of the text
-            starts.append(len(padded))
-        padded.append(PADDING)
-        for ids in self.find(np.array(padded, np.int32), first_id):
-            by_position = ids.tolist()
-            for of_text, (start, end) in zip(found, pairwise(starts), strict=True):
-                of_text.extend(filter(None, by_position[start:end]))
+            return [[] for _ in texts]
+        return [self._find_in_text(text, first_id, sequence_length) for text in texts]
+
+    def _find_in_text(self, text: list[int], first_id: int, sequence_length: int) -> list[int]:
+        """Find the n-grams of a text by the ids of its tokens."""
+        # Where a text is truncated is not its end: no n-gram ends with UNKNOWN.
+        last = UNKNOWN if len(text) > sequence_length else PADDING
+        padded = [PADDING, *text[:sequence_length], last]
+        # No known key has a token that `ngram_keys` leaves out, so all pairs are looked up
+        keys = [head << 32 | tail for head, tail in pairwise(padded)]
+        heads, found = [], []
+        for n in range(2, self.max_n + 1):
+            if n > 2:
+                pairs = zip(heads, padded[n - 1 :], strict=False)
+                keys = [head << 32 | tail if head else _NO_KEY for head, tail in pairs]
+            heads = self._ids_of(np.array(keys, np.int64), first_id).tolist()
+            found += filter(None, heads)
         return found
 
     def union(self, other: Ngrams, first_id: int) -> Ngrams:
@@ -209,10 +215,9 @@ class Ngrams:
 
     def _search(self, keys: Keys) -> Int32s:
         """Return the place of each key (n,) among the known ones, or -1, by a binary search."""
-        places = np.searchsorted(self.keys, keys).astype(np.int32)
-        places[places == len(self)] = -1
-        places[self.keys[places] != keys] = -1
-        return places
+        places = self.keys.searchsorted(keys)
+        known = self.keys.take(places, mode="clip") == keys
+        return np.where(known, places, -1).astype(np.int32)
 
     def _look_up(self, keys: Keys) -> Int32s:
         """Return the place of each key (n,) among the known ones, or -1, by its hash.

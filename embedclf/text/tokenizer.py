@@ -177,9 +177,10 @@ class Tokenizer:
         Raises:
             TypeError: `texts` is a single string, or holds something other than strings and None.
         """
-        column = string_column(texts)
-        if (few := encode_few(column, self)) is not None:
+        listed = texts if isinstance(texts, list | tuple) else string_column(texts)
+        if (few := encode_few(listed, self)) is not None:
             return few
+        column = string_column(listed)
         chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
         batches = [batch for chunk in chunks for batch in split_batches(chunk)]
         batches = batches or [text_column([])]
