@@ -13,8 +13,8 @@ from starlette.responses import HTMLResponse, Response
 
 from embedclf.serving import open_inference
 from embedclf.serving.answers import json_answer
-from embedclf.serving.openapi import openapi_document, render_docs
-from embedclf.serving.page import PageRun, render_page
+from embedclf.serving.pages.openapi import openapi_document, render_docs
+from embedclf.serving.pages.page import PageRun, render_page
 from embedclf.serving.requests import (
     InferRequest,
     PredictRequest,
@@ -103,7 +103,7 @@ class Endpoints:
 
     async def ready(self, _request: Request) -> Response:
         """Answer that the runs are loaded; before, no connection is accepted."""
-        return json_answer({"status": "ready", "runs": self._runs.names})
+        return json_answer({"status": "ready"})
 
     async def v2_live(self, _request: Request) -> Response:
         """Answer that the service runs."""
@@ -136,7 +136,7 @@ class Endpoints:
         else:
             loop = asyncio.get_running_loop()
             content, run, rows = await loop.run_in_executor(self._threads, work)
-        request.state.run, request.state.rows = run, rows
+        request.scope["state"].update(run=run, rows=rows)
         self._metrics.count_rows(run, rows)
         return Response(content, media_type="application/json")
 

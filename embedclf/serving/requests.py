@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from embedclf.serving.settings import Limits
 
+LATE = "is_late"
+"""Key of a request's state: its body did not come in time."""
+
 RequestT = TypeVar("RequestT")
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -96,30 +99,26 @@ def _locate(message: str) -> tuple[str, str | None]:
 
 
 async def read_body(request: Request, limits: Limits) -> bytes:
-    """Read a body, and stop as soon as it is too large or too slow.
+    """Read a body, and stop as soon as it is too large, or the connection finds it late.
 
     Raises:
         RefusedRequest: 413 if it is too large, 408 if it takes too long, 400 if it is not complete.
     """
-    import asyncio
-
-    from starlette.requests import ClientDisconnect
-
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > limits.max_body:
         raise _too_large(limits)
-    chunks, size = [], 0
-    try:
-        async with asyncio.timeout(limits.timeout):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > limits.max_body:  # without a length, or with a wrong one
-                    raise _too_large(limits)
-                chunks.append(chunk)
-    except TimeoutError as error:
-        raise RefusedRequest(408, f"the body took longer than {limits.timeout:g} s") from error
-    except ClientDisconnect as error:
-        raise RefusedRequest(400, "the body is not complete") from error
+    chunks, size, is_complete = [], 0, False
+    while not is_complete:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise RefusedRequest(400, "the body is not complete")
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limits.max_body:  # without a length, or with a wrong one
+            raise _too_large(limits)
+        is_complete = not message.get("more_body", False)
+        if not is_complete and request.scope["state"].get(LATE):
+            raise RefusedRequest(408, f"the request took longer than {limits.timeout:g} s")
     return b"".join(chunks)
 
 

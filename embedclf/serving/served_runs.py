@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import logging
 import os
 from typing import TYPE_CHECKING
 
@@ -11,13 +10,12 @@ from embedclf.errors import EmbedclfError, RequestError
 from embedclf.runs.locations import RECORD_FILE, RUNS_DIRECTORY
 from embedclf.runs.run import METRICS_FILE
 from embedclf.runs.selection import locate_run, split_name
+from embedclf.serving.log import log
 from embedclf.serving.served_run import ServedRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-LOG = logging.getLogger("embedclf.serving")
 
 _State = tuple[object, ...]
 """Differs as soon as another run has to be loaded."""
@@ -78,11 +76,11 @@ class ServedRuns:
             try:
                 served = ServedRun.load(newest, name)
             except (EmbedclfError, OSError) as error:
-                LOG.warning({"run": name, "error": str(error)})
+                log(run=name, error=str(error))
             else:
                 self._served = {**self._served, name: served}
                 loaded.append(name)
-                LOG.info({"run": name, "loaded": str(newest)})
+                log(run=name, loaded=str(newest))
         return loaded
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
+import gc
 import os
 import signal
 import socket
-import sys
-import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING, Any, cast
 
 from embedclf.errors import RequestError
+from embedclf.serving.log import log_warnings_of_uvicorn
 from embedclf.serving.metrics import SHARED_FOLDER
 
 if TYPE_CHECKING:
@@ -24,6 +21,7 @@ if TYPE_CHECKING:
 
     import uvicorn
 
+    from embedclf.serving.access import Access
     from embedclf.serving.settings import Settings
 
 _BACKLOG = 2048
@@ -76,12 +74,9 @@ def _serve_alone(
 ) -> None:
     import uvicorn
 
-    from embedclf.serving.app import create_app
-
-    app = create_app(settings)
+    app = _create_app(settings)
     listening.listen(_BACKLOG)
     config = _config(app, settings)
-    configure_logs()
     on_listening()
     uvicorn.Server(config).run([listening])
 
@@ -95,25 +90,33 @@ def _serve_with_workers(
 
     ServedRuns(settings.runs)  # a fault ends the service here, and not in each worker
     listening.listen(_BACKLOG)
-    config = _config(partial(_create_worker_app, settings), settings, factory=True, workers=workers)
-    configure_logs()
+    config = _config(partial(_create_app, settings), settings, factory=True, workers=workers)
+    log_warnings_of_uvicorn()
     on_listening()
     Multiprocess(config, [listening]).run()
 
 
-def _create_worker_app(settings: Settings) -> Any:
-    """Create the application in a new process."""
+def _create_app(settings: Settings) -> Access:
+    """Create the application of this process."""
     from embedclf.serving.app import create_app
 
-    configure_logs()
-    return create_app(settings)
+    log_warnings_of_uvicorn()
+    app = create_app(settings)
+    # What is loaded now stays. To look through all of it for garbage takes 40 ms each time
+    gc.collect()
+    gc.freeze()
+    return app
 
 
 def _config(app: Any, settings: Settings, **values: Any) -> uvicorn.Config:
     import uvicorn
 
+    from embedclf.serving.connections import Connection
+
     return uvicorn.Config(
         app,
+        http=cast("type[Connection]", partial(Connection, settings.limits.timeout)),
+        ws="none",
         root_path=settings.root_path,
         log_config=None,
         access_log=False,
@@ -162,23 +165,3 @@ def _ends_by_signal() -> Iterator[None]:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
-
-
-def configure_logs() -> None:
-    """Log to standard error, an object a line."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines())
-    for name, level in (("embedclf.serving", logging.INFO), ("uvicorn.error", logging.WARNING)):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(level)
-
-
-class _JsonLines(logging.Formatter):
-    """Formats a record as JSON."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        line: dict[str, Any] = {"time": f"{moment}.{int(record.msecs):03}Z"}
-        line |= record.msg if isinstance(record.msg, dict) else {"message": record.getMessage()}
-        return msgspec.json.encode(line).decode()

@@ -17,7 +17,9 @@ class Limits:
     max_body: int = 10_000_000
     """Bytes."""
     timeout: float = 30.0
-    """Seconds until a body must be complete."""
+    """Seconds in which a request must arrive."""
+    max_requests: int = 256
+    """Requests at once in a process."""
 
 
 @dataclass(frozen=True)
@@ -31,3 +33,5 @@ class Settings:
     """Path of the service at the proxy in front of it."""
     token: str | None = field(default=None, repr=False)
     """What clients must send; None serves everybody."""
+    hosts: frozenset[str] | None = None
+    """Names that requests may call the service by, besides IP addresses; None allows any."""

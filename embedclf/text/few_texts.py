@@ -117,7 +117,8 @@ def split_texts(texts: Sequence[str | None], rules: TokenRules) -> list[list[str
 def _few_texts(texts: pa.ChunkedArray | pa.Array | Sequence[Any]) -> Sequence[str | None] | None:
     """Return texts as a list, unless they are long."""
     if not isinstance(texts, list | tuple):
-        return texts.to_pylist() if texts.nbytes <= _FEW_BYTES else None
+        column: Any = texts
+        return column.to_pylist() if column.nbytes <= _FEW_BYTES else None
     if len(texts) > _FEW_BYTES or not set(map(type, texts)) <= _TEXT_TYPES:
         return None
     return texts if sum(map(len, filter(None, texts))) <= _FEW_BYTES else None

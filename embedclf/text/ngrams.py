@@ -160,7 +160,8 @@ class Ngrams:
         padded = [PADDING, *text[:sequence_length], last]
         # No known key has a token that `ngram_keys` leaves out, so all pairs are looked up
         keys = [head << 32 | tail for head, tail in pairwise(padded)]
-        heads, found = [], []
+        heads: list[int] = []
+        found: list[int] = []
         for n in range(2, self.max_n + 1):
             if n > 2:
                 pairs = zip(heads, padded[n - 1 :], strict=False)

@@ -182,8 +182,7 @@ class Tokenizer:
             return few
         column = string_column(listed)
         chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-        batches = [batch for chunk in chunks for batch in split_batches(chunk)]
-        batches = batches or [text_column([])]
+        batches = [each for chunk in chunks for each in split_batches(chunk)] or [text_column([])]
         if len(batches) == 1:  # one text at a time is common in serving: start no threads
             return self._encode_batch(batches[0])
         return Encoding.concatenate(list(parallel_map(self._encode_batch, batches)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -157,13 +156,12 @@ def test_the_id_of_a_request_is_kept_or_made(client: TestClient) -> None:
 
 
 def test_the_log_has_a_line_for_each_request_and_no_text(
-    client: TestClient, caplog: pytest.LogCaptureFixture
+    client: TestClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with caplog.at_level(logging.INFO, "embedclf.serving"):
-        client.post("/predict?text=secret1", json={"texts": ["secret2", "b"]})
-        client.post("/predict", json={"texts": ["secret3", 4]})
-        client.get("/secret4")
-    lines: list[Any] = [record.msg for record in caplog.records]
+    client.post("/predict?text=secret1", json={"texts": ["secret2", "b"]})
+    client.post("/predict", json={"texts": ["secret3", 4]})
+    client.get("/secret4")
+    lines: list[Any] = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [(line["path"], line["status"]) for line in lines] == [
         ("/predict", 200),
         ("/predict", 422),
@@ -176,3 +174,35 @@ def test_the_log_has_a_line_for_each_request_and_no_text(
 def test_no_other_site_may_read_the_answers(client: TestClient) -> None:
     answered = client.post("/predict", json={"text": "a"}, headers={"Origin": "https://a.example"})
     assert not [name for name in answered.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8000", 200),
+        ("[::1]:8000", 200),
+        ("LOCALHOST", 200),
+        ("texts.example:8000", 200),
+        ("", 200),
+        ("attacker.example:8000", 421),
+        ("127.0.0.1.attacker.example", 421),
+        ("[::1", 421),
+        ("\u00e9", 421),
+    ],
+)
+def test_a_foreign_host_name_is_refused(host: str, status: int, settings: Settings) -> None:
+    hosts = frozenset({"localhost", "texts.example"})
+    client = TestClient(create_app(replace(settings, hosts=hosts)))
+    answered = client.get("/", headers={b"Host": host.encode("latin-1")})
+    assert answered.status_code == status
+    assert status == 200 or answered.json()["field"] == "Host"
+
+
+def test_too_many_requests_at_once_are_refused_but_probes_are_answered(
+    settings: Settings,
+) -> None:
+    limits = replace(settings.limits, max_requests=0)
+    client = TestClient(create_app(replace(settings, limits=limits)))
+    answered = client.post("/predict", json={"text": "a"})
+    assert (answered.status_code, answered.headers["retry-after"]) == (503, "1")
+    assert client.get("/health/live").status_code == 200

@@ -21,7 +21,7 @@ from starlette.routing import Mount
 from embedclf.inference.explain import explain
 from embedclf.runs.run import Run
 from embedclf.serving.app import create_app
-from embedclf.serving.page import PageRun, render_page
+from embedclf.serving.pages.page import PageRun, render_page
 from embedclf.serving.settings import Limits, Settings
 from tests.conftest import write_csv
 from tests.reports.html.pages import Outline, in_chromium

@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection
 from typing import IO, TYPE_CHECKING, Any
 from urllib.error import HTTPError
 
@@ -83,17 +84,51 @@ def test_a_service_answers_and_ends_with_sigterm(workers: int, runs: dict[str, R
     assert [line["path"] for line in lines if "path" in line] == ["/predict", "/metrics"]
 
 
-def test_a_body_that_is_slow_or_too_large_ends_the_connection(runs: dict[str, Run]) -> None:
-    head = b"POST /predict HTTP/1.1\r\nHost: x\r\n"
-    slow = head + b'Content-Length: 20\r\n\r\n{"text": '
-    chunks = head + b"Transfer-Encoding: chunked\r\n\r\n" + b"400\r\n" + b" " * 1024 + b"\r\n"
+def test_what_is_slow_or_endless_ends_the_connection(runs: dict[str, Run]) -> None:
+    head = b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    chunks = head + b"Transfer-Encoding: chunked\r\n\r\n"
+    length = b"Content-Length: 20\r\n\r\n"
     with serving(runs["binary"].path, "--timeout", 0.5, "--max-body", "1kB") as service:
-        for sent, status in ((slow, b"408"), (chunks, b"413")):
+        for sent, status in (
+            (b"", b"408"),
+            (head, b"408"),
+            (head + length, b"408"),
+            (head + length + b'{"text": ', b"408"),
+            (chunks + b"400\r\n" + b" " * 1024 + b"\r\n", b"413"),
+            (head + b"A: " + b"a" * 1_000_000, b"431"),
+            (chunks + b"1;a=" + b"a" * 1_000_000, b"431"),
+            (chunks + b"x", b"400"),
+            (b"POST / HTTP/9\r\n\r\n", b"400"),
+            (head.replace(b"predict", b"other") + length, b"404"),
+        ):
             with socket.create_connection(service.address, timeout=60) as connection:
-                connection.sendall(sent)
-                answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
-            assert answer.startswith(b"HTTP/1.1 " + status)
-            assert b'"error": "the body ' in answer
+                with suppress(OSError):  # closed while it still reads
+                    connection.sendall(sent)
+                answer = _read(connection)
+            assert not answer or answer.startswith(b"HTTP/1.1 " + status)
+            assert not answer or b'"error": "the' in answer
+            assert answer or len(sent) > 100_000
+        assert service.post("predict", {"text": "a lovely hotel"})["run"] == "binary-1"
+
+
+def _read(connection: socket.socket) -> bytes:
+    """Read until the other side ends the connection."""
+    received = b""
+    with suppress(ConnectionResetError):
+        while more := connection.recv(1 << 16):
+            received += more
+    return received
+
+
+def test_a_page_of_another_site_cannot_ask_a_local_service(runs: dict[str, Run]) -> None:
+    with serving(runs["binary"].path, "--allowed-host", "texts.example") as service:
+        for name, status in (("attacker.example", 421), ("Texts.example", 200), ("localhost", 200)):
+            connection = HTTPConnection(*service.address)
+            connection.request("GET", "/", headers={"Host": name})
+            answer = connection.getresponse()
+            assert answer.status == status
+            assert status == 200 or b"--allowed-host" in answer.read()
+            connection.close()
 
 
 def test_a_service_behind_a_proxy_knows_its_path_and_its_token(

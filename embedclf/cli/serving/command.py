@@ -54,6 +54,13 @@ class _Size(click.ParamType[int]):
 @click.option(
     "--root-path", default="", metavar="PATH", help="Path that a proxy removes: /reviews."
 )
+@click.option(
+    "--allowed-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Name of the service at a proxy; can be repeated.",
+)
 @click.option("--token-file", type=FILE, help="File with the token that clients must send.")
 @click.option(
     "--max-rows",
@@ -72,7 +79,7 @@ class _Size(click.ParamType[int]):
     default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="Longest time to send a body.",
+    help="Longest time to send a request.",
 )
 @verbosity_options
 def serve_command(
@@ -81,6 +88,7 @@ def serve_command(
     port: int,
     workers: int,
     root_path: str,
+    allowed_hosts: tuple[str, ...],
     token_file: Path | None,
     max_rows: int,
     max_body: int,
@@ -98,11 +106,13 @@ def serve_command(
     """
     from embedclf.serving.settings import Limits, Settings
 
+    token = None if token_file is None else _read_token(token_file)
     settings = Settings(
         run_names,
         Limits(max_rows, max_body, timeout),
         _check_root_path(root_path),
-        None if token_file is None else _read_token(token_file),
+        token,
+        _host_names(host, allowed_hosts, has_token=token is not None),
     )
     _serve(settings, host, port, workers)
 
@@ -129,6 +139,18 @@ def _serve(settings: Settings, host: str, port: int, workers: int) -> None:
         workers=workers,
         on_listening=lambda url: echo_info(f"serving at {url}"),
     )
+
+
+def _host_names(host: str, allowed: tuple[str, ...], *, has_token: bool) -> frozenset[str] | None:
+    """Return the names that requests may call the service by; None allows any.
+
+    Other computers cannot reach 127.0.0.1, but a page in a browser here can try, by a name that
+    its owner makes mean 127.0.0.1. It has no token.
+    """
+    is_local = host == "localhost" or host.startswith("127.") or host == "::1"
+    if not allowed and (has_token or not is_local):
+        return None
+    return frozenset({"localhost", *map(str.lower, allowed)})
 
 
 def _check_root_path(root_path: str) -> str:
