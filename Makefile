@@ -2,7 +2,7 @@
 .PHONY: help demo test check check-extras format golden lock docs clean bench \
 	bench-accuracy bench-ablations bench-continuing bench-cores bench-encoding bench-few \
 	bench-first-steps bench-labels bench-memory bench-optimizers bench-pareto bench-phases bench-predict \
-	bench-reading bench-refit bench-robust bench-sets bench-suggest bench-suspects bench-tokens bench-vectors
+	bench-reading bench-refit bench-robust bench-serve bench-sets bench-suggest bench-suspects bench-tokens bench-vectors
 
 PYTHON ?= python3
 VENV := .venv
@@ -114,6 +114,9 @@ bench-refit: $(VENV)/installed ## Runs with and without a refit
 
 bench-robust: $(VENV)/installed-dev ## Kills and hostile inputs for MINUTES=10
 	$(BIN)/python -m tests.benchmarks.robust $(if $(MINUTES),--minutes $(MINUTES))
+
+bench-serve: $(VENV)/installed-dev ## Requests beside a bare Starlette; needs wrk
+	$(BIN)/python -m tests.benchmarks.serving
 
 bench-sets: $(VENV)/installed ## Train, evaluate, predict on all sets
 	$(BIN)/python -m tests.benchmarks.public_sets
