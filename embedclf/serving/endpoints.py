@@ -56,7 +56,7 @@ class Endpoints:
         # Scoring is limited by the cores, and more threads would take turns at them
         self._threads = ThreadPoolExecutor(os.cpu_count() or 1, "score")
         self._page = self._render_page()
-        document = openapi_document(settings)
+        document = openapi_document(settings, runs.names)
         self._openapi = json.dumps(document).encode()
         self._docs = render_docs(document)
 

@@ -19,6 +19,9 @@ RequestT = TypeVar("RequestT")
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
+Record = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
+"""An object that keeps its text."""
+
 
 class PredictRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """What to predict: one of `text`, `texts` and `records`."""
@@ -26,7 +29,7 @@ class PredictRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     text: str | msgspec.UnsetType = msgspec.UNSET
     """One text."""
     texts: list[str] | msgspec.UnsetType = msgspec.UNSET
-    records: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+    records: list[Record] | msgspec.UnsetType = msgspec.UNSET
     """Objects with the columns of the run, and any others."""
     run: str | None = None
     """Name of the run; None is the first one."""

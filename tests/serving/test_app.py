@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -56,9 +57,15 @@ def test_other_paths_and_methods_are_refused_as_json(
     assert answered.json().keys() == {"error", "request_id"}
 
 
-def test_the_document_describes_every_path_that_predicts(client: TestClient) -> None:
+def test_the_document_describes_every_path(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
-    assert {"/predict", "/v2/models/{name}/infer", "/health/ready"} <= document["paths"].keys()
+    for path, methods in document["paths"].items():
+        for method in methods.keys() & {"get", "post"}:
+            answered = client.request(method, path.replace("{name}", "binary-1"), content=b"")
+            described = methods[method]["responses"][str(answered.status_code)]["content"]
+            assert answered.headers["content-type"].partition(";")[0] in described
+    paths = set(re.findall(r'path="(/.*?)"', client.get("/metrics").text))
+    assert {path for path in paths if path != "other"} <= document["paths"].keys()
     properties = document["components"]["schemas"]["PredictRequest"]["properties"]
     assert properties.keys() == {"text", "texts", "records", "run", "top_k", "explain"}
 
@@ -206,3 +213,15 @@ def test_too_many_requests_at_once_are_refused_but_probes_are_answered(
     answered = client.post("/predict", json={"text": "a"})
     assert (answered.status_code, answered.headers["retry-after"]) == (503, "1")
     assert client.get("/health/live").status_code == 200
+
+
+def test_the_document_asks_for_a_token_only_where_one_is_needed(settings: Settings) -> None:
+    def document(token: str | None) -> Any:
+        client = TestClient(create_app(replace(settings, token=token)))
+        return client.get("/openapi.json").json()
+
+    assert "401" not in json.dumps(document(None))
+    paths = document(TOKEN)["paths"]
+    assert "401" in paths["/predict"]["post"]["responses"]
+    assert "401" not in paths["/docs"]["get"]["responses"]
+    assert paths["/docs"]["get"]["security"] == []
