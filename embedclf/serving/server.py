@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import os
 import signal
 import socket
+import tempfile
+import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from tempfile import TemporaryDirectory
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from embedclf.errors import RequestError
 from embedclf.serving.log import log_warnings_of_uvicorn
 from embedclf.serving.metrics import SHARED_FOLDER
+from embedclf.system.publishing.drafts import draft_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +62,8 @@ def serve(
     with ExitStack() as stack:
         if workers > 1:
             # Before the first import of the library, which reads the variable
-            os.environ[SHARED_FOLDER] = stack.enter_context(TemporaryDirectory(prefix="embedclf-"))
+            shared = stack.enter_context(draft_directory(Path(tempfile.gettempdir())))
+            os.environ[SHARED_FOLDER] = str(shared)
             stack.callback(os.environ.pop, SHARED_FOLDER)
         listening = stack.enter_context(_listen(address))
         url = _url(address.host, listening)
@@ -90,10 +95,25 @@ def _serve_with_workers(
 
     ServedRuns(settings.runs)  # a fault ends the service here, and not in each worker
     listening.listen(_BACKLOG)
-    config = _config(partial(_create_app, settings), settings, factory=True, workers=workers)
+    create = partial(_create_worker_app, settings)
+    config = _config(create, settings, factory=True, workers=workers)
     log_warnings_of_uvicorn()
     on_listening()
     Multiprocess(config, [listening]).run()
+
+
+def _create_worker_app(settings: Settings) -> Access:
+    """Create the application of a worker, which ends with the process that started it."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    return _create_app(settings)
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of the parent, which has no time to end its workers if it is killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _create_app(settings: Settings) -> Access:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPConnection
 from typing import IO, TYPE_CHECKING, Any
 from urllib.error import HTTPError
@@ -48,9 +48,9 @@ class Service:
 
 
 @contextmanager
-def serving(*arguments: object) -> Iterator[Service]:
-    """Start a service at a free port, and end it at the end of the block if it still runs."""
-    command = [sys.executable, "-m", "embedclf", "serve", "--port", "0", *map(str, arguments)]
+def serving(*arguments: object, port: int = 0) -> Iterator[Service]:
+    """Start a service, by default at a free port; it ends with the block if it still runs."""
+    command = [sys.executable, "-m", "embedclf", "serve", "--port", str(port), *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stderr is not None
@@ -82,6 +82,37 @@ def test_a_service_answers_and_ends_with_sigterm(workers: int, runs: dict[str, R
         assert service.process.wait() == 0
     lines = list(map(json.loads, log.splitlines()))
     assert [line["path"] for line in lines if "path" in line] == ["/predict", "/metrics"]
+
+
+def test_requests_that_have_begun_are_answered_before_the_end(runs: dict[str, Run]) -> None:
+    body = json.dumps({"texts": ["a lovely hotel, but rude and slow"] * 1000}).encode()
+    with serving(runs["binary"].path) as service, ExitStack() as stack:
+        connections = [HTTPConnection(*service.address) for _ in range(4)]
+        for connection in connections:
+            stack.callback(connection.close)
+            connection.request("POST", "/predict", body)
+        first = connections[0].getresponse()
+        service.process.send_signal(signal.SIGTERM)
+        for answer in (first, *(each.getresponse() for each in connections[1:])):
+            assert answer.status == 200
+            assert len(json.load(answer)["predictions"]) == 1000
+        assert service.process.wait() == 0
+
+
+def test_nothing_is_left_of_a_service_that_is_killed(
+    runs: dict[str, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with serving(runs["binary"].path, "--workers", 2) as service:
+        service.post("predict", {"text": "a lovely hotel"})
+        service.process.kill()
+        assert service.process.stderr is not None
+        service.process.stderr.read()  # ends with the last worker
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(service.address)
+        [left] = tmp_path.iterdir()
+        with serving(runs["binary"].path, "--workers", 2, port=service.address[1]):
+            assert left not in list(tmp_path.iterdir())
 
 
 def test_what_is_slow_or_endless_ends_the_connection(runs: dict[str, Run]) -> None:
