@@ -3,6 +3,8 @@
 A block of `console` shows commands after `$ `, each with what it prints on both streams. A line
 of `…` stands for lines that are left out. A command that fails is followed by `$ echo $?`.
 A comment `<!-- setup: COMMAND -->` runs a command that the page does not show.
+
+`embedclf serve RUN &` serves in the background, at a free port that stands for port 8000.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import itertools
 import re
 import shlex
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,9 +28,10 @@ BLOCK = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 LEFT_OUT = "…"
-HARMLESS = {"cat", "head", "ls", "tail", "wc"}
+HARMLESS = {"cat", "curl", "head", "ls", "tail", "wc"}
 """Programs other than embedclf that sessions may call."""
 NUMBER = re.compile(r"[+-]?\d[\d,]*(?:\.\d+)?")
+PORT = "127.0.0.1:8000"
 MACHINE_DEPENDENT = {
     "device": re.compile(r"^device .*$", re.MULTILINE),
     "seconds": re.compile(r"\b(?:\d+m )?[\d.]+ ?s\b"),
@@ -46,6 +50,16 @@ class Shell:
     setenv: Callable[[str, str], None]
     folder: Path
     status: int = 0
+    service: subprocess.Popen[str] | None = None
+    """The last one that was started in the background."""
+    address: str = PORT
+    """Of the service."""
+
+    def close(self) -> None:
+        """End the service."""
+        if self.service is not None:
+            self.service.kill()
+            self.service.communicate()
 
     def run(self, line: str, *, status: int = 0) -> str:
         """Run a command, which must end with a status; return what it prints."""
@@ -59,9 +73,20 @@ class Shell:
             self.setenv(key, value)
             return ""
         if name in HARMLESS:
-            return subprocess.check_output([name, *args], text=True).rstrip()
+            words = [word.replace(PORT, self.address) for word in args]
+            return subprocess.check_output([name, *words], text=True).rstrip()
         assert name == "embedclf", f"{name}: sessions call embedclf and {HARMLESS} alone"
-        return self._embedclf(args, text, status)
+        return self._serve(args[:-1]) if args[-1:] == ["&"] else self._embedclf(args, text, status)
+
+    def _serve(self, args: list[str]) -> str:
+        """Start a service, and return what it prints until clients can connect."""
+        self.close()
+        command = [sys.executable, "-m", "embedclf", *args, "--port", "0"]
+        self.service = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert self.service.stderr is not None
+        printed = self.service.stderr.readline().rstrip()
+        self.address = printed.partition("//")[2].rstrip("/")
+        return printed.replace(self.address, PORT)
 
     def _embedclf(self, args: list[str], text: str, status: int) -> str:
         output = None

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, get_args
 
@@ -75,7 +76,8 @@ def test_sessions_and_programs_run_as_printed(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("EMBEDCLF_RUN", raising=False)
     text = page.read_text(encoding="utf-8")
-    printed = printed_again(text, Shell(invoke, monkeypatch.setenv, tmp_path))
+    with closing(Shell(invoke, monkeypatch.setenv, tmp_path)) as shell:
+        printed = printed_again(text, shell)
     if request.config.getoption("--golden"):
         page.write_text(printed, encoding="utf-8")
     else:

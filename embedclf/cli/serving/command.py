@@ -98,7 +98,6 @@ def serve_command(
 
     \b
       embedclf serve reviews-1
-      curl -d '{"text": "good"}' 127.0.0.1:8000/predict
 
     The service also has a page at /, and documentation at /docs. Requests that name no run use the
     first. RUN can be a name without its number: `serve reviews` uses the newest of reviews-1,
