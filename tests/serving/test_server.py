@@ -47,9 +47,9 @@ class Service:
 
 
 @contextmanager
-def serving(*arguments: object) -> Iterator[Service]:
+def serving(*arguments: object, python: str = sys.executable) -> Iterator[Service]:
     """Start a service at a free port, and end it at the end of the block if it still runs."""
-    command = [sys.executable, "-m", "embedclf", "serve", "--port", "0", *map(str, arguments)]
+    command = [python, "-m", "embedclf", "serve", "--port", "0", *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stderr is not None
