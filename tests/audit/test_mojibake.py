@@ -76,6 +76,21 @@ def test_genuine_texts_look_right(text: str) -> None:
     assert find_misreading(f"{text}\n" * 9, None) is None
 
 
+@pytest.mark.parametrize("named", [None, "cp1252"])
+@pytest.mark.parametrize("words", ["{}", "w{}", "{} {} {}"])
+def test_one_word_beyond_ascii_in_many_texts_is_no_evidence(words: str, named: str | None) -> None:
+    texts = [f"café {words.format(n, n % 7, n % 5)}" for n in range(40)]
+    assert find_misreading("\n".join(texts), named) is None
+
+
+def test_a_table_in_utf16_with_one_word_beyond_ascii_is_read_right(
+    tmp_path: Path, invoke: Invoke
+) -> None:
+    rows = [f"café {n},{'ab'[n % 2]}\n" for n in range(60)]
+    (tmp_path / "cafe.csv").write_text("text,label\n" + "".join(rows), encoding="utf-16")
+    assert "mojibake" not in invoke("check", tmp_path / "cafe.csv").stdout
+
+
 @pytest.mark.parametrize("text", [each for text in TEXTS["utf-8"] for each in text.split()])
 def test_one_word_of_utf8_decoded_as_cp1252_is_found(text: str) -> None:
     garbled = text.encode().decode("cp1252", "ignore")

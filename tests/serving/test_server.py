@@ -48,9 +48,11 @@ class Service:
 
 
 @contextmanager
-def serving(*arguments: object, port: int = 0) -> Iterator[Service]:
+def serving(
+    *arguments: object, port: int = 0, python: str = sys.executable
+) -> Iterator[Service]:
     """Start a service, by default at a free port; it ends with the block if it still runs."""
-    command = [sys.executable, "-m", "embedclf", "serve", "--port", str(port), *map(str, arguments)]
+    command = [python, "-m", "embedclf", "serve", "--port", str(port), *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stderr is not None
