@@ -1,0 +1,54 @@
+"""The formats, and where each is written. Other programs' packages are imported when needed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from embedclf.errors import RequestError
+
+if TYPE_CHECKING:
+    from embedclf.export.exporter import Exporter
+
+
+class Format(NamedTuple):
+    """A format of models."""
+
+    exporter: str
+    """Module and class."""
+    needs: tuple[str, ...] = ()
+    """Packages that must be installed, to write it or to prove it."""
+    extra: str = ""
+    """The extra of embedclf that installs them."""
+    options: tuple[str, ...] = ()
+    """Names of `ExportOptions` that it heeds."""
+
+
+FORMATS = {
+    "onnx": Format(
+        "embedclf.export.onnx.exporter:OnnxExporter", ("onnx", "onnxruntime"), "onnx", ("input",)
+    ),
+    "js": Format("embedclf.export.javascript.exporter:JavaScriptExporter"),
+    "savedmodel": Format("embedclf.export.tensorflow.savedmodel:SavedModelExporter"),
+    "litert": Format("embedclf.export.tensorflow.litert:LiteRtExporter"),
+    "compact": Format("embedclf.export.compact.exporter:CompactExporter", options=("max_loss",)),
+}
+
+
+def open_exporter(name: str) -> Exporter:
+    """Return the exporter of a format.
+
+    Raises:
+        RequestError: A package that it needs is not installed.
+    """
+    chosen = FORMATS[name]
+    for package in chosen.needs:
+        try:
+            import_module(package)
+        except ModuleNotFoundError as error:
+            raise RequestError(
+                f"--format {name} needs {error.name}, which is not installed: "
+                f"pip install 'embedclf[{chosen.extra}]'"
+            ) from error
+    module, name_in_module = chosen.exporter.split(":")
+    return cast("Exporter", getattr(import_module(module), name_in_module)())
