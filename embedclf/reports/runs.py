@@ -12,7 +12,7 @@ from embedclf.reports.training import (
     unlabeled_entries,
 )
 from embedclf.runs.history import STOP_REASONS, describe_training
-from embedclf.runs.run import CROSS_VALIDATION_FILE, LEARNING_CURVE_FILE
+from embedclf.runs.known_files import CROSS_VALIDATION_FILE, LEARNING_CURVE_FILE
 from embedclf.system.terminal import (
     display_path,
     format_count,
