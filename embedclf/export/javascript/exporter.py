@@ -38,9 +38,10 @@ class JavaScriptExporter:
             try:
                 translate(rules.pattern)
             except UntranslatableError as error:
+                fault = f"JavaScript may find other tokens with it: {error}"
                 raise RequestError(
-                    f"{source.run.path}: text.token_pattern {rules.pattern!r} may match other texts "
-                    f"in JavaScript: {error}; train with a simpler one, or export another format"
+                    f"{source.run.path}: text.token_pattern {rules.pattern!r}: {fault}; "
+                    "train with a simpler one, or choose another --format"
                 ) from error
         return source
 

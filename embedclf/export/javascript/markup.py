@@ -24,15 +24,19 @@ if TYPE_CHECKING:
 
     from embedclf.system.arrays import Mask
 
-_ITEM = re.compile(r"\(\?P<(?P<name>\w+)>|\\(?P<escape>.)|\[\^?|\]|(?P<letter>[A-Za-z])|.", re.DOTALL)
-
-_RANGE = re.compile(r"[a-z]-[a-z]")
+_ITEM = re.compile(
+    r"\(\?P<(?P<name>\w+)>|\\(?P<escape>.)|\[\^?|\]|(?P<range>[a-z]-[a-z])|(?P<letter>[A-Za-z])|.",
+    re.DOTALL,
+)
 
 _REFERENCED = re.compile(r"<\(\?P<name>(?P<names>[\w|]+)\)(?P<rest>.*)\Z", re.DOTALL)
 
 _REFERENCE = "(?P=name)"
 
-_NONCHARACTERS = (*range(0xFDD0, 0xFDF0), *(p for q in range(17) for p in (q << 16 | 0xFFFE, q << 16 | 0xFFFF)))
+_NONCHARACTERS = (
+    *range(0xFDD0, 0xFDF0),
+    *(p for q in range(17) for p in (q << 16 | 0xFFFE, q << 16 | 0xFFFF)),
+)
 
 
 def describe_markup() -> dict[str, Any]:
@@ -87,15 +91,9 @@ def _translate(source: str) -> str:
     """Translate an expression of Python, whose flags are IGNORECASE and DOTALL, for flags `su`."""
     translated: list[str] = []
     inside = False
-    position = 0
-    while position < len(source):
-        if inside and (found := _RANGE.match(source, position)):
-            translated.append(_write_range(found[0]))
-        else:
-            found = _ITEM.match(source, position)
-            translated.append(_write_item(found, inside=inside))
-            inside = found[0].startswith("[") or (inside and found[0] != "]")
-        position = found.end()
+    for item in _ITEM.finditer(source):
+        translated.append(_write_item(item, inside=inside))
+        inside = item[0].startswith("[") or (inside and item[0] != "]")
     return "".join(translated)
 
 
@@ -107,16 +105,12 @@ def _write_item(item: re.Match[str], *, inside: bool) -> str:
         return spaces[1:-1] if inside else spaces
     if item["escape"] == "b":  # after a letter
         return "(?!W)"
+    if item["range"]:  # of a class
+        return write_set(find_ranges(_match_all(f"[{item[0]}]")))[1:-1]
     if item["letter"]:
         cases = _cases(item["letter"])
         return cases if inside else f"[{cases}]"
     return "\\/" if item[0] == "/" else item[0]
-
-
-def _write_range(letters: str) -> str:
-    """Write `a-z`, or another range, with the letters of other case."""
-    others = find_ranges(_match_all(f"[{letters}]"))
-    return write_set(others)[1:-1]
 
 
 @cache

@@ -47,7 +47,9 @@ class _Tensors:
         return places
 
 
-def write_model(folder: Path, description: dict[str, Any], tokenizer: Tokenizer, weights: Weights) -> None:
+def write_model(
+    folder: Path, description: dict[str, Any], tokenizer: Tokenizer, weights: Weights
+) -> None:
     """Write the files.
 
     Args:

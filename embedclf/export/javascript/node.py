@@ -61,7 +61,9 @@ def run_export(node: str, folder: Path, texts: Sequence[str]) -> list[dict[str, 
     )
     if done.returncode:
         lines = [line for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
-        fault = next((line for line in lines if "Error" in line), lines[-1] if lines else "no output")
+        fault = next(
+            (line for line in lines if "Error" in line), lines[-1] if lines else "no output"
+        )
         raise ExportError(f"{node} cannot run it: {fault.strip()}")
     scores: list[dict[str, Any]] = json.loads(done.stdout)
     return scores

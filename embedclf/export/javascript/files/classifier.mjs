@@ -83,27 +83,20 @@ export class Classifier {
   }
 
   /**
-   * Return what each token adds to the logit of a label, as far as it is read. An n-gram's
-   * contribution is divided among its tokens.
+   * Return the tokens that are read, each with what it adds to the logit of a label. An n-gram's
+   * contribution is divided among its tokens. With hidden layers, contributions are null: there,
+   * they depend on each other.
    *
-   * @returns {{token: string, known: boolean, contribution: number}[] | null} null if the network
-   *   has hidden layers, where contributions depend on each other.
+   * @returns {{token: string, known: boolean, contribution: number | null}[]}
    */
   explain(row, label) {
     const output = this.labels.indexOf(label);
     if (output < 0) throw new Error(`no label ${label}; labels: ${this.labels.join(", ")}`);
-    if (this._network.layers.length > 1) return null;
     const encoding = this._tokenizer.encode(this._textOf(row));
-    const isBinary = this.task === "binary";
-    const sign = isBinary && output === 0 ? -1 : 1;
-    const contributions = this._network.contributions(encoding.ids, isBinary ? 0 : output);
-    const ids = encoding.ids.slice(0, encoding.read);
-    const sums = ids.map((_, place) => sign * contributions[place]);
-    for (const { place, first, last } of encoding.ngrams)
-      for (let token = first; token <= last; token++)
-        sums[token] += sign * contributions[place] / (last - first + 1);
-    return ids.map((id, place) =>
-      ({ token: encoding.tokens[place], known: id !== UNKNOWN, contribution: sums[place] }));
+    const contributions = this._contributions(encoding, output);
+    return encoding.ids.slice(0, encoding.read).map((id, place) => ({
+      token: encoding.tokens[place], known: id !== UNKNOWN, contribution: contributions?.[place] ?? null,
+    }));
   }
 
   /** A text as it is, or the text of a row: its fields, then its text columns. */
@@ -119,6 +112,17 @@ export class Classifier {
     };
     const words = fields.map(name => this._tokenizer.fields.write(name, constants[name] ?? cell(name)));
     return [...words, ...text.map(cell)].join(" ");
+  }
+
+  /** What each token adds to the logit of a label, or null if there are hidden layers. */
+  _contributions({ ids, read, ngrams }, output) {
+    if (this._network.layers.length > 1) return null;
+    const isBinary = this.task === "binary", sign = isBinary && output === 0 ? -1 : 1;
+    const added = this._network.contributions(ids, isBinary ? 0 : output).map(each => sign * each);
+    const byToken = added.slice(0, read);
+    for (const { place, first, last } of ngrams)
+      for (let token = first; token <= last; token++) byToken[token] += added[place] / (last - first + 1);
+    return byToken;
   }
 
   /** The probability of each output: a binary task has one, that of the second label. */
