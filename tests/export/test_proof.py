@@ -76,7 +76,7 @@ def test_other_probabilities_are_found(wrong: float, runs: dict[str, Run]) -> No
     right = score_as(source)
 
     def score(texts: Sequence[str]) -> Scores:
-        probabilities = right(texts).probabilities.astype(np.float64)
+        probabilities = right(texts).probabilities.copy()
         probabilities[[text == "..." for text in texts], 1] += wrong
         return Scores(probabilities)
 
