@@ -10,6 +10,8 @@ from embedclf.runs.classifier_files import (
     EMBEDDING_FILE,
     KERNELS_FILE,
     NGRAM_KEYS_FILE,
+    TOKENIZER_FILE,
+    TOKENS_FILE,
     WEIGHTS_FILE,
 )
 from embedclf.runs.contents.classifier import CompactWeightsFile
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from embedclf.runs.classifier_files import ClassifierFiles
     from embedclf.runs.writer import RunDraft
     from embedclf.text.ngrams import Ngrams
+    from embedclf.text.tokenizer import Tokenizer
 
 _MULTIPLE, _KERNEL, _HEAD, _TAIL = "multiple", "kernel", "head", "tail"
 """Names of columns."""
@@ -30,8 +33,13 @@ _LEVEL = 19
 """Of Zstandard. It takes seconds for millions of numbers, and is decompressed as fast as others."""
 
 
-def pack_quantized(weights: QuantizedWeights) -> dict[str, bytes]:
-    """Return the content of the Arrow files of weights, by name."""
+def pack_quantized(weights: QuantizedWeights, level: int = _LEVEL) -> dict[str, bytes]:
+    """Return the content of the Arrow files of weights, by name.
+
+    Args:
+        weights: Of the classifier.
+        level: Of Zstandard; a lower one is faster.
+    """
     from embedclf.system.arrow import number_column, write_columns
     from embedclf.system.byte_planes import write_integers
 
@@ -40,8 +48,8 @@ def pack_quantized(weights: QuantizedWeights) -> dict[str, bytes]:
     halves = kernels.astype(np.float16)
     kept = halves if np.isfinite(halves).all() else kernels.astype(np.float32)
     return {
-        EMBEDDING_FILE: write_integers({_MULTIPLE: weights.multiples.ravel()}, _LEVEL),
-        KERNELS_FILE: write_columns({_KERNEL: number_column(kept)}, _LEVEL),
+        EMBEDDING_FILE: write_integers({_MULTIPLE: weights.multiples.ravel()}, level),
+        KERNELS_FILE: write_columns({_KERNEL: number_column(kept)}, level),
     }
 
 
@@ -86,8 +94,19 @@ def read_quantized(pooling: str, files: ClassifierFiles) -> QuantizedWeights:
     return QuantizedWeights(pooling, columns, values["step"], tuple(dense))
 
 
-def pack_ngrams(ngrams: Ngrams) -> bytes:
-    """Return the content of the file of n-grams."""
+def write_vocabulary(draft: RunDraft, tokenizer: Tokenizer) -> None:
+    """Write the tokenizer of a compact run."""
+    from embedclf.system.arrow import text_column, write_columns
+
+    ngrams = tokenizer.ngrams
+    draft.write_json(TOKENIZER_FILE, tokenizer.to_json() | {"ngrams": {"longest": ngrams.max_n}})
+    draft.write_bytes(TOKENS_FILE, write_columns({"token": text_column(tokenizer.tokens)}, _LEVEL))
+    if len(ngrams):
+        draft.write_bytes(NGRAM_KEYS_FILE, pack_ngrams(ngrams))
+
+
+def pack_ngrams(ngrams: Ngrams, level: int = _LEVEL) -> bytes:
+    """Return the content of the file of n-grams; `level` is as for `pack_quantized`."""
     from embedclf.system.byte_planes import write_integers
 
     heads, tails = ngrams.heads, ngrams.tails
@@ -97,7 +116,7 @@ def pack_ngrams(ngrams: Ngrams) -> bytes:
         # Tails increase as long as the head is the same
         _TAIL: np.where(is_first, tails, np.diff(tails, prepend=0)),
     }
-    return write_integers(columns, _LEVEL)
+    return write_integers(columns, level)
 
 
 def read_ngram_pairs(files: ClassifierFiles) -> list[npt.NDArray[Any]]:

@@ -221,6 +221,12 @@ class Run:
         """Whether the run was made smaller, and has neither a Keras model nor row statistics."""
         return "compact" in self.record
 
+    @property
+    def size(self) -> int:
+        """Bytes of the files that the run consists of."""
+        names = {*self.record["files"], RECORD_FILE, METRICS_FILE}
+        return sum((self.path / name).stat().st_size for name in names)
+
     def require_vectors(self) -> None:
         """Check that the run has vectors of tokens, as training learned them.
 

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 from embedclf.cli.console import echo_info, open_run
 from embedclf.cli.options import FILE, progress_option, run_argument, verbosity_options
 from embedclf.export.formats import FORMATS
+from embedclf.system.terminal import format_definitions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +66,10 @@ def export_command(
     options = ExportOptions(model_input, max_loss)
     export = export_run(open_run(run_name), name, output, options)
     echo_info(f"{output}: {_summarize(export)}")
+    if name == "compact":
+        from embedclf.reports.compact import compact_entries
+
+        echo_info(format_definitions(compact_entries(export.facts, export.size)))
 
 
 def _check_options(name: str) -> None:
