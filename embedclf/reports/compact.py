@@ -23,17 +23,15 @@ def compact_entries(facts: Mapping[str, Any], size: int) -> list[tuple[str, str]
     changed = format_count(facts["changed"], "decision")
     tokens = format_count(facts["tokens_left_out"], "token")
     ngrams = format_count(facts["ngrams_left_out"], "n-gram")
+    total = facts["bytes"]
     return [
         ("compact", f"made from run {facts['run']!r}"),
-        ("size", f"{_size(size)} instead of {_size(facts['bytes'])}: {_ratio(facts, size)}"),
+        ("size", f"{format_bytes(size)} instead of {format_bytes(total)}: 1/{total / size:.0f}"),
         ("left out", f"{tokens}, {ngrams}"),
         ("loss", f"{name} {after} instead of {before} on {rows}; {changed} changed"),
     ]
 
 
-def _size(count: int) -> str:
+def format_bytes(count: int) -> str:
+    """Format a number of bytes: `237 kB`."""
     return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{count / 1e3:,.0f} kB"
-
-
-def _ratio(facts: Mapping[str, Any], size: int) -> str:
-    return f"1/{facts['bytes'] / max(1, size):.0f}"

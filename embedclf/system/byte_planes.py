@@ -61,6 +61,8 @@ def join_planes(planes: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[Any]:
     folded: npt.NDArray[Any] = planes[0].astype(_TYPES[len(planes) - 1])
     for number, plane in enumerate(planes[1:], start=1):
         folded |= plane.astype(folded.dtype) << 8 * number
-    numbers: npt.NDArray[Any] = folded >> 1
-    numbers ^= np.negative(folded & 1)
-    return numbers.view(f"i{numbers.itemsize}")
+    signs = folded & 1
+    np.negative(signs, out=signs)
+    folded >>= 1
+    folded ^= signs
+    return folded.view(f"i{folded.itemsize}")
