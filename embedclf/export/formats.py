@@ -22,6 +22,8 @@ class Format(NamedTuple):
     """The extra of embedclf that installs them."""
     options: tuple[str, ...] = ()
     """Names of `ExportOptions` that it heeds."""
+    starts_tensorflow: bool = False
+    """Whether it needs TensorFlow, which takes seconds to start."""
 
 
 FORMATS = {
@@ -29,8 +31,15 @@ FORMATS = {
         "embedclf.export.onnx.exporter:OnnxExporter", ("onnx", "onnxruntime"), "onnx", ("input",)
     ),
     "js": Format("embedclf.export.javascript.exporter:JavaScriptExporter"),
-    "savedmodel": Format("embedclf.export.tensorflow.savedmodel:SavedModelExporter"),
-    "litert": Format("embedclf.export.tensorflow.litert:LiteRtExporter"),
+    "savedmodel": Format(
+        "embedclf.export.tensorflow.savedmodel:SavedModelExporter", starts_tensorflow=True
+    ),
+    "litert": Format(
+        "embedclf.export.tensorflow.litert:LiteRtExporter",
+        ("ai_edge_litert",),
+        "litert",
+        starts_tensorflow=True,
+    ),
     "compact": Format("embedclf.export.compact.exporter:CompactExporter", options=("max_loss",)),
 }
 

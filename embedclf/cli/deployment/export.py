@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from embedclf.cli.console import echo_info, open_run
+from embedclf.cli.console import echo_info, open_run, start_tensorflow
 from embedclf.cli.options import FILE, progress_option, run_argument, verbosity_options
 from embedclf.export.formats import FORMATS
 from embedclf.system.terminal import format_definitions
@@ -63,6 +63,8 @@ def export_command(
     from embedclf.export.exporter import ExportOptions
 
     _check_options(name)
+    if FORMATS[name].starts_tensorflow:
+        start_tensorflow(show_logs=False)
     options = ExportOptions(model_input, max_loss)
     export = export_run(open_run(run_name), name, output, options)
     echo_info(f"{output}: {_summarize(export)}")
