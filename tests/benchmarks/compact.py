@@ -100,7 +100,9 @@ def train(public: PublicSet, target: Path) -> None:
 
 def measured(folder: Path, public: PublicSet) -> Model:
     """The size of a run, and its score on the test rows."""
-    done = embedclf("evaluate", "--run", folder, "--data", public.tested, "-q", "--json")
+    done = embedclf(
+        "evaluate", "--run", folder, "--data", public.tested, "-q", "--no-baseline", "--json"
+    )
     scores = json.loads(done.stdout)["scores"]
     return Model(bytes_of(folder), next(iter(scores.values())))
 

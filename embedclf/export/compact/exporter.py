@@ -43,9 +43,10 @@ class CompactExporter:
         try:
             self._found = find_smallest(source.run, source.classifier, source.options.max_loss)
         except (DataError, RunError) as error:
+            fault = str(error).partition(";")[0]  # other commands could use other rows
             raise RequestError(
-                f"{source.run.path}: the validation rows decide what a compact run may leave out, "
-                f"and cannot be read: {error}"
+                f"{source.run.path}: its validation rows decide what a compact run may leave out; "
+                f"restore their table, or train again: {fault}"
             ) from error
         return replace(source, classifier=self._found.classifier)
 

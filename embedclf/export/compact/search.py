@@ -47,6 +47,11 @@ _SAFETY = 0.5
 those on which the search has looked for the largest loss that is allowed."""
 
 
+_CORRELATION = 0.999
+"""Least correlation of the logits before and after. Validation rows that are all far from a
+threshold would allow almost anything, and texts that are not like them would suffer."""
+
+
 @dataclass(frozen=True)
 class Compaction:
     """A smaller classifier, and what it loses."""
@@ -107,8 +112,8 @@ class _Search:
         counts = np.ones(tokenizer.vocabulary_rows)
         if statistics is not None:  # words that only their vectors are known for count once
             counts = np.maximum(statistics.counts, 1.0)
-        exclusive = classifier.labels.task == "multiclass"
-        self.table, dense = to_output_basis(weights, counts, exclusive=exclusive)
+        self.is_exclusive = classifier.labels.task == "multiclass"
+        self.table, dense = to_output_basis(weights, counts, exclusive=self.is_exclusive)
         # (vocabulary_rows, columns), and as the files have them
         self.dense: tuple[DenseLayer, ...] = tuple(
             (kernel.astype(np.float16).astype(np.float32), bias) for kernel, bias in dense
@@ -122,9 +127,7 @@ class _Search:
         for level in _LEVELS:
             for kept in self._masks:
                 choice = _Choice(level, kept)
-                comparison = self.rows.compare(self._shift(choice))
-                is_small = comparison.expected_loss <= _SAFETY * max_loss
-                if is_small and comparison.loss <= max_loss:
+                if self._is_good(self._shift(choice), max_loss):
                     yield choice
                     found += 1
                     break
@@ -148,6 +151,27 @@ class _Search:
         )
         shift = self._shift(choice)
         return Compaction(classifier, weights, self.rows, shift, self.rows.compare(shift))
+
+    def _is_good(self, shift: Floats, max_loss: float) -> bool:
+        """Whether a classifier whose logits are shifted is as good as the one before."""
+        comparison = self.rows.compare(shift)
+        return (
+            comparison.loss <= max_loss
+            and comparison.expected_loss <= _SAFETY * max_loss
+            and self._correlate(shift) >= _CORRELATION
+        )
+
+    def _correlate(self, shift: Floats) -> float:
+        """Return the correlation of the logits before and after a shift (n, outputs)."""
+        pair = []
+        for logits in (self._logits, self._logits + shift):
+            centered = logits.astype(np.float64)
+            if self.is_exclusive:  # only differences between labels count
+                centered -= centered.mean(axis=1, keepdims=True)
+            pair.append(centered - centered.mean(axis=0))
+        first, second = pair
+        product = float((first**2).sum() * (second**2).sum())
+        return float((first * second).sum()) / product**0.5 if product else 1.0
 
     @cached_property
     def _masks(self) -> list[Mask]:

@@ -72,13 +72,16 @@ class CompactDense(TypedDict):
     """A dense layer of a compact run; its kernel is in `kernels.arrow`."""
 
     inputs: Positive
-    bias: Annotated[list[float], msgspec.Meta(min_length=1)]
+    bias: Annotated[
+        list[Annotated[float, msgspec.Meta(ge=-1e38, le=1e38)]], msgspec.Meta(min_length=1)
+    ]
 
 
 class CompactWeightsFile(TypedDict):
     """`weights.json` of a compact run."""
 
-    step: Annotated[float, msgspec.Meta(gt=0)]
+    step: Annotated[float, msgspec.Meta(gt=0, le=1e28)]
+    """Whatever it multiplies is finite."""
     columns: Positive
     dense: Annotated[list[CompactDense], msgspec.Meta(min_length=1)]
 
