@@ -49,16 +49,19 @@ def all_characters() -> pa.StringArray:
     return pa.StringArray.from_buffers(len(offsets) - 1, *buffers)
 
 
+@cache
 def encode_classes(*, emoji: bool) -> list[int]:
     """Encode the class of each code point: 0 blank, 1 word, 2 symbol."""
     return _encode_runs(_at_points(classify(all_points().astype(np.uint32), emoji=emoji)))
 
 
+@cache
 def encode_spaces() -> list[int]:
     """Encode which code points are white space: 1."""
     return _encode_runs(_at_points(np.array([chr(p).isspace() for p in all_points().tolist()])))
 
 
+@cache
 def encode_emoji_parts() -> list[int]:
     """Encode what code points are in an emoji: 1 picture, 2 tone, 3 flag letter, 4 or 5 joiner."""
     parts = np.zeros(ALL_CODE_POINTS, np.uint8)
@@ -68,6 +71,7 @@ def encode_emoji_parts() -> list[int]:
     return _encode_runs(parts)
 
 
+@cache
 def encode_lower_case() -> list[int]:
     """Encode which code points have another lower case.
 
@@ -91,6 +95,7 @@ def encode_lower_case() -> list[int]:
     return runs
 
 
+@cache
 def encode_digits() -> list[int]:
     """List the code points of the zeros of all scripts; each is followed by its other digits."""
     return [p for p in all_points().tolist() if unicodedata.decimal(chr(p), None) == 0]

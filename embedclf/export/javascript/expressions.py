@@ -60,6 +60,7 @@ class _Group:
         self.written.append(item)
 
 
+@cache
 def translate(expression: str) -> str:
     """Translate an expression of RE2 for the flag `u`; its groups capture nothing.
 

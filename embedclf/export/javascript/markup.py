@@ -39,6 +39,7 @@ _NONCHARACTERS = (
 )
 
 
+@cache
 def describe_markup() -> dict[str, Any]:
     """Return what removes markup, for JSON: expressions, and the characters of entities.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from importlib.util import find_spec
@@ -60,10 +61,8 @@ def run_export(node: str, folder: Path, texts: Sequence[str]) -> list[dict[str, 
         check=False,
     )
     if done.returncode:
-        lines = [line for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
-        fault = next(
-            (line for line in lines if "Error" in line), lines[-1] if lines else "no output"
-        )
-        raise ExportError(f"{node} cannot run it: {fault.strip()}")
+        written = done.stderr.decode(errors="replace")
+        fault = re.search(r"^\w*Error\b.*", written, re.MULTILINE)
+        raise ExportError(f"{node} cannot run it: {fault[0] if fault else 'no message'}")
     scores: list[dict[str, Any]] = json.loads(done.stdout)
     return scores

@@ -127,13 +127,17 @@ export class Classifier {
 
   /** The probability of each output: a binary task has one, that of the second label. */
   _outputs(ids) {
-    const logits = this._network.logits(ids);
-    const outputs = this.task === "multiclass" ? softmax(logits) : logits.map(sigmoid);
-    if (!this._model.calibration) return outputs;
-    const calibrated = Array.from(outputs, (output, index) =>
-      interpolate(output, this._model.calibration[index]));
+    const outputs = this._uncalibrated(ids), { calibration } = this._model;
+    if (!calibration) return outputs;
+    const calibrated = Array.from(outputs, (output, index) => interpolate(output, calibration[index]));
     const total = this.task === "multiclass" ? calibrated.reduce((sum, each) => sum + each) : 1;
     return Float32Array.from(calibrated, each => each / total);
+  }
+
+  /** What the network itself computes. */
+  _uncalibrated(ids) {
+    const logits = this._network.logits(ids);
+    return this.task === "multiclass" ? softmax(logits) : logits.map(sigmoid);
   }
 
   _byLabel(outputs) {
@@ -453,7 +457,6 @@ class Ngrams {
 
 // --- Ids -> logits
 
-/** Sums are rounded as float32, as those of the run. */
 class Network {
   constructor({ pooling, layers }, tensors) {
     Object.assign(this, { pooling, layers, tensors });
@@ -493,7 +496,7 @@ class Network {
     if (!this.isFused) return this._dense(this._pool(ids), 0);
     const isFlat = this.pooling === "flatten";
     const read = isFlat ? Array.from({ length: this.tensors.table.shape[0] }, (_, p) => ids[p] ?? PADDING) : ids;
-    const units = sum(read.map((id, place) => this._fusedRow(id, place)), this.width);
+    const units = sumRows(read.map((id, place) => this._fusedRow(id, place)), this.width);
     const divisor = this._divisor(ids.length), bias = this.tensors.bias_0;
     return units.map((unit, index) => Math.fround(unit / divisor) + bias[index]);
   }
@@ -526,7 +529,7 @@ class Network {
       return vectors.reduce((largest, vector) => largest.map((each, index) => Math.max(each, vector[index])));
     }
     const divisor = this._divisor(ids.length);
-    return sum(vectors, size).map(each => each / divisor);
+    return sumRows(vectors, size).map(each => each / divisor);
   }
 
   _divisor(length) {
@@ -546,15 +549,45 @@ class Network {
   }
 }
 
-function sum(vectors, size) {
-  const sums = new Float64Array(size);
-  for (const vector of vectors) for (let index = 0; index < size; index++) sums[index] += vector[index];
-  return Float32Array.from(sums);
+/**
+ * Sum rows as the run does: float32, the first row and a pairwise sum of the others, as in NumPy's
+ * `add.reduceat`. The sums are then equal to the last bit.
+ */
+function sumRows(rows, size) {
+  if (!rows.length) return new Float32Array(size);
+  return add(Float32Array.from(rows[0]), sumPairwise(rows, 1, rows.length, size));
+}
+
+function sumPairwise(rows, start, end, size) {
+  const count = end - start;
+  if (count > 128) {
+    const half = count >>> 1, middle = start + half - half % 8;
+    return add(sumPairwise(rows, start, middle, size), sumPairwise(rows, middle, end, size));
+  }
+  const rest = end - count % 8;
+  let total = new Float32Array(size);
+  if (count >= 8) {
+    const [a, b, c, d, e, f, g, h] = rows.slice(start, start + 8).map((row, place) => {
+      const every = Float32Array.from(row);
+      for (let index = start + place + 8; index < rest; index += 8) add(every, rows[index]);
+      return every;
+    });
+    total = add(add(add(a, b), add(c, d)), add(add(e, f), add(g, h)));
+  }
+  for (let index = rest; index < end; index++) add(total, rows[index]);
+  return total;
+}
+
+/** Add a row to a sum, which is rounded to float32 as it is an array of them. */
+function add(total, row) {
+  for (let index = 0; index < total.length; index++) total[index] += row[index];
+  return total;
 }
 
 // --- Logits -> probabilities
 
-const sigmoid = logit => 0.5 * (1 + Math.tanh(0.5 * logit));
+/** In the steps of the run, each rounded to float32. */
+const sigmoid = logit => 0.5 * Math.fround(1 + Math.fround(Math.tanh(0.5 * logit)));
 
 function softmax(logits) {
   const largest = largestOf(logits);
