@@ -43,6 +43,9 @@ FORMATS = {
     "compact": Format("embedclf.export.compact.exporter:CompactExporter", options=("max_loss",)),
 }
 
+VECTOR_FORMATS = ("word2vec", "tsv", "npz", "parquet")
+"""The formats of vectors alone."""
+
 
 def open_exporter(name: str) -> Exporter:
     """Return the exporter of a format.
