@@ -81,7 +81,7 @@ def test_an_expression_that_javascript_may_read_in_another_way_is_refused(
     invoke("train", "binary.yaml", "-q", "-s", "text.token_pattern=(?:'?)+[a-z]+")
     stderr = invoke("export", "runs/binary-1", "--format", "js", "-o", "out", status=2).stderr
     assert stderr == (
-        "embedclf: runs/binary-1: text.token_pattern \"(?:'?)+[a-z]+\": JavaScript may find other "
+        'embedclf: runs/binary-1: text.token_pattern "(?:\'?)+[a-z]+": JavaScript may find other '
         "tokens with it: what '+' repeats can match nothing; train with a simpler one, or choose "
         "another --format\n"
     )

@@ -65,6 +65,21 @@ def test_each_column_has_an_input(chromium: Chromium, root: Path) -> None:
 
 
 @in_chromium
+def test_each_label_of_a_text_is_explained(
+    chromium: Chromium, workplace: Path, root: Path, invoke: Invoke
+) -> None:
+    invoke("train", "multilabel.yaml", "-q", "-s", "model.hidden_units=[]")
+    run = Run.open(workplace / "runs" / "multilabel-1")
+    open_page(chromium, write_export(run, root / "several"))
+    chromium.browser.type("textarea", "a b 7")
+    chromium.browser.wait_until(SHOWN)
+    labels = texts_of(chromium, "#answer h2 .label")
+    assert len(labels) == 2
+    assert texts_of(chromium, ".explained") == [f"contributions to {each}" for each in labels]
+    assert len(texts_of(chromium, ".tokens")) == 2
+
+
+@in_chromium
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_fits_phones_and_desktops(
     width: int, chromium: Chromium, runs: dict[str, Run], root: Path

@@ -36,6 +36,8 @@ export class Classifier {
   readonly labels: string[];
   /** The columns of a row; `constants` have the same cell in all rows. */
   readonly columns: { text: string[]; fields: string[]; constants: Record<string, string> };
+  /** Whether `explain` returns contributions: the network has no hidden layers. */
+  readonly hasContributions: boolean;
   predict(row: Row, options?: { topK?: number }): Prediction;
   /** The calibrated probability of each label, in the order of `labels`. */
   probabilities(row: Row): number[];

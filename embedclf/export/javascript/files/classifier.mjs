@@ -44,6 +44,11 @@ export class Classifier {
     this._network = new Network(model.network, tensorsOf(model.network.tensors, binary));
   }
 
+  /** Whether `explain` returns contributions: the network has no hidden layers. */
+  get hasContributions() {
+    return this._network.layers.length === 1;
+  }
+
   /**
    * Predict the label of a text, or all its labels in a multilabel task.
    *
@@ -116,7 +121,7 @@ export class Classifier {
 
   /** What each token adds to the logit of a label, or null if there are hidden layers. */
   _contributions({ ids, read, ngrams }, output) {
-    if (this._network.layers.length > 1) return null;
+    if (!this.hasContributions) return null;
     const isBinary = this.task === "binary", sign = isBinary && output === 0 ? -1 : 1;
     const added = this._network.contributions(ids, isBinary ? 0 : output).map(each => sign * each);
     const byToken = added.slice(0, read);

@@ -17,19 +17,35 @@ function show(classifier) {
   find(".default").hidden = !prediction.noKnownToken;
   find(".ranking").replaceChildren(...prediction.labels.map(each =>
     rankOf(each.label, each.probability, each.predicted)));
-  const tokens = classifier.explain(row, labels[0] ?? prediction.labels[0].label);
-  showTokens(tokens);
+  showExplanations(classifier, row, labels.length ? labels : [prediction.labels[0].label], labels.length > 0);
   find(".truncated").hidden = !prediction.truncated;
-  find(".truncated").textContent = `Truncated: the model reads only the first ${count(tokens.length)} tokens.`;
 }
 
-function showTokens(tokens) {
-  const marks = tokens.flatMap(({ token, known, contribution }) =>
-    [markOf(visible(token), contribution ?? 0, known), " "]);
-  find(".tokens").replaceChildren(...marks);
-  const hasColors = tokens.some(token => token.contribution !== null);
-  if (!hasColors) find(".tokens").querySelectorAll("mark").forEach(mark => mark.removeAttribute("title"));
-  element("colors").hidden = !hasColors;
+// Without contributions, the tokens are the same for every label.
+function showExplanations(classifier, row, labels, arePredicted) {
+  const { hasContributions } = classifier;
+  const isNamed = hasContributions && (labels.length > 1 || !arePredicted);
+  const status = arePredicted ? "" : ", not predicted";
+  const explanations = labels.slice(0, hasContributions ? labels.length : 1).map(label => {
+    const heading = isNamed ? `contributions to ${visible(label)}${status}` : "";
+    return explanationOf(heading, classifier.explain(row, label));
+  });
+  find(".explanations").replaceChildren(...explanations);
+  element("colors").hidden = !hasContributions;
+}
+
+function explanationOf(heading, tokens) {
+  const copy = copyOf("explanation");
+  copy.querySelector(".explained").hidden = !heading;
+  copy.querySelector(".explained").textContent = heading;
+  copy.querySelector(".tokens").append(...tokens.flatMap(token => [tokenOf(token), " "]));
+  return copy;
+}
+
+function tokenOf({ token, known, contribution }) {
+  const mark = markOf(visible(token), contribution ?? 0, known);
+  if (contribution === null) mark.removeAttribute("title");
+  return mark;
 }
 
 form.addEventListener("submit", event => event.preventDefault());
