@@ -1,8 +1,9 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-extras check-service format golden lock docs clean bench \
-	bench-accuracy bench-ablations bench-continuing bench-cores bench-encoding bench-few \
-	bench-first-steps bench-labels bench-memory bench-optimizers bench-pareto bench-phases bench-predict \
-	bench-reading bench-refit bench-robust bench-serve bench-sets bench-suggest bench-suspects bench-tokens bench-vectors
+.PHONY: help demo test check check-extras check-service format golden lock docs clean bench test- \
+	engines bench-ablations bench-accuracy bench-cluster bench-compact bench-continuing bench-cores \
+	bench-encoding bench-few bench-first-steps bench-labels bench-memory bench-optimizers bench-pareto \
+	bench-phases bench-predict bench-reading bench-refit bench-robust bench-serve bench-sets bench- \
+	suggest bench-suspects bench-tokens bench-vectors
 
 PYTHON ?= python3
 VENV := .venv
@@ -80,6 +81,9 @@ bench-accuracy: $(VENV)/installed ## Accuracy beside fastText and TF-IDF
 
 bench-ablations: $(VENV)/installed ## What each setting adds
 	$(BIN)/python -m tests.benchmarks.ablations
+
+bench-compact: $(VENV)/installed ## Compact runs beside fastText's quantized models; RUNS=FOLDER keeps runs
+	$(BIN)/python -m tests.benchmarks.compact $(if $(RUNS),--runs $(RUNS))
 
 bench-continuing: $(VENV)/installed ## train --from beside training from scratch
 	$(BIN)/python -m tests.benchmarks.continuing

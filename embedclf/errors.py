@@ -45,3 +45,7 @@ class TrainingError(EmbedclfError):
 
 class TuningError(EmbedclfError):
     """A study cannot be opened or written, belongs to another search, or has no result."""
+
+
+class ExportError(EmbedclfError):
+    """An export differs from its run."""

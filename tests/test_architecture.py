@@ -20,19 +20,24 @@ PACKAGES = sorted({file.parent for file in MODULES} - {Path()})
 
 TENSORFLOW = {"model/backend", "cli/process"}
 """The modules that import TensorFlow or Keras; `process` does it ahead, in a thread."""
-STARTS_TENSORFLOW = {
-    f"model/{module}"
-    for module in (
-        "backend",
-        "forward_pass",
-        "network",
-        "optimizers",
-        "step_function",
-        "variable_values",
-    )
-} | {
-    f"training/{module}" for module in ("folds/shared_network", "loop", "tensorboard", "train_step")
-}
+STARTS_TENSORFLOW = (
+    {
+        f"model/{module}"
+        for module in (
+            "backend",
+            "forward_pass",
+            "network",
+            "optimizers",
+            "step_function",
+            "variable_values",
+        )
+    }
+    | {f"export/tensorflow/{module}" for module in ("litert", "operations", "savedmodel")}
+    | {
+        f"training/{module}"
+        for module in ("folds/shared_network", "loop", "tensorboard", "train_step")
+    }
+)
 """The modules whose import starts TensorFlow; all others import them inside a function."""
 OPTUNA = {"tuning/optuna_trials", "tuning/study"}
 """The modules that import Optuna; `study` is imported inside a function alone."""

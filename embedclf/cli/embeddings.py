@@ -1,4 +1,4 @@
-"""embeddings neighbors, analogy, movement, show, map, export."""
+"""embeddings neighbors, analogy, movement, show, map."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from embedclf.cli.options import Command
     from embedclf.inference.projection import Method, RankBy, WordMap
-    from embedclf.inference.vector_export import ExportFormat
     from embedclf.runs.run import Run
 
     Answer = tuple[dict[str, Any], str]
@@ -51,9 +50,12 @@ def _listing_options(command: Command) -> Command:
     return run_option(_limit_option(_ngrams_option(json_option(verbosity_options(command)))))
 
 
-@click.group(cls=CommandGroup, short_help="Explore and export the learned vectors.")
+@click.group(cls=CommandGroup, short_help="Explore the learned vectors.")
 def embeddings_group() -> None:
-    """Explore the vectors that a run has learned, and export them."""
+    """Explore the vectors that a run has learned.
+
+    `embedclf export` writes them for other programs.
+    """
 
 
 @embeddings_group.command(short_help="Find the words nearest to a word.")
@@ -206,35 +208,6 @@ def map_command(
     drawn = build_word_map(embeddings, limit, by=by, method=method, ngrams=ngrams, seed=seed)
     _write_map(drawn, output, run)
     echo_info(f"{output}: {format_count(len(drawn.points), 'word')} drawn")
-
-
-@embeddings_group.command(short_help="Export the vectors for other programs.")
-@click.option(
-    "--format",
-    "export_format",
-    type=click.Choice(["word2vec", "tsv", "npz", "parquet"]),
-    metavar="FORMAT",
-    required=True,
-    help="word2vec (for gensim), tsv (a folder, for TensorBoard's Projector), npz or parquet.",
-)
-@click.option("-o", "--output", type=FILE, required=True, help="File to write; a folder for tsv.")
-@run_option
-@_ngrams_option
-@verbosity_options
-def export_command(
-    export_format: ExportFormat, output: Path, run_name: Path | None, ngrams: bool
-) -> None:
-    """Export the vectors of a run's vocabulary, the most frequent token first.
-
-    \b
-      embedclf embeddings export --format npz -o vectors.npz
-    """
-    from embedclf.inference.embeddings import Embeddings
-    from embedclf.inference.vector_export import export_vectors
-
-    embeddings = Embeddings.from_run(open_run(run_name))
-    count = export_vectors(embeddings, output, export_format, ngrams=ngrams)
-    echo_info(f"{output}: {format_count(count, 'vector')} written")
 
 
 def _write_map(drawn: WordMap, output: Path, run: Run) -> None:

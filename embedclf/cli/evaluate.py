@@ -155,7 +155,7 @@ def report_command(
     from embedclf.evaluation.evaluate import EvaluationRequest
     from embedclf.reports.html.report_data import MAX_MISTAKES, gather_report_data
     from embedclf.reports.html.run_report import render_run_report
-    from embedclf.runs.run import REPORT_FILE
+    from embedclf.runs.known_files import REPORT_FILE
 
     _check_page(output, open_page=open_page)
     _check_reading(data, reading)
@@ -235,7 +235,7 @@ def _show_learning_curve(
         learning_curve_text,
         plan_text,
     )
-    from embedclf.runs.run import LEARNING_CURVE_FILE
+    from embedclf.runs.known_files import LEARNING_CURVE_FILE
     from embedclf.training.folds.learning_curve import measure_learning_curve, open_learning_curve
 
     with open_learning_curve(run, data, reading) as plan:
@@ -288,7 +288,7 @@ def _write_page(page: str, file: Path, *, open_page: bool) -> None:
 
 def _echo_new_threshold(run: Run) -> None:
     """Say that the threshold has changed, and that the report has not."""
-    from embedclf.runs.run import REPORT_FILE
+    from embedclf.runs.known_files import REPORT_FILE
 
     echo_info(f"{run.path}: threshold updated")
     report = run.path / REPORT_FILE

@@ -17,6 +17,8 @@ import click
 from embedclf import __version__
 from embedclf.cli.console import echo, echo_info
 from embedclf.cli.data import check_command, init_command, schema_command, suspects_command
+from embedclf.cli.deployment.export import export_command
+from embedclf.cli.deployment.serve import serve_command
 from embedclf.cli.embeddings import embeddings_group
 from embedclf.cli.evaluate import (
     compare_command,
@@ -28,7 +30,6 @@ from embedclf.cli.habits.usage_errors import CommandGroup, explain_usage_error
 from embedclf.cli.options import verbosity_options
 from embedclf.cli.predict import explain_command, predict_command
 from embedclf.cli.runs import runs_command, summary_command, train_command
-from embedclf.cli.serving.command import serve_command
 from embedclf.cli.suggest import suggest_command
 from embedclf.cli.tune import tune_command
 from embedclf.errors import EmbedclfError
@@ -80,7 +81,8 @@ SECTIONS = {
     "Prepare": (init_command, check_command, suspects_command, suggest_command),
     "Train": (train_command, tune_command, runs_command, summary_command),
     "Evaluate": (evaluate_command, report_command, compare_command, threshold_command),
-    "Use": (predict_command, explain_command, embeddings_group, serve_command),
+    "Use": (predict_command, explain_command, embeddings_group),
+    "Deploy": (export_command, serve_command),
     "Other": (schema_command, completion_command),
 }
 """The commands by purpose, as the help lists them."""

@@ -257,7 +257,7 @@ def _cross_validate(run: Run, folds: Folds, *, baseline: bool, as_json: bool) ->
     """Score the training of a run on folds, store the scores in the run, and print them."""
     from embedclf.cli.train_progress import FoldProgress
     from embedclf.reports.cross_validation import cross_validation_lines, plan_text
-    from embedclf.runs.run import CROSS_VALIDATION_FILE
+    from embedclf.runs.known_files import CROSS_VALIDATION_FILE
     from embedclf.training.folds.cross_validation import cross_validate
 
     if run.interrupted:

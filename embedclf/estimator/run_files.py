@@ -8,8 +8,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from embedclf.errors import RunError
+from embedclf.runs.known_files import KNOWN_COMPACT_FILES, KNOWN_FILES, METRICS_FILE
 from embedclf.runs.locations import RECORD_FILE
-from embedclf.runs.run import KNOWN_FILES, METRICS_FILE, Run
+from embedclf.runs.run import Run
 from embedclf.system.publishing.drafts import draft_directory, publish_directory
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def opened(files: RunFiles) -> Iterator[Run]:
 def _write(files: RunFiles, folder: Path) -> None:
     for name, content in files.items():
         # A name such as ../x would lead out of the folder
-        if name not in KNOWN_FILES | {RECORD_FILE, METRICS_FILE}:
+        if name not in KNOWN_FILES | KNOWN_COMPACT_FILES | {RECORD_FILE, METRICS_FILE}:
             raise RunError(f"{name}: not a file of a run; train again")
         file = folder / name
         file.parent.mkdir(exist_ok=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from embedclf.runs.contents.scores import CrossValidationFile
-from embedclf.runs.run import CROSS_VALIDATION_FILE
+from embedclf.runs.known_files import CROSS_VALIDATION_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -89,7 +89,12 @@ class Embeddings:
 
     @classmethod
     def from_run(cls, run: Run) -> Embeddings:
-        """Load the embedding of a run."""
+        """Load the embedding of a run.
+
+        Raises:
+            RequestError: The run is compact.
+        """
+        run.require_vectors()
         classifier, statistics = run.classifier(), run.row_statistics()
         counts = None if statistics is None else statistics.counts
         return cls(classifier.tokenizer, classifier.labels, classifier.weights, counts)

@@ -6,13 +6,14 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from embedclf.reports.compact import compact_entries
 from embedclf.reports.training import (
     coverage_entries,
     describe_vocabulary,
     unlabeled_entries,
 )
 from embedclf.runs.history import STOP_REASONS, describe_training
-from embedclf.runs.run import CROSS_VALIDATION_FILE, LEARNING_CURVE_FILE
+from embedclf.runs.known_files import CROSS_VALIDATION_FILE, LEARNING_CURVE_FILE
 from embedclf.system.terminal import (
     display_path,
     format_count,
@@ -114,7 +115,8 @@ def runs_text(runs: Sequence[Run]) -> str:
         rows = f"{record['data']['train']['rows']:,}"
         name, values = _first_score(run)
         scores = [format_score(values.get(split)) for split in ("validation", "test")]
-        note = "interrupted" if run.interrupted else ""
+        notes = {"interrupted": run.interrupted, "compact": run.is_compact}
+        note = ", ".join(each for each, applies in notes.items() if applies)
         table.add_row(str(run.path), created, rows, name, *scores, note)
     return render(table)
 
@@ -129,7 +131,8 @@ def summary_text(summary: NetworkSummary) -> str:
     names = [layer.name for layer in summary.layers]
     meanings = [*zip(names, summary.descriptions, strict=True), ("memory", summary.memory)]
     meanings.append(("scoring", summary.scoring))
-    lines = [summary.table, "", "What the layers do", format_definitions(meanings)]
+    title = ["", "What the layers do"] if names else []
+    lines = [summary.table, *title, format_definitions(meanings)]
     if summary.run is not None:
         lines += ["", "Training", _training_text(summary.run)]
     return "\n".join(lines)
@@ -224,6 +227,7 @@ def _training_text(run: Run) -> str:
     return format_definitions(
         [
             ("run", str(run.path)),
+            *(compact_entries(record["compact"], run.size) if run.is_compact else ()),
             (
                 "trained",
                 f"{record['created']} in {format_duration(seconds)} on {record['device']['kind']}",

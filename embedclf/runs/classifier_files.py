@@ -36,6 +36,15 @@ TOKENS_FILE = "tokens.arrow"
 NGRAMS_FILE = "ngrams.arrow"
 """Missing if there are no n-grams."""
 
+EMBEDDING_FILE = "embedding.arrow"
+"""In a compact run instead of `model.keras`: its embedding, whose step is in `weights.json`."""
+
+KERNELS_FILE = "kernels.arrow"
+"""In a compact run: the kernels of the dense layers, whose shapes are in `weights.json`."""
+
+NGRAM_KEYS_FILE = "ngram-keys.arrow"
+"""In a compact run instead of `ngrams.arrow`."""
+
 LABELS_FILE = "labels.json"
 CALIBRATION_FILE = "calibration.json"
 """Missing unless the calibration is isotonic."""
@@ -129,7 +138,7 @@ def read_classifier(pooling: str, files: ClassifierFiles) -> Classifier:
     tokenizer, labels = read_tokenizer(files), read_labels(files)
     weights = _read_weights(pooling, files)
     if not _fit(weights, tokenizer, labels):
-        raise files.damaged(MODEL_FILE)
+        raise files.damaged(EMBEDDING_FILE if EMBEDDING_FILE in files.names else MODEL_FILE)
     calibration = _read_calibration(files, labels) if CALIBRATION_FILE in files.names else None
     return Classifier(tokenizer, labels, weights, calibration)
 
@@ -183,18 +192,31 @@ def read_tokenizer(files: ClassifierFiles) -> Tokenizer:
     if NGRAMS_FILE in files.names:
         place = files.directory / NGRAMS_FILE
         pairs = read_numbers(files.map(NGRAMS_FILE), place, "head", "tail")
+    if NGRAM_KEYS_FILE in files.names:
+        from embedclf.runs.compact_files import read_ngram_pairs
+
+        pairs = read_ngram_pairs(files)
     fault = find_pattern_fault(values.get("token_pattern", CLASSIC))
     if fault or values.get("vector_words", 0) > len(tokens):
         raise files.damaged(TOKENIZER_FILE)
     heads, tails = (np.asarray(ids, np.int32) for ids in pairs)
     try:
         found = Ngrams.from_pairs(ngrams["longest"], heads, tails)
-        return Tokenizer.from_json(values, tokens, found)
+        tokenizer = Tokenizer.from_json(values, tokens, found)
     except ValueError as error:
         raise files.damaged(TOKENIZER_FILE) from error
+    ids = np.arange(tokenizer.first_ngram_id, tokenizer.vocabulary_rows)
+    # An n-gram that begins with itself would have no end
+    if (heads >= ids).any() or (tails >= tokenizer.first_ngram_id).any():
+        raise files.damaged(TOKENIZER_FILE)
+    return tokenizer
 
 
 def _read_weights(pooling: str, files: ClassifierFiles) -> Weights:
+    if EMBEDDING_FILE in files.names:
+        from embedclf.runs.compact_files import read_quantized
+
+        return read_quantized(pooling, files).restore()
     from embedclf.model.stored_weights import map_weights, read_weights
 
     model = files.map(MODEL_FILE)

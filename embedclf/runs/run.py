@@ -6,20 +6,21 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from embedclf.errors import RunError
-from embedclf.runs.classifier_files import (
-    CLASSIFIER_FILES,
-    LABELS_FILE,
-    MODEL_FILE,
-    TOKENIZER_FILE,
-    ClassifierFiles,
-    read_classifier,
-    read_labels,
-)
+from embedclf.errors import RequestError, RunError
+from embedclf.runs.classifier_files import ClassifierFiles, read_classifier, read_labels
 from embedclf.runs.contents.record import RunRecord
 from embedclf.runs.contents.scores import Decision, MetricsFile
 from embedclf.runs.contents.values import convert, damaged
 from embedclf.runs.history import INTERRUPTED, Epoch, RowStatistics, read_epochs
+from embedclf.runs.known_files import (
+    CONFIG_FILE,
+    HISTORY_FILE,
+    METRICS_FILE,
+    NPZ_STATISTICS_FILE,
+    ROW_STATISTICS_FILE,
+    VALIDATED_DIRECTORY,
+    require_known_files,
+)
 from embedclf.runs.locations import RECORD_FILE, require_run
 from embedclf.runs.sealed_json import (
     parse_object,
@@ -34,7 +35,7 @@ from embedclf.system.files import map_file
 from embedclf.system.progress import activity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from embedclf.config.schema import Config
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from embedclf.model.classifier import Classifier
 
 FORMAT = 8
-"""Version of the run directory; newer ones are refused. Older versions lack:
+"""Version of the run directory that training writes. Older versions lack:
 
 - 7: nothing, but other files have the tokens, n-grams and row statistics, and a refit keeps the
   network before it instead of its logits.
@@ -54,33 +55,9 @@ FORMAT = 8
 - 1: no thresholds other than 0.5, no calibration; the checksum of `metrics.json` is in `run.json`.
 """
 
-CONFIG_FILE = "config.yaml"
-ROW_STATISTICS_FILE = "rows.arrow"
-HISTORY_FILE = "history.csv"
-METRICS_FILE = "metrics.json"
-CROSS_VALIDATION_FILE = "cross-validation.json"
-LEARNING_CURVE_FILE = "learning-curve.json"
-
-_NPZ_STATISTICS_FILE = "rows.npz"
-"""Before format 8."""
-
-VALIDATED_DIRECTORY = "validated"
-"""In a run that was refit on all rows: files of the classifier before the refit, which has not seen
-the validation rows. Before format 8, these are all files of a classifier."""
-
-REPORT_FILE = "report.html"
-"""A page that `embedclf report` makes from the other files. Nothing reads it."""
-
-
-REQUIRED_FILES = frozenset({CONFIG_FILE, HISTORY_FILE, MODEL_FILE, TOKENIZER_FILE, LABELS_FILE})
-"""Files that the record of every run names, with their SHA-256."""
-
-KNOWN_FILES = REQUIRED_FILES.union(
-    {METRICS_FILE, ROW_STATISTICS_FILE, _NPZ_STATISTICS_FILE},
-    CLASSIFIER_FILES,
-    (f"{VALIDATED_DIRECTORY}/{name}" for name in (*CLASSIFIER_FILES, LOGITS_FILE)),
-)
-"""Files that records may name. No other file of a run is read, wherever its name leads."""
+COMPACT_FORMAT = 9
+"""Version of compact runs, which earlier versions of embedclf cannot read. Newer ones are refused.
+"""
 
 
 @dataclass(frozen=True)
@@ -120,14 +97,14 @@ class Run:
         if not isinstance(run_format, int):
             raise damaged(file)
         # Before the checksum, which a newer version may compute in another way.
-        if run_format not in range(1, FORMAT + 1):
+        if run_format not in range(1, COMPACT_FORMAT + 1):
             raise RunError(
-                f"{path}: run format {run_format} is not supported (only 1 to {FORMAT}); upgrade "
-                "embedclf, or train again"
+                f"{path}: run format {run_format} is not supported (only 1 to {COMPACT_FORMAT}); "
+                "upgrade embedclf, or train again"
             )
         unseal(content, file)
         convert(content, RunRecord, file)
-        _require_known_files(content["files"], file)
+        require_known_files(content["files"], file, is_compact=run_format == COMPACT_FORMAT)
         return cls(path, content)
 
     def read(self, name: str) -> bytes:
@@ -219,9 +196,9 @@ class Run:
         if ROW_STATISTICS_FILE in self.record["files"]:
             file = self.path / ROW_STATISTICS_FILE
             return RowStatistics.from_arrow(self.map(ROW_STATISTICS_FILE), file)
-        if _NPZ_STATISTICS_FILE in self.record["files"]:
-            file = self.path / _NPZ_STATISTICS_FILE
-            return RowStatistics.from_npz(self.map(_NPZ_STATISTICS_FILE), file)
+        if NPZ_STATISTICS_FILE in self.record["files"]:
+            file = self.path / NPZ_STATISTICS_FILE
+            return RowStatistics.from_npz(self.map(NPZ_STATISTICS_FILE), file)
         return None
 
     def epochs(self) -> tuple[Epoch, ...]:
@@ -238,6 +215,29 @@ class Run:
     def refitted(self) -> bool:
         """Whether the classifier was trained on the validation rows as well."""
         return self.record.get("refit", {}).get("rows") is not None
+
+    @property
+    def is_compact(self) -> bool:
+        """Whether the run was made smaller, and has neither a Keras model nor row statistics."""
+        return "compact" in self.record
+
+    @property
+    def size(self) -> int:
+        """Bytes of the files that the run consists of."""
+        names = {*self.record["files"], RECORD_FILE, METRICS_FILE}
+        return sum((self.path / name).stat().st_size for name in names)
+
+    def require_vectors(self) -> None:
+        """Check that the run has vectors of tokens, as training learned them.
+
+        Raises:
+            RequestError: It is compact.
+        """
+        if self.is_compact:
+            raise RequestError(
+                f"{self.path}: a compact run has no vectors, only what its tokens add to a "
+                f"prediction; use the run that it was made from, {self.record['compact']['run']!r}"
+            )
 
     @property
     def start(self) -> dict[str, Any] | None:
@@ -274,7 +274,16 @@ class Run:
         return validated.with_thresholds(self.threshold_settings()["thresholds"])
 
     def validation_classifier(self) -> Classifier:
-        """Load the classifier that has not seen the validation rows, if it is stored."""
+        """Load the classifier that has not seen the validation rows.
+
+        Raises:
+            RunError: It is not stored: the run is compact, and was refit on all rows.
+        """
+        if self.is_compact and self.refitted:
+            raise RunError(
+                f"{self.path}: a compact run keeps no classifier from before the refit on all "
+                "rows; choose labeled rows with --data TABLE"
+            )
         return self._load_classifier(VALIDATED_DIRECTORY if self.refitted else "")
 
     @activity("loading the classifier")
@@ -302,17 +311,3 @@ class Run:
 
 def _outputs(record: dict[str, Any]) -> int:
     return 1 if record["task"] == "binary" else len(record["labels"])
-
-
-def _require_known_files(names: Iterable[str], record: Path) -> None:
-    """Refuse a record that names other files than a run has, or lacks one that all runs have.
-
-    Raises:
-        RunError: It does.
-    """
-    unknown = set(names) - KNOWN_FILES
-    if unknown:
-        raise RunError(f"{record}: names a file that no run has: {min(unknown)}; train again")
-    missing = REQUIRED_FILES.difference(names)
-    if missing:
-        raise RunError(f"{record}: names no {min(missing)}; restore it or train again")

@@ -95,11 +95,11 @@ def write_sealed(file: Path, values: dict[str, Any]) -> None:
         raise RunError(f"{file.parent}: cannot be written: {error.strerror}") from error
 
 
-def seal_json(values: dict[str, Any]) -> str:
-    """Return values as JSON with their checksum."""
+def seal_json(values: dict[str, Any], indent: int | None = 1) -> str:
+    """Return values as JSON with their checksum; without an indent, it is shorter."""
     plain = json.loads(json.dumps(values))  # as readers see them: tuples become lists
     sealed = {**plain, "checksum": compute_checksum(plain)}
-    return json.dumps(sealed, ensure_ascii=False, indent=1) + "\n"
+    return json.dumps(sealed, ensure_ascii=False, indent=indent) + "\n"
 
 
 def compute_checksum(values: dict[str, Any]) -> str:

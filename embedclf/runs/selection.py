@@ -7,8 +7,9 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from embedclf.errors import RunError
+from embedclf.runs.known_files import CONFIG_FILE
 from embedclf.runs.locations import RECORD_FILE, RUNS_DIRECTORY
-from embedclf.runs.run import CONFIG_FILE, Run
+from embedclf.runs.run import Run
 from embedclf.system.publishing.drafts import DRAFT_PREFIX
 
 if TYPE_CHECKING:

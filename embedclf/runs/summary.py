@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from embedclf.config.schema import Config
     from embedclf.config.sections import ModelConfig
     from embedclf.model.network import LayerSummary
+    from embedclf.model.weights import Weights
     from embedclf.runs.run import Run
     from embedclf.system.arrays import Floats
 
@@ -30,8 +31,9 @@ class NetworkSummary:
     """A network: Keras's own table, and what it means."""
 
     table: str
-    """As Keras prints it."""
+    """As Keras prints it; of a compact run, a sentence."""
     layers: tuple[LayerSummary, ...]
+    """None of a compact run."""
     descriptions: tuple[str, ...]
     """A sentence or two per layer."""
     parameters: int
@@ -64,8 +66,27 @@ def summarize_config(config: Config) -> NetworkSummary:
 def summarize_run(run: Run) -> NetworkSummary:
     """Summarize the network of a run, as it was trained."""
     classifier = run.classifier()
+    if run.is_compact:
+        return _summarize_compact(run, classifier.weights)
     rows = _Rows(classifier.tokenizer.vocabulary_rows, classifier.weights.kept)
     return _summarize(run.config(), classifier.labels, rows, run)
+
+
+def _summarize_compact(run: Run, weights: Weights) -> NetworkSummary:
+    """Summarize a compact run, which has no Keras model."""
+    rows, columns = weights.trained.shape
+    parameters = int(run.record["parameters"])
+    return NetworkSummary(
+        "Compact run: it predicts, but has no Keras model to train or to inspect.",
+        (),
+        (),
+        parameters,
+        0,
+        f"{rows:,} rows of {format_count(columns, 'number')} in multiples of a step; they take "
+        f"{_format_size(4 * rows * columns)} when they are loaded.",
+        f"A prediction reads {format_count(columns, 'number')} per token.",
+        run,
+    )
 
 
 class _Rows(NamedTuple):

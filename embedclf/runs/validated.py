@@ -64,6 +64,19 @@ class ValidatedRows:
         Raises:
             RunError: They are other rows.
         """
+        self.require_positions(positions, name)
+        return classifier.calibrate(classifier.probabilities(self.logits))
+
+    def require_positions(self, positions: Rows, name: str) -> None:
+        """Check that rows are those that the run was validated on.
+
+        Args:
+            positions: (n,) of the rows that are expected.
+            name: Of these rows, for people.
+
+        Raises:
+            RunError: They are other rows.
+        """
         import numpy as np
 
         if not np.array_equal(positions, self.positions):
@@ -71,7 +84,6 @@ class ValidatedRows:
                 f"{name}: not the rows that the run was validated on; choose labeled rows with "
                 "--data TABLE"
             )
-        return classifier.calibrate(classifier.probabilities(self.logits))
 
     def write(self, draft: RunDraft) -> None:
         """Write them into a directory of a run."""

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from embedclf.errors import RunError
+from embedclf.runs.known_files import METRICS_FILE
 from embedclf.runs.locations import RECORD_FILE, RUNS_DIRECTORY
-from embedclf.runs.run import FORMAT, METRICS_FILE, Run
+from embedclf.runs.run import FORMAT, Run
 from embedclf.runs.sealed_json import compute_checksum, seal_json
 from embedclf.system.publishing.drafts import draft_directory, publish_directory
 
@@ -47,6 +48,24 @@ class RunDraft:
         """Write the thresholds and the scores, as `Run` returns them."""
         self.write(METRICS_FILE, seal_json({"decision": settings, **metrics}))
 
+    def write_record(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Write `run.json`, with the SHA-256 of every file: last, because it lists all others.
+
+        Args:
+            record: Its content; the format is that of trainings unless it names another.
+
+        Returns:
+            The content with the format and the files.
+        """
+        hashes = {
+            file.relative_to(self.path).as_posix(): _sha256(file)
+            for file in sorted(self.path.rglob("*"))
+            if file.is_file() and file.name != METRICS_FILE  # has its own checksum
+        }
+        record = {"format": FORMAT, **record, "files": hashes}
+        self.write_json(RECORD_FILE, {**record, "checksum": compute_checksum(record)})
+        return record
+
     def publish(self, record: dict[str, Any], name: str, output: Path | None) -> Run:
         """Record the SHA-256 of every file, and rename the draft to its final name.
 
@@ -58,14 +77,7 @@ class RunDraft:
         Raises:
             RunError: `output` was created meanwhile.
         """
-        hashes = {
-            file.relative_to(self.path).as_posix(): _sha256(file)
-            for file in sorted(self.path.rglob("*"))
-            if file.is_file() and file.name != METRICS_FILE  # has its own checksum
-        }
-        record = {"format": FORMAT, **record, "files": hashes}
-        # Last, because it lists all other files.
-        self.write_json(RECORD_FILE, {**record, "checksum": compute_checksum(record)})
+        record = self.write_record(record)
         if output is not None:
             if not publish_directory(self.path, output):
                 raise RunError(

@@ -7,8 +7,8 @@ import os
 from typing import TYPE_CHECKING
 
 from embedclf.errors import EmbedclfError, RequestError
+from embedclf.runs.known_files import METRICS_FILE
 from embedclf.runs.locations import RECORD_FILE, RUNS_DIRECTORY
-from embedclf.runs.run import METRICS_FILE
 from embedclf.runs.selection import locate_run, split_name
 from embedclf.serving.log import log
 from embedclf.serving.served_run import ServedRun

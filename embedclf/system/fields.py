@@ -19,10 +19,10 @@ from embedclf.system.arrow import join_columns, number_column, text_column, to_n
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_SPACES = r"\x09-\x0d\x1c-\x20\x{85}\pZ"
+WHITE_SPACE = r"\x09-\x0d\x1c-\x20\x{85}\pZ"
 """White space by `str.isspace`, in a character class of RE2."""
 
-_OUTER_SPACES = rf"^[{_SPACES}]+|[{_SPACES}]+$"
+_OUTER_SPACES = rf"^[{WHITE_SPACE}]+|[{WHITE_SPACE}]+$"
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def split_fields(
         return split
     names = [re.escape(field_name(column)) for column in fields]
     prefix = "^" + "".join(
-        rf"(?:(?P<field{number}>{name}=[^{_SPACES}]*)(?:[{_SPACES}]|\z))?"
+        rf"(?:(?P<field{number}>{name}=[^{WHITE_SPACE}]*)(?:[{WHITE_SPACE}]|\z))?"
         for number, name in enumerate(names)
     )
     words = pc.extract_regex(texts, prefix).flatten()
@@ -115,7 +115,7 @@ def _split_complete(
     )
     for name, column in zip(map(field_name, fields), columns, strict=True):
         is_field = pc.starts_with(column, pattern=f"{name}=")
-        has_space = pc.match_substring_regex(column, f"[{_SPACES}]")
+        has_space = pc.match_substring_regex(column, f"[{WHITE_SPACE}]")
         if not pc.all(pc.and_not(is_field, has_space)).as_py():
             return None
     return columns, rest
@@ -125,6 +125,6 @@ def _write_words(column: str, cells: pa.Array | str) -> pa.Array | pa.Scalar:
     """Return `name=cell` for each cell of a field; outer white space is removed."""
     cells = text_column([cells])[0] if isinstance(cells, str) else cells
     cells = pc.replace_substring_regex(cells, _OUTER_SPACES, "")
-    cells = pc.replace_substring_regex(cells, f"[{_SPACES}]+", "_")
+    cells = pc.replace_substring_regex(cells, f"[{WHITE_SPACE}]+", "_")
     name, nothing = text_column([f"{field_name(column)}=", ""])
     return pc.binary_join_element_wise(name, cells, nothing)

@@ -33,6 +33,9 @@ TokenCounts = tuple[pa.StringArray, Int64s]
 MATCH_END = "\x1f"
 """Stands after each match of a regular expression, and for each character outside of them."""
 
+MATCH_SPACE = r"[\s\pZ\p{Cc}]+"
+"""White space inside a match (RE2)."""
+
 _PICTURE, _TONE, _FLAG, _JOINER, _ZERO_WIDTH = range(1, 6)
 """What characters are in an emoji; 0 is no part of one."""
 
@@ -112,7 +115,7 @@ def split_matches(texts: pa.Array, pattern: str) -> Tokens:
     """
     pieces = pc.split_pattern(mark_matches(texts, pattern), MATCH_END)
     encoded = pieces.flatten().dictionary_encode()
-    trimmed = pc.replace_substring_regex(encoded.dictionary, r"[\s\pZ\p{Cc}]+", " ")
+    trimmed = pc.replace_substring_regex(encoded.dictionary, MATCH_SPACE, " ")
     names = pc.utf8_trim(trimmed, " ").dictionary_encode()
     codes = to_numpy(names.indices)[to_numpy(encoded.indices)]
     kept = to_numpy(pc.binary_length(names.dictionary))[codes] > 0

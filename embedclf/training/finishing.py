@@ -11,7 +11,7 @@ from embedclf.errors import TrainingError
 from embedclf.evaluation.scores import compute_scores
 from embedclf.evaluation.thresholds import choose_thresholds, rule_to_json
 from embedclf.model.classifier import Classifier, fit_inverse_temperature, fit_isotonic
-from embedclf.runs import run
+from embedclf.runs import known_files
 from embedclf.runs.classifier_files import write_classifier
 from embedclf.runs.history import RowStatistics
 from embedclf.runs.validated import ValidatedRows
@@ -178,7 +178,7 @@ def _write_classifier(
     """Write the files of a classifier, and return the classifier that is read from them."""
     dataset = fitted.dataset
     row_statistics = RowStatistics(dataset.total_counts, fitted.initial.row_learning_rates)
-    draft.write_bytes(run.ROW_STATISTICS_FILE, row_statistics.to_arrow())
+    draft.write_bytes(known_files.ROW_STATISTICS_FILE, row_statistics.to_arrow())
     pooling = dataset.config.model.pooling
     return write_classifier(
         draft, fitted.network, pooling, dataset.tokenizer, dataset.labels, calibration
@@ -194,7 +194,7 @@ def _write_validated(
     weights, logits = _score_validation_rows(validated.network, dataset)
     positions = dataset.validation.rows.positions
     rows = ValidatedRows(dataset.tokenizer, dataset.labels, positions, logits)
-    rows.write(draft.make_directory(run.VALIDATED_DIRECTORY))
+    rows.write(draft.make_directory(known_files.VALIDATED_DIRECTORY))
     return Classifier(dataset.tokenizer, dataset.labels, weights, calibration), logits
 
 

@@ -17,7 +17,7 @@ from embedclf import __version__
 from embedclf.config.loading import dump_config
 from embedclf.data.dataset import KEPT_VECTORS, START, VECTORS, Dataset, prepare_dataset
 from embedclf.errors import TrainingError
-from embedclf.runs import run, writer
+from embedclf.runs import known_files, writer
 from embedclf.runs.history import INTERRUPTED
 from embedclf.runs.locations import RUNS_DIRECTORY
 from embedclf.system import interrupts
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from embedclf.config.schema import Config
     from embedclf.model.backend import Device
     from embedclf.runs.history import Epoch, History, RefitStarted, Resumed, Step
+    from embedclf.runs.run import Run
     from embedclf.training.token_vectors import Coverage
 
     TrainEvent = Dataset | Coverage | Device | Resumed | Step | Epoch | History | RefitStarted
@@ -51,7 +52,7 @@ def train(
     on_event: Callable[[TrainEvent], None] = lambda _event: None,
     tensorboard: Path | None = None,
     resume: bool = False,
-) -> run.Run:
+) -> Run:
     """Train a classifier and save it as a run.
 
     TensorFlow's operations become deterministic for the whole process.
@@ -204,8 +205,8 @@ def _write_run(
     second = refitted if isinstance(refitted, FittedNetwork) else None
     last = second or validated
     finished = finish(draft, validated, second)
-    draft.write(run.CONFIG_FILE, dump_config(last.dataset.config, _run_directory(output)))
-    draft.write(run.HISTORY_FILE, validated.history.to_csv())
+    draft.write(known_files.CONFIG_FILE, dump_config(last.dataset.config, _run_directory(output)))
+    draft.write(known_files.HISTORY_FILE, validated.history.to_csv())
     draft.write_metrics(finished.decision, finished.metrics)
     record = _details(validated, last, hashes)
     if refitted is not None:

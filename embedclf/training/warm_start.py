@@ -42,8 +42,10 @@ def read_start(run: Run) -> Start:
     """Read what a training needs to continue from a run.
 
     Raises:
+        RequestError: The run is compact.
         RunError: A file of the run is damaged.
     """
+    run.require_vectors()
     classifier, statistics = run.classifier(), run.row_statistics()
     return Start(
         classifier.tokenizer,

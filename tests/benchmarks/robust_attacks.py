@@ -220,7 +220,7 @@ def _attack_run(rng: random.Random, project: Path, folder: Path) -> Attack:
         ["summary", run, "--json"],
         ["runs"],
         ["embeddings", "neighbors", *text],
-        ["embeddings", "export", "--format", "npz", "-o", folder / "v.npz", "--run", run],
+        ["export", "--format", "npz", "-o", folder / "v.npz", "--run", run],
         ["embeddings", "map", "-o", folder / "m.html", "--run", run],
         ["report", run, "-o", folder / "r.html"],
         ["threshold", "--run", run],

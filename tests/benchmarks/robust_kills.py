@@ -108,7 +108,7 @@ def _kill_predict(rng: random.Random, project: Path, folder: Path) -> Iterator[s
 def _kill_export(rng: random.Random, project: Path, folder: Path) -> Iterator[str]:
     """Kill an export of word vectors; it is absent or whole, and an old one stays."""
     out, run = folder / "out.txt", project / "runs" / rng.choice(("binary", "multiclass"))
-    command = ("embeddings", "export", "--format", "word2vec", "-o", out, "--run", run, "-q")
+    command = ("export", "--format", "word2vec", "-o", out, "--run", run, "-q")
     yield from _kill_writer("kill of export", command, out, rng)
 
 

@@ -19,6 +19,7 @@ POSITIONAL = [
     ["report", "-o", "page.html", "--no-baseline"],
     ["threshold"],
     ["summary"],
+    ["export", "--format", "npz", "-o", "vectors.npz"],
 ]
 """Commands whose only positional argument is a run."""
 OPTION = [
@@ -29,7 +30,6 @@ OPTION = [
     ["embeddings", "movement"],
     ["embeddings", "show", "great"],
     ["embeddings", "map", "-o", "map.html"],
-    ["embeddings", "export", "--format", "npz", "-o", "vectors.npz"],
 ]
 """Commands that have other positional arguments."""
 SILENT = [command for command in [*POSITIONAL, *OPTION] if command[0] not in {"predict", "explain"}]

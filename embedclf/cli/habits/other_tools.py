@@ -17,7 +17,7 @@ COMMANDS = {
     "suggest": "active-learning annotate query select sample label-next next",
     "embeddings neighbors": "nn neighbors similar most-similar",
     "embeddings analogy": "analogies analogy",
-    "embeddings export": "print-word-vectors vectors export",
+    "export": "print-word-vectors vectors convert quantize save deploy onnx savedmodel",
 }
 """Commands by what other tools call them."""
 

@@ -107,9 +107,11 @@ def _unknown_command(
     from embedclf.config.messages import closest_match  # only mistakes need it
 
     name, *others = args
-    root = ctx.find_root().command_path
+    top, root = ctx.find_root().command, ctx.find_root().command_path
     if name == "help":
         return Suggestion(f"write `{' '.join([root, *others[:1], '--help'])}`", ctx)
+    if isinstance(top, click.Group) and name in top.commands:
+        return Suggestion(f"no command {ctx.command.name} {name}: write `{root} {name}`", ctx)
     if habit := _find_habit(COMMANDS, name.lower().replace("_", "-")):
         return Suggestion(f"no command {name!r}: write `{root} {habit}`", ctx)
     visible = [key for key, command in group.commands.items() if not command.hidden]

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from embedclf.runs.contents.values import damaged
 from embedclf.system.arrow import to_numpy
+from embedclf.system.byte_planes import MAX_PLANES, join_planes, plane_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,7 +50,9 @@ def read_tokens(content: memoryview, file: Path | str) -> list[str]:
     Raises:
         RunError: It is damaged, or claims to be far larger than it can be.
     """
-    tokens: list[str] = _read_columns(content, {"token": pa.types.is_string}, file)[0].to_pylist()
+    tokens: list[str] = _read_columns(content, {"token": pa.types.is_string}, file)[
+        "token"
+    ].to_pylist()
     return tokens
 
 
@@ -69,7 +72,37 @@ def read_numbers(
     """
     kinds = dict.fromkeys(names, pa.types.is_integer)
     optional = {} if factors is None else {factors: pa.types.is_floating}
-    return [to_numpy(column) for column in _read_columns(content, kinds, file, optional)]
+    return [to_numpy(column) for column in _read_columns(content, kinds, file, optional).values()]
+
+
+def read_fractions(content: memoryview, file: Path | str, name: str) -> npt.NDArray[np.floating]:
+    """Read a column (n,) of fractions; arguments and errors as for `read_numbers`."""
+    return to_numpy(_read_columns(content, {name: pa.types.is_floating}, file)[name])
+
+
+def read_integers(
+    content: memoryview, file: Path | str, *names: str
+) -> list[npt.NDArray[np.signedinteger]]:
+    """Read columns (n,) that `embedclf.system.byte_planes.write_integers` wrote.
+
+    Raises:
+        RunError: As `read_tokens`.
+    """
+    first = {plane_name(name, 0): pa.types.is_uint8 for name in names}
+    others = {
+        plane_name(name, number): pa.types.is_uint8
+        for name in names
+        for number in range(1, MAX_PLANES)
+    }
+    columns = _read_columns(content, first, file, others)
+    integers = []
+    for name in names:
+        planes = [plane_name(name, number) for number in range(MAX_PLANES)]
+        present = [columns[plane] for plane in planes if plane in columns]
+        if planes[len(present) - 1] not in columns:
+            raise damaged(file)
+        integers.append(join_planes([to_numpy(plane) for plane in present]))
+    return integers
 
 
 def read_archive(
@@ -112,7 +145,7 @@ def _read_columns(
     kinds: dict[str, Any],
     file: Path | str,
     optional: Mapping[str, Any] = MappingProxyType({}),
-) -> list[pa.Array]:
+) -> dict[str, pa.Array]:
     """Return the columns with these names, whose types satisfy functions of `pyarrow.types`."""
     try:
         batch = _read_batch(pa.py_buffer(content)[_FILE_START:])
@@ -124,7 +157,7 @@ def _read_columns(
         batch.validate(full=True)  # else, wrong offsets lead out of the file
     except _FAULTS as error:
         raise damaged(file) from error
-    return columns
+    return dict(zip(expected, columns, strict=True))
 
 
 def _read_batch(stream: pa.Buffer) -> pa.RecordBatch:

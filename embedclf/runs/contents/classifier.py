@@ -68,6 +68,24 @@ class WeightsFile(TypedDict):
     dense: Annotated[list[DensePlaces], msgspec.Meta(min_length=1)]
 
 
+class CompactDense(TypedDict):
+    """A dense layer of a compact run; its kernel is in `kernels.arrow`."""
+
+    inputs: Positive
+    bias: Annotated[
+        list[Annotated[float, msgspec.Meta(ge=-1e38, le=1e38)]], msgspec.Meta(min_length=1)
+    ]
+
+
+class CompactWeightsFile(TypedDict):
+    """`weights.json` of a compact run."""
+
+    step: Annotated[float, msgspec.Meta(gt=0, le=1e28)]
+    """Whatever it multiplies is finite."""
+    columns: Positive
+    dense: Annotated[list[CompactDense], msgspec.Meta(min_length=1)]
+
+
 class Curve(TypedDict):
     """The calibration of an output in `calibration.json`."""
 

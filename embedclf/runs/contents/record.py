@@ -111,6 +111,26 @@ class UnlabeledFacts(TypedDict):
     teacher: NotRequired[TeacherFacts]
 
 
+class CompactFacts(TypedDict):
+    """What a compact run was made from, and what that cost."""
+
+    run: str
+    """Name of the folder of the run."""
+    sha256: Sha256
+    """Of the names and SHA-256 of its files."""
+    bytes: Count
+    """Of all its files."""
+    tokens_left_out: Count
+    ngrams_left_out: Count
+    rows: Count
+    """Validation rows that both were scored on."""
+    metric: str
+    score_before: float
+    score_after: float
+    changed: Count
+    """Decisions about these rows that differ."""
+
+
 RunRecord = TypedDict(
     "RunRecord",
     {
@@ -140,6 +160,7 @@ RunRecord = TypedDict(
         "vectors": NotRequired[CoverageFacts],
         "kept_vectors": NotRequired[CoverageFacts],
         "unlabelled": NotRequired[UnlabeledFacts],
+        "compact": NotRequired[CompactFacts],
         "files": dict[str, Sha256],
     },
 )

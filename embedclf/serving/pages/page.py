@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from embedclf.reports.html.explanations import CONTRIBUTION_SCALE
 from embedclf.reports.html.rendering import render_template
+from embedclf.reports.html.security import security_policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,21 +49,4 @@ def render_page(runs: Sequence[PageRun], *, max_rows: int) -> str:
             security_policy=security_policy,
         )
 
-    return render(_security_policy(render("")))
-
-
-def _security_policy(page: str) -> str:
-    """Return the Content-Security-Policy for the style and the script of a page."""
-    sources = {
-        name: " ".join(map(_hash_source, re.findall(f"<{name}>(.*?)</{name}>", page, re.DOTALL)))
-        for name in ("style", "script")
-    }
-    return (
-        f"default-src 'none'; style-src {sources['style']}; script-src {sources['script']}; "
-        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash_source(content: str) -> str:
-    digest = hashlib.sha256(content.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
+    return render(security_policy(render("")))

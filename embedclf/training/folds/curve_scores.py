@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedclf.runs.contents.scores import LearningCurveFile
-from embedclf.runs.run import LEARNING_CURVE_FILE
+from embedclf.runs.known_files import LEARNING_CURVE_FILE
 from embedclf.training.folds.power_law import PowerLaws
 
 if TYPE_CHECKING:

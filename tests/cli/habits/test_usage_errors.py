@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     ("line", "hint"),
     [
         ("train --epochs 5 a.csv", "no option --epochs: write -s training.epochs=5"),
+        ("embeddings export -o a.npz", "no command embeddings export: write `embedclf export`"),
+        ("print-word-vectors a", "no command 'print-word-vectors': write `embedclf export`"),
         ("train a.csv --epochs=5", "no option --epochs: write -s training.epochs=5"),
         ("train a.csv --epochs", "no option --epochs: write -s training.epochs=VALUE"),
         ("train a.csv --lr 0.1", "no option --lr: write -s training.learning_rate=0.1"),

@@ -21,7 +21,7 @@ from embedclf.audit.check import Audit
 from embedclf.evaluation.evaluate import EvaluationRequest
 from embedclf.reports.html.report_data import gather_report_data
 from embedclf.reports.html.run_report import render_run_report
-from embedclf.runs.run import REPORT_FILE, Run
+from embedclf.runs.known_files import REPORT_FILE
 from embedclf.runs.seen_tables import VALIDATION_CAUTION
 from tests.conftest import Invoke, reviews, write_csv
 from tests.reports.html.conftest import SCRIPT, TASKS
@@ -30,6 +30,8 @@ from tests.reports.html.test_rendering import TEMPLATES
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from embedclf.runs.run import Run
 
 
 SECTIONS = "labels confusion mistakes scores slices thresholds curves calibration training audit "

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from embedclf.config.loading import load_config
 from embedclf.data.split_units import SplitUnits
 from embedclf.runs.history import RefitStarted
-from embedclf.runs.run import CROSS_VALIDATION_FILE, Run
+from embedclf.runs.known_files import CROSS_VALIDATION_FILE
+from embedclf.runs.run import Run
 from embedclf.training.folds.cross_fitting import Fold
 from embedclf.training.folds.cross_validation import cross_validate, open_folds
 from tests.conftest import BAD, CONFIGS, GOOD, reviews, unwrapped, write_csv, write_project

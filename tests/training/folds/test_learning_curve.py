@@ -17,7 +17,8 @@ import pytest
 from embedclf.data.labels import Labels
 from embedclf.evaluation.predictions import Predictions
 from embedclf.reports.learning_curve import learning_curve_text
-from embedclf.runs.run import LEARNING_CURVE_FILE, Run
+from embedclf.runs.known_files import LEARNING_CURVE_FILE
+from embedclf.runs.run import Run
 from embedclf.training.folds.curve_fitting import ScoredSubsets, fit_learning_curve
 from embedclf.training.folds.curve_scores import CurveBasis, LearningCurve
 from embedclf.training.folds.learning_curve import open_learning_curve

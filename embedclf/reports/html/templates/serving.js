@@ -1,7 +1,4 @@
-// Every text of a person or a server is shown as a text node, never as HTML.
-const settings = JSON.parse(document.getElementById("settings").textContent);
 const runs = new Map(settings.runs.map(run => [run.name, run]));
-const element = id => document.getElementById(id);
 const root = location.pathname.replace(/\/?$/, "/"); // a proxy may drop the last slash
 const LABELS_SHOWN = 5, MAX_BYTES = 1 << 20;
 const ROWS_SHOWN = Math.min(20, settings.max_rows);
@@ -133,7 +130,6 @@ function report(message, isError = false) {
   status.classList.toggle("caution", isError);
 }
 
-const count = number => number.toLocaleString("en-US");
 const countRows = number => `${count(number)} ${number === 1 ? "text" : "texts"}`;
 
 // --- Answers
@@ -166,22 +162,6 @@ function articleOf(prediction, row) {
     find(".ranking").append(rankOf(label, prediction[`best_${rank}_probability`], labels.includes(label)));
   }
   return article;
-}
-
-function predictedOf(label, probability) {
-  const predicted = copyOf("predicted");
-  predicted.querySelector(".label").textContent = label;
-  predicted.querySelector(".probability").textContent = probability;
-  return predicted;
-}
-
-function rankOf(label, probability, isPredicted) {
-  const rank = copyOf("rank"), item = rank.firstElementChild;
-  item.classList.toggle("predicted", isPredicted);
-  item.querySelector("bdi").textContent = visible(label);
-  item.querySelector("i").style.setProperty("--width", probability);
-  item.querySelector(".probability").textContent = score(probability);
-  return rank;
 }
 
 function explanationOf(explanation, isNamed) {
@@ -223,26 +203,6 @@ function tokenContributions({ tokens, ngrams }) {
     for (let index = ngram.start; index < ngram.start + ngram.tokens; index++)
       sums[index] += ngram.contribution / ngram.tokens;
   return sums;
-}
-
-function markOf(text, contribution, isKnown) {
-  const mark = document.createElement("mark");
-  const level = settings.steps.filter(step => Math.abs(contribution) >= step).length;
-  mark.className = `${contribution > 0 ? "for" : "against"} level-${level}`;
-  mark.classList.toggle("unknown", !isKnown);
-  mark.title = `${contribution < 0 ? "" : "+"}${contribution.toFixed(4)}`;
-  mark.textContent = text;
-  return mark;
-}
-
-const copyOf = id => element(id).content.cloneNode(true);
-const score = probability => probability.toFixed(4);
-
-// Control characters are shown as symbols, since they could make a text look like another one.
-function visible(text) {
-  return text.replaceAll("\r\n", "\n").replace(
-    /[\0-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]/g,
-    control => control < " " ? String.fromCharCode(0x2400 + control.charCodeAt()) : "\ufffd");
 }
 
 function addedColumns(table, predictions) {

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from embedclf.inference.embeddings import Embeddings
     from embedclf.system.arrays import Counts, Floats
 
-ExportFormat = Literal["word2vec", "tsv", "npz", "parquet"]
+VectorFormat = Literal["word2vec", "tsv", "npz", "parquet"]
 
 _BLOCK_ROWS = 8_192
 """Vectors that are formatted at once."""
@@ -42,7 +42,7 @@ embeddings {
 
 @activity("writing vectors")
 def export_vectors(
-    embeddings: Embeddings, target: Path, export_format: ExportFormat, *, ngrams: bool = False
+    embeddings: Embeddings, target: Path, export_format: VectorFormat, *, ngrams: bool = False
 ) -> int:
     """Write the vectors of a run, in the order of its vocabulary.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def export_vectors(run: Run, invoke: Invoke, export_format: str, target: Path, *flags: str) -> Path:
     args = ("--format", export_format, "-o", target, "--run", run.path, *flags)
-    stderr = invoke("embeddings", "export", *args).stderr
+    stderr = invoke("export", *args).stderr
     assert stderr.endswith(" vectors written\n")
     return target
 
@@ -92,7 +92,7 @@ def test_tensorboard_opens_the_folder(runs: dict[str, Run], invoke: Invoke, tmp_
     assert head[0] == "token\tcount\ttowards\tpush"
     assert head[1].split("\t")[0] == embeddings.tokenizer.tokens[0]
     args = ("--format", "tsv", "-o", folder, "--run", runs["multilabel"].path)
-    assert "already exists" in invoke("embeddings", "export", *args, status=2).stderr
+    assert "already exists" in invoke("export", *args, status=2).stderr
 
 
 def test_npz_and_parquet_hold_names_counts_and_vectors(
@@ -129,7 +129,7 @@ def test_npz_and_parquet_hold_names_counts_and_vectors(
 
 
 def test_a_target_that_cannot_be_written_is_reported(runs: dict[str, Run], invoke: Invoke) -> None:
-    args = ("embeddings", "export", "--run", runs["binary"].path)
+    args = ("export", "--run", runs["binary"].path)
     for export_format in ("npz", "tsv", "parquet"):
         stderr = invoke(*args, "--format", export_format, "-o", "/proc/nowhere/x", status=1).stderr
         assert stderr.startswith("embedclf: /proc/nowhere/x: cannot be written: ")
@@ -140,7 +140,7 @@ def test_a_target_that_cannot_be_written_is_reported(runs: dict[str, Run], invok
 def test_devices_and_pipes_get_what_a_file_gets(
     export_format: str, runs: dict[str, Run], invoke: Invoke, tmp_path: Path
 ) -> None:
-    args = ("embeddings", "export", "--run", runs["binary"].path, "--format", export_format, "-o")
+    args = ("export", "--run", runs["binary"].path, "--format", export_format, "-o")
     invoke(*args, "/dev/null")
     assert "/dev/full: cannot be written: No space" in invoke(*args, "/dev/full", status=1).stderr
     invoke(*args, tmp_path / "whole")
@@ -149,3 +149,11 @@ def test_devices_and_pipes_get_what_a_file_gets(
         invoke(*args, f"/dev/fd/{writing}")
         os.close(writing)
         assert len(pipe.read()) == (tmp_path / "whole").stat().st_size
+
+
+def test_an_option_of_another_format_is_refused(runs: dict[str, Run], invoke: Invoke) -> None:
+    args = ("export", runs["binary"].path, "-o", "v", "--format")
+    stderr = invoke(*args, "npz", "--max-loss", 1, status=2).stderr
+    assert "--max-loss is for --format compact only" in stderr
+    stderr = invoke(*args, "js", "--ngrams", status=2).stderr
+    assert "--ngrams is for --format word2vec, tsv, npz, parquet only" in stderr

@@ -1,0 +1,1 @@
+"""A classifier for browsers and Node.js: one module without dependencies, its data, a page."""

@@ -1,0 +1,1 @@
+"""Classifiers as ONNX models: texts or token ids in, labels and probabilities out."""

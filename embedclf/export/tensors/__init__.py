@@ -1,0 +1,1 @@
+"""Texts to probabilities by operations on tensors, which ONNX, TensorFlow and NumPy all have."""
