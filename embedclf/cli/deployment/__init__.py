@@ -1,0 +1,1 @@
+"""Commands that bring a classifier to where it is used."""
