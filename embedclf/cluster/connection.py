@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _LOCAL = re.compile(r"local:([1-9][0-9]{0,3})")
 
-_SCHEDULER_TIMEOUT = "20s"
+_SCHEDULER_TIMEOUT, _WORKER_TIMEOUT = "20s", "60s"
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def connect(address: str) -> Iterator[Any]:
         A `distributed.Client`.
 
     Raises:
-        RequestError: Dask is not installed, or no scheduler answers.
+        RequestError: Dask is not installed, no scheduler answers, or it has no worker.
     """
     try:
         from distributed import Client, LocalCluster
@@ -64,4 +64,10 @@ def connect(address: str) -> Iterator[Any]:
             "local:N for processes on this machine, or start one: dask scheduler"
         ) from error
     with client:
+        try:
+            client.wait_for_workers(1, timeout=_WORKER_TIMEOUT)
+        except TimeoutError as error:
+            raise RequestError(
+                f"--cluster {address}: has no worker; start some: dask worker {address}"
+            ) from error
         yield client

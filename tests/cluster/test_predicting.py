@@ -216,12 +216,12 @@ def test_killed_workers_and_a_killed_client_lose_and_repeat_nothing(
         os.kill(client.pid, signal.SIGKILL)
     finished = {file: file.stat().st_mtime_ns for file in out.glob("*.csv")}
     assert 2 <= len(finished) < 24
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as client:
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as again:
         wait_for_outputs(out, len(finished) + 2)
-        os.kill(worker_of(client.pid), signal.SIGKILL)
-        _, printed = client.communicate()
-    assert client.returncode == 0
-    assert f"({len(finished):,} were there)" in str(printed)
+        os.kill(worker_of(again.pid), signal.SIGKILL)
+        _, printed = again.communicate()
+    assert again.returncode == 0
+    assert f"({len(finished):,} were there)" in printed.decode()
     assert {file: file.stat().st_mtime_ns for file in finished} == finished
     invoke("predict", many / "0.csv", "--run", run, "-o", tmp_path / "alone.csv")
     expected = (tmp_path / "alone.csv").read_bytes()
