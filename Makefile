@@ -1,9 +1,9 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-extras check-service format golden lock docs clean bench test- \
-	engines bench-ablations bench-accuracy bench-cluster bench-compact bench-continuing bench-cores \
+.PHONY: help demo test check check-extras check-service format golden lock docs clean bench \
+	test-engines bench-ablations bench-accuracy bench-cluster bench-compact bench-continuing bench-cores \
 	bench-encoding bench-few bench-first-steps bench-labels bench-memory bench-optimizers bench-pareto \
-	bench-phases bench-predict bench-reading bench-refit bench-robust bench-serve bench-sets bench- \
-	suggest bench-suspects bench-tokens bench-vectors
+	bench-phases bench-predict bench-reading bench-refit bench-robust bench-serve bench-sets \
+	bench-suggest bench-suspects bench-tokens bench-vectors
 
 PYTHON ?= python3
 VENV := .venv

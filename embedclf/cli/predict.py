@@ -18,6 +18,7 @@ from embedclf.cli.console import (
     has_colors,
     open_run,
 )
+from embedclf.cli.deployment.cluster import check_cluster_options, predict_parts
 from embedclf.cli.habits.usage_errors import Suggestion
 from embedclf.cli.options import (
     FILE,
@@ -58,6 +59,18 @@ if TYPE_CHECKING:
 @click.option("--prefix", default="", help="Prefix for the names of added columns.")
 @click.option("--excel", is_flag=True, help="Write CSV that Excel opens correctly.")
 @click.option("--safe-csv", is_flag=True, help="Escape cells that spreadsheets run as formulas.")
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Predict in parallel: local:N processes, or a Dask scheduler; -o is then a folder.",
+)
+@click.option(
+    "--on-bad-part",
+    type=click.Choice(["fail", "skip"]),
+    default="fail",
+    show_default=True,
+    help="What a part that cannot be read means for the exit status; all others are predicted.",
+)
 @reading_options()
 @progress_option
 @verbosity_options
@@ -71,6 +84,8 @@ def predict_command(
     prefix: str,
     excel: bool,
     safe_csv: bool,
+    cluster: str | None,
+    on_bad_part: str,
     reading: dict[str, Any],
     as_json: bool,
 ) -> None:
@@ -100,6 +115,7 @@ def predict_command(
     output = None if str(output) == "-" else output
     _check_predict_options(sources, texts, output, as_json=as_json)
     _check_texts_alone(texts, reading, prefix)
+    check_cluster_options(cluster, sources, output)
     request = PredictionRequest(
         reading=reading,
         output=output,
@@ -113,7 +129,11 @@ def predict_command(
         top_k=best,
     )
     source: Tables | list[str] = [*texts] if texts else _as_tables(sources)
-    _run_prediction(open_run(run_name, always_named=True), source, request)
+    run = open_run(run_name, always_named=True)
+    if cluster is None:
+        _run_prediction(run, source, request)
+    else:
+        predict_parts(run, sources, request, cluster, skip_bad=on_bad_part == "skip")
 
 
 @click.command(short_help="Show what each token contributes to a prediction.")

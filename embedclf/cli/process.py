@@ -128,6 +128,9 @@ def _import_tensorflow(hides_logs: bool) -> None:
 
 def _start_tensorflow() -> None:
     with light_imports():
+        # It goes through a dictionary of types, to which TensorFlow's imports add some. In another
+        # thread at the same time, it would fail
+        import numpy.ma  # noqa: F401
         import keras  # noqa: F401 - first, because Keras imports TensorFlow
         import tensorflow as tf
     tf.config.list_physical_devices()  # the first call logs missing libraries

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from embedclf.config.fields import Tables
     from embedclf.system.fields import TextColumns
     from embedclf.system.text_files import TextFile
+    from embedclf.tables.files import TableFile
     from embedclf.tables.tables import Table
 
 STANDARD_INPUT = "-"
@@ -112,7 +113,10 @@ def source_from_texts(texts: Sequence[str], spec: OutputSpec) -> TextSource:
 
 @contextmanager
 def open_text_source(
-    tables: Tables, data: DataConfig, reading: Mapping[str, Any], spec: OutputSpec | None
+    tables: Tables | TableFile,
+    data: DataConfig,
+    reading: Mapping[str, Any],
+    spec: OutputSpec | None,
 ) -> Iterator[TextSource]:
     """Open a table, or lines; `-` is standard input.
 
@@ -160,7 +164,9 @@ def _check_lines(reading: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _seekable(tables: Tables, reading: Mapping[str, Any]) -> Iterator[tuple[Tables, str | None]]:
+def _seekable(
+    tables: Tables | TableFile, reading: Mapping[str, Any]
+) -> Iterator[tuple[Tables | TableFile, str | None]]:
     """Yield tables that can be read twice, and their name; a pipe is copied into a file."""
     if not isinstance(tables, str) or not _is_stream(tables):
         if isinstance(tables, str) and " " in tables and not tables_exist(tables):
@@ -192,7 +198,7 @@ def _is_stream(location: str) -> bool:
 
 
 def _open_table(
-    tables: Tables, data: DataConfig, reading: Mapping[str, Any], name: str | None
+    tables: Tables | TableFile, data: DataConfig, reading: Mapping[str, Any], name: str | None
 ) -> tuple[Table, TextColumns]:
     """Open a table, or files of lines, and return the columns of its texts."""
     if reading.get("format") != "lines":
@@ -212,7 +218,7 @@ def _open_table(
     return table, config.input_columns
 
 
-def _may_be_lines(tables: Tables, reading: Mapping[str, Any]) -> bool:
+def _may_be_lines(tables: Tables | TableFile, reading: Mapping[str, Any]) -> bool:
     """Whether files without the columns of the run can be lines of text: no format is known."""
     is_table = reading.keys() - {"encoding", "text"}
     locations = [file.location for file in find_files(tables)]
@@ -220,7 +226,7 @@ def _may_be_lines(tables: Tables, reading: Mapping[str, Any]) -> bool:
     return not is_table and suffixes.isdisjoint(FORMATS) and not any(map(os.path.isdir, locations))
 
 
-def _has_cells(tables: Tables, reading: Mapping[str, Any]) -> bool:
+def _has_cells(tables: Tables | TableFile, reading: Mapping[str, Any]) -> bool:
     """Whether files are plainly tables: texts contain commas, but no other delimiters regularly."""
     options = ReadOptions(encoding=reading.get("encoding"))
     readers = [part.reader for part in open_table(tables, [], options).parts]

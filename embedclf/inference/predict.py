@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from embedclf.inference.serialization import CsvStyle
     from embedclf.runs.run import Run
     from embedclf.system.arrow import Batch
+    from embedclf.tables.files import TableFile
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class PredictionSummary:
 
 def predict(
     run: Run,
-    source: Tables | list[str],
+    source: Tables | TableFile | list[str],
     request: PredictionRequest,
     on_event: Callable[[TextSource], None] = lambda _source: None,
 ) -> PredictionSummary:

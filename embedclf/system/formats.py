@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -58,7 +58,7 @@ _COMPRESSED_OUTPUTS = (".gz", ".zst", ".bz2", ".xz")
 """Compressions that text tables can be written with."""
 
 
-def output_format(path: Path | None, source: FileFormat) -> OutputFormat:
+def output_format(path: PurePath | None, source: FileFormat) -> OutputFormat:
     """Return the format to write rows in; on standard output (None), JSON becomes JSON Lines.
 
     Raises:

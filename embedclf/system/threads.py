@@ -6,6 +6,7 @@ import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -14,6 +15,19 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+_THREADS: ContextVar[int | None] = ContextVar("threads", default=None)
+
+
+@contextmanager
+def limited_threads(count: int) -> Iterator[None]:
+    """Let `parallel_map` use some threads, where other processes use the other cores."""
+    token = _THREADS.set(count)
+    try:
+        yield
+    finally:
+        _THREADS.reset(token)
 
 
 def available_cores() -> int:
@@ -40,7 +54,7 @@ def parallel_map(
     Yields:
         The results, in the order of the items.
     """
-    cores = os.cpu_count() or 1
+    cores = _THREADS.get() or os.cpu_count() or 1
     pending: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(cores)
     try:

@@ -45,10 +45,12 @@ class TableFile:
     """Columns that folder names such as `label=pos` give to all of its rows, with their cell."""
     size: int | None = None
     """In bytes, if a listing has it; None is unknown."""
+    row_groups: tuple[int, int] | None = None
+    """The first row group of a Parquet file to read, and the one to stop at; None is all."""
 
 
-def find_files(tables: Tables) -> tuple[TableFile, ...]:
-    """Find the files of a table, in the order of their rows.
+def find_files(tables: Tables | TableFile) -> tuple[TableFile, ...]:
+    """Find the files of a table, in the order of their rows; one that was found before is kept.
 
     A pattern (`*`, `?`, `[...]`, and `**` for any depth) matches files in alphabetical order,
     unless a file has literally that name. A folder stands for all tables in it, at any depth;
@@ -59,6 +61,8 @@ def find_files(tables: Tables) -> tuple[TableFile, ...]:
         DataError: A file does not exist, a folder or a pattern has no tables, or a file is named
             twice.
     """
+    if isinstance(tables, TableFile):
+        return (tables,)
     files = [file for each in list_tables(tables) for file in _drop_empty(_find(each))]
     seen = set[str]()
     for file in files:
@@ -109,8 +113,10 @@ def hash_files(files: Iterable[TableFile]) -> str:
     return digest.hexdigest()
 
 
-def display_tables(tables: Tables) -> str:
+def display_tables(tables: Tables | TableFile) -> str:
     """Return a table as a user would type it: `reviews.csv`, `a.csv and 2 more`."""
+    if isinstance(tables, TableFile):
+        return tables.name
     first, *others = map(display_location, list_tables(tables))
     return f"{first} and {len(others)} more" if others else first
 

@@ -51,7 +51,7 @@ class NewColumnError(DataError):
 
 
 def open_new_table(
-    tables: Tables,
+    tables: Tables | TableFile,
     data: DataConfig,
     reading: Mapping[str, Any],
     *,
@@ -109,7 +109,7 @@ def find_delimiter(header: str, column: str | None = None) -> str | None:
     return None
 
 
-def _has_other_encoding(tables: Tables) -> bool:
+def _has_other_encoding(tables: Tables | TableFile) -> bool:
     """Whether all files are in an encoding that needs no name, and not in ASCII alone."""
     try:
         return all(map(_names_its_encoding, find_files(tables)))

@@ -56,6 +56,8 @@ class ParquetReader:
     class_names: dict[str, ClassNames]
     """Columns whose ids have names."""
     notes: ReadNotes
+    row_groups: tuple[int, int] | None = None
+    """The first row group to read, and the one to stop at; None is all."""
 
     file_format: ClassVar[FileFormat] = "parquet"
     counts_rows: ClassVar[bool] = True
@@ -99,7 +101,11 @@ class ParquetReader:
         from pyarrow import parquet
 
         with open_file(self.location) as stored:
-            yield from range(1, parquet.read_metadata(stored).num_rows + 1)
+            metadata = parquet.read_metadata(stored)
+        groups = self._groups(metadata)
+        first = sum(metadata.row_group(group).num_rows for group in range(groups.start))
+        rows = sum(metadata.row_group(group).num_rows for group in groups)
+        yield from range(first + 1, first + rows + 1)
 
     def find_broken_rows(
         self, columns: Sequence[str], *, as_json: Sequence[str] = ()
@@ -119,10 +125,12 @@ class ParquetReader:
         rows_read = 0
         try:
             with open_file(self.location) as stored, parquet.ParquetFile(stored) as file:
-                total = max(1, file.metadata.num_rows)
+                groups = self._groups(file.metadata)
+                rows_in = (file.metadata.row_group(group).num_rows for group in groups)
+                total = max(1, sum(rows_in))
                 fields = [file.schema_arrow.field(column) for column in columns]
                 empty = empty_batch(pa.schema(fields, file.schema_arrow.metadata))
-                batches = file.iter_batches(BATCH_ROWS, columns=columns)
+                batches = file.iter_batches(BATCH_ROWS, groups, columns)
                 for rows in itertools.chain([empty], batches):
                     # Reading does not check that strings are UTF-8, which later code relies on.
                     rows.validate(full=True)
@@ -133,6 +141,10 @@ class ParquetReader:
                     )
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{self.name}: damaged Parquet file: {one_line(error)}") from error
+
+    def _groups(self, metadata: Any) -> range:
+        """Return the row groups to read."""
+        return range(*(self.row_groups or (0, metadata.num_row_groups)))
 
     def _column_as_text(
         self, rows: pa.RecordBatch, name: str, *, as_json: bool = False
@@ -158,8 +170,10 @@ class ParquetReader:
             raise DataError(f"{self.name}: column {name!r} {fault}") from error
 
 
-def open_parquet(location: str, name: str) -> ParquetReader:
-    """Open a Parquet table.
+def open_parquet(
+    location: str, name: str, row_groups: tuple[int, int] | None = None
+) -> ParquetReader:
+    """Open a Parquet table, or some consecutive row groups of it.
 
     Raises:
         DataError: It is not Parquet, or two columns have the same name.
@@ -181,7 +195,8 @@ def open_parquet(location: str, name: str) -> ParquetReader:
     names = ColumnNames()
     names.add_fields(schema)
     class_names = _find_class_names(schema)
-    return ParquetReader(location, name, tuple(schema.names), names, class_names, ReadNotes(name))
+    columns, notes = tuple(schema.names), ReadNotes(name)
+    return ParquetReader(location, name, columns, names, class_names, notes, row_groups)
 
 
 def cells_to_text(cells: pa.Array) -> pa.Array:

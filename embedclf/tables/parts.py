@@ -299,7 +299,7 @@ def _open_reader(file: TableFile, required: Sequence[str], options: ReadOptions)
     stored = [column for column in required if column not in dict(file.partition)]
     file_format = recognize_format(file, options, stored)
     if file_format == "parquet":
-        return open_parquet(file.location, file.name)
+        return open_parquet(file.location, file.name, file.row_groups)
     if file_format == "excel":
         return open_excel(file, stored, options)
     if file_format == "folder":

@@ -240,7 +240,7 @@ class Table:
 
 
 def open_table(
-    tables: Tables,
+    tables: Tables | TableFile,
     required: Sequence[str],
     options: ReadOptions = DETECT,
     *,
@@ -262,4 +262,5 @@ def open_table(
     if name is not None and len(files) == 1:
         files = (replace(files[0], name=name),)
     parts = tuple(open_part(file, required, options) for file in files)
-    return Table(tables, name or display_tables(tables), parts)
+    location = tables.location if isinstance(tables, TableFile) else tables
+    return Table(location, name or display_tables(tables), parts)

@@ -64,6 +64,17 @@ print(keras.ops.add(1, 2).numpy())
     assert run_python(code).stdout == "[]\n3\n"
 
 
+def test_types_are_complete_before_those_of_tensorflow_are_added() -> None:
+    code = """
+import sys
+from embedclf.cli import process
+process._start_tensorflow()
+names = list(sys.modules)
+print(names.index("numpy.ma.core") < names.index("ml_dtypes"))
+"""
+    assert run_python(code).stdout == "True\n"
+
+
 def test_only_the_thread_that_imports_keras_does_without_and_a_variable_shows_logs() -> None:
     code = """
 from embedclf.cli import process

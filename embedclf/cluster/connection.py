@@ -1,0 +1,73 @@
+"""The cluster: processes on this machine, or a scheduler that somebody runs."""
+
+from __future__ import annotations
+
+import logging
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from embedclf.errors import RequestError
+from embedclf.system.threads import available_cores
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LOCAL = re.compile(r"local:([1-9][0-9]{0,3})")
+
+_SCHEDULER_TIMEOUT, _WORKER_TIMEOUT = "20s", "60s"
+
+
+@contextmanager
+def connect(address: str) -> Iterator[Any]:
+    """Connect to a cluster.
+
+    Certificates for TLS are those of Dask's own configuration (`distributed.comm.tls`).
+
+    Args:
+        address: `local:N` starts N processes, which end with the block. Anything else is the
+            address of a scheduler, such as `tcp://10.0.0.1:8786`.
+
+    Yields:
+        A `distributed.Client`.
+
+    Raises:
+        RequestError: Dask is not installed, no scheduler answers, or it has no worker.
+    """
+    try:
+        from distributed import Client, LocalCluster
+    except ModuleNotFoundError as error:
+        raise RequestError(
+            f"--cluster needs {error.name}, which is not installed: pip install 'embedclf[cluster]'"
+        ) from error
+    # Its warnings are for developers; what matters to users comes back as errors
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    if local := _LOCAL.fullmatch(address):
+        workers = int(local[1])
+        with (
+            LocalCluster(
+                n_workers=workers,
+                threads_per_worker=max(1, available_cores() // workers),
+                dashboard_address=None,
+                # Work here has its own bounds; by default, Dask would pause a busy worker
+                memory_limit=0,
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+        return
+    try:
+        client = Client(address, timeout=_SCHEDULER_TIMEOUT)
+    except (OSError, ValueError, TypeError) as error:
+        raise RequestError(
+            f"--cluster {address}: no scheduler answers there ({type(error).__name__}); write "
+            "local:N for processes on this machine, or start one: dask scheduler"
+        ) from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=_WORKER_TIMEOUT)
+        except TimeoutError as error:
+            raise RequestError(
+                f"--cluster {address}: has no worker; start some: dask worker {address}"
+            ) from error
+        yield client
