@@ -51,6 +51,12 @@ check-service: $(VENV)/installed-dev ## 2,000 requests made from the OpenAPI doc
 	$(BIN)/pip install -q 'schemathesis>=4.32,<5'
 	$(BIN)/python -m tests.benchmarks.serving_cases
 
+test-engines: $(VENV)/installed-dev ## Recipes in Spark, Ray and Dask; needs Java, 700 MB
+	$(PYTHON) -m venv $(VENV)/engines
+	$(VENV)/engines/bin/pip install -q -r docs/container/requirements.lock
+	$(VENV)/engines/bin/pip install -q 'distributed>=2026.1,<2027' 'pyspark>=4.1,<5' 'ray[data]>=2.50,<3'
+	EMBEDCLF_ENGINES=$(VENV)/engines $(BIN)/pytest -m engines
+
 format: $(VENV)/installed-dev ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -82,7 +88,10 @@ bench-accuracy: $(VENV)/installed ## Accuracy beside fastText and TF-IDF
 bench-ablations: $(VENV)/installed ## What each setting adds
 	$(BIN)/python -m tests.benchmarks.ablations
 
-bench-compact: $(VENV)/installed ## Compact runs beside fastText's quantized models; RUNS=FOLDER keeps runs
+bench-cluster: $(VENV)/installed-dev ## Two local processes of a cluster beside none
+	$(BIN)/python -m tests.benchmarks.cluster
+
+bench-compact: $(VENV)/installed ## Compact runs beside fastText's; RUNS=FOLDER
 	$(BIN)/python -m tests.benchmarks.compact $(if $(RUNS),--runs $(RUNS))
 
 bench-continuing: $(VENV)/installed ## train --from beside training from scratch
