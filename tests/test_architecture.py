@@ -113,7 +113,7 @@ def test_every_package_has_its_layer() -> None:
 
 def test_the_root_holds_packages_and_little_else() -> None:
     here = {module.name for module in MODULES if len(module.parts) == 1}
-    assert here == {"__init__", "__main__", "errors"}
+    assert here == {"__init__", "__main__", "arrow", "errors"}
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=str)
@@ -144,8 +144,9 @@ def test_optuna_is_imported_only_where_studies_are() -> None:
     assert users(dotted(OPTUNA), top_only=True) <= OPTUNA
 
 
-def test_pages_alone_import_matplotlib_and_jinja() -> None:
-    assert {user.rpartition("/")[0] for user in users({"matplotlib", "jinja2"})} <= {"reports/html"}
+def test_pages_and_exports_alone_import_matplotlib_and_jinja() -> None:
+    importing = {user.rpartition("/")[0] for user in users({"matplotlib", "jinja2"})}
+    assert importing <= {"export", "reports/html"}
 
 
 def test_click_is_imported_by_the_command_line_alone() -> None:

@@ -130,8 +130,8 @@ def _start_tensorflow() -> None:
     with light_imports():
         # It goes through a dictionary of types, to which TensorFlow's imports add some. In another
         # thread at the same time, it would fail
-        import numpy.ma  # noqa: F401
         import keras  # noqa: F401 - first, because Keras imports TensorFlow
+        import numpy.ma  # noqa: F401
         import tensorflow as tf
     tf.config.list_physical_devices()  # the first call logs missing libraries
 

@@ -1,4 +1,4 @@
-"""The folder with the outputs of all parts: what is there stays, what is missing is added."""
+"""The folder of outputs, a file for each part: those that exist stay, the others are added."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def prepare_folder(folder: Path, run: RunOnDisk, request: PredictionRequest) -> 
 
 
 def is_finished(part: Part, folder: Path) -> bool:
-    """Whether the output of a part is there, and not older than the part."""
+    """Whether the output of a part exists, and is not older than the part."""
     output = folder / part.name
     try:
         return output.stat().st_mtime >= _modified(part.file)

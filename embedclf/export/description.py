@@ -23,8 +23,8 @@ DESCRIPTION_FILE = "embedclf.json"
 def describe(source: ExportSource) -> dict[str, Any]:
     """Return the facts about a classifier that do not depend on the format.
 
-    Plain values: the version and the run, the task, its labels with their thresholds, the
-    calibration, how texts become tokens, and the columns that texts are made of.
+    They are plain values: the version and the run; the task, its labels and thresholds; the
+    calibration; how texts become tokens. The columns are those that texts are made of.
     """
     classifier, columns = source.classifier, source.columns
     labels, calibration = classifier.labels, classifier.calibration

@@ -43,7 +43,7 @@ class Scores(NamedTuple):
     probabilities: Floats
     """(n, labels) of each label, calibrated; a binary task has both labels."""
     token_ids: list[list[int]] | None = None
-    """Of each text, without padding, as `Tokenizer.encode` returns them; None if it tells none."""
+    """Of each text, without padding, as `Tokenizer.encode` returns them; None if unknown."""
 
 
 class Exporter(Protocol):

@@ -83,7 +83,7 @@ def test_a_second_call_does_what_is_missing(
     later = time.time() + 10
     os.utime(tables / "lang=en" / "a.csv", (later, later))
     printed = invoke(*command)
-    assert "out: 31 rows in 2 parts written (2 were there)\n" in printed.stderr
+    assert "out: 31 rows in 2 parts written (2 kept)\n" in printed.stderr
     after = outputs(out)
     assert after["c.jsonl"] == before["c.jsonl"]
     assert b"one more,61" in after["lang=en/a.csv"]
@@ -99,7 +99,7 @@ def test_a_bad_part_is_reported_and_the_others_are_written(
     command = ("predict", tables, "--cluster", scheduler, "-o", out, "--run", runs["binary"].path)
     printed = invoke(*command, status=1)
     assert "c.jsonl:2: not JSON" in printed.stderr
-    assert "1 part could not be predicted; all others are there" in printed.stderr
+    assert "1 part could not be predicted; the others are written" in printed.stderr
     assert sorted(outputs(out)) == [
         ".embedclf.json", "d.parquet", "lang=en/a.csv", "lang=en/b.csv",
     ]  # fmt: skip
@@ -221,7 +221,7 @@ def test_killed_workers_and_a_killed_client_lose_and_repeat_nothing(
         os.kill(worker_of(again.pid), signal.SIGKILL)
         _, printed = again.communicate()
     assert again.returncode == 0
-    assert f"({len(finished):,} were there)" in printed.decode()
+    assert f"({len(finished):,} kept)" in printed.decode()
     assert {file: file.stat().st_mtime_ns for file in finished} == finished
     invoke("predict", many / "0.csv", "--run", run, "-o", tmp_path / "alone.csv")
     expected = (tmp_path / "alone.csv").read_bytes()

@@ -48,9 +48,7 @@ class Service:
 
 
 @contextmanager
-def serving(
-    *arguments: object, port: int = 0, python: str = sys.executable
-) -> Iterator[Service]:
+def serving(*arguments: object, port: int = 0, python: str = sys.executable) -> Iterator[Service]:
     """Start a service, by default at a free port; it ends with the block if it still runs."""
     command = [python, "-m", "embedclf", "serve", "--port", str(port), *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

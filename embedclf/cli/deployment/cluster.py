@@ -32,7 +32,7 @@ def check_cluster_options(
     if not sources or "-" in sources:
         raise click.UsageError("--cluster needs tables that all workers can read")
     if output is None:
-        raise click.UsageError("--cluster needs -o FOLDER, for the outputs of all parts")
+        raise click.UsageError("--cluster needs -o FOLDER, in which each part gets a file")
 
 
 def predict_parts(
@@ -54,15 +54,15 @@ def predict_parts(
     _report(folder, summary)
     if summary.faults and not skip_bad:
         raise DataError(
-            f"{folder}: {format_count(len(summary.faults), 'part')} could not be predicted; all "
-            "others are there, and the same command adds what is missing"
+            f"{folder}: {format_count(len(summary.faults), 'part')} could not be predicted; the "
+            "others are written, and the same command adds what is missing"
         )
 
 
 def _report(folder: Path, summary: ClusterSummary) -> None:
     from embedclf.reports.inference import no_known_token_text
 
-    before = f" ({summary.finished_before:,} were there)" if summary.finished_before else ""
+    before = f" ({summary.finished_before:,} kept)" if summary.finished_before else ""
     echo_info(
         f"{folder}: {format_count(summary.rows, 'row')} in {format_count(summary.written, 'part')} "
         f"written{before}"

@@ -102,10 +102,12 @@ class NumpyOperations:
         return product
 
     def square_root(self, numbers: Array) -> Array:
-        return np.sqrt(numbers)
+        roots: Array = np.sqrt(numbers)
+        return roots
 
     def sigmoid(self, logits: Array) -> Array:
-        return np.reciprocal(1 + np.exp(-logits))
+        probabilities: Array = np.reciprocal(1 + np.exp(-logits))
+        return probabilities
 
     def softmax(self, logits: Array) -> Array:
         powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
