@@ -115,4 +115,5 @@ class NumpyOperations:
         return probabilities
 
     def best(self, numbers: Array) -> Array:
-        return numbers.argmax(axis=-1)
+        places: Array = numbers.argmax(axis=-1)
+        return places
