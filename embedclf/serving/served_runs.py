@@ -44,7 +44,7 @@ class ServedRuns:
             newest = find_newest(path)
             name = newest.resolve().name if newest == locate_run(path) else path.name
             if not name.isprintable():  # what is no UTF-8 is not printable either
-                raise RequestError(f"a run is named {ascii(name)}; rename the folder")
+                raise RequestError(f"a run is named {name!a}; rename the folder")
             if name in self._paths:
                 raise RequestError(f"two runs are named {name}; rename the folder of one")
             self._paths[name] = path
