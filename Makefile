@@ -43,7 +43,7 @@ check-extras: $(VENV)/installed-dev ## Tests that need word vectors; installs 11
 	$(BIN)/pytest -m extras
 
 check-service: $(VENV)/installed-dev ## 2,000 requests made from the OpenAPI document
-	$(BIN)/pip install -q 'schemathesis>=4.32,<5'
+	$(BIN)/pip install -q -c constraints.txt 'schemathesis>=4.32,<5'
 	$(BIN)/python -m tests.benchmarks.serving_cases
 
 format: $(VENV)/installed-dev ## Format the code and fix what ruff can fix
