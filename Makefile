@@ -48,7 +48,7 @@ check-extras: $(VENV)/installed-dev ## Tests that install packages: 330 MB
 	$(BIN)/pytest -m 'extras or image'
 
 check-service: $(VENV)/installed-dev ## 2,000 requests made from the OpenAPI document
-	$(BIN)/pip install -q 'schemathesis>=4.32,<5'
+	$(BIN)/pip install -q -c constraints.txt 'schemathesis>=4.32,<5'
 	$(BIN)/python -m tests.benchmarks.serving_cases
 
 test-engines: $(VENV)/installed-dev ## Recipes in Spark, Ray and Dask; needs Java, 700 MB

@@ -31,8 +31,8 @@ def create_app(settings: Settings) -> Access:
     metrics = Metrics()
     endpoints = Endpoints(settings, ServedRuns(settings.runs), metrics)
     routes = [
+        Route("/predict", endpoints.predict, methods=["POST"]),  # looked for most often
         Route("/", endpoints.page),
-        Route("/predict", endpoints.predict, methods=["POST"]),
         Route("/docs", endpoints.docs),
         Route("/openapi.json", endpoints.openapi),
         Route("/metrics", endpoints.metrics_text),

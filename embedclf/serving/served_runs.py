@@ -35,7 +35,7 @@ class ServedRuns:
 
         Raises:
             RunError: There is none, or it is damaged.
-            RequestError: Two have the same name.
+            RequestError: Two have the same name, or a name cannot stand in JSON.
         """
         self._paths: dict[str, Path] = {}
         self._states: dict[str, _State] = {}
@@ -43,6 +43,8 @@ class ServedRuns:
         for path in paths:
             newest = find_newest(path)
             name = newest.resolve().name if newest == locate_run(path) else path.name
+            if not name.isprintable():  # what is no UTF-8 is not printable either
+                raise RequestError(f"a run is named {name!a}; rename the folder")
             if name in self._paths:
                 raise RequestError(f"two runs are named {name}; rename the folder of one")
             self._paths[name] = path

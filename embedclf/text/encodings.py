@@ -146,7 +146,9 @@ class Encoding:
     @property
     def unknown_share(self) -> Doubles:
         """(n,) fraction of the tokens that are out of vocabulary; 1 for a text without tokens."""
-        return np.where(self.lengths == 0, 1.0, self.unknown / np.maximum(self.lengths, 1))
+        # A text without tokens counts as one that is unknown
+        share: Doubles = (self.unknown + (self.lengths == 0)) / np.maximum(self.lengths, 1)
+        return share
 
     @classmethod
     def from_lists(

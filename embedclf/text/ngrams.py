@@ -149,7 +149,7 @@ class Ngrams:
         Returns:
             The ids of the n-grams of each text: bigrams in their order, then trigrams, and so on.
         """
-        if self.max_n == 1:
+        if not len(self):
             return [[] for _ in texts]
         return [self._find_in_text(text, first_id, sequence_length) for text in texts]
 
@@ -166,7 +166,8 @@ class Ngrams:
             if n > 2:
                 pairs = zip(heads, padded[n - 1 :], strict=False)
                 keys = [head << 32 | tail if head else _NO_KEY for head, tail in pairs]
-            heads = self._ids_of(np.array(keys, np.int64), first_id).tolist()
+            places = self._search(np.array(keys, np.int64)).tolist()
+            heads = [place + first_id if place >= 0 else PADDING for place in places]
             found += filter(None, heads)
         return found
 

@@ -12,8 +12,8 @@ Promises, of each case:
 
 - a command that reads ends with status 0, 1 or 2, within 30 seconds of CPU time, with less than
   1 GB of memory, and without a traceback. If it fails, it says why in a line.
-- a service answers 20 hostile requests without a 5xx, and then a usual one as before. It takes at
-  most 5 seconds of CPU time and less than 1 GB of memory.
+- a service answers 20 hostile requests without a 5xx, and then a usual one as before. It takes 5
+  seconds of CPU time at most, and less than 1 GB of memory.
 - a command that is killed leaves its output absent or whole, and nothing else changed. The next one
   removes what it left. A training resumes to the same weights.
 

@@ -28,6 +28,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+import uvloop
+
 from tests.benchmarks.processes import embedclf, environment
 from tests.benchmarks.serving_client import Answered, ask_at_rate, ask_together
 from tests.conftest import ROOT
@@ -130,7 +132,7 @@ def main() -> None:
                 server.load(asked.seconds, script)
             print(f"\nmemory after {FEW:,} requests {few:.0f} MB, ", end="")
             print(f"after {server.requests:,} {server.megabytes:.0f} MB")
-            asyncio.run(_replace_and_end(server, run, body.encode()))
+            uvloop.run(_replace_and_end(server, run, body.encode()))
 
 
 def _measure(server: Server, echo: Server, script: Path, seconds: int, rounds: int) -> None:
@@ -147,7 +149,7 @@ def _measure(server: Server, echo: Server, script: Path, seconds: int, rounds: i
     body = json.dumps({"text": TEXT}).encode()
     for name, each in servers.items():
         rate = statistics.median(each.rates)
-        answered = asyncio.run(ask_at_rate(each.port, body, rate / 2, FEW))
+        answered = uvloop.run(ask_at_rate(each.port, body, rate / 2, FEW))
         times = sorted(1000 * seconds for seconds in answered.seconds)
         middle, high = times[len(times) // 2], times[len(times) * 99 // 100]
         cpu = statistics.median(each.cpu)

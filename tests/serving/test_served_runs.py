@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,12 @@ def test_a_removed_run_still_answers(copied: Path) -> None:
 def test_runs_of_one_name_are_refused(copied: Path) -> None:
     with pytest.raises(RequestError, match="two runs are named reviews-2"):
         ServedRuns([copied, copied])
+
+
+def test_a_name_that_is_not_utf_8_is_refused(copied: Path) -> None:
+    renamed = copied.rename(copied.with_name(os.fsdecode(b"\xff-1")))
+    with pytest.raises(RequestError, match=r"named '\\udcff-1'; rename"):
+        ServedRuns([renamed])
 
 
 def test_a_name_of_no_run_is_refused(copied: Path) -> None:

@@ -99,6 +99,15 @@ def test_requests_that_have_begun_are_answered_before_the_end(runs: dict[str, Ru
         assert service.process.wait() == 0
 
 
+def test_a_service_whose_log_nobody_reads_still_answers(runs: dict[str, Run]) -> None:
+    with serving(runs["binary"].path) as service:
+        assert service.process.stderr is not None
+        service.process.stderr.close()
+        for _ in range(3):
+            answer = service.post("predict", {"text": "a lovely hotel"})
+            assert answer["run"] == "binary-1"
+
+
 def test_nothing_is_left_of_a_service_that_is_killed(
     runs: dict[str, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

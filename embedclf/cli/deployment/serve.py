@@ -123,7 +123,8 @@ def _serve(settings: Settings, host: str, port: int, workers: int) -> None:
         RequestError: A package is missing.
     """
     try:
-        import prometheus_client  # noqa: F401 - only whether it is installed
+        import httptools  # noqa: F401 - only whether it is installed
+        import prometheus_client  # noqa: F401
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
     except ModuleNotFoundError as error:
