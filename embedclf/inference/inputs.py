@@ -26,7 +26,7 @@ from embedclf.system.publishing.private_files import private_file
 from embedclf.system.terminal import format_count
 from embedclf.tables.delimited import DelimitedReader
 from embedclf.tables.files import find_files, is_one_of, tables_exist
-from embedclf.tables.json_tables.records import existing_column_fault
+from embedclf.tables.json_tables.records import check_key_count, existing_column_fault
 from embedclf.tables.new_tables import NewColumnError, open_new_table
 from embedclf.tables.read_options import ReadOptions
 from embedclf.tables.tables import open_table
@@ -258,6 +258,8 @@ def _table_source(table: Table, text: TextColumns, spec: OutputSpec | None) -> T
     target = spec.format_for(table.file_format if len(formats) == 1 else "delimited")
     # The columns of JSON are known only after the whole file is read, which its records don't need
     columns = () if (target, formats) == ("jsonl", {"json"}) else table.columns
+    if "json" in formats:
+        check_key_count(table.name, columns)  # before a header is made of them
     for column in spec.added_columns:
         if column in columns:
             raise DataError(f"{table.name}:1: {existing_column_fault(column)}")

@@ -49,7 +49,10 @@ class ColumnNames:
     ) -> None:
         """Add the names of a JSON record, or of an object nested in a parent."""
         for key, value in record.items():
-            self._add(f"{parent}{key}", value, is_repeated)
+            # Nearly all: plain values whose names are known from an earlier record
+            is_known = not parent and key in self.plain and key in self.distinct
+            if not is_known or isinstance(value, dict | list):
+                self._add(f"{parent}{key}", value, is_repeated)
 
     def add_fields(
         self, fields: Iterable[pa.Field], parent: str = "", *, is_repeated: bool = False

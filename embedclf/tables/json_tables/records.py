@@ -102,11 +102,7 @@ class JsonReader:
             DataError: A record cannot be read, or has a reserved key; or there are too many keys.
         """
         columns = () if target == "jsonl" else self.columns
-        if len(columns) > _MAX_COLUMNS:
-            raise DataError(
-                f"{self.file.name}: {len(columns):,} different keys are too many columns; write "
-                "JSON Lines: -o out.jsonl"
-            )
+        check_key_count(self.file.name, columns)
         for records, fraction_read in self._read_records(len(columns)):
             self._refuse_reserved(records, reserved)
             texts = text.join([self._cells(records, name) for name in text.names])
@@ -248,6 +244,19 @@ def _find_names(file: TextFile, shape: JsonShape) -> tuple[ColumnNames, JsonShap
     if not names.readable:
         raise faults[0] if faults else JsonError(0, "it has no records")
     return names, replace(shape, counts_rows=len(set(lines)) < len(lines))
+
+
+def check_key_count(name: str, keys: Sequence[str]) -> None:
+    """Check that the keys of a JSON table can become columns of another format.
+
+    Raises:
+        DataError: There are too many.
+    """
+    if len(keys) > _MAX_COLUMNS:
+        raise DataError(
+            f"{name}: {len(keys):,} different keys are too many columns; write JSON Lines: "
+            "-o out.jsonl"
+        )
 
 
 def existing_column_fault(column: str) -> str:
