@@ -72,7 +72,7 @@ bench-accuracy: $(VENV)/installed ## Accuracy beside fastText and TF-IDF
 bench-ablations: $(VENV)/installed ## What each setting adds
 	$(BIN)/python -m tests.benchmarks.ablations
 
-bench-compact: $(VENV)/installed ## Compact runs beside fastText's quantized models; RUNS=FOLDER keeps runs
+bench-compact: $(VENV)/installed ## Compact runs beside fastText; RUNS=FOLDER keeps runs
 	$(BIN)/python -m tests.benchmarks.compact $(if $(RUNS),--runs $(RUNS))
 
 bench-continuing: $(VENV)/installed ## train --from beside training from scratch
