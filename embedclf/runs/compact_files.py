@@ -40,8 +40,8 @@ def pack_quantized(weights: QuantizedWeights, level: int = _LEVEL) -> dict[str, 
         weights: Of the classifier.
         level: Of Zstandard; a lower one is faster.
     """
+    from embedclf.runs.contents.byte_planes import write_integers
     from embedclf.system.arrow import number_column, write_columns
-    from embedclf.system.byte_planes import write_integers
 
     kernels = np.concatenate([kernel.ravel() for kernel, _ in weights.dense])
     # Half precision, unless that is too narrow
@@ -107,7 +107,7 @@ def write_vocabulary(draft: RunDraft, tokenizer: Tokenizer) -> None:
 
 def pack_ngrams(ngrams: Ngrams, level: int = _LEVEL) -> bytes:
     """Return the content of the file of n-grams; `level` is as for `pack_quantized`."""
-    from embedclf.system.byte_planes import write_integers
+    from embedclf.runs.contents.byte_planes import write_integers
 
     heads, tails = ngrams.heads, ngrams.tails
     is_first = np.diff(heads, prepend=-1) != 0

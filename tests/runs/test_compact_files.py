@@ -14,8 +14,8 @@ from embedclf.errors import RunError
 from embedclf.model.quantized import QuantizedWeights
 from embedclf.runs.classifier_files import NGRAM_KEYS_FILE, ClassifierFiles, read_tokenizer
 from embedclf.runs.compact_files import read_quantized, write_quantized, write_vocabulary
+from embedclf.runs.contents.byte_planes import write_integers
 from embedclf.runs.writer import RunDraft
-from embedclf.system.byte_planes import write_integers
 from tests.text.test_ngrams import fit
 from tests.text.test_tokenizer import ANY_TEXT
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from embedclf.runs.contents.byte_planes import MAX_PLANES, join_planes, plane_name
 from embedclf.runs.contents.values import damaged
 from embedclf.system.arrow import to_numpy
-from embedclf.system.byte_planes import MAX_PLANES, join_planes, plane_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -83,7 +83,7 @@ def read_fractions(content: memoryview, file: Path | str, name: str) -> npt.NDAr
 def read_integers(
     content: memoryview, file: Path | str, *names: str
 ) -> list[npt.NDArray[np.signedinteger]]:
-    """Read columns (n,) that `embedclf.system.byte_planes.write_integers` wrote.
+    """Read columns (n,) that `embedclf.runs.contents.byte_planes.write_integers` wrote.
 
     Raises:
         RunError: As `read_tokens`.

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedclf.runs.contents.arrays import read_integers
-from embedclf.system.byte_planes import join_planes, split_planes, write_integers
+from embedclf.runs.contents.byte_planes import join_planes, split_planes, write_integers
 
 EDGES = [0, 1, -1, 127, -128, 128, -129, 255, 2**15 - 1, -(2**15), 2**23, 2**31 - 1, -(2**31)]
 NUMBERS = st.lists(st.sampled_from(EDGES) | st.integers(-(2**31), 2**31 - 1), max_size=30)
