@@ -38,7 +38,7 @@ class JavaScriptExporter:
         self.tolerance = _TOLERANCE
 
     def prepare(self, source: ExportSource) -> ExportSource:
-        """Check that Node.js is there, and that JavaScript can split texts as the run does."""
+        """Check that Node.js is installed, and that JavaScript can split texts as the run does."""
         find_node()
         self.tolerance = _calibrated_tolerance(source.classifier.calibration)
         rules = source.classifier.tokenizer.rules
