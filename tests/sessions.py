@@ -2,7 +2,8 @@
 
 A block of `console` shows commands after `$ `, each with what it prints on both streams. A line
 of `…` stands for lines that are left out. A command that fails is followed by `$ echo $?`.
-A comment `<!-- setup: COMMAND -->` runs a command that the page does not show.
+A comment `<!-- setup: COMMAND -->` runs a command that the page does not show. A block of `js`
+that begins with `// FILE.mjs` becomes that file, for a session with `$ node FILE.mjs`.
 
 `embedclf serve RUN &` serves in the background, at a free port that stands for port 8000.
 """
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
     from tests.conftest import Invoke
 
 BLOCK = re.compile(
-    r"^```(?P<language>console|python)\n(?P<code>.*?)^```$|^<!-- setup: (?P<setup>.*?) -->$",
+    r"^```(?P<language>console|python|js)\n(?P<code>.*?)^```$|^<!-- setup: (?P<setup>.*?) -->$",
     re.DOTALL | re.MULTILINE,
 )
 LEFT_OUT = "…"
-HARMLESS = {"cat", "curl", "head", "ls", "tail", "wc"}
+HARMLESS = {"cat", "curl", "head", "ls", "node", "tail", "wc"}
 """Programs other than embedclf that sessions may call."""
 NUMBER = re.compile(r"[+-]?\d[\d,]*(?:\.\d+)?")
 PORT = "127.0.0.1:8000"
@@ -110,6 +111,9 @@ def printed_again(page: str, shell: Shell) -> str:
             shell.run(block["setup"])
         elif block["language"] == "python":
             exec(compile(block["code"], "<page>", "exec"), programs)  # noqa: S102
+        elif block["language"] == "js":
+            if name := re.match(r"// (\w+\.mjs)\n", block["code"]):
+                Path(name[1]).write_text(block["code"], encoding="utf-8")
         else:
             return f"```console\n{''.join(_session(block['code'], shell))}```"
         return block[0]

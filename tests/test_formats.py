@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import embedclf
-from embedclf.runs.run import FORMAT, Run
+from embedclf.runs.run import COMPACT_FORMAT, FORMAT, Run
 
 if TYPE_CHECKING:
     from tests.conftest import Invoke
@@ -22,12 +22,13 @@ KEPT = Path(__file__).parent / "formats"
 RUNS = sorted(file.with_suffix("") for file in KEPT.glob("*/*.json"))
 KINDS_OF_FILES = {
     file.relative_to(run).as_posix(): run
+    for number in (COMPACT_FORMAT, FORMAT)
     for run in RUNS
-    if run.parent.name == str(FORMAT)
+    if run.parent.name == str(number)
     for file in run.rglob("*")
     if file.is_file()
 }
-"""A run of the current format with each file that such runs have."""
+"""A run of a current format with each file that such runs have."""
 
 
 def name(run: Path) -> str:
@@ -35,7 +36,9 @@ def name(run: Path) -> str:
 
 
 def test_there_are_runs_of_every_format() -> None:
-    assert {run.parent.name for run in RUNS} == {str(number + 1) for number in range(FORMAT)}
+    assert {run.parent.name for run in RUNS} == {
+        str(number + 1) for number in range(COMPACT_FORMAT)
+    }
 
 
 @pytest.mark.parametrize("run", RUNS, ids=name)

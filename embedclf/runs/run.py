@@ -281,8 +281,9 @@ class Run:
         """
         if self.is_compact and self.refitted:
             raise RunError(
-                f"{self.path}: a compact run keeps no classifier from before the refit on all "
-                "rows; choose labeled rows with --data TABLE"
+                f"{self.path}: a compact run keeps no scores from before the refit on all rows; "
+                "choose labeled rows with --data TABLE, or use the run that it was made from, "
+                f"{self.record['compact']['run']!r}"
             )
         return self._load_classifier(VALIDATED_DIRECTORY if self.refitted else "")
 

@@ -46,7 +46,7 @@ class Model(NamedTuple):
 
 
 def main() -> None:
-    """Measure the sets that are named, or all that exist."""
+    """Measure the sets that are named, or all sets."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=Path)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SETS))

@@ -1,4 +1,4 @@
-"""Make the runs of the current format, with their predictions, for later versions to read.
+"""Make the runs of the current formats, with their predictions, for later versions to read.
 
 Run this once per format of runs, with the version that introduces it. Existing runs are kept.
 
@@ -18,7 +18,7 @@ from typing import Any
 from embedclf.cli.main import main
 from embedclf.runs.classifier_files import MODEL_FILE
 from embedclf.runs.locations import RECORD_FILE, RUNS_DIRECTORY
-from embedclf.runs.run import FORMAT, Run
+from embedclf.runs.run import COMPACT_FORMAT, FORMAT, Run
 from embedclf.runs.sealed_json import compute_checksum
 from embedclf.runs.writer import RunDraft
 from tests.conftest import write_project
@@ -58,6 +58,10 @@ CONFIGS = {
 }
 
 
+COMPACT = ("binary-sqrt-ngrams", "multilabel-max-characters", "multiclass-average-hidden")
+"""Of these, compact runs are made, too."""
+
+
 def make_run(name: str, arguments: str, target: Path) -> None:
     """Train a run, name its tables without their directory, and keep Keras's probabilities."""
     config, *overrides = arguments.split()
@@ -74,6 +78,19 @@ def make_run(name: str, arguments: str, target: Path) -> None:
     RunDraft(target).write_json(f"{name}.json", expected)
 
 
+def make_compact_run(run: Path, target: Path) -> None:
+    """Export a run as a compact one, and keep its probabilities."""
+    from embedclf.export.export import export_run
+
+    compact = target / run.name
+    export_run(Run.open(run), "compact", compact)
+    for page in ("README.md", "embedclf.json"):  # nothing reads them
+        (compact / page).unlink()
+    probabilities = Run.open(compact).classifier().predict_proba(TEXTS)
+    expected = {"texts": TEXTS, "probabilities": probabilities.tolist()}
+    RunDraft(target).write_json(f"{run.name}.json", expected)
+
+
 def keras_probabilities(run: Path) -> list[list[float]]:
     """Predict the texts with Keras itself, (texts, outputs)."""
     from embedclf.model.backend import keras
@@ -86,12 +103,18 @@ def keras_probabilities(run: Path) -> list[list[float]]:
 
 
 if __name__ == "__main__":
-    directory = HERE / str(FORMAT)
-    if directory.exists():
-        sys.exit(f"{directory}: exists; runs of a format are made once")
+    made = {FORMAT: Path(RUNS_DIRECTORY), COMPACT_FORMAT: Path("compact")}
+    missing = [number for number in made if not (HERE / str(number)).exists()]
+    if not missing:
+        sys.exit(f"{HERE}: has all formats; runs of a format are made once")
     with tempfile.TemporaryDirectory() as workplace:
         os.chdir(workplace)
         write_project(Path())
         for title, settings in CONFIGS.items():
-            make_run(title, settings, Path(RUNS_DIRECTORY))
-        shutil.copytree(RUNS_DIRECTORY, directory)
+            if FORMAT in missing or title in COMPACT:
+                make_run(title, settings, made[FORMAT])
+        made[COMPACT_FORMAT].mkdir()
+        for title in COMPACT:
+            make_compact_run(made[FORMAT] / title, made[COMPACT_FORMAT])
+        for number in missing:
+            shutil.copytree(made[number], HERE / str(number))

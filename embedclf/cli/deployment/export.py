@@ -83,7 +83,7 @@ def export_command(
     if name == "compact":
         from embedclf.reports.compact import compact_entries
 
-        echo_info(format_definitions(compact_entries(export.facts, export.size)))
+        echo_info(format_definitions(compact_entries(export.facts, export.facts["bytes_now"])))
 
 
 def _export_model(run: Run, name: str, output: Path, options: ExportOptions) -> Export:

@@ -76,9 +76,8 @@ def encode_lower_case() -> list[int]:
     """Encode which code points have another lower case.
 
     Returns:
-        Four numbers for each run. The first is the distance from the first code point of the run
-        before. Then come the number of code points, the distance between two of them, and what is
-        added for the lower case.
+        Four numbers for each run. The first is the distance from the start of the previous run.
+        Then come the number of code points, the distance between two, and what is added to each.
     """
     lower = "".join(pc.utf8_lower(all_characters()).to_pylist()).encode("utf-32-le")
     points, added = all_points(), np.frombuffer(lower, "<u4").astype(np.int64) - all_points()

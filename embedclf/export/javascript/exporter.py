@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,5 +127,8 @@ def _compare(classifier: Classifier, texts: Sequence[str], outputs: Floats, foun
 
 def _example(description: dict[str, Any]) -> str:
     """Return the argument of `predict` in the README."""
-    columns = [*description["columns"]["fields"], *description["columns"]["text"]]
-    return "'great'" if len(columns) == 1 else repr(dict.fromkeys(columns, "great"))
+    of_run = description["columns"]
+    columns = [each for each in of_run["fields"] if each not in of_run["constants"]]
+    columns += of_run["text"]
+    rows = dict.fromkeys(columns, "great")
+    return json.dumps("great" if len(columns) == 1 else rows, ensure_ascii=False)

@@ -42,18 +42,13 @@ def read_characters(graph: Graph, texts: Node, table: CharacterTable) -> Charact
     size = graph.size(texts)
     space = graph.zeros(graph.reshape(graph.add("Shape", [texts], INT), -1))
     spaced = graph.add("Concat", [graph.reshape(space, -1, 1), rows], INT, axis=1)
-    # What fills shorter texts has a last row of its own, which stands for nothing
-    nothing = np.full((1, table.expansions.shape[1]), -1, np.int64)
-    expansions = graph.constant(np.concatenate([table.expansions, nothing]))
-    expanded = graph.add("Gather", [expansions, spaced], INT, axis=0)
     numbers = graph.add(
         "Range", [graph.constant(np.int64(0)), size, graph.constant(np.int64(1))], INT
     )
-    column = graph.reshape(numbers, -1, 1, 1)
-    shape = graph.add("Shape", [expanded], INT)
-    of_texts = graph.reshape(graph.add("Expand", [column, shape], INT), -1)
-    flat = graph.reshape(expanded, -1)
-    kept = flat >= 0
+    shape = graph.add("Shape", [spaced], INT)
+    of_texts = graph.add("Expand", [graph.reshape(numbers, -1, 1), shape], INT)
+    flat, of_texts = (graph.reshape(each, -1) for each in (spaced, of_texts))
+    kept = flat < len(table.kinds)
     return CharacterRows(
         *(graph.add("Compress", [each, kept], INT, axis=0) for each in (flat, of_texts))
     )

@@ -9,9 +9,15 @@ import numpy as np
 from embedclf.export.description import describe
 from embedclf.export.exporter import Scores
 from embedclf.export.onnx.model import build_model
-from embedclf.export.tensors.id_input import example_text, pad_ids, write_tokens
+from embedclf.export.tensors.interface import (
+    PROBABILITIES,
+    TEXTS,
+    TOKEN_IDS,
+    example_text,
+    pad_ids,
+    write_tokens,
+)
 from embedclf.export.tensors.limits import check_hashes, check_size, check_texts
-from embedclf.export.tensors.outputs import PROBABILITIES, TEXTS, TOKEN_IDS
 from embedclf.export.tensors.scores import ScoreGraph
 from embedclf.export.tensors.token_ids import TokenIdGraph
 from embedclf.text.vocabulary import PADDING

@@ -9,7 +9,7 @@ from onnx import helper
 
 from embedclf.export.onnx.nodes import BOOL, FLOAT, INT, STRING, Graph, Node
 from embedclf.export.onnx.operations import OnnxOperations
-from embedclf.export.tensors.outputs import PROBABILITIES, TEXTS, TOKEN_IDS, label_output
+from embedclf.export.tensors.interface import PROBABILITIES, TEXTS, TOKEN_IDS, label_output
 from embedclf.export.tensors.scores import ScoreGraph
 from embedclf.export.tensors.token_ids import TokenIdGraph
 

@@ -8,9 +8,14 @@ import numpy as np
 
 from embedclf.export.exporter import Scores
 from embedclf.export.tensorflow.operations import TensorFlowOperations
-from embedclf.export.tensors.id_input import example_text, pad_ids, write_tokens
+from embedclf.export.tensors.interface import (
+    PROBABILITIES,
+    TOKEN_IDS,
+    example_text,
+    pad_ids,
+    write_tokens,
+)
 from embedclf.export.tensors.limits import check_size
-from embedclf.export.tensors.outputs import PROBABILITIES, TOKEN_IDS
 from embedclf.export.tensors.scores import ScoreGraph
 from embedclf.model.backend import tf
 

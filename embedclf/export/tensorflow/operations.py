@@ -59,10 +59,7 @@ class TensorFlowOperations:
         flat = tf.cast(points.flat_values, tf.int64)
         page = tf.gather(self.constant(pages), flat // _PAGE)
         rows = tf.gather(self.constant(rows_of_pages), page * _PAGE + flat % _PAGE)
-        expanded = tf.gather(self.constant(table.expansions), rows)
-        kept = expanded >= 0
-        numbers = tf.broadcast_to(points.value_rowids()[:, None], tf.shape(expanded))
-        return CharacterRows(tf.boolean_mask(expanded, kept), tf.boolean_mask(numbers, kept))
+        return CharacterRows(rows, points.value_rowids())
 
     def size(self, tensor: Tensor) -> Tensor:
         return tf.shape(tensor, out_type=tf.int64)[0]

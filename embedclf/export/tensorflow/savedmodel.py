@@ -6,9 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from embedclf.export.exporter import Scores
 from embedclf.export.tensorflow.operations import TensorFlowOperations
-from embedclf.export.tensors.id_input import example_text
+from embedclf.export.tensors.interface import (
+    PROBABILITIES,
+    TEXTS,
+    TOKEN_IDS,
+    example_text,
+    label_output,
+)
 from embedclf.export.tensors.limits import check_hashes, check_texts
-from embedclf.export.tensors.outputs import PROBABILITIES, TEXTS, TOKEN_IDS, label_output
 from embedclf.export.tensors.scores import ScoreGraph
 from embedclf.export.tensors.token_ids import TokenIdGraph
 from embedclf.model.backend import tf

@@ -9,17 +9,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
-from embedclf.export.tensors.code_points import BLANK, PLAIN, CodePoints, mark_orders
+from embedclf.export.tensors.code_points import BLANK, PLAIN, CodePoints, is_space, mark_orders
 from embedclf.export.tensors.compositions import composed_points, find_compositions
-from embedclf.export.tensors.token_hashes import TokenHashes, mix
+from embedclf.export.tensors.token_hashes import CharacterHashes, TokenHashes, mix
 from embedclf.system.arrow import text_column
+from embedclf.system.fields import field_name
 from embedclf.text.words import ALL_CODE_POINTS, SPACE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from embedclf.export.tensors.code_points import Sequences
     from embedclf.export.tensors.compositions import Composition
-    from embedclf.system.arrays import Bytes, Int32s, Int64s
+    from embedclf.system.arrays import Bytes, Int32s, Int64s, Mask
     from embedclf.text.tokenizer import Tokenizer
 
 _UNKNOWN = ALL_CODE_POINTS
@@ -47,18 +49,31 @@ class CharacterTable:
     """(rows,) what part of an emoji each is before it is composed and in lower case."""
     final_parts: Bytes
     """(rows,) what part of an emoji each is in the end."""
-    values: Int64s
-    """(rows,) the hash of each at the first place of a token."""
-    widths: Int64s
-    """(rows,) places that each takes in a token."""
+    hashes: CharacterHashes
+    """(rows,) each; what they add to the hash of a token."""
     orders: Int64s
-    """(rows,) the place of combining marks in canonical order, from 1, where their order counts."""
+    """(rows,) the place of combining marks in canonical order, from 1; 0 for others."""
+    composed: bool
+    """Whether what is composed is one token."""
+    spaces: Mask
+    """(rows,) whether each is white space; for texts with fields only."""
+    cells: CharacterHashes
+    """(rows,) each; what they add to the hash of a cell; for texts with fields only."""
 
     @classmethod
-    def of_tokenizer(cls, tokenizer: Tokenizer, hashes: TokenHashes) -> CharacterTable:
-        """Find the rows that a tokenizer needs."""
+    def of_tokenizer(
+        cls, tokenizer: Tokenizer, hashes: TokenHashes, cell_hashes: TokenHashes | None = None
+    ) -> CharacterTable:
+        """Find the rows that a tokenizer needs.
+
+        Args:
+            tokenizer: The tokenizer.
+            hashes: Of its tokens.
+            cell_hashes: Of the cells of fields; None if it has no fields.
+        """
         points = CodePoints.from_rules(tokenizer.rules)
-        values, widths = _hash_characters(points, tokenizer.tokens, hashes)
+        names = "".join(map(field_name, tokenizer.rules.fields)) + "="
+        hashed = _hash_characters(points, tokenizer.tokens, hashes)
         compositions = find_compositions(points)
         several = points.finals.lengths > 1
         if not hashes.composed:  # a word that contains all of it needs no more than its hash
@@ -66,11 +81,16 @@ class CharacterTable:
         pairs = {each for pair in compositions for each in pair[:2]}
         keys = [
             points.kinds, points.parts, points.final_parts, points.is_invisible,
-            points.is_invisible_space, values, widths, _number(pairs),
-            mark_orders() * hashes.composed,
-            _number(np.flatnonzero(several).tolist()),
+            points.is_invisible_space, *hashed, _number(pairs),
+            _number(np.flatnonzero(several).tolist()), mark_orders(),
         ]  # fmt: skip
-        examples, rows = _group(keys, points)
+        cells = hashed
+        originals: list[npt.NDArray[Any]] = []
+        if cell_hashes is not None:
+            cells = _hash_cells(points, tokenizer, cell_hashes)
+            keys += [is_space(), cells.values, cells.widths]
+            originals = [_number(set(map(ord, names)))]
+        examples, rows = _group(keys, originals, points)
         expansions = [[row] for row in range(len(examples))]
         for row, example in enumerate(examples.tolist()):
             if points.is_invisible[example]:
@@ -86,47 +106,77 @@ class CharacterTable:
             kinds=points.kinds[examples],
             parts=points.parts[examples],
             final_parts=points.final_parts[examples],
-            values=values[examples],
-            widths=widths[examples],
-            orders=mark_orders()[examples].astype(np.int64) * hashes.composed,
+            hashes=CharacterHashes(*(each[examples] for each in hashed)),
+            orders=mark_orders()[examples].astype(np.int64),
+            composed=hashes.composed,
+            spaces=is_space()[examples],
+            cells=CharacterHashes(*(each[examples] for each in cells)),
         )
 
 
 def _hash_characters(
     points: CodePoints, tokens: Sequence[str], hashes: TokenHashes
-) -> tuple[Int64s, Int64s]:
-    """Return the hash and the width of each code point; those of no token have the same."""
+) -> CharacterHashes:
+    """Return the hash of each code point; those of no token have the same."""
     sequences = points.finals if hashes.composed else points.decomposed
-    values, widths = hashes.hash_characters(sequences)
+    hashed = hashes.hash_characters(sequences)
+    known = _are_known(sequences, tokens, hashes)
+    # Equal symbols count three times at most, so all symbols are distinct
+    merged = ~known & points.are_of_words
+    hashed = _merge(hashed, merged, mix([_UNKNOWN]).view(np.int64)[0])
+    blank = (points.kinds == BLANK) & (points.final_parts == PLAIN)
+    return _merge(hashed, blank, np.int64(0))
+
+
+def _hash_cells(points: CodePoints, tokenizer: Tokenizer, hashes: TokenHashes) -> CharacterHashes:
+    """Return the hash of each code point in a cell."""
+    hashed = hashes.hash_characters(points.decomposed)
+    names = tuple(f"{field_name(column)}=" for column in tokenizer.rules.fields)
+    tokens = [token for token in tokenizer.tokens if token.startswith(names)]
+    unknown = ~_are_known(points.decomposed, tokens, hashes)
+    return _merge(hashed, unknown, mix([_UNKNOWN]).view(np.int64)[0])
+
+
+def _merge(hashed: CharacterHashes, mask: Mask, value: np.int64) -> CharacterHashes:
+    """Return the same hashes with one value for the code points where a mask is true."""
+    others = (value, np.int64(1), np.int64(0), np.int64(0))
+    pairs: Iterable[tuple[np.int64, Int64s]] = zip(others, hashed, strict=True)
+    return CharacterHashes(*(np.where(mask, other, each) for other, each in pairs))
+
+
+def _are_known(sequences: Sequences, tokens: Sequence[str], hashes: TokenHashes) -> Mask:
+    """Return whether all code points of each sequence are in tokens, (code points,)."""
     written = "".join(tokens)
     if not hashes.composed:
         [written] = pc.utf8_normalize(text_column([written]), "NFD").to_pylist()
     is_known = np.zeros(ALL_CODE_POINTS, np.bool_)
     is_known[list(map(ord, set(written)))] = True
-    known = np.logical_and.reduceat(is_known[sequences.points], sequences.starts[:-1])
-    # Equal symbols count three times at most, so all symbols are distinct
-    merged = ~known & points.are_of_words
-    values[merged], widths[merged] = mix([_UNKNOWN]).view(np.int64)[0], 1
-    blank = (points.kinds == BLANK) & (points.final_parts == PLAIN)
-    values[blank], widths[blank] = 0, 1
-    return values, widths
+    known: Mask = np.logical_and.reduceat(is_known[sequences.points], sequences.starts[:-1])
+    return known
 
 
-def _group(keys: Sequence[npt.NDArray[Any]], points: CodePoints) -> tuple[Int64s, Int32s]:
-    """Group code points by keys (code points,).
+def _group(
+    keys: Sequence[npt.NDArray[Any]], originals: Sequence[npt.NDArray[Any]], points: CodePoints
+) -> tuple[Int64s, Int32s]:
+    """Group code points.
+
+    Args:
+        keys: (code points,) each; of what a code point becomes.
+        originals: (code points,) each; of the code point itself.
+        points: All code points.
 
     Returns:
         (rows,) a code point of each row, and (code points,) the row of each.
     """
-    combined = np.zeros(ALL_CODE_POINTS, np.uint64)
-    for key in keys:
-        combined = mix(combined ^ key.astype(np.uint64))
     # What is composed or changed to lower case first has the row of what it becomes
     first = composed_points().copy()
     first[points.parts != points.parts[first]] = np.flatnonzero(points.parts != points.parts[first])
     if points.lowercase:
         first[_CAPITALS] += ord("a") - ord("A")
-    _, examples, rows = np.unique(combined[first], return_index=True, return_inverse=True)
+    combined = np.zeros(ALL_CODE_POINTS, np.uint64)
+    for key in (*(key[first] for key in keys), *originals):
+        combined = mix(combined ^ key.astype(np.uint64))
+    _, examples, rows = np.unique(combined, return_index=True, return_inverse=True)
     examples = first[examples]
     space = rows[SPACE]
     examples[[0, space]] = examples[[space, 0]]

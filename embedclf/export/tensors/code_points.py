@@ -231,8 +231,9 @@ def mark_orders() -> Int32s:
 
     Marks with the same number stay in the order in which they are written.
     """
-    stable = pc.equal(pc.utf8_normalize(all_characters(), "NFD"), all_characters())
-    marks = list(map(chr, np.flatnonzero(is_mark() & to_numpy(stable).view(np.bool_)).tolist()))
+    decomposed = pc.utf8_normalize(all_characters(), "NFD")
+    stable = to_numpy(pc.equal(decomposed, all_characters())).view(np.bool_)
+    marks = list(map(chr, np.flatnonzero(is_mark() & stable).tolist()))
     written = text_column([f"x{''.join(marks)}", f"x{''.join(marks[::-1])}"])
     forwards, backwards = (text[1:] for text in pc.utf8_normalize(written, "NFD").to_pylist())
     place = {mark: number for number, mark in enumerate(backwards)}
@@ -242,7 +243,9 @@ def mark_orders() -> Int32s:
         # Marks that swap places if they are written the other way round belong together
         order += number == 0 or place[forwards[number - 1]] < place[mark]
         orders[ord(mark)] = order
-    return orders
+    parts = sequences(decomposed)
+    first: Int32s = orders[parts.points[parts.starts[:-1]]]
+    return first
 
 
 @cache

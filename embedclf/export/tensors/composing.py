@@ -28,8 +28,10 @@ def compose(ops: Operations, characters: CharacterRows, table: CharacterTable) -
     if not len(table.pairs[0]):
         return characters
     keys, composed = table.pairs
-    if not table.orders.any():
-        return _compose_pairs(ops, characters, table, (keys, composed), distance=1)
+    if not table.composed:
+        for distance in (1, 2, 3):
+            characters = _compose_pairs(ops, characters, table, table.pairs, distance=distance)
+        return characters
     for _ in range(_MARKS):
         characters = _sort_marks(ops, characters, table)
     has_mark = table.orders[keys & 0xFFFFFFFF] > 0
@@ -44,6 +46,14 @@ def compose(ops: Operations, characters: CharacterRows, table: CharacterTable) -
     ):
         characters = _compose_pairs(ops, characters, table, pairs, distance=distance)
     return characters
+
+
+def expand(ops: Operations, characters: CharacterRows, table: CharacterTable) -> CharacterRows:
+    """Replace each character by what it is taken apart to; remove the invisible ones."""
+    rows = ops.gather(ops.constant(table.expansions), characters.rows)  # (characters, 1 or more)
+    texts = ops.reshape(characters.texts, -1, 1) + rows * 0
+    flat = CharacterRows(ops.reshape(rows, -1), ops.reshape(texts, -1))
+    return filter_characters(ops, flat, flat.rows >= 0)
 
 
 def filter_characters(ops: Operations, characters: CharacterRows, mask: Tensor) -> CharacterRows:
@@ -81,7 +91,7 @@ def _compose_pairs(
     orders = ops.gather(ops.constant(table.orders), rows) if distance > 1 else None
     for place in range(1, distance):
         between = ops.shift(orders, place, 0)
-        maybe = maybe & (between > 0) & (between < orders)
+        maybe = maybe & (between > 0) & (between != orders)
     places = ops.places(maybe)
     both = ops.gather(rows, places - distance) * (1 << 32) + ops.gather(rows, places)
     # From 1, so that 0 is no row

@@ -26,8 +26,16 @@ class TextIds(NamedTuple):
     """Number of texts."""
 
 
-def find_ngrams(ops: Operations, tokens: TextIds, tokenizer: Tokenizer) -> list[TextIds]:
+def find_ngrams(
+    ops: Operations, tokens: TextIds, of_fields: Tensor | None, tokenizer: Tokenizer
+) -> list[TextIds]:
     """Truncate texts, and find their n-grams as `Ngrams.find_in_texts` does.
+
+    Args:
+        ops: Of the library.
+        tokens: Of the texts.
+        of_fields: (ids,) whether each token is that of a field; None if none is.
+        tokenizer: The tokenizer.
 
     Returns:
         The ids of tokens, of bigrams, of trigrams, and so on.
@@ -42,6 +50,8 @@ def find_ngrams(ops: Operations, tokens: TextIds, tokenizer: Tokenizer) -> list[
     if tokenizer.vector_words:
         is_vector_word = (ids >= tokenizer.first_vector_id) & (ids < tokenizer.first_ngram_id)
         ids = ops.where(is_vector_word, UNKNOWN, ids)
+    if of_fields is not None:  # a text begins after its fields
+        ids = ops.where(of_fields, PADDING, ids)
     # Where a text is truncated is not its end: no n-gram ends with UNKNOWN
     ids = ops.where(places == length, UNKNOWN, ids)
     padded = _pad(ops, TextIds(ids, tokens.texts, tokens.size), places <= length)
@@ -78,11 +88,11 @@ def join_ids(ops: Operations, groups: Sequence[TextIds], size: Tensor, width: in
 
 def _counts(ops: Operations, group: TextIds) -> Tensor:
     """Return the number of ids of each text (n,)."""
-    first = _firsts(ops, group)
+    first = first_places(ops, group)
     return first[1:] - first[:-1]
 
 
-def _firsts(ops: Operations, group: TextIds) -> Tensor:
+def first_places(ops: Operations, group: TextIds) -> Tensor:
     """Return the place of the first id of each text, and the number of all ids (n + 1,)."""
     # The ids of texts up to each, from a mark at the last id of each text that has some
     last = group.texts != ops.shift(group.texts, -1, -1)
@@ -99,7 +109,7 @@ def _starts(ops: Operations, ends: Tensor) -> Tensor:
 
 def _places_in_texts(ops: Operations, group: TextIds) -> Tensor:
     """Return the place of each id in its text."""
-    return ops.range(ops.size(group.ids)) - ops.gather(_firsts(ops, group), group.texts)
+    return ops.range(ops.size(group.ids)) - ops.gather(first_places(ops, group), group.texts)
 
 
 def _pad(ops: Operations, tokens: TextIds, read: Tensor) -> TextIds:
@@ -107,7 +117,7 @@ def _pad(ops: Operations, tokens: TextIds, read: Tensor) -> TextIds:
     ids, texts = ops.compress(tokens.ids, read), ops.compress(tokens.texts, read)
     places = ops.range(ops.size(ids)) + texts + 1
     numbers = ops.range(tokens.size)
-    firsts = _firsts(ops, TextIds(ids, texts, tokens.size))[:-1] + numbers
+    firsts = first_places(ops, TextIds(ids, texts, tokens.size))[:-1] + numbers
     total = ops.size(ids) + tokens.size + 1
     of_texts = ops.scatter(
         total, ops.concatenate([places, firsts]), ops.concatenate([texts, numbers])

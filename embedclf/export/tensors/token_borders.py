@@ -84,7 +84,7 @@ def _words_and_symbols(
     same = continues & (ops.shift(values, 1, 0) == values)
     present = symbols & ~(same & before(ops, same) & before(ops, same, 2))
     begins = present & (~before(ops, present) | _differ(ops, endings))
-    ends = present & after(ops, ~present | begins)
+    ends = present & ~after(ops, present & ~begins)
     alone = (kind >= kinds.LONE_MARK) & (kind <= kinds.APOSTROPHE)
     present = present & ~(begins & ends & alone)
     begins, ends = begins & present, ends & present

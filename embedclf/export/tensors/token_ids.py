@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embedclf.export.tensors.character_table import CharacterTable
-from embedclf.export.tensors.composing import compose, filter_characters
+from embedclf.export.tensors.composing import compose, expand, filter_characters
 from embedclf.export.tensors.emoji import find_joiners
+from embedclf.export.tensors.fields import FieldGraph, prepend_fields
 from embedclf.export.tensors.ngram_ids import TextIds, find_ngrams, join_ids
 from embedclf.export.tensors.token_borders import find_borders
 from embedclf.export.tensors.token_hashes import TokenHashes
@@ -40,9 +41,23 @@ class TokenIdGraph:
         return self.hashes.hash_tokens(self.tokenizer.tokens)
 
     @cached_property
+    def fields(self) -> FieldGraph | None:
+        """Finds its fields, if it has some."""
+        if self._cell_hashes is None:
+            return None
+        return FieldGraph(self.tokenizer, self.table, self._cell_hashes)
+
+    @cached_property
     def table(self) -> CharacterTable:
         """Its characters."""
-        return CharacterTable.of_tokenizer(self.tokenizer, self.hashes)
+        return CharacterTable.of_tokenizer(self.tokenizer, self.hashes, self._cell_hashes)
+
+    @cached_property
+    def _cell_hashes(self) -> TokenHashes | None:
+        if not self.tokenizer.rules.fields:
+            return None
+        longest = max(map(len, self.tokenizer.tokens), default=0)
+        return TokenHashes(composed=False, longest=3 * longest)  # decomposed
 
     def build(self, ops: Operations, texts: Tensor, width: int | None = None) -> Tensor:
         """Return the ids of texts (n, longest text or width): tokens, n-grams, then padding.
@@ -52,13 +67,20 @@ class TokenIdGraph:
             texts: (n,) strings.
             width: Of the ids; None if that of the longest text is enough.
         """
+        size = ops.size(texts)
         characters = ops.read_characters(texts, self.table)
+        fields: list[Tensor] = []
+        if self.fields is not None:
+            fields, characters = self.fields.split(ops, characters)
+        characters = expand(ops, characters, self.table)
         if self.table.parts.any():
             characters = self._remove_joiners(ops, characters)
         characters = compose(ops, characters, self.table)
-        tokens = self._find_tokens(ops, characters, ops.size(texts))
-        groups = find_ngrams(ops, tokens, self.tokenizer)
-        return join_ids(ops, groups, tokens.size, width)
+        tokens, of_fields = self._find_tokens(ops, characters, size), None
+        if fields:
+            tokens, of_fields = prepend_fields(ops, fields, tokens)
+        groups = find_ngrams(ops, tokens, of_fields, self.tokenizer)
+        return join_ids(ops, groups, size, width)
 
     def _remove_joiners(self, ops: Operations, characters: CharacterRows) -> CharacterRows:
         parts = ops.gather(_constant(ops, self.table.parts), characters.rows)
@@ -66,23 +88,22 @@ class TokenIdGraph:
         return filter_characters(ops, characters, ~are_joiners | in_emoji)
 
     def _find_tokens(self, ops: Operations, characters: CharacterRows, size: Tensor) -> TextIds:
-        kinds, parts, values, widths = (
+        table = self.table
+        kinds, parts, *hashed = (
             ops.gather(_constant(ops, column), characters.rows)
-            for column in (
-                self.table.kinds, self.table.final_parts, self.table.values, self.table.widths
-            )
-        )  # fmt: skip
+            for column in (table.kinds, table.final_parts, *table.hashes)
+        )
+        values, widths, ranked, ranks = hashed
         kept, begins = find_borders(ops, kinds, parts, values, self.tokenizer.rules)
-        numbers = ops.cumulate(ops.to_integers(begins))  # from 1
-        starts = ops.places(begins)
-        places = ops.cumulate(widths) - widths
-        # Before the first token, there is none to subtract from
-        of_tokens = ops.concatenate([ops.range(1), ops.gather(places, starts)])
-        places = ops.smaller(places - ops.gather(of_tokens, numbers), self.hashes.longest + 1)
+        starts, numbers = ops.places(begins), ops.cumulate(ops.to_integers(begins))  # from 1
+        if self.hashes.ranks_marks:
+            places = self._places_in_tokens(ops, ranks, starts, numbers)
+            values = values + ranked * ops.gather(ops.constant(self.hashes.rank_powers), places)
+        places = self._places_in_tokens(ops, widths, starts, numbers)
         terms = values * ops.gather(ops.constant(self.hashes.powers), places)
-        totals = ops.cumulate(ops.where(kept, terms, 0))
-        before_tokens = ops.gather(totals - ops.where(kept, terms, 0), starts)
-        borders = ops.concatenate([before_tokens, totals[-1:]])
+        terms = ops.where(kept, terms, 0)
+        totals = ops.cumulate(terms)
+        borders = ops.concatenate([ops.gather(totals - terms, starts), totals[-1:]])
         ids = ops.look_up(
             borders[1:] - borders[:-1],
             self.keys,
@@ -90,6 +111,22 @@ class TokenIdGraph:
             UNKNOWN,
         )
         return TextIds(ids, ops.gather(characters.texts, starts), size)
+
+    def _places_in_tokens(
+        self, ops: Operations, widths: Tensor, starts: Tensor, numbers: Tensor
+    ) -> Tensor:
+        """Return the sum of widths (characters,) before each character in its token.
+
+        Args:
+            ops: Of the library.
+            widths: (characters,)
+            starts: (tokens,) where tokens start.
+            numbers: (characters,) number of the token that started last, from 1.
+        """
+        before = ops.cumulate(widths) - widths
+        # Before the first token, there is none to subtract from
+        of_tokens = ops.concatenate([ops.range(1), ops.gather(before, starts)])
+        return ops.smaller(before - ops.gather(of_tokens, numbers), self.hashes.longest + 1)
 
 
 def _constant(ops: Operations, column: np.ndarray) -> Tensor:

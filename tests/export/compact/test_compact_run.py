@@ -118,7 +118,7 @@ def test_the_list_of_runs_says_which_are_compact(
     "command",
     [
         ["embeddings", "neighbors", "great", "--run"],
-        ["embeddings", "export", "--format", "npz", "-o", "vectors.npz", "--run"],
+        ["export", "--format", "npz", "-o", "vectors.npz"],
         ["train", "binary.csv", "--from"],
         ["export", "--format", "compact", "-o", "again"],
     ],

@@ -20,17 +20,14 @@ Array = np.ndarray[Any, Any]
 class NumpyOperations:
     """Computes at once; the methods are those of `Operations`."""
 
-    def constant(self, values: Array) -> Array:
-        return values
+    def constant(self, values: Array | np.generic) -> Array:
+        return np.asarray(values)
 
     def read_characters(self, texts: Sequence[str], table: CharacterTable) -> CharacterRows:
         written = "".join(f" {text}" for text in texts)
         points = np.frombuffer(written.encode("utf-32-le"), np.uint32)
         numbers = np.repeat(np.arange(len(texts)), [len(text) + 1 for text in texts])
-        rows = table.rows[points].astype(np.int64)
-        expanded = table.expansions[rows]  # (characters, 1 or more)
-        kept = expanded >= 0
-        return CharacterRows(expanded[kept], np.repeat(numbers, kept.sum(axis=1)))
+        return CharacterRows(table.rows[points].astype(np.int64), numbers)
 
     def size(self, tensor: Array) -> int:
         return len(tensor)

@@ -1,4 +1,4 @@
-"""Token ids as the input of an export that does not split texts itself."""
+"""What exports take and give: names, token ids as input, and texts for examples."""
 
 from __future__ import annotations
 
@@ -15,9 +15,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from embedclf.export.exporter import ExportSource
+    from embedclf.model.classifier import Classifier
     from embedclf.system.arrays import Int64s
 
+TEXTS, TOKEN_IDS, PROBABILITIES = "texts", "token_ids", "probabilities"
+
 TOKENS_FILE = "tokens.json"
+
+
+def label_output(classifier: Classifier) -> str:
+    """Return the name of the output with the predicted labels."""
+    return "labels" if classifier.labels.task == "multilabel" else "label"
 
 
 def pad_ids(source: ExportSource, texts: Sequence[str]) -> Int64s:

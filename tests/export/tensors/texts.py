@@ -1,0 +1,68 @@
+"""Texts that are hard to split, and tokenizers that know many of their tokens."""
+
+from __future__ import annotations
+
+import random
+import unicodedata
+from functools import cache
+from typing import TYPE_CHECKING
+
+from embedclf.config.sections import TextConfig
+from embedclf.system.arrow import text_column
+from embedclf.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from embedclf.text.token_rules import TokenRules
+
+CHARACTERS = (
+    "aAbdDpPxX3'’:;=-<+#,.!? \n\x1f\x00\u3000\u00ad\u200b\u200d\ufe0f\u20e31*éIKÅ≠‼ↁ中가Ⓜℬ"
+    "\u0301\u0300\u0307\u0323\u0327\u0338\u1100\u1161\u11a8\u0958\ufb1d\u0e33\u212b\u2adc"
+    "👍🏽🇩🇪😀🏴\U000e0067\U000e007f\U0001d15e"
+)
+"""Letters and marks that are composed, emoji and their parts, what is invisible, and symbols."""
+
+SPACES = " \n"
+FIELDS = ("Title=", "title=", "tïtle=", "b_c=")
+
+
+def make_texts(count: int, fields: tuple[str, ...] = ()) -> list[str]:
+    """Make random texts, composed or not; many begin with fields if there are some."""
+    randomly = random.Random(0)  # noqa: S311 - texts
+    texts = []
+    for _ in range(count):
+        text = _make_text(randomly, 14)
+        for _ in fields:
+            if randomly.random() < 0.8:
+                cell = f"{randomly.choice(FIELDS)}{_make_text(randomly, 3)}"
+                text = f"{cell}{randomly.choice(SPACES)}{text}"
+        if randomly.random() < 0.5:
+            text = unicodedata.normalize("NFC" if randomly.random() < 0.5 else "NFD", text)
+        texts.append(text)
+    return texts
+
+
+def all_characters() -> list[str]:
+    """All characters of the planes that have some, and every 16th code point of the others."""
+    used = {*range(0x32000), *range(0xE0000, 0xE1000), *range(0x32000, 0x110000, 16)}
+    return [chr(point) for point in sorted(used) if not 0xD800 <= point < 0xE000]
+
+
+@cache
+def fit_tokenizer(
+    rules: TokenRules, *, ngrams: int = 3, sequence_length: int = 7, vocabulary_size: int = 900
+) -> Tokenizer:
+    """Fit a tokenizer to random texts."""
+    config = TextConfig(
+        ngrams=ngrams,
+        sequence_length=sequence_length,
+        vocabulary_size=vocabulary_size,
+        ngram_vocabulary_size=900,
+    )
+    tokens = rules.tokenize(text_column(make_texts(1500, rules.fields)))
+    words = ("zz", "a", "aa") if rules.unit == "word" else ()
+    tokenizer = Tokenizer.fit([tokens.count()], rules, config, vector_words=words)
+    return tokenizer.fit_ngrams([tokens], config)
+
+
+def _make_text(randomly: random.Random, longest: int) -> str:
+    return "".join(randomly.choices(CHARACTERS, k=randomly.randint(0, longest)))
