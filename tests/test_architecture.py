@@ -31,7 +31,8 @@ STARTS_TENSORFLOW = {
         "variable_values",
     )
 } | {
-    f"training/{module}" for module in ("folds/shared_network", "loop", "tensorboard", "train_step")
+    f"training/{module}"
+    for module in ("folds/shared_network", "loop", "step_trainer", "tensorboard", "train_step")
 }
 """The modules whose import starts TensorFlow; all others import them inside a function."""
 OPTUNA = {"tuning/optuna_trials", "tuning/study"}
