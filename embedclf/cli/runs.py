@@ -16,6 +16,11 @@ from embedclf.cli.console import (
     open_run,
     start_tensorflow,
 )
+from embedclf.cli.deployment.cluster_training import (
+    check_training_options,
+    hold_out_by_text,
+    train_in_parts,
+)
 from embedclf.cli.options import (
     FILE,
     baseline_option,
@@ -26,12 +31,12 @@ from embedclf.cli.options import (
     tf_logs_option,
     verbosity_options,
 )
-from embedclf.cli.source import resolve, source_options
+from embedclf.cli.source import resolve, source_options, summary_target
 from embedclf.errors import DataError, EmbedclfError
-from embedclf.system.formats import CONFIG_SUFFIXES, FORMATS, table_suffix
 from embedclf.system.terminal import format_definitions, wrap_result
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from embedclf.autoconfig.proposal import Proposal
@@ -44,7 +49,6 @@ if TYPE_CHECKING:
     from embedclf.runs.summary import NetworkSummary
     from embedclf.training.folds.cross_fitting import Folds
     from embedclf.training.train import TrainEvent
-    from embedclf.training.warm_start import Continuation
 
 
 @click.command(short_help="Train a classifier from a table or a config.")
@@ -67,6 +71,11 @@ if TYPE_CHECKING:
     help="Continue from a run: its settings, vocabulary, labels and weights, with new rows.",
 )
 @click.option("--resume", is_flag=True, help="Resume a training that was killed.")
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Train in parallel: local:N processes, or a Dask scheduler.",
+)
 @click.option("--tensorboard", type=FILE, help="Also write a TensorBoard log to this folder.")
 @tf_logs_option
 @json_option
@@ -78,6 +87,7 @@ def train_command(
     fold_count: int | None,
     start: Path | None,
     resume: bool,
+    cluster: str | None,
     tensorboard: Path | None,
     tf_logs: bool,
     as_json: bool,
@@ -97,19 +107,38 @@ def train_command(
     Ctrl-C stops the training early and keeps the best epoch so far.
     """
     from embedclf.cli.train_progress import TrainProgress
+    from embedclf.training.train import train
     from embedclf.training.warm_start import Continuation
 
     # First the config: a mistake in it is reported without waiting for TensorFlow.
+    check_training_options(
+        cluster, {"--from": start, "--cross-validate": fold_count, "--tensorboard": tensorboard}
+    )
     source = _continue_from(source, start, fold_count)
     source.load()
     start_tensorflow(show_logs=tf_logs)
     proposal = resolve(source)
+    proposal = proposal if cluster is None else hold_out_by_text(proposal)
     config, show = proposal.config, TrainProgress(proposal.config, current_display())
-    folds, name = _open_folds(config, fold_count), proposal.name
+    folds = _open_folds(config, fold_count)
     plan = config if source.start is None else Continuation(config, source.start)
-    run, read = _train(plan, show, name=name, output=output, tensorboard=tensorboard, resume=resume)
+
+    def train_with(on_event: Callable[[TrainEvent], None]) -> Run:
+        if cluster is not None:
+            return train_in_parts(proposal, cluster, on_event, output=output, resume=resume)
+        return train(
+            plan,
+            name=proposal.name,
+            output=output,
+            on_event=on_event,
+            tensorboard=tensorboard,
+            resume=resume,
+        )
+
+    run, read = _collect_tables(train_with, show)
     file = _save_config(proposal, run) if source.is_table else None
-    _show_run(run, file, read, baseline=baseline, folds=folds, as_json=as_json)
+    # A baseline would need the training rows of all machines
+    _show_run(run, file, read, baseline=baseline and cluster is None, folds=folds, as_json=as_json)
 
 
 @click.command(short_help="Explain the network of a run or a config, layer by layer.")
@@ -129,7 +158,7 @@ def summary_command(
     """
     from embedclf.reports.runs import summary_json, summary_text
 
-    target = _summary_target(run_name, overrides)
+    target = summary_target(run_name, overrides)
     start_tensorflow(show_logs=tf_logs)
     summary = _summarize(target, overrides)
     echo(summary_json(summary) if as_json else summary_text(summary))
@@ -161,19 +190,12 @@ def _continue_from(source: Source, start: Path | None, fold_count: int | None) -
     return replace(source, start=open_run(start))
 
 
-def _train(
-    plan: Config | Continuation,
-    show: TrainProgress,
-    *,
-    name: str,
-    output: Path | None,
-    tensorboard: Path | None,
-    resume: bool,
+def _collect_tables(
+    train_with: Callable[[Callable[[TrainEvent], None]], Run], show: TrainProgress
 ) -> tuple[Run, ReadTables]:
     """Train; return the run, and its tables, which need not be read again."""
     from embedclf.data.dataset import Dataset
     from embedclf.runs.labeled_sources import ReadTables
-    from embedclf.training.train import train
 
     read = []
 
@@ -182,10 +204,7 @@ def _train(
             read.append(ReadTables.of(event))
         show(event)
 
-    run = train(
-        plan, name=name, output=output, on_event=on_event, tensorboard=tensorboard, resume=resume
-    )
-    return run, read[0]
+    return train_with(on_event), read[0]
 
 
 def _save_config(proposal: Proposal, run: Run) -> Path | None:
@@ -276,27 +295,6 @@ def _cross_validate(run: Run, folds: Folds, *, baseline: bool, as_json: bool) ->
         return
     if not as_json:
         echo("\n".join(map(wrap_result, cross_validation_lines(validation))))
-
-
-def _summary_target(name: Path | None, overrides: tuple[str, ...]) -> Path | Run:
-    """Return the path of the config or table that is named, or the run."""
-    # Names with the extension of a config or a table are reported as such if they are missing.
-    is_named = name is not None and table_suffix(name) in (*CONFIG_SUFFIXES, *FORMATS)
-    if name is not None and (name.is_file() or (is_named and not name.is_dir())):
-        return name
-    if name is not None and _is_folder_of_tables(name):
-        return name
-    if overrides:
-        raise click.UsageError("-s needs a config; a run keeps the settings of its training")
-    return open_run(name)
-
-
-def _is_folder_of_tables(path: Path) -> bool:
-    """Whether a folder holds tables, not runs, whose files include tables, too."""
-    from embedclf.tables.files import tables_exist
-
-    has_runs = any(next(path.glob(name), None) for name in ("run.json", "*/run.json"))
-    return path.is_dir() and not has_runs and tables_exist(str(path))
 
 
 def _summarize(target: Path | Run, overrides: tuple[str, ...]) -> NetworkSummary:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from embedclf.cli.console import echo_info
+from embedclf.cli.console import echo_info, open_run
 from embedclf.cli.options import (
     TABLE,
     columns_option,
@@ -16,15 +16,18 @@ from embedclf.cli.options import (
     with_display,
 )
 from embedclf.errors import ColumnError, DataError
+from embedclf.system.formats import CONFIG_SUFFIXES, FORMATS, table_suffix
 from embedclf.system.terminal import join_shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from embedclf.autoconfig.columns.roles import UnclearColumnError
     from embedclf.autoconfig.proposal import Proposal
     from embedclf.autoconfig.resolve import Source
     from embedclf.config.schema import Config
+    from embedclf.runs.run import Run
 
     Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -118,6 +121,27 @@ def resolve_for_audit(source: Source) -> Config:
         if not {"data.text", "data.label"} <= config.written():
             raise
         return config
+
+
+def summary_target(name: Path | None, overrides: tuple[str, ...]) -> Path | Run:
+    """Return the path of the config or table that is named, or the run."""
+    # Names with the extension of a config or a table are reported as such if they are missing.
+    is_named = name is not None and table_suffix(name) in (*CONFIG_SUFFIXES, *FORMATS)
+    if name is not None and (name.is_file() or (is_named and not name.is_dir())):
+        return name
+    if name is not None and _is_folder_of_tables(name):
+        return name
+    if overrides:
+        raise click.UsageError("-s needs a config; a run keeps the settings of its training")
+    return open_run(name)
+
+
+def _is_folder_of_tables(path: Path) -> bool:
+    """Whether a folder holds tables, not runs, whose files include tables, too."""
+    from embedclf.tables.files import tables_exist
+
+    has_runs = any(next(path.glob(name), None) for name in ("run.json", "*/run.json"))
+    return path.is_dir() and not has_runs and tables_exist(str(path))
 
 
 def _describe_unclear(error: UnclearColumnError, source: Source) -> str:

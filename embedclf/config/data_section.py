@@ -107,6 +107,12 @@ class DataConfig(Section):
             json_schema_extra=allow_auto,
         )
     )
+    split: Literal["stratified", "hash"] = Field(
+        "stratified",
+        description="Which rows a fraction in data.validation holds out: stratified (the same "
+        "fraction of each label), or hash (by the text alone, so that machines that read different "
+        "rows agree; training on a cluster always does).",
+    )
     test: Tables | None = Field(
         None,
         description="Table that is scored once, after training. null: none. auto takes test.csv "
@@ -164,7 +170,7 @@ class DataConfig(Section):
         description="What to do with rows that cannot be read, such as those with too many cells.",
     )
 
-    def row_columns(self, tables: Tables | None = None) -> dict[str, str]:
+    def row_columns(self, tables: object = None) -> dict[str, str]:
         """The columns that say what rows belong to, how much they count, and when they are from.
 
         Args:
@@ -232,6 +238,12 @@ class DataConfig(Section):
                 {"column": duplicate},
             )
         for key, column in self.row_columns().items():
+            if self.split == "hash" and key != "weight":
+                raise PydanticCustomError(
+                    "both",
+                    "split: hash holds out rows by text, not by {column}; remove one of them",
+                    {"key": f"data.{key}", "column": column},
+                )
             if column in columns:
                 raise PydanticCustomError(
                     "both",

@@ -183,7 +183,7 @@ def prepare_dataset(
     vectors = open_vector_source(config.model)
     if start is None:
         open_kept_vectors(config.model)  # raises before the tables are read
-    with _temporary_files(directory) as new_file:
+    with temporary_files(directory) as new_file:
         table = read_training(config, new_file(), start=start, read=read)
         tokenized = with_unlabeled(table.tokenized, config, new_file())
         split_ids = table.held_out.astype(np.int8)  # 0 for training, 1 for validation
@@ -213,7 +213,7 @@ def prepare_refit(dataset: Dataset, directory: Path | None = None) -> Dataset:
     known = None if table.start is None else table.start.labels
     labels = Labels.fit(table.rows, config.data, start=known)
     split_ids = np.zeros(len(table.rows), np.int8)
-    with _temporary_files(directory) as new_file:
+    with temporary_files(directory) as new_file:
         refitted, _ = encode_splits(
             config, labels, table, split_ids, new_file, vectors=dataset.vectors
         )
@@ -312,7 +312,7 @@ def with_config(dataset: Dataset, config: Config) -> Dataset:
 
 
 @contextmanager
-def _temporary_files(directory: Path | None) -> Iterator[NewFile]:
+def temporary_files(directory: Path | None = None) -> Iterator[NewFile]:
     """Yield what creates temporary files; mapped rows stay readable after they are closed."""
     with ExitStack() as stack:
         yield lambda: stack.enter_context(TemporaryFile(dir=directory))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from embedclf.config.data_section import DataConfig
     from embedclf.config.fields import Tables
     from embedclf.system.arrays import Counts, Int32s, Mask, Rows
+    from embedclf.tables.files import TableFile
 
     Result = TypeVar("Result")
 
@@ -39,6 +40,10 @@ _MAX_LOCATIONS = 5
 
 _MIN_COMBINED = 1 << 18
 """Cells of a column to number together; fewer would build the index of categories too often."""
+
+
+class NoRowsError(DataError):
+    """A table has no labeled row."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ class LabeledRows:
 
 
 def read_labeled(
-    tables: Tables,
+    tables: Tables | TableFile,
     config: DataConfig,
     process: Callable[[pa.Array], Result],
     collect: Callable[[Result], object],
@@ -139,7 +144,9 @@ def read_labels(tables: Tables, config: DataConfig) -> LabeledRows:
 class _LabeledReader:
     """Reads a table once: first yields the texts, then returns the rest."""
 
-    def __init__(self, tables: Tables, config: DataConfig, other_columns: Sequence[str]) -> None:
+    def __init__(
+        self, tables: Tables | TableFile, config: DataConfig, other_columns: Sequence[str]
+    ) -> None:
         self._config = config
         required = list(dict.fromkeys([*config.input_columns.names, *config.label_columns]))
         self._table = _open_table(tables, required, config)
@@ -183,7 +190,7 @@ class _LabeledReader:
         name = self._table.name
         valid: Mask = self._valid.map()
         if not len(valid):
-            raise DataError(f"{name}: no rows after the header; add labeled texts")
+            raise NoRowsError(f"{name}: no rows after the header; add labeled texts")
         invalid = np.flatnonzero(~valid)
         if len(invalid) and not self._config.skip_invalid:
             has_flags = isinstance(self._config.label, list)
@@ -193,7 +200,7 @@ class _LabeledReader:
                 "or skip them with data.skip_invalid: true"
             )
         if not valid.any():
-            raise DataError(f"{name}: no row has a valid label; check data.label")
+            raise NoRowsError(f"{name}: no row has a valid label; check data.label")
         for cells in [*self._labels, *self._others.values()]:
             cells.close()
         codes: Int32s = self._codes.map()
@@ -269,7 +276,7 @@ class _ColumnFile:
         return column if valid.all() else column.filter(valid)
 
 
-def _open_table(tables: Tables, required: Sequence[str], config: DataConfig) -> Table:
+def _open_table(tables: Tables | TableFile, required: Sequence[str], config: DataConfig) -> Table:
     try:
         return open_table(tables, required, ReadOptions.from_config(config))
     except MissingColumnError as error:

@@ -16,6 +16,7 @@ from embedclf.text.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from embedclf.system.arrays import Counts, Doubles, Mask, Rows
     from embedclf.text.encodings import Encoding
@@ -43,6 +44,14 @@ class TokensFile:
         self._mapped: pa.Buffer | None = None
         self.count = 0
         """Number of tokens of all texts."""
+
+    @classmethod
+    def open(cls, path: Path) -> TokensFile:
+        """Open a file that another process has written and closed; its tokens are not counted."""
+        stored = cls.__new__(cls)
+        with path.open("rb") as file:
+            stored._mapped = map_file(file)
+        return stored
 
     def append(self, tokens: Tokens) -> None:
         """Write the next chunk."""

@@ -16,7 +16,7 @@ from embedclf.data.stratified import stratified_folds, stratified_split
 from embedclf.errors import DataError
 from embedclf.system.terminal import format_count
 from embedclf.tables.files import display_tables
-from embedclf.text.fingerprints import Fingerprints, fingerprint_texts
+from embedclf.text.fingerprints import Fingerprints, fingerprint_texts, mix
 from embedclf.text.token_rules import TokenRules
 
 if TYPE_CHECKING:
@@ -103,10 +103,18 @@ def choose_validation_rows(units: SplitUnits, config: Config) -> Mask:
     """
     if not isinstance(config.data.validation, float):
         return np.zeros(len(units), np.bool_)
-    mask = units.split(fraction=config.data.validation, seed=config.seed)
+    if config.data.split == "hash":
+        mask = hash_split(units.texts, fraction=config.data.validation, seed=config.seed)
+    else:
+        mask = units.split(fraction=config.data.validation, seed=config.seed)
     if not mask.any():
         raise DataError(_describe_too_few(units, config))
     return mask
+
+
+def hash_split(texts: Fingerprints, *, fraction: float, seed: int) -> Mask:
+    """Choose the rows (n,) to hold out by their texts alone, each with the same probability."""
+    return mix(texts, seed) < np.uint64(fraction * 2.0**64)
 
 
 def hold_out_rows(rows: LabeledRows, texts: Fingerprints, config: Config) -> Mask:

@@ -112,15 +112,18 @@ class Split:
         """Sum the weights (n,) of the texts that each id occurs in; arguments as in `count_ids`."""
         return weigh_ids(self.ids, vocabulary_rows, weights, mask)
 
+    def count_labels(self, labels: Labels) -> Counts:
+        """Return how many rows have each label (labels,)."""
+        if labels.task == "multilabel":
+            # Columns of unknown labels come after those of the training labels.
+            counts: Counts = self.targets.sum(axis=0)[: len(labels.names)]
+            return counts
+        # -1 is the target of unknown labels.
+        return count_numbers(compress(self.targets, self.targets >= 0), len(labels.names))
+
     def facts(self, labels: Labels) -> dict[str, Any]:
         """Describe the rows as plain values; fractions are from 0 to 1."""
-        counts = (
-            # Columns of unknown labels come after those of the training labels.
-            self.targets.sum(axis=0)[: len(labels.names)]
-            if labels.task == "multilabel"
-            # -1 is the target of unknown labels.
-            else count_numbers(compress(self.targets, self.targets >= 0), len(labels.names))
-        )
+        counts = self.count_labels(labels)
         return {
             "path": self.rows.table.tables,
             "form": self.rows.table.description,

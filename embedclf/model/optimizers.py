@@ -34,6 +34,8 @@ class OptimizerRule(NamedTuple):
     """(gradient, accumulators) → change to subtract times the learning rate, new accumulators."""
     rate_factors: Callable[[RealNumbers], RealNumbers]
     """Step numbers, from 1 → factors for their learning rates."""
+    decays: tuple[float, ...] = ()
+    """By accumulator, the fraction that a step keeps of a moving average; 1 for a sum."""
 
 
 class StepVariable(NamedTuple):
@@ -192,8 +194,8 @@ def _constant(steps: RealNumbers) -> RealNumbers:
 
 OPTIMIZERS = {
     "sgd": OptimizerRule((), _sgd, _constant),
-    "adagrad": OptimizerRule((0.1,), _adagrad, _constant),  # Keras's initial_accumulator_value
-    "rmsprop": OptimizerRule((0.0,), _rmsprop, _constant),
-    "adam": OptimizerRule((0.0, 0.0), _adam, _correct_bias),
+    "adagrad": OptimizerRule((0.1,), _adagrad, _constant, (1.0,)),  # Keras's initial value
+    "rmsprop": OptimizerRule((0.0,), _rmsprop, _constant, (0.9,)),
+    "adam": OptimizerRule((0.0, 0.0), _adam, _correct_bias, (0.9, 0.999)),
 }
 """Rules by the name of the optimizer in the config."""

@@ -40,7 +40,7 @@ class ReadTables:
 
     train: TokenizedTable
     validation: TokenizedTable | None = None
-    """None if validation rows are held out from training."""
+    """None if validation rows are held out from `train`."""
     test: TokenizedTable | None = None
 
     @classmethod
@@ -147,7 +147,7 @@ def locate_validation_rows(
         f"validation rows of {display_tables(table)}",
         table,
         config,
-        None if own_table else _find_held_out(config, read),
+        None if own_table or (read and read.validation) else _find_held_out(config, read),
         is_validation=True,
         caution="; ".join(
             [

@@ -51,6 +51,19 @@ def fingerprint_strings(strings: pa.StringArray) -> Fingerprints:
     return numbers
 
 
+def mix(fingerprints: Fingerprints, seed: int) -> Fingerprints:
+    """Return other numbers (n,) for fingerprints: uniform, and independent for each seed.
+
+    This is the finalizer of Steele, Lea and Flood (Fast Splittable Pseudorandom Number Generators,
+    2014).
+    """
+    mixed = fingerprints + np.uint64(seed * _RADIX % (1 << 64))
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ mixed >> np.uint64(shift)) * np.uint64(factor)
+    result: Fingerprints = mixed ^ mixed >> np.uint64(31)
+    return result
+
+
 def find_shared(numbers: Hashes, others: Hashes) -> Rows:
     """Find the positions of the numbers (n,) that also occur among others (m,); ascending.
 

@@ -54,7 +54,7 @@ def fit_ngrams(
     ngrams, totals = Ngrams(), np.zeros(0, np.int64)
     chunks = _Chunks(texts)
     for n in range(2, max_n + 1):
-        counter = LossyCounter(_merge_key_counts, max_counted)
+        counter = LossyCounter(merge_key_counts, max_counted)
         for counts in chunks.count(ngrams, first_id):
             counter.add(counts)
         keys, counts_of_keys = counter.total()
@@ -62,7 +62,22 @@ def fit_ngrams(
         # Keys stay ascending: the heads of longer n-grams have higher ids.
         ngrams = Ngrams(n, np.concatenate([ngrams.keys, keys[frequent]]))
         totals = np.concatenate([totals, counts_of_keys[frequent]])
-    return _keep_most_frequent(ngrams, totals, first_id, size)
+    return keep_most_frequent(ngrams, totals, first_id, size)
+
+
+def count_longer(token_ids: Int32s, known: Ngrams, first_id: int) -> KeyCounts:
+    """Count the n-grams of texts that are one token longer than the known ones.
+
+    Args:
+        token_ids: (positions,) of the texts, padded by `pad_texts`.
+        known: N-grams, whose ids begin with `first_id`.
+        first_id: The first id that is not a token's.
+    """
+    heads = token_ids
+    for found in known.find(token_ids, first_id):
+        heads = found
+    _, keys = ngram_keys(heads, token_ids, known.max_n + 1)
+    return np.unique(keys, return_counts=True)
 
 
 class _Chunks:
@@ -91,7 +106,7 @@ class _Chunks:
         return parallel_map(count, self._slices)
 
 
-def _merge_key_counts(chunks: list[KeyCounts]) -> KeyCounts:
+def merge_key_counts(chunks: list[KeyCounts]) -> KeyCounts:
     """Merge the counts of chunks, range by range of the keys, on all cores."""
     largest = max((keys for keys, _ in chunks), key=len, default=np.zeros(0, np.int64))
     step = max(1, _KEYS_AT_ONCE // max(1, len(chunks)))
@@ -125,7 +140,7 @@ def _merge_range(chunks: Sequence[KeyCounts]) -> KeyCounts:
     return distinct, totals
 
 
-def _keep_most_frequent(ngrams: Ngrams, counts: Counts, first_id: int, size: int) -> Ngrams:
+def keep_most_frequent(ngrams: Ngrams, counts: Counts, first_id: int, size: int) -> Ngrams:
     """Keep the most frequent n-grams, but none without the shorter one that it begins with."""
     kept = np.zeros(len(ngrams), np.bool_)
     # Stable, and shorter n-grams come first: they win ties.

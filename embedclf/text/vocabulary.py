@@ -58,15 +58,20 @@ def most_frequent_tokens(
     counter = token_counter(max(_MAX_COUNTED, 4 * size))
     for counts in chunks:
         counter.add(counts)
-    tokens, totals = counter.total()
-    frequent = _filter(tokens, totals, totals >= min_count)
+    return tuple(rank_tokens(counter.total(), size, min_count)[0].to_pylist())
+
+
+def rank_tokens(counts: TokenCounts, size: int, min_count: int = 1) -> TokenCounts:
+    """Return the most frequent tokens, in order, with their counts; as `most_frequent_tokens`."""
+    tokens, totals = counts
+    frequent = filter_counts(tokens, totals, totals >= min_count)
     # Only tokens that can be returned are sorted by name, with all that tie for the last place.
     tokens, totals = _keep_most_frequent(frequent, size, ties=True)
     # Arrow sorts by UTF-8 bytes, which is code point order; the stable sort keeps it for ties.
     by_name = to_numpy(pc.sort_indices(tokens))
     by_count = np.argsort(-totals[by_name], kind="stable")
-    ranked = number_column(by_name[by_count[:size]])
-    return tuple(tokens.take(ranked).to_pylist())
+    ranked = by_name[by_count[:size]]
+    return tokens.take(number_column(ranked)), totals[ranked]
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,7 @@ class LossyCounter(Generic[Items]):
 
 def token_counter(max_tokens: int = _MAX_COUNTED) -> LossyCounter[pa.StringArray]:
     """Create an empty counter of tokens that holds at most `max_tokens` distinct ones at once."""
-    return LossyCounter(_merge_token_counts, max_tokens)
+    return LossyCounter(merge_token_counts, max_tokens)
 
 
 def sum_counts(chunks: Iterable[TokenCounts]) -> TokenCounts:
@@ -141,15 +146,15 @@ def sum_counts(chunks: Iterable[TokenCounts]) -> TokenCounts:
     return counter.total()
 
 
-def _merge_token_counts(chunks: list[TokenCounts]) -> TokenCounts:
-    """Merge counts; tokens whose total is 0 are dropped."""
+def merge_token_counts(chunks: list[TokenCounts]) -> TokenCounts:
+    """Merge counts of chunks, possibly none; tokens whose total is 0 are dropped."""
     # concat_arrays needs at least one array.
     chunks = chunks or [(text_column([]), np.zeros(0, np.int64))]
     encoded = pa.concat_arrays([tokens for tokens, _ in chunks]).dictionary_encode()
     counts = np.concatenate([counts for _, counts in chunks])
     # Weights make bincount add in float64, which is exact up to 2**53.
     totals = np.bincount(to_numpy(encoded.indices), counts, len(encoded.dictionary))
-    return _filter(encoded.dictionary, totals.astype(np.int64), totals > 0)
+    return filter_counts(encoded.dictionary, totals.astype(np.int64), totals > 0)
 
 
 def _keep_most_frequent(
@@ -160,10 +165,11 @@ def _keep_most_frequent(
     if len(totals) <= size:
         return counts
     last = np.partition(totals, len(totals) - size)[len(totals) - size]
-    return _filter(items, totals, totals >= last if ties else totals > last)
+    return filter_counts(items, totals, totals >= last if ties else totals > last)
 
 
-def _filter(items: Items, counts: Int64s, mask: Mask) -> tuple[Items, Int64s]:
+def filter_counts(items: Items, counts: Int64s, mask: Mask) -> tuple[Items, Int64s]:
+    """Keep the items where a mask (distinct,) is true, with their counts."""
     if isinstance(items, np.ndarray):
         return items[mask], counts[mask]
     return items.filter(mask_column(mask)), counts[mask]

@@ -48,7 +48,14 @@ class Checkpoint:
     write. A kill then costs one epoch, or some seconds if epochs are very short.
     """
 
-    def __init__(self, directory: Path, training_id: Callable[[], str], *, resumes: bool) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        training_id: Callable[[], str],
+        *,
+        resumes: bool,
+        always: bool = False,
+    ) -> None:
         """Begin without reading the file.
 
         Args:
@@ -56,8 +63,9 @@ class Checkpoint:
             training_id: Returns the id of the training. It is called as late as possible, since the
                 hashes of large tables take a while.
             resumes: Whether the training resumes from the file.
+            always: Whether to write it at the end of each epoch, however long that takes.
         """
-        self.resumes = resumes
+        self.resumes, self._always = resumes, always
         self._directory, self._training_id = directory, training_id
         self._last_saved = time.perf_counter()
         self._speed = _BYTES_PER_SECOND
@@ -92,7 +100,8 @@ class Checkpoint:
 
         size = sum(4 * math.prod(each.shape) for each in (*variables, *best))
         began = time.perf_counter()
-        if size / self._speed > _MAX_FRACTION * (began - self._last_saved):
+        too_slow = size / self._speed > _MAX_FRACTION * (began - self._last_saved)
+        if too_slow and not self._always:
             return
         header = {"epochs": [astuple(epoch) for epoch in epochs], "variables": len(variables)}
         self._directory.mkdir(parents=True, exist_ok=True)

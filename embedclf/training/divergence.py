@@ -10,6 +10,8 @@ from embedclf.data.label_sets import rows_by_label
 from embedclf.data.row_columns import normalize_weights
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from embedclf.data.dataset import Dataset
     from embedclf.system.arrays import Doubles, Floats, Int64s, Rows
 
@@ -24,6 +26,22 @@ _ROUNDING = 1e-12
 
 
 def label_divergence(dataset: Dataset) -> Floats:
+    """Measure how much the ids of a dataset say about its labels, as `divergence_of_counts`."""
+    return divergence_of_counts(_count_all(dataset), count_by_output(dataset))
+
+
+def count_by_output(dataset: Dataset) -> Iterator[tuple[Int64s, Doubles]]:
+    """Yield, for each output, the ids that texts with its label have, and how often.
+
+    Taught texts are read once per label.
+    """
+    labels = dataset.labels
+    rows_of_outputs = rows_by_label(dataset.train.targets, len(labels.names))[-labels.outputs :]
+    for output, rows in enumerate(rows_of_outputs):
+        yield _count_in(dataset, rows, output)
+
+
+def divergence_of_counts(counts: Doubles, by_output: Iterable[tuple[Int64s, Doubles]]) -> Floats:
     """Measure how far the labels of texts with an id are from the labels of all texts.
 
     This is the root of a divergence (Kullback and Leibler, On Information and Sufficiency, 1951),
@@ -33,21 +51,21 @@ def label_divergence(dataset: Dataset) -> Floats:
     takes the largest of many ratios, and rare tokens have a large one at random.
 
     Time grows with the tokens, not with labels times vocabulary: ids of equal counts share what
-    they get from the labels that they never occur with. Taught texts are read once per label.
+    they get from the labels that they never occur with.
+
+    Args:
+        counts: (vocabulary_rows,) occurrences of each id.
+        by_output: As `count_by_output` yields them.
 
     Returns:
         (vocabulary_rows,) from 0, for an id that says nothing.
     """
-    counts = _count_all(dataset)
     divergence, total = np.zeros(len(counts)), counts.sum() or 1
-    labels = dataset.labels
-    rows_of_outputs = rows_by_label(dataset.train.targets, len(labels.names))[-labels.outputs :]
-    usual = np.zeros(labels.outputs)  # the fraction of all occurrences, by output
-    for output, rows in enumerate(rows_of_outputs):
-        ids, occurrences = _count_in(dataset, rows, output)
-        usual[output] = occurrences.sum() / total
-        divergence[ids] += _diverge(occurrences, counts[ids], usual[output])
-        divergence[ids] -= _diverge(0.0, counts[ids], usual[output])
+    usual = list[float]()  # the fraction of all occurrences, by output
+    for ids, occurrences in by_output:
+        usual.append(occurrences.sum() / total)
+        divergence[ids] += _diverge(occurrences, counts[ids], usual[-1])
+        divergence[ids] -= _diverge(0.0, counts[ids], usual[-1])
     distinct, places = np.unique(counts, return_inverse=True)
     without_label = np.zeros(len(distinct))
     for fraction, outputs in zip(*np.unique(usual, return_counts=True), strict=True):

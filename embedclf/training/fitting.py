@@ -104,6 +104,7 @@ def fit_network(
         from embedclf.model import backend
         from embedclf.model.step_function import StepFunctions
         from embedclf.training.loop import fit
+        from embedclf.training.step_trainer import StepTrainer
         from embedclf.training.tensorboard import logged
 
         parallel = has_large_steps(dataset)
@@ -127,7 +128,7 @@ def fit_network(
         logged(network, dataset.config.training, tensorboard, on_event) as on_logged_event,
     ):
         history = fit(
-            steps,
+            StepTrainer(steps, dataset, on_logged_event, epochs),
             dataset,
             epochs=epochs,
             on_event=on_logged_event,

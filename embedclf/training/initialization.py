@@ -21,10 +21,12 @@ from embedclf.training.token_vectors import (
 from embedclf.training.training_rows import soft_targets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from embedclf.config.schema import Config
     from embedclf.data.dataset import Dataset
     from embedclf.model.weights import DenseLayer
-    from embedclf.system.arrays import Floats
+    from embedclf.system.arrays import Doubles, Floats
     from embedclf.text.tokenizer import Tokenizer
     from embedclf.training.token_vectors import TokenVectors
 
@@ -68,17 +70,41 @@ class InitialWeights:
         return replace(self, rows=np.zeros((0, 0), np.float32), kept=None, dense=None)
 
 
-def initialize(dataset: Dataset) -> InitialWeights:
+@dataclass(frozen=True)
+class TrainingStatistics:
+    """What initial weights depend on, of all training rows."""
+
+    present: Doubles
+    """(outputs,) weight, in the loss, of the rows with the label of each output."""
+    absent: Doubles
+    """(outputs,) of the other rows."""
+    measure_divergence: Callable[[], Floats]
+    """Returns how much each id (vocabulary_rows,) says about the label."""
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> TrainingStatistics:
+        """Take them from the rows of a dataset."""
+        present, absent = _weigh_labels(dataset)
+        return cls(present, absent, lambda: label_divergence(dataset))
+
+
+def initialize(dataset: Dataset, statistics: TrainingStatistics | None = None) -> InitialWeights:
     """Make what a network starts from, as the config says.
 
     These are the rows that `model.initialization` names, the kept vectors that `model.vectors`
     names, and biases from the label frequencies.
 
+    Args:
+        dataset: The config, the labels, and the vocabulary with its counts.
+        statistics: Of the training rows; None takes them from the dataset.
+
     Raises:
         ConfigError: The source of word vectors does not fit the config.
         DataError: The source cannot be read.
     """
-    biases, (rows, learning_rates, coverage) = _output_biases(dataset), _trained_rows(dataset)
+    statistics = statistics or TrainingStatistics.of(dataset)
+    biases = _output_biases(statistics)
+    rows, learning_rates, coverage = _trained_rows(dataset, statistics)
     tokenizer = dataset.tokenizer
     if coverage is None and not dataset.counts[UNKNOWN]:
         # No training text teaches what an out-of-vocabulary token is worth
@@ -123,7 +149,7 @@ def random_rows(shape: tuple[int, int], seed: int, limit: float = LIMIT) -> Floa
     return rows
 
 
-def naive_bayes_rows(dataset: Dataset) -> tuple[Floats, Floats]:
+def naive_bayes_rows(dataset: Dataset, divergence: Floats) -> tuple[Floats, Floats]:
     """Draw random rows, each scaled by how much its token says about the label.
 
     Wang and Manning (Baselines and Bigrams, 2012, section 2.1) multiply the features of a linear
@@ -132,13 +158,13 @@ def naive_bayes_rows(dataset: Dataset) -> tuple[Floats, Floats]:
     in that proportion is the same classifier, with the factors multiplied out.
 
     Args:
-        dataset: Its training rows are counted.
+        dataset: For its vocabulary, and the seed of its config.
+        divergence: (vocabulary_rows,) how much each id says about the label.
 
     Returns:
         (vocabulary_rows, embedding_dim) of the embedding, and (vocabulary_rows,) factors for the
         steps of each row; their mean over tokens and n-grams is 1.
     """
-    divergence = label_divergence(dataset)
     tokenizer = dataset.tokenizer
     # Words that are known by their vectors only have no learning rate to count in the mean
     learned = slice(len(RESERVED), tokenizer.first_vector_id)
@@ -182,11 +208,13 @@ def vector_rows(tokenizer: Tokenizer, config: Config, vectors: TokenVectors) -> 
     return rows
 
 
-def _trained_rows(dataset: Dataset) -> tuple[Floats, Floats | None, Coverage | None]:
+def _trained_rows(
+    dataset: Dataset, statistics: TrainingStatistics
+) -> tuple[Floats, Floats | None, Coverage | None]:
     """Return the rows, their learning rates and the coverage of `InitialWeights`."""
     tokenizer, config, source = dataset.tokenizer, dataset.config, dataset.vectors
     if config.model.initialization == "naive_bayes":
-        return (*naive_bayes_rows(dataset), None)
+        return (*naive_bayes_rows(dataset, statistics.measure_divergence()), None)
     if source is None:
         shape = (tokenizer.vocabulary_rows, config.model.embedding_dim)
         return random_rows(shape, config.seed), None, None
@@ -205,12 +233,20 @@ def _kept_rows(dataset: Dataset) -> tuple[Floats | None, Coverage | None]:
     return scale_kept(vectors, dataset), coverage
 
 
-def _output_biases(dataset: Dataset) -> Floats:
+def _output_biases(statistics: TrainingStatistics) -> Floats:
     """Return the logits (outputs,) of the label frequencies, weighted as in the training loss.
 
     Training then spends no steps on learning that a label is rare (Lin et al., Focal Loss for Dense
     Object Detection, 2017, section 3.3).
     """
+    # A weight of 1 on either side keeps the bias of a label without rows finite
+    present, absent = statistics.present, statistics.absent
+    biases: Floats = (np.log(present + 1.0) - np.log(absent + 1.0)).astype(np.float32)
+    return biases
+
+
+def _weigh_labels(dataset: Dataset) -> tuple[Doubles, Doubles]:
+    """Return `present` and `absent` of `TrainingStatistics`."""
     weights, targets, taught = cell_weights(dataset), dataset.train.targets, soft_targets(dataset)
     rows, task = weights.rows[:, 0].astype(np.float64), dataset.labels.task
     if task == "multilabel":
@@ -228,6 +264,4 @@ def _output_biases(dataset: Dataset) -> Floats:
         positive = positive + present
         # The total of all labels again, to which the absence of one would not add up
         negative = negative + (present.sum() if task == "multiclass" else absent)
-    # A weight of 1 on either side keeps the bias of a label without rows finite
-    biases: Floats = (np.log(positive + 1.0) - np.log(negative + 1.0)).astype(np.float32)
-    return biases
+    return positive, negative

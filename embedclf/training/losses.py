@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from embedclf.data.row_columns import normalize_weights
 from embedclf.system.arrays import Floats, Int32s
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from embedclf.data.dataset import Dataset
     from embedclf.data.labels import Labels, Targets
     from embedclf.data.splits import Split
@@ -37,6 +39,17 @@ class CellWeights:
             return self.rows[rows]
         cells: Floats = self.rows[rows] * np.where(targets == 1, self.present, self.absent)
         return cells
+
+
+class LabelRows(NamedTuple):
+    """How many training rows have each label; a row counts by its weight."""
+
+    total: float
+    """All rows."""
+    present: Doubles
+    """(labels,) with the label."""
+    absent: Doubles
+    """(labels,) without it."""
 
 
 def loss_targets(split: Split, labels: Labels, rows: Rows | slice = slice(None)) -> LossTargets:
@@ -91,6 +104,19 @@ class RunningLoss:
         self._possible_hits += float(possible_hits @ row_weights[:, 0].astype(np.float64))
         return self.loss
 
+    @property
+    def totals(self) -> tuple[float, float, float, float]:
+        """What was added up, for `merge`."""
+        return self._loss, self._cells, self._hits, self._possible_hits
+
+    def merge(self, totals: Sequence[float]) -> None:
+        """Add the totals of other rows."""
+        loss, cells, hits, possible_hits = totals
+        self._loss += loss
+        self._cells += cells
+        self._hits += hits
+        self._possible_hits += possible_hits
+
     def _count_hits(self, logits: Floats, targets: LossTargets) -> tuple[Doubles, Doubles]:
         """Count the hits of each row, and their maximum; the ratio of sums is the score."""
         if self.task == "multiclass":
@@ -116,65 +142,98 @@ def loss_weights(split: Split) -> Floats:
     return normalize_weights(split.weights).astype(np.float32)[:, None]
 
 
-def cell_weights(dataset: Dataset) -> CellWeights:
+def cell_weights(dataset: Dataset, label_rows: LabelRows | None = None) -> CellWeights:
     """Return the weights of the training loss.
 
     `balanced` gives every class the same total weight: n / (classes · rows of the class) per row
     (King and Zeng, Logistic Regression in Rare Events Data, 2001). If rows can have several labels,
     each label is a binary task whose two sides get the same total weight. A weight given for a
     label then applies to the rows that have it.
+
+    Args:
+        dataset: The training rows.
+        label_rows: Of the whole table, if these are some of its rows; None counts them.
     """
     train, labels = dataset.train, dataset.labels
     rows, class_weight = loss_weights(train), dataset.config.training.class_weight
     if class_weight == "none":
         return CellWeights(rows)
+    label_rows = label_rows or count_label_rows(train.targets, labels, train.weights)
     if labels.task == "multilabel":
-        return CellWeights(rows, *label_factors(train.targets, labels, class_weight, train.weights))
-    factors = class_factors(train.targets, labels, class_weight, train.weights)
+        return CellWeights(rows, *label_factors(label_rows, labels, class_weight))
+    factors = class_factors(label_rows, labels, class_weight)
     return CellWeights(rows * factors[train.targets, None])
 
 
-def class_factors(
-    targets: Targets,
-    labels: Labels,
-    class_weight: str | dict[str, float],
-    row_weights: Doubles | None = None,
-) -> Floats:
-    """Return the class weight (labels,) of the rows with each label.
+def count_label_rows(
+    targets: Targets, labels: Labels, row_weights: Doubles | None = None
+) -> LabelRows:
+    """Count the training rows of each label.
 
     Args:
-        targets: (n,) of the training rows.
+        targets: (n,) or (n, labels) of the training rows.
         labels: Their labels.
-        class_weight: balanced, or weights by label.
         row_weights: (n,) how many rows each row counts for; None if each counts for one.
     """
-    if isinstance(class_weight, dict):
-        return _named_factors(labels, class_weight)
-    row_weights = np.ones(len(targets)) if row_weights is None else row_weights
-    rows = np.bincount(targets, row_weights, len(labels.names)).astype(np.float64)  # (labels,)
-    factors = row_weights.sum() / (len(labels.names) * _nonzero(rows))
-    of_rows: Floats = factors.astype(np.float32)
-    return of_rows
-
-
-def label_factors(
-    targets: Targets,
-    labels: Labels,
-    class_weight: str | dict[str, float],
-    row_weights: Doubles | None = None,
-) -> tuple[Floats, Floats]:
-    """Return the class weights (labels,) of each label in rows that have it, and in all others.
-
-    The arguments are those of `class_factors`, with targets (n, labels).
-    """
-    if isinstance(class_weight, dict):
-        return _named_factors(labels, class_weight), np.ones(len(labels.names), np.float32)
     row_weights = np.ones(targets.shape[0]) if row_weights is None else row_weights
-    total, counted = row_weights.sum(), (row_weights > 0.0).astype(np.int64)
+    total = row_weights.sum()
+    if labels.task != "multilabel":
+        rows = np.bincount(targets, row_weights, len(labels.names)).astype(np.float64)
+        return LabelRows(total, rows, total - rows)
+    counted = (row_weights > 0.0).astype(np.int64)
     present = row_weights @ targets  # (labels,)
     # Where all rows have the label, the difference can be a rounding error instead of 0
     absent = np.where(counted @ targets < counted.sum(), total - present, 0.0)
-    factors = (total / (2 * _nonzero(side)) for side in (present, absent))
+    return LabelRows(total, present, absent)
+
+
+def weigh_label_rows(
+    rows: LabelRows, labels: Labels, class_weight: str | dict[str, float]
+) -> tuple[Doubles, Doubles]:
+    """Return the weight, in the loss, of the rows with the label of each output, and of the others.
+
+    Args:
+        rows: Of each label, which all count once.
+        labels: Of the rows.
+        class_weight: none, balanced, or weights by label.
+    """
+    present, absent = rows.present, rows.absent
+    if labels.task == "multilabel":
+        if class_weight != "none":
+            of_present, of_absent = label_factors(rows, labels, class_weight)
+            present, absent = present * of_present, absent * of_absent
+        return present, absent
+    if class_weight != "none":
+        present = present * class_factors(rows, labels, class_weight)
+    positive = present[-labels.outputs :]
+    # A softmax cancels what its biases have in common, so that log(total) does no harm
+    return positive, present.sum() - (positive if labels.task == "binary" else 0.0)
+
+
+def class_factors(rows: LabelRows, labels: Labels, class_weight: str | dict[str, float]) -> Floats:
+    """Return the class weight (labels,) of the rows with each label.
+
+    Args:
+        rows: Of each label.
+        labels: Of the rows.
+        class_weight: balanced, or weights by label.
+    """
+    if isinstance(class_weight, dict):
+        return _named_factors(labels, class_weight)
+    factors: Floats = (rows.total / (len(labels.names) * _nonzero(rows.present))).astype(np.float32)
+    return factors
+
+
+def label_factors(
+    rows: LabelRows, labels: Labels, class_weight: str | dict[str, float]
+) -> tuple[Floats, Floats]:
+    """Return the class weights (labels,) of each label in rows that have it, and in all others.
+
+    The arguments are those of `class_factors`, for rows that can have several labels.
+    """
+    if isinstance(class_weight, dict):
+        return _named_factors(labels, class_weight), np.ones(len(labels.names), np.float32)
+    factors = (rows.total / (2 * _nonzero(side)) for side in (rows.present, rows.absent))
     of_present, of_absent = (side.astype(np.float32) for side in factors)
     return of_present, of_absent
 

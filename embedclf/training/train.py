@@ -81,7 +81,7 @@ def train(
     """
     writer.require_new_path(output)
     _require_log_directory(tensorboard)
-    clock = _Clock()
+    clock = Clock()
     before = config.run if isinstance(config, Continuation) else None
     config = config.config if isinstance(config, Continuation) else config
     start = None if before is None else read_start(before)
@@ -109,7 +109,7 @@ def train(
         refitted = _refit(validated, draft.path, hashes.result(), on_event, checkpoint, clock)
         # The networks are trained, and a Ctrl-C from here on would only discard them
         with removed_on_failure(checkpoint), interrupts.ignored():
-            record = _write_run(draft, validated, refitted, hashes.result(), output)
+            record = write_run(draft, validated, refitted, hashes.result(), output)
             if before is not None:
                 last = refitted if isinstance(refitted, FittedNetwork) else validated
                 record[START] = describe_start(before, last.dataset, hashes.result())
@@ -135,7 +135,7 @@ def helper_thread() -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-class _Clock:
+class Clock:
     """Measures the seconds of each phase of a training."""
 
     def __init__(self) -> None:
@@ -159,7 +159,7 @@ def _refit(
     hashes: dict[str, str],
     on_event: Callable[[TrainEvent], None],
     checkpoint: Checkpoint,
-    clock: _Clock,
+    clock: Clock,
 ) -> FittedNetwork | str | None:
     """Train on all rows if the config asks for it; return the network, or why there is none."""
     if not validated.dataset.config.training.refit:
@@ -192,7 +192,7 @@ def _require_log_directory(directory: Path | None) -> None:
         ) from error
 
 
-def _write_run(
+def write_run(
     draft: writer.RunDraft,
     validated: FittedNetwork,
     refitted: FittedNetwork | str | None,

@@ -107,6 +107,11 @@ class TrainSteps:
         return steps
 
     @property
+    def groups(self) -> dict[str, list[Any]]:
+        """The variables by group, as `Variables` in `step_function`."""
+        return self._variables
+
+    @property
     def state(self) -> list[Any]:
         """The variables of the optimizer."""
         return [*self._variables["row_state"], *self._variables["dense_state"]]

@@ -12,6 +12,7 @@ from embedclf.training.losses import (
     CellWeights,
     cell_weights,
     class_factors,
+    count_label_rows,
     label_factors,
     loss_targets,
     loss_weights,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from embedclf.data.labels import Labels
     from embedclf.data.splits import Split
     from embedclf.system.arrays import Doubles, Floats, Mask, Rows
-    from embedclf.training.losses import LossTargets
+    from embedclf.training.losses import LabelRows, LossTargets
 
 
 _LARGE_STEP = 1 << 15
@@ -63,9 +64,14 @@ class TrainingRows:
     taught: SoftTargets | None = None
 
     @classmethod
-    def of(cls, dataset: Dataset) -> TrainingRows:
-        """Return the training rows of a dataset, weighted as its config says."""
-        cells, taught = cell_weights(dataset), soft_targets(dataset)
+    def of(cls, dataset: Dataset, label_rows: LabelRows | None = None) -> TrainingRows:
+        """Return the training rows of a dataset, weighted as its config says.
+
+        Args:
+            dataset: The rows.
+            label_rows: Of the whole table, if these are some of its rows; None counts them.
+        """
+        cells, taught = cell_weights(dataset, label_rows), soft_targets(dataset)
         return cls(dataset.labels, dataset.train, cells, taught)
 
     def __len__(self) -> int:
@@ -153,11 +159,12 @@ def soft_targets(dataset: Dataset) -> SoftTargets | None:
     y_prob = taught.probabilities
     if class_weight == "none":
         return SoftTargets(taught.ids, y_prob, np.ones((len(y_prob), 1), np.float32))
+    label_rows = count_label_rows(train.targets, labels, train.weights)
     if labels.task == "multilabel":
-        present, absent = label_factors(train.targets, labels, class_weight, train.weights)
+        present, absent = label_factors(label_rows, labels, class_weight)
         scaled, weights = present * y_prob, present * y_prob + absent * (1.0 - y_prob)
         return SoftTargets(taught.ids, scaled / weights, weights)
-    factors = class_factors(train.targets, labels, class_weight, train.weights)
+    factors = class_factors(label_rows, labels, class_weight)
     scaled = labels.label_probabilities(y_prob) * factors  # (n, labels)
     weights = scaled.sum(axis=1, keepdims=True)
     return SoftTargets(taught.ids, (scaled / weights)[:, -labels.outputs :], weights)

@@ -215,6 +215,7 @@ def score(path: Path, ablation: Ablation, datasets_by_text: dict[str, Dataset]) 
     """Train an ablation; return the first score at the epoch of lowest validation loss."""
     from embedclf.model import backend, network
     from embedclf.training import fitting, loop
+    from embedclf.training.step_trainer import StepTrainer
 
     config = load_config(path, ablation.overrides(load_config(path)))
     text = config.text.model_dump_json()
@@ -228,7 +229,7 @@ def score(path: Path, ablation: Ablation, datasets_by_text: dict[str, Dataset]) 
         if ablation.averaged:
             stack.enter_context(patch.object(loop, "extract_weights", averages))
         steps = ablation.steps.of(net, dataset, initial.row_learning_rates)
-        history = loop.fit(steps, dataset, on_event=lambda _: None)
+        history = loop.fit(StepTrainer(steps, dataset), dataset, on_event=lambda _: None)
     weights = network.extract_weights(net, config.model.pooling)
     if ablation.averaged:
         weights = averages.found[history.best_epoch - 1]

@@ -115,6 +115,7 @@ def fit(ready: Dataset, candidate: Candidate) -> tuple[Epoch, ...]:
     from embedclf.errors import TrainingError
     from embedclf.model import backend, network
     from embedclf.training import loop
+    from embedclf.training.step_trainer import StepTrainer
     from embedclf.training.train_step import TrainSteps
 
     training = ready.config.training.model_copy(update=candidate._asdict())
@@ -127,7 +128,8 @@ def fit(ready: Dataset, candidate: Candidate) -> tuple[Epoch, ...]:
         input_length=ready.tokenizer.input_length,
     )
     try:
-        return loop.fit(TrainSteps.of(net, ready), ready, on_event=lambda _: None).epochs
+        trainer = StepTrainer(TrainSteps.of(net, ready), ready)
+        return loop.fit(trainer, ready, on_event=lambda _: None).epochs
     except TrainingError:
         return ()
 

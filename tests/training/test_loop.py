@@ -14,14 +14,16 @@ from embedclf.errors import TrainingError
 from embedclf.model import backend, network
 from embedclf.model.classifier import fit_inverse_temperature
 from embedclf.reports.training import loss_text
-from embedclf.runs.history import Epoch, Resumed, Step
+from embedclf.runs.history import Epoch, History, Resumed, Step
 from embedclf.system import interrupts
 from embedclf.training import fitting, loop
 from embedclf.training.initialization import initialize
 from embedclf.training.losses import cell_weights, loss_targets
+from embedclf.training.step_trainer import StepTrainer, learning_rates
 from embedclf.training.train_step import TrainSteps
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -33,6 +35,16 @@ def prepare(project: Path, task: str, *overrides: str) -> Dataset:
 def build(dataset: Dataset) -> Any:
     backend.start("cpu")
     return fitting.build_network(dataset, initialize(dataset))
+
+
+def fit(
+    steps: TrainSteps,
+    dataset: Dataset,
+    on_event: Callable[[Any], None] = lambda _event: None,
+    epochs: int | None = None,
+) -> History:
+    trainer = StepTrainer(steps, dataset, on_event, epochs)
+    return loop.fit(trainer, dataset, epochs=epochs, on_event=on_event)
 
 
 def losses(net: Any, dataset: Dataset) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -68,7 +80,7 @@ def test_the_training_loss_is_the_weighted_mean_over_cells(
     )
     net = build(dataset)
     cells, weights = losses(net, dataset)
-    history = loop.fit(TrainSteps.of(net, dataset), dataset, on_event=lambda _: None)
+    history = fit(TrainSteps.of(net, dataset), dataset)
     assert history.epochs[0].loss == pytest.approx((cells * weights).mean(), rel=1e-4)
 
 
@@ -81,8 +93,8 @@ def test_the_validation_loss_of_an_epoch_is_measured_after_temperature_scaling(
         for kind in ("none", "temperature")
     )
     net = build(warm)
-    history = loop.fit(TrainSteps.of(net, warm), warm, on_event=lambda _: None)
-    others = loop.fit(TrainSteps.of(build(plain), plain), plain, on_event=lambda _: None)
+    history = fit(TrainSteps.of(net, warm), warm)
+    others = fit(TrainSteps.of(build(plain), plain), plain)
     assert [epoch.val_score for epoch in history.epochs] == [
         epoch.val_score for epoch in others.epochs
     ]
@@ -107,7 +119,7 @@ def test_early_stopping_ends_the_training_and_restores_the_best_epoch(project: P
     )
     net = build(dataset)
     events: list[Any] = []
-    history = loop.fit(TrainSteps.of(net, dataset), dataset, on_event=events.append)
+    history = fit(TrainSteps.of(net, dataset), dataset, events.append)
     assert history.stop_reason == "early_stopping"
     assert len(history.epochs) == history.best_epoch + 2
     best = min(epoch.val_loss for epoch in history.epochs)
@@ -132,7 +144,7 @@ def test_without_early_stopping_all_epochs_run_and_the_best_is_kept(project: Pat
         "training.early_stopping=null",
         "training.learning_rate=0.5",
     )
-    history = loop.fit(TrainSteps.of(build(dataset), dataset), dataset, on_event=lambda _: None)
+    history = fit(TrainSteps.of(build(dataset), dataset), dataset)
     assert history.stop_reason == "all_epochs"
     assert len(history.epochs) == 12
     header, *rows = history.to_csv().splitlines()
@@ -152,7 +164,7 @@ def test_every_optimizer_learns(project: Path, optimizer: str) -> None:
         f"training.learning_rate={rate}",
         "training.epochs=30",
     )
-    history = loop.fit(TrainSteps.of(build(dataset), dataset), dataset, on_event=lambda _: None)
+    history = fit(TrainSteps.of(build(dataset), dataset), dataset)
     assert history.epochs[history.best_epoch - 1].val_score > 0.9
 
 
@@ -163,7 +175,7 @@ def test_a_loss_of_nan_is_an_error(project: Path, task: str, calibration: str) -
     dataset = prepare(project, task, *flags, f"training.calibration={calibration}")
     net = build(dataset)
     with pytest.raises(TrainingError, match=r"epoch \d+: the loss is not finite"):
-        loop.fit(TrainSteps.of(net, dataset), dataset, on_event=lambda _: None)
+        fit(TrainSteps.of(net, dataset), dataset)
 
 
 def interrupt_in(epoch: int) -> Any:
@@ -176,10 +188,10 @@ def interrupt_in(epoch: int) -> Any:
 
 def test_ctrl_c_keeps_the_best_finished_epoch(project: Path) -> None:
     dataset = prepare(project, "binary", "training.epochs=9")
-    history = loop.fit(TrainSteps.of(build(dataset), dataset), dataset, on_event=interrupt_in(4))
+    history = fit(TrainSteps.of(build(dataset), dataset), dataset, interrupt_in(4))
     assert history.interrupted
     assert len(history.epochs) == 3
-    whole = loop.fit(TrainSteps.of(build(dataset), dataset), dataset, on_event=lambda _: None)
+    whole = fit(TrainSteps.of(build(dataset), dataset), dataset)
     assert [epoch.val_loss for epoch in history.epochs] == pytest.approx(
         [epoch.val_loss for epoch in whole.epochs[:3]]
     )
@@ -188,7 +200,7 @@ def test_ctrl_c_keeps_the_best_finished_epoch(project: Path) -> None:
 def test_steps_report_the_running_loss_once_there_is_one(project: Path) -> None:
     events: list[Any] = []
     dataset = prepare(project, "binary", "training.epochs=2")
-    history = loop.fit(TrainSteps.of(build(dataset), dataset), dataset, on_event=events.append)
+    history = fit(TrainSteps.of(build(dataset), dataset), dataset, events.append)
     first, second = (one for one in events if isinstance(one, Step))  # each epoch is one block
     assert np.isnan(first.loss)
     assert loss_text(first) == ""
@@ -207,7 +219,7 @@ def test_a_sigint_waits_for_the_running_steps(project: Path) -> None:
             signal.raise_signal(signal.SIGINT)
 
     with interrupts.handled():
-        history = loop.fit(TrainSteps.of(build(dataset), dataset), dataset, on_event=on_event)
+        history = fit(TrainSteps.of(build(dataset), dataset), dataset, on_event)
     assert history.interrupted
     assert len(history.epochs) == 2
     assert isinstance(events[-1], Step)
@@ -218,16 +230,15 @@ def test_ctrl_c_in_the_first_epoch_is_raised(project: Path) -> None:
     dataset = prepare(project, "binary")
     net = build(dataset)
     with pytest.raises(KeyboardInterrupt):
-        loop.fit(TrainSteps.of(net, dataset), dataset, on_event=interrupt_in(1))
+        fit(TrainSteps.of(net, dataset), dataset, interrupt_in(1))
 
 
 def test_a_linear_schedule_decays_to_zero(project: Path) -> None:
     flags = ["training.epochs=3", "training.learning_rate=0.5", "training.schedule=linear"]
     dataset = prepare(project, "binary", *flags, "training.optimizer=sgd")
-    fit_under_way = loop.TrainingLoop(TrainSteps.of(build(dataset), dataset), dataset)
     steps = -(-len(dataset.train) // dataset.config.training.batch_size)
-    rates = fit_under_way._rates(1, 0, len(dataset.train))
+    rates = learning_rates(dataset.config, np.arange(steps), steps)
     assert len(rates) == steps
     assert rates == pytest.approx(0.5 * (1 - np.arange(steps) / (3 * steps)))
-    last = fit_under_way._rates(3, 0, len(dataset.train))
+    last = learning_rates(dataset.config, np.arange(2 * steps, 3 * steps), steps)
     assert last[-1] == pytest.approx(0.5 / (3 * steps))

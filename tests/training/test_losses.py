@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from embedclf.data.labels import Labels
-from embedclf.training.losses import CellWeights, class_factors, label_factors
+from embedclf.training.losses import (
+    CellWeights,
+    class_factors,
+    count_label_rows,
+    label_factors,
+)
 
 COUNTS = st.lists(st.integers(1, 40), min_size=2, max_size=6)
 
@@ -21,7 +26,7 @@ def test_balanced_weights_give_every_class_the_same_total(counts: list[int]) -> 
     targets = np.repeat(np.arange(len(counts)), counts).astype(np.int32)
     task: Any = "binary" if len(counts) == 2 else "multiclass"
     labels = Labels(task, tuple(map(str, range(len(counts)))), tuple(counts))
-    weights = class_factors(targets, labels, "balanced")[targets]
+    weights = class_factors(count_label_rows(targets, labels), labels, "balanced")[targets]
     totals = np.bincount(targets, weights)
     assert totals == pytest.approx(np.full(len(counts), len(targets) / len(counts)), rel=1e-5)
 
@@ -32,7 +37,7 @@ def test_balanced_weights_of_several_labels_balance_both_sides_of_each(
 ) -> None:
     targets = np.array(rows, np.int32)
     labels = Labels("multilabel", ("a", "b", "c"), tuple(targets.sum(axis=0).tolist()))
-    factors = label_factors(csr_array(targets), labels, "balanced")
+    factors = label_factors(count_label_rows(csr_array(targets), labels), labels, "balanced")
     weights = CellWeights(np.ones((len(rows), 1), np.float32), *factors).block(
         np.arange(len(rows)), targets
     )
@@ -47,6 +52,6 @@ def test_balanced_weights_of_several_labels_balance_both_sides_of_each(
 def test_class_weights_of_several_labels_count_only_where_the_label_is_present() -> None:
     labels = Labels("multilabel", ("a", "b"), (1, 1))
     targets = np.array([[1, 0], [0, 1]], np.int32)
-    factors = label_factors(csr_array(targets), labels, {"b": 3.0})
+    factors = label_factors(count_label_rows(csr_array(targets), labels), labels, {"b": 3.0})
     weights = CellWeights(np.ones((2, 1), np.float32), *factors)
     assert weights.block(np.arange(2), targets).tolist() == [[1, 1], [1, 3]]

@@ -12,8 +12,7 @@ import pytest
 from embedclf.config.loading import load_config
 from embedclf.data.dataset import Dataset, prepare_dataset
 from embedclf.training.divergence import label_divergence
-from embedclf.training.initialization import initialize
-from embedclf.training.initialization import naive_bayes_rows as first_rows
+from embedclf.training.initialization import initialize, naive_bayes_rows
 from embedclf.training.losses import loss_targets
 from embedclf.training.train_step import TrainSteps
 from tests.conftest import write_csv
@@ -26,6 +25,10 @@ if TYPE_CHECKING:
 
 START = "model.initialization=naive_bayes"
 ROWS = [("good film", "pos"), ("good good day", "pos"), ("bad film", "neg"), ("bad day", "neg")] * 9
+
+
+def first_rows(dataset: Dataset) -> tuple[Any, Any]:
+    return naive_bayes_rows(dataset, label_divergence(dataset))
 
 
 def prepare(folder: Path, *overrides: str, rows: list[tuple[str, str]] = ROWS) -> Dataset:

@@ -13,11 +13,10 @@ from embedclf.data.dataset import prepare_refit
 from embedclf.model import backend
 from embedclf.model.optimizers import OPTIMIZERS
 from embedclf.model.step_function import StepFunctions
-from embedclf.training import loop
 from embedclf.training.fitting import fit_network
 from embedclf.training.losses import cell_weights, loss_targets
 from embedclf.training.train_step import TrainSteps
-from tests.training.test_loop import build, prepare
+from tests.training.test_loop import build, fit, prepare
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -212,12 +211,7 @@ def test_networks_of_the_same_shapes_share_a_compiled_function(project: Path) ->
         dataset = prepare(project, "multiclass", *options, f"text.vocabulary_size={size}")
         for shared in (functions, StepFunctions()):
             net = build(dataset)
-            loop.fit(
-                TrainSteps.of(net, dataset, functions=shared),
-                dataset,
-                epochs=2,
-                on_event=lambda _: None,
-            )
+            fit(TrainSteps.of(net, dataset, functions=shared), dataset, epochs=2)
             weights.append(net.get_weights())
     assert len(weights[0][0]) < len(weights[2][0])
     for pair in (weights[:2], weights[2:]):

@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from embedclf.model.variable_values import read_variables, write_variables
 from embedclf.training.loop import TrainingLoop
+from embedclf.training.step_trainer import StepTrainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -52,7 +53,7 @@ class SharedNetwork:
         with _new_file() as state:
             steps = self._begin_turn(dataset, state)
             try:
-                loop = TrainingLoop(steps, dataset, keeps_best=False)
+                loop = TrainingLoop(StepTrainer(steps, dataset), dataset, keeps_best=False)
                 with closing(loop.epochs(self._raise_requested)) as epochs:
                     while True:
                         self._switch_to(state)

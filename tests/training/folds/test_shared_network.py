@@ -18,6 +18,7 @@ from embedclf.training import fitting, loop
 from embedclf.training.folds.epochs import choose_epochs
 from embedclf.training.folds.shared_network import SharedNetwork
 from embedclf.training.initialization import initialize
+from embedclf.training.step_trainer import StepTrainer
 from embedclf.training.train_step import TrainSteps
 from embedclf.training.warm_start import row_learning_rates
 from tests.conftest import reviews, write_csv
@@ -64,7 +65,9 @@ def test_trainings_in_turn_are_those_side_by_side(
 ) -> None:
     datasets = halves(prepare(project, *options))
     alone = [
-        to_losses([*loop.TrainingLoop(begin(each, None), each).epochs(lambda: None)])
+        to_losses(
+            [*loop.TrainingLoop(StepTrainer(begin(each, None), each), each).epochs(lambda: None)]
+        )
         for each in datasets
     ]
     in_turn: list[list[Epoch]] = [[], []]

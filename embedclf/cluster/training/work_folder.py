@@ -1,0 +1,84 @@
+"""The files of a training on a cluster: each task's output, whole or not at all, with its SHA-256.
+
+A task whose output is whole is not done again. That makes a killed worker and a killed client the
+same thing: what is missing is done by whoever comes next.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embedclf.system.files import sha256
+from embedclf.system.publishing.drafts import draft_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class WorkFolder:
+    """A folder that all machines see under the same path."""
+
+    path: Path
+
+    def folder(self, name: str) -> WorkFolder:
+        """Return a folder in this one, which is created if it does not exist."""
+        inner = self.path / name
+        inner.mkdir(parents=True, exist_ok=True)
+        return WorkFolder(inner)
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Any]:
+        """Open a file that appears once it is complete."""
+        # Not flushed to the disk: a process that is killed loses nothing that it has written
+        with draft_file(self.path / name, durable=False) as file:
+            yield file
+
+    def write_array(self, name: str, values: npt.NDArray[Any]) -> str:
+        """Write an array; return the name of its file."""
+        with self.writing(f"{name}.npy") as file:
+            np.save(file, values)
+        return f"{name}.npy"
+
+    def map_array(self, name: str) -> npt.NDArray[Any]:
+        """Map an array into memory."""
+        mapped: npt.NDArray[Any] = np.load(self.path / f"{name}.npy", mmap_mode="r")
+        return mapped
+
+    def do(
+        self, task: str, work: Callable[[], tuple[Mapping[str, Any], Sequence[str]]]
+    ) -> dict[str, Any]:
+        """Do a task unless it was done before, and return its values.
+
+        Args:
+            task: Its name.
+            work: Writes its files; returns its values, which JSON can hold, and the files' names.
+        """
+        done = self.read(task)
+        if done is not None:
+            return done
+        values, files = work()
+        manifest = {"values": values, "sha256": {name: sha256(self.path / name) for name in files}}
+        with self.writing(f"{task}.json") as file:
+            file.write(json.dumps(manifest).encode())
+        written: dict[str, Any] = json.loads(json.dumps(values))
+        return written
+
+    def read(self, task: str) -> dict[str, Any] | None:
+        """Return the values of a task, or None if a file is missing or not as it was written."""
+        try:
+            manifest = json.loads((self.path / f"{task}.json").read_bytes())
+            files = manifest["sha256"].items()
+            whole = all(sha256(self.path / name) == digest for name, digest in files)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        values: dict[str, Any] = manifest["values"]
+        return values if whole else None

@@ -1,0 +1,212 @@
+"""train --cluster: the vocabulary of one machine, and the same run whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from embedclf.cluster.training import counting
+from embedclf.cluster.training.merging import step_factors
+from embedclf.cluster.training.prepare import ShardedDataset, prepare_sharded
+from embedclf.cluster.training.shards import read_shard
+from embedclf.cluster.training.support import cluster_config
+from embedclf.cluster.training.task_queue import TaskQueue
+from embedclf.cluster.training.train import train_on_cluster
+from embedclf.cluster.training.work_folder import WorkFolder
+from embedclf.config.loading import load_config
+from embedclf.data.dataset import Dataset, prepare_dataset
+from embedclf.runs.run import Run
+from embedclf.system.arrow import text_column
+from embedclf.text.vocabulary import merge_token_counts
+from embedclf.training.initialization import TrainingStatistics, initialize
+from tests.conftest import reviews, write_csv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from embedclf.config.schema import Config
+    from tests.conftest import Invoke
+
+COUNTS = st.lists(st.tuples(st.sampled_from("abcdefghij"), st.integers(1, 5)), max_size=30)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """Of three parts: two CSV files, and a Parquet file."""
+    rows = reviews(240)
+    (tmp_path / "in").mkdir()
+    write_csv(tmp_path / "in" / "a.csv", ("text", "label"), rows[:100])
+    write_csv(tmp_path / "in" / "b.csv", ("text", "label"), rows[100:150])
+    texts, labels = zip(*rows[150:], strict=True)
+    parquet.write_table(pa.table({"text": texts, "label": labels}), tmp_path / "in" / "c.parquet")
+    (tmp_path / "config.yaml").write_text(
+        "data: {train: in, text: text, label: label, validation: 0.2, test: in/a.csv}\n"
+        "text: {unit: word, vocabulary_size: 60, min_count: 1, ngrams: 3, "
+        "ngram_vocabulary_size: 80, sequence_length: 20}\n"
+        "model: {initialization: naive_bayes, embedding_dim: 4, pooling: sqrt, dropout: 0.1}\n"
+        "training: {epochs: 2, epochs_by: validation, batch_size: 8, refit: false, "
+        "calibration: temperature}\n"
+    )
+    return cluster_config(load_config(tmp_path / "config.yaml"))
+
+
+def sharded(client: Any, folder: Path, config: Config, shards: int) -> ShardedDataset:
+    folder.mkdir()
+    return prepare_sharded(TaskQueue(client), WorkFolder(folder), config, shards)
+
+
+def texts_of(dataset: Dataset) -> Counter[tuple[tuple[int, ...], int]]:
+    """The ids and the label of each training row."""
+    ids = (tuple(text.tolist()) for text in dataset.train.ids)
+    return Counter(zip(ids, dataset.train.targets.tolist(), strict=True))
+
+
+def test_vocabulary_ids_and_initial_weights_are_those_of_one_machine(
+    client: Any, config: Config, tmp_path: Path
+) -> None:
+    alone = prepare_dataset(config)
+    found = sharded(client, tmp_path / "work", config, 3)
+    dataset = found.dataset
+    assert dataset.tokenizer.tokens == alone.tokenizer.tokens
+    assert dataset.tokenizer.ngrams == alone.tokenizer.ngrams
+    assert dataset.labels == alone.labels
+    assert dataset.facts == alone.facts
+    assert np.array_equal(dataset.counts, alone.counts)
+    shards = [read_shard(shard, config) for shard in found.shards]
+    assert sum(map(texts_of, shards), Counter()) == texts_of(alone)
+    assert min(len(shard.train) for shard in shards) > 40
+    assert np.array_equal(dataset.validation.ids.values, alone.validation.ids.values)
+    assert np.array_equal(dataset.validation.targets, alone.validation.targets)
+    expected = initialize(alone, TrainingStatistics.of(alone))
+    initial = initialize(dataset, found.statistics)
+    assert np.array_equal(initial.biases, expected.biases)
+    assert np.array_equal(initial.rows, expected.rows)
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+@given(parts=st.lists(COUNTS, min_size=1, max_size=4), size=st.integers(1, 8))
+@settings(max_examples=20)
+def test_counts_are_exact_however_little_memory_there_is(
+    partitions: int, parts: list[list[tuple[str, int]]], size: int, tmp_path_factory: Any
+) -> None:
+    folder = WorkFolder(tmp_path_factory.mktemp("counts"))
+    files: list[str] = []
+    for number, part in enumerate(parts):
+        counts = counting.SpilledCounts(folder, f"{number}", merge_token_counts, max_items=4)
+        for token, count in part:
+            counts.add((text_column([token]), np.array([count])))
+        counts.close()
+        files += counts.files
+    ranked = [
+        counting.reduce_tokens(
+            [folder.path / file for file in files],
+            (number, partitions),
+            size=size,
+            min_count=2,
+            fields=(),
+        )
+        for number in range(partitions)
+    ]
+    found = {
+        token: count
+        for tokens, counts in ranked
+        for token, count in zip(tokens.to_pylist(), counts.tolist(), strict=True)
+    }
+    total: Counter[str] = Counter()
+    for part in parts:
+        for token, count in part:
+            total[token] += count
+    frequent = [pair for pair in total.items() if pair[1] >= 2]
+    expected = sorted(frequent, key=lambda pair: (-pair[1], pair[0]))[:size]
+    assert sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))[:size] == expected
+
+
+@given(st.integers(1, 50), st.integers(1, 50), st.floats(0.5, 0.999))
+def test_a_moving_average_of_equal_gradients_is_that_of_all_steps_in_a_row(
+    one: int, other: int, decay: float
+) -> None:
+    start, gradient, total = 3.0, 1.0, one + other
+
+    def after(steps: int) -> float:
+        return gradient + (start - gradient) * decay**steps
+
+    merged = start + sum(
+        float(step_factors(steps, total, decay)) * (after(steps) - start) for steps in (one, other)
+    )
+    assert merged == pytest.approx(after(total), rel=1e-4)
+    assert step_factors(one, total, 1.0) == 1.0
+
+
+def weights_of(run: Run) -> list[Any]:
+    weights = run.classifier().weights
+    return [weights.trained, *(array for layer in weights.dense for array in layer)]
+
+
+def test_the_run_is_the_same_after_a_client_was_killed(
+    scheduler: str, config: Config, tmp_path: Path
+) -> None:
+    whole = train_on_cluster(config, scheduler, name="x", output=tmp_path / "whole").run
+    steps = 0
+
+    def stop(event: Any) -> None:
+        nonlocal steps
+        steps += type(event).__name__ == "Step"
+        if steps == 21:  # in the second epoch
+            raise SystemExit
+
+    with pytest.raises(SystemExit):
+        train_on_cluster(config, scheduler, name="x", output=tmp_path / "cut", on_event=stop)
+    events: list[str] = []
+    resumed = train_on_cluster(
+        config,
+        scheduler,
+        name="x",
+        output=tmp_path / "cut",
+        on_event=lambda event: events.append(type(event).__name__),
+        resume=True,
+    ).run
+    assert events.count("Step") == 32 - 21
+    assert events.count("Resumed") == 1
+    for one, other in zip(weights_of(whole), weights_of(resumed), strict=True):
+        assert np.array_equal(one, other)
+    files = [json.loads((run.path / "metrics.json").read_text()) for run in (whole, resumed)]
+    assert files[0] == files[1]
+    assert whole.record["epochs"] == 2
+    assert whole.record["cluster"] == {"shards": 2, "rounds": 16}
+    assert not list(tmp_path.glob(".cluster-*")) + list(tmp_path.glob(".unfinished-*"))
+
+
+@pytest.mark.usefixtures("config")
+def test_train_reports_scores_and_saves_a_config_that_holds_out_the_same_rows(
+    scheduler: str, tmp_path: Path, invoke: Invoke
+) -> None:
+    printed = invoke(
+        "train", tmp_path / "config.yaml", "--cluster", scheduler, "-o", tmp_path / "run"
+    )
+    assert "data.split: hash" in printed.stderr
+    assert "2 shards, 16 rounds an epoch; peak memory: a worker " in printed.stderr
+    run = Run.open(tmp_path / "run")
+    assert run.config().data.split == "hash"
+    alone = prepare_dataset(run.config())
+    assert run.record["data"]["validation"]["rows"] == len(alone.validation)
+    assert "accuracy" in invoke("evaluate", "--run", tmp_path / "run").stdout
+
+
+@pytest.mark.usefixtures("config")
+def test_settings_that_need_all_rows_are_refused(tmp_path: Path, invoke: Invoke) -> None:
+    arguments = ("train", tmp_path / "config.yaml", "--cluster", "local:2")
+    failed = invoke(*arguments, "-s", "training.refit=true", status=2)
+    assert (
+        "--cluster: training.refit needs all rows on one machine; "
+        "-s training.refit=false turns it off" in failed.stderr
+    )
+    failed = invoke(*arguments, "--cross-validate", "3", status=2)
+    assert "--cross-validate needs all rows on one machine; leave out --cluster" in failed.stderr
