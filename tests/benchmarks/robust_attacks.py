@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _TASKS = ("binary", "multiclass", "multilabel")
 
+COMPACT = "compact"
+"""Name of a compact run."""
+
 _RUN_FILES = ("run.json", "labels.json", "text.json", "weights.json", "metrics.json")
 
 
@@ -203,7 +206,7 @@ def _attack_vectors(rng: random.Random, project: Path, folder: Path) -> Attack:
 
 
 def _attack_run(rng: random.Random, project: Path, folder: Path) -> Attack:
-    run = shutil.copytree(project / "runs" / rng.choice(_TASKS), folder / "runs" / "r")
+    run = shutil.copytree(project / "runs" / rng.choice((*_TASKS, COMPACT)), folder / "runs" / "r")
     files = [file for file in run.rglob("*") if file.is_file()]
     if rng.random() < 0.5:
         change_value(rng, run, rng.choice(_RUN_FILES))
@@ -226,6 +229,8 @@ def _attack_run(rng: random.Random, project: Path, folder: Path) -> Attack:
         ["threshold", "--run", run],
         ["evaluate", "--run", run, "--no-baseline"],
         ["compare", run, project / "runs" / "binary"],
+        ["export", run, "--format", "onnx", "-o", folder / "onnx"],
+        ["export", run, "--format", "compact", "-o", folder / "compact"],
     )
     return Attack([rng.choice(commands)])
 

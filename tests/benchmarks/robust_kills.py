@@ -105,6 +105,22 @@ def _kill_predict(rng: random.Random, project: Path, folder: Path) -> Iterator[s
     yield from _kill_writer("kill of predict", command, out, rng)
 
 
+def _kill_compact(rng: random.Random, project: Path, folder: Path) -> Iterator[str]:
+    """Kill the export of a smaller run; the folder is absent, or it is a whole run."""
+    _link_tables(project, folder)
+    out, run = (
+        folder / "runs" / "compact-1",
+        project / "runs" / rng.choice(("binary", "multiclass")),
+    )
+    command = ("export", run, "--format", "compact", "-o", out, "-q")
+    _run_and_kill("kill of compact", command, folder, rng)
+    yield from _broken_runs(folder)
+    if not out.exists():
+        yield from _finish("kill of compact", command, folder)
+    yield from _finish("predict", ("predict", "-t", "good", "--run", out), folder)
+    yield from _hidden(folder)
+
+
 def _kill_export(rng: random.Random, project: Path, folder: Path) -> Iterator[str]:
     """Kill an export of word vectors; it is absent or whole, and an old one stays."""
     out, run = folder / "out.txt", project / "runs" / rng.choice(("binary", "multiclass"))
@@ -162,6 +178,7 @@ KILLED: dict[str, Callable[[random.Random, Path, Path], Iterator[str]]] = {
     "kill of tune": _kill_tune,
     "kill of predict": _kill_predict,
     "kill of export": _kill_export,
+    "kill of compact": _kill_compact,
     "kill of report": _kill_report,
     "kill of init": _kill_init,
     "kill of threshold": _kill_threshold,
