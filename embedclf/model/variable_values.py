@@ -28,6 +28,20 @@ def copy_value(variable: Any) -> npt.NDArray[Any]:
     return value
 
 
+def save_value(file: Any, variable: Any) -> None:
+    """Write the value of a variable as `np.save` writes an array.
+
+    Args:
+        file: Has a method `write`.
+        variable: A variable.
+    """
+    dtype = np.dtype(variable.dtype.as_numpy_dtype)
+    header = {"descr": dtype.str, "fortran_order": False, "shape": tuple(variable.shape)}
+    np.lib.format.write_array_header_1_0(file, header)
+    for _, block in _read_blocks(variable):
+        file.write(np.ascontiguousarray(block).data)
+
+
 def assign_value(variable: Any, value: npt.NDArray[Any]) -> None:
     """Give a variable a value of its shape."""
     for rows in _row_blocks(variable):

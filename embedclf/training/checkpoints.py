@@ -93,10 +93,10 @@ class Checkpoint:
 
         Args:
             epochs: All finished epochs.
-            variables: Of TensorFlow or Keras; one at a time is copied into memory.
+            variables: Of TensorFlow; they are not copied into memory as a whole.
             best: Weights of the best epoch.
         """
-        from embedclf.model.variable_values import copy_value
+        from embedclf.model.variable_values import save_value
 
         size = sum(4 * math.prod(each.shape) for each in (*variables, *best))
         began = time.perf_counter()
@@ -111,7 +111,7 @@ class Checkpoint:
             # JSON as an array of bytes, since np.load refuses pickled objects by default
             np.save(file, np.frombuffer(json.dumps(header).encode(), np.uint8))
             for variable in variables:
-                np.save(file, copy_value(variable))
+                save_value(file, variable)
             for array in best:
                 np.save(file, array)
             file.end()

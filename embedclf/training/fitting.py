@@ -153,6 +153,7 @@ def _choose_epochs(
 ) -> EpochChoice | None:
     """Choose the number of epochs by cross-validation of the training rows, if they allow it."""
     from embedclf.model.backend import small_steps
+    from embedclf.model.variable_values import assign_value
     from embedclf.training.folds.shared_network import SharedNetwork
 
     training = dataset.config.training
@@ -165,7 +166,7 @@ def _choose_epochs(
             initial = continue_weights(initial, fold)
         if steps is None:
             return _create_steps(build_network(fold, initial), fold, initial, functions)
-        steps.network.get_layer("embedding").set_weights([initial.rows])
+        assign_value(steps.network.get_layer("embedding").embeddings.value, initial.rows)
         _set_dense_weights(steps.network, initial)
         return steps.with_row_learning_rates(row_learning_rates(initial, fold))
 
