@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ def test_any_network_gives_the_same_probabilities(
     pooling: str, kept_dim: int, units: tuple[int, ...], node: Node, tmp_path: Path
 ) -> None:
     classifier = make_classifier(pooling, kept_dim, units)
-    description = {"task": "multiclass", "labels": list(classifier.labels.names)}
+    description: dict[str, Any] = {"task": "multiclass", "labels": list(classifier.labels.names)}
     description |= {"thresholds": [], "calibration": None, "columns": COLUMNS}
     write_model(tmp_path, description, classifier.tokenizer, classifier.weights)
     shutil.copy(MODULE, tmp_path)
