@@ -10,7 +10,7 @@ from embedclf.errors import ConfigError, DataError, RunError
 from embedclf.evaluation.evaluate import evaluate_run
 from embedclf.evaluation.fold_scores import read_cross_validation
 from embedclf.evaluation.run_thresholds import tabulate_thresholds
-from embedclf.runs import run as runs
+from embedclf.runs.known_files import CONFIG_FILE
 from embedclf.runs.seen_tables import is_missing_or_unchanged
 from embedclf.tables.files import display_tables, tables_exist
 from embedclf.training.folds.curve_scores import read_learning_curve
@@ -65,7 +65,7 @@ def gather_report_data(run: Run, request: EvaluationRequest) -> ReportData:
         epochs=run.epochs(),
         cross_validation=read_cross_validation(run),
         learning_curve=read_learning_curve(run),
-        config=run.read(runs.CONFIG_FILE).decode(),
+        config=run.read(CONFIG_FILE).decode(),
     )
 
 
