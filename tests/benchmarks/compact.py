@@ -2,8 +2,8 @@
 
 Each set is trained once with the settings that embedclf chooses, and exported with
 `embedclf export --format compact`, which looks at validation rows only. Test rows are scored at the
-end. A cold start is a whole process that predicts one text, by the clock and in CPU time: the
-median of some, of both runs in turn. fastText has 10 dimensions, 25 epochs, pairs of words and a
+end. A start is the CPU time of a whole process that predicts one text: the median of some, of both
+runs in turn. fastText has 10 dimensions, 25 epochs, pairs of words and a
 learning rate of 0.5, then `quantize -qnorm -retrain -cutoff 100000`, as its documentation does.
 
     EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.compact [--runs FOLDER] [NAME ...]
@@ -40,9 +40,8 @@ class Model(NamedTuple):
     """In bytes."""
     score: float
     """Accuracy of the test rows, or micro F1 of several labels a row."""
-    seconds: float = 0.0
-    """Of a cold start."""
     cpu_seconds: float = 0.0
+    """Of a cold start."""
 
 
 def main() -> None:
@@ -82,7 +81,7 @@ def measure(name: str, public: PublicSet, folder: Path, kept: Path | None) -> st
         format_bytes(after.size),
         f"1/{before.size / after.size:.0f}",
         f"{after.score:.4f} ({100 * (after.score - before.score):+.2f})",
-        *(f"{each.seconds:.2f} s ({each.cpu_seconds:.2f})" for each in (before, after)),
+        *(f"{each.cpu_seconds:.2f} s" for each in (before, after)),
     ]
     for model in peers or ():
         cells += [format_bytes(model.size), f"{model.score:.4f}"]
@@ -108,14 +107,11 @@ def measured(folder: Path, public: PublicSet) -> Model:
 
 
 def starts(models: list[Model], *folders: Path) -> list[Model]:
-    """Add the seconds of cold starts, in turn."""
+    """Add the CPU seconds of cold starts, in turn."""
     command = ("predict", "-t", TEXT, "-q", "--run")
     rounds = [[embedclf(*command, folder) for folder in folders] for _ in range(STARTS)]
     return [
-        model._replace(
-            seconds=statistics.median(one.seconds for one in finished),
-            cpu_seconds=statistics.median(one.cpu_seconds for one in finished),
-        )
+        model._replace(cpu_seconds=statistics.median(one.cpu_seconds for one in finished))
         for model, finished in zip(models, zip(*rounds, strict=True), strict=True)
     ]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -99,6 +101,29 @@ def test_commands_that_predict_work(
     assert f"made from run '{run.path.name}'" in summary
     assert "What the layers do" not in summary
     assert json.loads(invoke("summary", compact.path, "--json").stdout)["layers"] == []
+
+
+@pytest.mark.parametrize("name", ["binary", "multilabel", "ngrams"])
+def test_a_classifier_in_python_is_kept_and_saved(
+    name: str, compact_runs: dict[str, tuple[Run, Run]], tmp_path: Path
+) -> None:
+    _, compact = compact_runs[name]
+    loaded = embedclf.TextClassifier.from_run(compact.path)
+    expected = loaded.predict_proba(TEXTS).tolist()
+    assert pickle.loads(pickle.dumps(loaded)).predict_proba(TEXTS).tolist() == expected  # noqa: S301
+    loaded.save(tmp_path / "saved")
+    assert Run.open(tmp_path / "saved").record == compact.record
+
+
+def test_the_readme_has_a_program_that_runs(
+    compact_runs: dict[str, tuple[Run, Run]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, compact = compact_runs["ngrams"]
+    text = (compact.path / "README.md").read_text(encoding="utf-8")
+    assert f"| bytes | {run.size:,} | {compact.size:,} |" in text
+    [program] = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    monkeypatch.chdir(compact.path)
+    exec(compile(program, "README.md", "exec"), {})  # noqa: S102
 
 
 def test_the_list_of_runs_says_which_are_compact(

@@ -1,8 +1,8 @@
 /**
  * A text classifier, exported by embedclf: text -> tokens -> ids -> probabilities of labels.
  *
- * Needs no other module. Runs in browsers since 2020 and in Node.js since 14, from a web server or,
- * in Node.js, from a folder. Its data are `model.json` and `model.bin` beside this module.
+ * Needs no other module. Written in ES2022: browsers since 2022, Node.js since 18. Its data are
+ * `model.json` and `model.bin` beside this module, on a web server or, in Node.js, in a folder.
  *
  * Classes of characters and their lower case come from tables in `model.json`. All engines thus
  * read the same tokens, but for one thing: `String.normalize` knows the characters of the engine's
@@ -500,7 +500,8 @@ class Network {
   _firstUnits(ids) {
     if (!this.isFused) return this._dense(this._pool(ids), 0);
     const isFlat = this.pooling === "flatten";
-    const read = isFlat ? Array.from({ length: this.tensors.table.shape[0] }, (_, p) => ids[p] ?? PADDING) : ids;
+    const positions = isFlat ? this.tensors.table.shape[0] : ids.length;
+    const read = Array.from({ length: positions }, (_, place) => ids[place] ?? PADDING);
     const units = sumRows(read.map((id, place) => this._fusedRow(id, place)), this.width);
     const divisor = this._divisor(ids.length), bias = this.tensors.bias_0;
     return units.map((unit, index) => Math.fround(unit / divisor) + bias[index]);
