@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import astuple
 from functools import cached_property
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -171,14 +171,21 @@ def _checksum(value: int) -> bytes:
     return value.to_bytes(_CHECKSUM_BYTES, "little")
 
 
+class Removable(Protocol):
+    """Holds the state of a training."""
+
+    def remove(self) -> None:
+        """Remove it."""
+
+
 @contextmanager
-def removed_on_failure(checkpoint: Checkpoint | None) -> Iterator[None]:
-    """Remove the checkpoint of a training that would fail again if it were resumed."""
+def removed_on_failure(state: Removable | None) -> Iterator[None]:
+    """Remove the state of a training that would fail again if it were resumed."""
     try:
         yield
     except TrainingError:
-        if checkpoint is not None:
-            checkpoint.remove()
+        if state is not None:
+            state.remove()
         raise
 
 

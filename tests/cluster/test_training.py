@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -150,8 +152,8 @@ def weights_of(run: Run) -> list[Any]:
     return [weights.trained, *(array for layer in weights.dense for array in layer)]
 
 
-def test_the_run_is_the_same_after_a_client_was_killed(
-    scheduler: str, config: Config, tmp_path: Path
+def test_the_run_is_the_same_after_a_client_and_its_workers_were_killed(
+    client: Any, scheduler: str, config: Config, tmp_path: Path
 ) -> None:
     whole = train_on_cluster(config, scheduler, name="x", output=tmp_path / "whole").run
     steps = 0
@@ -165,12 +167,19 @@ def test_the_run_is_the_same_after_a_client_was_killed(
     with pytest.raises(SystemExit):
         train_on_cluster(config, scheduler, name="x", output=tmp_path / "cut", on_event=stop)
     events: list[str] = []
+
+    def kill(event: Any) -> None:
+        events.append(type(event).__name__)
+        if events.count("Step") in {2, 5} and events[-1] == "Step":
+            worker = sorted(client.run(os.getpid).values())[events.count("Step") % 2]
+            os.kill(worker, signal.SIGKILL)
+
     resumed = train_on_cluster(
         config,
         scheduler,
         name="x",
         output=tmp_path / "cut",
-        on_event=lambda event: events.append(type(event).__name__),
+        on_event=kill,
         resume=True,
     ).run
     assert events.count("Step") == 32 - 21

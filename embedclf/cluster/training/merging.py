@@ -24,31 +24,32 @@ if TYPE_CHECKING:
     from embedclf.system.arrays import Floats
 
 
-def merge_round(plan: Plan, number: int, results: Sequence[dict[str, Any]]) -> list[float]:
+def merge_round(
+    plan: Plan, number: int, results: Sequence[dict[str, Any]], loss: Sequence[float]
+) -> list[float]:
     """Add up what all shards have changed in a round, in their order.
 
     Args:
         plan: Of the training.
         number: Of the round.
         results: What `train_round` has returned for each shard.
+        loss: Of the epoch before the round, as `RunningLoss.totals`.
 
     Returns:
-        The loss of the epoch so far, as `RunningLoss.totals`.
+        The loss of the epoch so far, in the same form.
     """
     before, after = plan.weights(number), plan.weights(number + 1)
 
     def work() -> tuple[dict[str, Any], list[str]]:
         changes = _Changes(before, plan.config, [result["steps"] for result in results])
-        loss = RunningLoss("")
-        if number % plan.rounds:
-            loss.merge(plan.loss_before(number))
-        for result in results:
-            loss.merge(result["loss"])
+        total = RunningLoss("")
+        for totals in (loss, *(result["loss"] for result in results)):
+            total.merge(totals)
         files = [after.write_array(name, values) for name, values in changes.merge()]
-        return {"loss": loss.totals}, files
+        return {"loss": total.totals}, files
 
-    total: list[float] = after.do("weights", work)["loss"]
-    return total
+    so_far: list[float] = after.do("weights", work)["loss"]
+    return so_far
 
 
 def step_factors(own: Any, total: Any, decay: float) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from embedclf.data.labels import Labels
 from embedclf.data.scratch import TokensFile
 from embedclf.data.splits import Encoder, Split, TokenizedTable, require_tokens
 from embedclf.errors import DataError
+from embedclf.system.storage import is_uri
 from embedclf.tables.files import display_tables
 from embedclf.tables.read_options import ReadOptions
 from embedclf.tables.tables import open_table
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from embedclf.config.schema import Config
     from embedclf.data.labels import Task
     from embedclf.system.arrays import Counts, Doubles, Int64s, Mask
+    from embedclf.tables.files import TableFile
     from embedclf.tables.tables import Table
 
     _Parts = list[tuple[PartFiles, dict[str, Any]]]
@@ -97,8 +100,9 @@ def prepare_sharded(
     """
     check_files(config)
     vectors = open_vector_source(config.model)
+    inner = folder.folder("parts")
     files = [
-        PartFiles(folder.folder("parts"), number, part.file, config)
+        PartFiles(inner, number, _absolute(part.file), config)
         for number, part in enumerate(find_parts(config.data.train))
     ]
     read = tasks.run(read_part, [(part,) for part in files], "reading the training table")
@@ -148,6 +152,13 @@ def prepare_sharded(
         )
     check_validation_labels(dataset)
     return ShardedDataset(dataset, sources, totals.label_rows, totals.statistics(dataset))
+
+
+def _absolute(file: TableFile) -> TableFile:
+    """Return a file by a path that does not depend on the folder a worker was started in."""
+    if is_uri(file.location):
+        return file
+    return replace(file, location=os.path.abspath(file.location))
 
 
 class _Totals:

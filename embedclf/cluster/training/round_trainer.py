@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
@@ -77,19 +76,17 @@ class RoundTrainer:
             raise_requested: Called after each round; may raise.
         """
         del loss  # the first event comes after a round
-        plan, began, total = self._plan, time.perf_counter(), RunningLoss("")
+        plan, began = self._plan, time.perf_counter()
         end = number * plan.rounds
-        first = self._find_last(end - plan.rounds, end)
-        if first > end - plan.rounds:
-            total.merge(plan.loss_before(first))
+        first, totals = self._find_last(end - plan.rounds, end)
+        total = _running_loss(totals)
         for round_number in range(first, end):
             arguments = [(plan, shard, round_number) for shard in self._shards]
             results = self._tasks.run(train_round, arguments, "training", unit="shards")
-            totals = self._tasks.run(merge_round, [(plan, round_number, results)], "training")
-            total = RunningLoss("")
-            total.merge(totals[0])
+            merge = (plan, round_number, results, total.totals)
+            total = _running_loss(self._tasks.run(merge_round, [merge], "training")[0])
             if round_number > 0:
-                shutil.rmtree(plan.weights(round_number - 1).path, ignore_errors=True)
+                plan.weights(round_number - 1).remove()
             done = self.row_count * (round_number + 1 + plan.rounds - end) // plan.rounds
             seconds = time.perf_counter() - began
             epochs = plan.config.training.epochs
@@ -98,9 +95,22 @@ class RoundTrainer:
         read_weights(plan.weights(end), self._steps)
         return total
 
-    def _find_last(self, first: int, end: int) -> int:
-        """Return the last round, from `first` to `end`, whose weights are there."""
-        for number in range(end, first - 1, -1):
-            if self._plan.has_weights(number):
-                return number
-        raise RunError("the weights of the last epoch are missing; train again without --resume")
+    def _find_last(self, first: int, end: int) -> tuple[int, Sequence[float]]:
+        """Return the last round, from `first` to `end`, whose weights are there.
+
+        Also returns the loss of the epoch before it.
+        """
+        for number in range(end, first, -1):
+            if (loss := self._plan.read_loss(number)) is not None:
+                return number, loss
+        if self._plan.read_loss(first) is None:
+            raise RunError(
+                "the weights of the last epoch are missing; train again without --resume"
+            )
+        return first, RunningLoss("").totals
+
+
+def _running_loss(totals: Sequence[float]) -> RunningLoss:
+    loss = RunningLoss("")
+    loss.merge(totals)
+    return loss

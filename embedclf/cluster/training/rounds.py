@@ -9,7 +9,7 @@ import numpy as np
 
 from embedclf.cluster.training.shards import ShardSource, read_shard
 from embedclf.cluster.training.work_folder import WorkFolder
-from embedclf.errors import RunError
+from embedclf.training.losses import RunningLoss
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -50,25 +50,14 @@ class Plan(NamedTuple):
         """Return the folder of the weights before a round."""
         return self.folder.folder(f"round-{number:06}")
 
-    def has_weights(self, number: int) -> bool:
-        """Whether the weights before a round are there, and whole."""
-        return self._read(number) is not None
-
-    def loss_before(self, number: int) -> list[float]:
+    def read_loss(self, number: int) -> list[float] | None:
         """Return the loss of the epoch before a round, as `RunningLoss.totals`.
 
-        Raises:
-            RunError: The weights before the round are missing.
+        It is None if the weights before the round are not there, or not whole.
         """
-        values = self._read(number)
-        if values is None:
-            raise RunError("the weights of a round are missing; train again without --resume")
-        loss: list[float] = values["loss"]
-        return loss
-
-    def _read(self, number: int) -> dict[str, Any] | None:
         path = self.folder.path / f"round-{number:06}"
-        return WorkFolder(path).read("weights") if path.exists() else None
+        values = WorkFolder(path).read("weights") if path.exists() else None
+        return None if values is None else values["loss"]
 
 
 def train_round(plan: Plan, source: ShardSource, number: int) -> dict[str, Any]:
@@ -110,7 +99,8 @@ def write_weights(plan: Plan, steps: TrainSteps, row_factors: Floats | None) -> 
             for group in (*TABLES, *VECTORS)
             for index, variable in enumerate(steps.groups[group])
         }
-        return {}, [first.write_array(name, values) for name, values in arrays.items()]
+        files = [first.write_array(name, values) for name, values in arrays.items()]
+        return {"loss": RunningLoss("").totals}, files
 
     if row_factors is not None:
         plan.folder.write_array(_ROW_FACTORS, row_factors)
@@ -207,6 +197,13 @@ def _open_shard(plan: Plan, source: ShardSource) -> _Shard:
             _SHARDS.pop(next(iter(_SHARDS)))
         _SHARDS[key] = shard
     return _SHARDS[key]
+
+
+def forget_trainings() -> None:
+    """Release the shards and the network that a worker keeps from one round to the next."""
+    with _LOCK:
+        _SHARDS.clear()
+        _NETWORKS.clear()
 
 
 _NETWORKS: dict[str, Any] = {}

@@ -68,6 +68,10 @@ class TaskQueue:
                 on_done(number)
         return results
 
+    def run_everywhere(self, function: Callable[[], None]) -> None:
+        """Call a function once on every worker."""
+        self._client.run(function)
+
     def _complete(
         self, function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]
     ) -> Iterator[tuple[int, tuple[Any, int]]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -80,32 +79,29 @@ def train_on_cluster(
     writer.require_new_path(output)
     config, clock = cluster_config(config), Clock()
     with connect(address) as client, writer.draft_run(output) as draft:
-        tasks = TaskQueue(client)
-        hashes = _hash_tables(config)
-        place = draft.path.parent.absolute() / f".cluster-{training_id(config, hashes)}"
+        tasks, started = TaskQueue(client), f"cluster-{training_id(config, _hash_tables(config))}"
+        folder = WorkFolder(draft.path.parent.absolute() / f".{started}")
         if not resume:
-            shutil.rmtree(place, ignore_errors=True)
-        place.mkdir(parents=True, exist_ok=True)
-        folder = WorkFolder(place)
-        checkpoint = Checkpoint(
-            draft.path.parent, lambda: training_id(config, hashes), resumes=resume, always=True
-        )
-        shards = _shard_count(folder, tasks.threads)
-        sharded = prepare_sharded(tasks, folder, config, shards)
-        on_event(sharded.dataset)
-        clock.end("prepare")
-        validated = _fit(tasks, folder, sharded, checkpoint, on_event)
-        on_event(validated.history)
-        clock.add(validated.seconds)
-        with removed_on_failure(checkpoint), interrupts.ignored():
-            record = write_run(draft, validated, None, sharded.dataset.hashes(), output)
-            clock.end("finish")
-            cluster = {"shards": shards, "rounds": ROUNDS}
-            finished = draft.publish(
-                record | {"cluster": cluster, "seconds": clock.seconds}, name, output
-            )
-            checkpoint.remove()
-            shutil.rmtree(place, ignore_errors=True)
+            folder.remove()
+        checkpoint = Checkpoint(draft.path.parent, lambda: started, resumes=resume, always=True)
+        with removed_on_failure(checkpoint), removed_on_failure(folder):
+            shards = _shard_count(folder, tasks.threads)
+            sharded = prepare_sharded(tasks, folder, config, shards)
+            on_event(sharded.dataset)
+            clock.end("prepare")
+            validated = _fit(tasks, folder, sharded, checkpoint, on_event)
+            on_event(validated.history)
+            clock.add(validated.seconds)
+            with interrupts.ignored():
+                record = write_run(draft, validated, None, sharded.dataset.hashes(), output)
+                clock.end("finish")
+                record |= {
+                    "cluster": {"shards": shards, "rounds": ROUNDS},
+                    "seconds": clock.seconds,
+                }
+                finished = draft.publish(record, name, output)
+                checkpoint.remove()
+                folder.remove()
         return ClusterRun(finished, shards, ROUNDS, tasks.worker_peak, peak_memory())
 
 
@@ -119,6 +115,7 @@ def _hash_tables(config: Config) -> dict[str, str]:
 
 def _shard_count(folder: WorkFolder, threads: int) -> int:
     """Return the number of shards: one for each thread, or as many as before it was killed."""
+    folder.path.mkdir(parents=True, exist_ok=True)
     file = folder.path / "shards.json"
     if file.exists():
         return int(json.loads(file.read_bytes()))
@@ -143,7 +140,7 @@ def _fit(
     initialized = time.perf_counter()
     with activity("importing TensorFlow"):
         from embedclf.cluster.training.round_trainer import RoundTrainer
-        from embedclf.cluster.training.rounds import Plan, write_weights
+        from embedclf.cluster.training.rounds import Plan, forget_trainings, write_weights
         from embedclf.model import backend
         from embedclf.model.step_function import StepFunctions
         from embedclf.training.loop import fit
@@ -166,9 +163,10 @@ def _fit(
         has_row_factors=factors is not None,
     )
     write_weights(plan, steps, factors)
-    with activity("training"), removed_on_failure(checkpoint):
+    with activity("training"):
         trainer = RoundTrainer(tasks, plan, sharded.shards, steps, on_event)
         history = fit(trainer, dataset, on_event=on_event, checkpoint=checkpoint)
+        tasks.run_everywhere(forget_trainings)
     seconds = {
         "prepare": initialized - began,
         "start": started - initialized,

@@ -7,6 +7,7 @@ same thing: what is missing is done by whoever comes next.
 from __future__ import annotations
 
 import json
+import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,10 @@ class WorkFolder:
         inner = self.path / name
         inner.mkdir(parents=True, exist_ok=True)
         return WorkFolder(inner)
+
+    def remove(self) -> None:
+        """Remove all files."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Any]:
