@@ -75,7 +75,7 @@ def _fill(
     with activity(f"writing {exporter.title}"):
         facts = exporter.write(source, folder)
     try:
-        proof = prove(source, exporter.load(folder, source), exporter.tolerance)
+        proof = prove(source, exporter.load(folder, source))
     except ExportError as error:
         fault = f"the export differs, so it was not written: {error}"
         raise ExportError(f"{source.run.path}: {fault}; please report this") from error

@@ -51,8 +51,6 @@ class Exporter(Protocol):
 
     title: str
     """The format, for people."""
-    tolerance: float
-    """Largest difference between a probability and that of the classifier."""
 
     def prepare(self, source: ExportSource) -> ExportSource:
         """Check that a run can be exported, before any work.

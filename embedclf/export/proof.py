@@ -19,8 +19,12 @@ from embedclf.text.vocabulary import RESERVED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from embedclf.data.labels import Probabilities
     from embedclf.export.exporter import ExportSource, Scores
     from embedclf.model.classifier import Classifier
+
+_TOLERANCE = 1e-6
+"""Largest difference of two probabilities, beside what a steep calibration makes of it."""
 
 _MAX_ROWS = 2_000
 """Validation rows that are compared."""
@@ -70,15 +74,12 @@ class Proof:
 
 
 @activity("proving the export")
-def prove(
-    source: ExportSource, score: Callable[[Sequence[str]], Scores], tolerance: float
-) -> Proof:
+def prove(source: ExportSource, score: Callable[[Sequence[str]], Scores]) -> Proof:
     """Compare an export with its run.
 
     Args:
         source: The run.
         score: The export, as other programs use it.
-        tolerance: Largest difference between two probabilities.
 
     Raises:
         ExportError: Token ids or probabilities differ.
@@ -87,30 +88,56 @@ def prove(
     rows, missing = _validation_texts(source)
     batches: list[Sequence[str]] = [own, own[:1], ["", ""]]
     batches += [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
-    compared = [_compare(source.classifier, score(texts), texts, tolerance) for texts in batches]
+    compared = [_compare(source.classifier, score(texts), texts) for texts in batches]
     compares_ids = all(has_ids for _, has_ids in compared)
     return Proof(len(own), len(rows), missing, max(each for each, _ in compared), compares_ids)
 
 
-def _compare(
-    classifier: Classifier, found: Scores, texts: Sequence[str], tolerance: float
-) -> tuple[float, bool]:
+def _compare(classifier: Classifier, found: Scores, texts: Sequence[str]) -> tuple[float, bool]:
     """Return the largest difference of probabilities, and whether ids were compared."""
     ids = classifier.tokenizer.encode(texts).ids
     if found.token_ids is not None:
         for text, expected, other in zip(texts, ids, found.token_ids, strict=True):
             if expected.tolist() != list(other):
                 raise ExportError(f"{_quote(text)} gets other token ids than in the run")
-    probabilities = classifier.labels.label_probabilities(classifier.predict_proba_ids(ids))
-    if found.probabilities.shape != probabilities.shape:
+    outputs = np.asarray(classifier.probabilities(classifier.weights.logits(ids)))
+    by_label = classifier.labels.label_probabilities(np.asarray(classifier.calibrate(outputs)))
+    if found.probabilities.shape != by_label.shape:
         raise ExportError("other labels than in the run")
-    differences = np.abs(found.probabilities - probabilities).max(axis=1, initial=0.0)
-    worst = int(np.argmax(differences))
+    lowest, highest = _bounds(classifier, outputs)
+    outside = np.maximum(lowest - found.probabilities, found.probabilities - highest)
+    by_text = outside.max(axis=1, initial=0.0)
+    worst = int(np.argmax(by_text))
+    differences = np.abs(found.probabilities - by_label)
     # Not `>`: NaN must not pass
-    if not differences[worst] <= tolerance:
-        fault = f"differs by {differences[worst]:.2g} from the run in its probabilities"
+    if not by_text[worst] <= _TOLERANCE:
+        fault = f"differs by {differences[worst].max():.2g} from the run in its probabilities"
         raise ExportError(f"{_quote(texts[worst])} {fault}")
-    return float(differences[worst]), found.token_ids is not None
+    return float(differences.max(initial=0.0)), found.token_ids is not None
+
+
+def _bounds(classifier: Classifier, outputs: Probabilities) -> tuple[Probabilities, Probabilities]:
+    """Return the least and the largest probability (n, labels) that rounding can lead to.
+
+    A calibration enlarges differences where its curve is steep: by up to 1e5. So it is applied to
+    what the network may return.
+
+    Args:
+        classifier: The run's.
+        outputs: (n, outputs) what the network returns, before the calibration.
+    """
+    least = most = outputs
+    if (calibration := classifier.calibration) is not None:
+        least, most = (
+            calibration.apply(np.clip(outputs + shift, 0.0, 1.0), exclusive=False)
+            for shift in (-_TOLERANCE, _TOLERANCE)
+        )
+        if classifier.labels.task == "multiclass":
+            # A label is least probable where all others are most probable
+            others = [each.sum(axis=1, keepdims=True) - each for each in (least, most)]
+            least, most = least / (least + others[1]), most / (most + others[0])
+    ends = [classifier.labels.label_probabilities(each) for each in (least, most)]
+    return np.minimum(*ends), np.maximum(*ends)
 
 
 def _texts_of_known_tokens(classifier: Classifier) -> Iterator[str]:

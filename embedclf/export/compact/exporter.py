@@ -31,7 +31,6 @@ class CompactExporter:
     """Writes a compact run, and reads it as any run is read."""
 
     title = "compact run"
-    tolerance = 1e-6
 
     def prepare(self, source: ExportSource) -> ExportSource:
         """Find the smallest classifier; raises RequestError if there is none."""

@@ -35,7 +35,6 @@ class OnnxExporter:
     """Writes one file, whose input are texts or token ids."""
 
     title = "ONNX"
-    tolerance = 1e-6
 
     def prepare(self, source: ExportSource) -> ExportSource:
         """Check that tensors can split texts as the run does, and that the file is not too large.

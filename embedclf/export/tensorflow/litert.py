@@ -34,7 +34,6 @@ class LiteRtExporter:
     """Writes a model of LiteRT (formerly TensorFlow Lite), whose input are token ids."""
 
     title = "LiteRT"
-    tolerance = 1e-6
 
     def prepare(self, source: ExportSource) -> ExportSource:
         """Check that the file is not too large.

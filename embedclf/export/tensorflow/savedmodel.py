@@ -34,7 +34,6 @@ class SavedModelExporter:
     """Writes a SavedModel of TensorFlow, whose input are texts."""
 
     title = "SavedModel"
-    tolerance = 1e-6
 
     def prepare(self, source: ExportSource) -> ExportSource:
         """Check that tensors can split texts as the run does.

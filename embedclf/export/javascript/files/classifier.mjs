@@ -132,17 +132,12 @@ export class Classifier {
 
   /** The probability of each output: a binary task has one, that of the second label. */
   _outputs(ids) {
-    const outputs = this._uncalibrated(ids), { calibration } = this._model;
+    const logits = this._network.logits(ids), { calibration } = this._model;
+    const outputs = this.task === "multiclass" ? softmax(logits) : logits.map(sigmoid);
     if (!calibration) return outputs;
     const calibrated = Array.from(outputs, (output, index) => interpolate(output, calibration[index]));
     const total = this.task === "multiclass" ? calibrated.reduce((sum, each) => sum + each) : 1;
     return Float32Array.from(calibrated, each => each / total);
-  }
-
-  /** What the network itself computes. */
-  _uncalibrated(ids) {
-    const logits = this._network.logits(ids);
-    return this.task === "multiclass" ? softmax(logits) : logits.map(sigmoid);
   }
 
   _byLabel(outputs) {

@@ -7,9 +7,6 @@ const [folder] = process.argv.slice(2);
 const { load } = await import(pathToFileURL(join(folder, "classifier.mjs")));
 const classifier = await load(pathToFileURL(`${folder}/`));
 const texts = JSON.parse(readFileSync(0, "utf8"));
-const scores = texts.map(text => {
-  const ids = classifier.tokenIds(text);
-  const uncalibrated = Array.from(classifier._uncalibrated(ids));
-  return { ids, uncalibrated, probabilities: classifier.probabilities(text) };
-});
+const scores = texts.map(text =>
+  ({ ids: classifier.tokenIds(text), probabilities: classifier.probabilities(text) }));
 process.stdout.write(JSON.stringify(scores));
