@@ -24,6 +24,7 @@ UNBOUNDED = 2**31 - 1
 PAGES = {
     "commands-train.md": ("Prepare", "Train", "Other"),
     "commands-use.md": ("Evaluate", "Use"),
+    "commands-deploy.md": ("Deploy",),
 }
 """The sections of the help that a page describes."""
 
