@@ -9,6 +9,7 @@ import numpy as np
 from embedclf.export.description import describe
 from embedclf.export.exporter import Scores
 from embedclf.export.onnx.model import build_model
+from embedclf.export.rounding import check_calibrated, tolerance_of
 from embedclf.export.tensors.interface import (
     PROBABILITIES,
     TEXTS,
@@ -35,7 +36,10 @@ class OnnxExporter:
     """Writes one file, whose input are texts or token ids."""
 
     title = "ONNX"
-    tolerance = 1e-6
+
+    def __init__(self) -> None:
+        """Expect no calibration until a run is known."""
+        self.tolerance = tolerance_of(None)
 
     def prepare(self, source: ExportSource) -> ExportSource:
         """Check that tensors can split texts as the run does, and that the file is not too large.
@@ -46,6 +50,7 @@ class OnnxExporter:
         if source.options.input == "text":
             check_texts(source, "choose --format js, or --input ids")
         check_size(source)
+        self.tolerance = tolerance_of(source.classifier.calibration)
         return source
 
     def write(self, source: ExportSource, folder: Path) -> dict[str, Any]:
@@ -76,10 +81,13 @@ class OnnxExporter:
         def score_texts(texts: Sequence[str]) -> Scores:
             column = np.array(texts, np.object_)
             outputs = session.run([PROBABILITIES, TOKEN_IDS], {TEXTS: column})
+            check_calibrated(source.classifier, texts, outputs[0])
             return Scores(outputs[0], [row[row != PADDING].tolist() for row in outputs[1]])
 
         def score_ids(texts: Sequence[str]) -> Scores:
             ids = pad_ids(source, texts)
-            return Scores(session.run([PROBABILITIES], {TOKEN_IDS: ids})[0])
+            [probabilities] = session.run([PROBABILITIES], {TOKEN_IDS: ids})
+            check_calibrated(source.classifier, texts, probabilities)
+            return Scores(probabilities)
 
         return score_texts if source.options.input == "text" else score_ids

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedclf.export.exporter import Scores
+from embedclf.export.rounding import check_calibrated, tolerance_of
 from embedclf.export.tensorflow.operations import TensorFlowOperations
 from embedclf.export.tensors.interface import (
     PROBABILITIES,
@@ -34,7 +35,10 @@ class LiteRtExporter:
     """Writes a model of LiteRT (formerly TensorFlow Lite), whose input are token ids."""
 
     title = "LiteRT"
-    tolerance = 1e-6
+
+    def __init__(self) -> None:
+        """Expect no calibration until a run is known."""
+        self.tolerance = tolerance_of(None)
 
     def prepare(self, source: ExportSource) -> ExportSource:
         """Check that the file is not too large.
@@ -43,6 +47,7 @@ class LiteRtExporter:
             RequestError: It is.
         """
         check_size(source)
+        self.tolerance = tolerance_of(source.classifier.calibration)
         return source
 
     def write(self, source: ExportSource, folder: Path) -> dict[str, Any]:
@@ -72,7 +77,9 @@ class LiteRtExporter:
             interpreter.allocate_tensors()
             interpreter.set_tensor(put["index"], ids)
             interpreter.invoke()
-            return Scores(interpreter.get_tensor(got["index"]))
+            probabilities = interpreter.get_tensor(got["index"])
+            check_calibrated(source.classifier, texts, probabilities)
+            return Scores(probabilities)
 
         return score
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from embedclf.export.exporter import Scores
+from embedclf.export.rounding import check_calibrated, tolerance_of
 from embedclf.export.tensorflow.operations import TensorFlowOperations
 from embedclf.export.tensors.interface import (
     PROBABILITIES,
@@ -34,7 +35,10 @@ class SavedModelExporter:
     """Writes a SavedModel of TensorFlow, whose input are texts."""
 
     title = "SavedModel"
-    tolerance = 1e-6
+
+    def __init__(self) -> None:
+        """Expect no calibration until a run is known."""
+        self.tolerance = tolerance_of(None)
 
     def prepare(self, source: ExportSource) -> ExportSource:
         """Check that tensors can split texts as the run does.
@@ -43,6 +47,7 @@ class SavedModelExporter:
             RequestError: They cannot.
         """
         check_texts(source)
+        self.tolerance = tolerance_of(source.classifier.calibration)
         return source
 
     def write(self, source: ExportSource, folder: Path) -> dict[str, Any]:
@@ -55,17 +60,16 @@ class SavedModelExporter:
         outputs = [label_output(source.classifier), PROBABILITIES, TOKEN_IDS]
         return {"example": example_text(source), "input": TEXTS, "outputs": outputs}
 
-    def load(self, folder: Path, source: ExportSource) -> Callable[[Sequence[str]], Scores]:  # noqa: ARG002
+    def load(self, folder: Path, source: ExportSource) -> Callable[[Sequence[str]], Scores]:
         """Return what scores texts by the signature of the model."""
         model = tf.saved_model.load(str(folder))
         predict = model.signatures[_SIGNATURE]
 
         def score(texts: Sequence[str]) -> Scores:
             outputs = predict(texts=tf.constant(list(texts)))
-            ids = outputs[TOKEN_IDS].numpy()
-            return Scores(
-                outputs[PROBABILITIES].numpy(), [row[row != PADDING].tolist() for row in ids]
-            )
+            ids, probabilities = outputs[TOKEN_IDS].numpy(), outputs[PROBABILITIES].numpy()
+            check_calibrated(source.classifier, texts, probabilities)
+            return Scores(probabilities, [row[row != PADDING].tolist() for row in ids])
 
         return score
 
