@@ -75,7 +75,9 @@ def test_sessions_and_programs_run_as_printed(
     text = page.read_text(encoding="utf-8")
     if "\n$ node " in text and not shutil.which("node"):
         pytest.skip("node is not installed")
-    for package in re.findall(r"^(?:import|from) (ai_edge_litert|onnxruntime)\b", text, re.MULTILINE):
+    for package in re.findall(
+        r"^(?:import|from) (ai_edge_litert|onnxruntime)\b", text, re.MULTILINE
+    ):
         pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("EMBEDCLF_RUN", raising=False)
