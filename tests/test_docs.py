@@ -20,6 +20,7 @@ from embedclf.audit.findings import Kind
 from embedclf.cli.main import main
 from embedclf.config.loading import load_config
 from tests.conftest import ROOT, Invoke
+from tests.reference import PAGES as PAGES_OF_COMMANDS
 from tests.reference import command_overview, command_reference, common_options, key_reference
 from tests.sessions import BLOCK, Shell, differences, printed_again
 
@@ -76,6 +77,10 @@ def test_sessions_and_programs_run_as_printed(
     text = page.read_text(encoding="utf-8")
     if "\n$ node " in text and not shutil.which("node"):
         pytest.skip("node is not installed")
+    for package in re.findall(
+        r"^(?:import|from) (ai_edge_litert|onnxruntime)\b", text, re.MULTILINE
+    ):
+        pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("EMBEDCLF_RUN", raising=False)
     with closing(Shell(invoke, monkeypatch.setenv, tmp_path)) as shell:
@@ -189,7 +194,7 @@ def test_the_readme_lists_every_command(command: str) -> None:
 
 @pytest.mark.parametrize("command", VISIBLE)
 def test_the_docs_describe_every_command(command: str) -> None:
-    pages = [DOCS / name for name in ("commands-train.md", "commands-use.md")]
+    pages = [DOCS / name for name in PAGES_OF_COMMANDS]
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     assert re.search(rf"^## {command}( \w+)?$", text, re.MULTILINE)
 

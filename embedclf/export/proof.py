@@ -22,9 +22,13 @@ if TYPE_CHECKING:
     from embedclf.data.labels import Probabilities
     from embedclf.export.exporter import ExportSource, Scores
     from embedclf.model.classifier import Classifier
+    from embedclf.system.arrays import Floats
 
 _TOLERANCE = 1e-6
 """Largest difference of two probabilities, beside what a steep calibration makes of it."""
+
+_USUAL_LOGIT = 8.0
+"""Larger logits have larger rounding errors: float32 has 24 bits, wherever its point is."""
 
 _MAX_ROWS = 2_000
 """Validation rows that are compared."""
@@ -100,23 +104,28 @@ def _compare(classifier: Classifier, found: Scores, texts: Sequence[str]) -> tup
         for text, expected, other in zip(texts, ids, found.token_ids, strict=True):
             if expected.tolist() != list(other):
                 raise ExportError(f"{_quote(text)} gets other token ids than in the run")
-    outputs = np.asarray(classifier.probabilities(classifier.weights.logits(ids)))
+    logits = classifier.weights.logits(ids)
+    largest = np.abs(logits).max(axis=1, keepdims=True, initial=_USUAL_LOGIT)
+    tolerance = _TOLERANCE * largest / _USUAL_LOGIT  # (n, 1)
+    outputs = np.asarray(classifier.probabilities(logits))
     by_label = classifier.labels.label_probabilities(np.asarray(classifier.calibrate(outputs)))
     if found.probabilities.shape != by_label.shape:
         raise ExportError("other labels than in the run")
-    lowest, highest = _bounds(classifier, outputs)
+    lowest, highest = _bounds(classifier, outputs, tolerance)
     outside = np.maximum(lowest - found.probabilities, found.probabilities - highest)
-    by_text = outside.max(axis=1, initial=0.0)
+    by_text = (outside / tolerance).max(axis=1, initial=0.0)
     worst = int(np.argmax(by_text))
     differences = np.abs(found.probabilities - by_label)
     # Not `>`: NaN must not pass
-    if not by_text[worst] <= _TOLERANCE:
+    if not by_text[worst] <= 1.0:
         fault = f"differs by {differences[worst].max():.2g} from the run in its probabilities"
         raise ExportError(f"{_quote(texts[worst])} {fault}")
     return float(differences.max(initial=0.0)), found.token_ids is not None
 
 
-def _bounds(classifier: Classifier, outputs: Probabilities) -> tuple[Probabilities, Probabilities]:
+def _bounds(
+    classifier: Classifier, outputs: Probabilities, tolerance: Floats
+) -> tuple[Probabilities, Probabilities]:
     """Return the least and the largest probability (n, labels) that rounding can lead to.
 
     A calibration enlarges differences where its curve is steep: by up to 1e5. So it is applied to
@@ -125,12 +134,13 @@ def _bounds(classifier: Classifier, outputs: Probabilities) -> tuple[Probabiliti
     Args:
         classifier: The run's.
         outputs: (n, outputs) what the network returns, before the calibration.
+        tolerance: (n, 1) how much it may differ.
     """
     least = most = outputs
     if (calibration := classifier.calibration) is not None:
         least, most = (
             calibration.apply(np.clip(outputs + shift, 0.0, 1.0), exclusive=False)
-            for shift in (-_TOLERANCE, _TOLERANCE)
+            for shift in (-tolerance, tolerance)
         )
         if classifier.labels.task == "multiclass":
             # A label is least probable where all others are most probable

@@ -79,6 +79,7 @@ class OnnxExporter:
 
         def score_ids(texts: Sequence[str]) -> Scores:
             ids = pad_ids(source, texts)
-            return Scores(session.run([PROBABILITIES], {TOKEN_IDS: ids})[0])
+            [probabilities] = session.run([PROBABILITIES], {TOKEN_IDS: ids})
+            return Scores(probabilities)
 
         return score_texts if source.options.input == "text" else score_ids

@@ -71,7 +71,8 @@ class LiteRtExporter:
             interpreter.allocate_tensors()
             interpreter.set_tensor(put["index"], ids)
             interpreter.invoke()
-            return Scores(interpreter.get_tensor(got["index"]))
+            probabilities = interpreter.get_tensor(got["index"])
+            return Scores(probabilities)
 
         return score
 

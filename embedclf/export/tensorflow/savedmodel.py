@@ -54,17 +54,15 @@ class SavedModelExporter:
         outputs = [label_output(source.classifier), PROBABILITIES, TOKEN_IDS]
         return {"example": example_text(source), "input": TEXTS, "outputs": outputs}
 
-    def load(self, folder: Path, source: ExportSource) -> Callable[[Sequence[str]], Scores]:  # noqa: ARG002
+    def load(self, folder: Path, source: ExportSource) -> Callable[[Sequence[str]], Scores]:
         """Return what scores texts by the signature of the model."""
         model = tf.saved_model.load(str(folder))
         predict = model.signatures[_SIGNATURE]
 
         def score(texts: Sequence[str]) -> Scores:
             outputs = predict(texts=tf.constant(list(texts)))
-            ids = outputs[TOKEN_IDS].numpy()
-            return Scores(
-                outputs[PROBABILITIES].numpy(), [row[row != PADDING].tolist() for row in ids]
-            )
+            ids, probabilities = outputs[TOKEN_IDS].numpy(), outputs[PROBABILITIES].numpy()
+            return Scores(probabilities, [row[row != PADDING].tolist() for row in ids])
 
         return score
 

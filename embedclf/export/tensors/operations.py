@@ -1,7 +1,7 @@
 """The operations that the export of a classifier is made of.
 
-An algorithm is written once, over these operations. With NumPy it computes; with TensorFlow or ONNX
-it builds a graph. Integers are int64, and wrap at 2**63.
+An algorithm is written once, over these operations. With TensorFlow or ONNX it builds a graph; the
+tests compute with NumPy. Integers are int64, and wrap at 2**63.
 """
 
 from __future__ import annotations
