@@ -10,7 +10,7 @@ import numpy as np
 
 from embedclf.model.backend import OutOfMemory, keras
 from embedclf.model.optimizers import StepVariable
-from embedclf.model.variable_values import copy_value
+from embedclf.model.variable_values import assign_value, copy_value
 from embedclf.model.weights import VECTORS_LAYER, Weights
 from embedclf.system.terminal import terminal_width
 from embedclf.text.encodings import TokenIds
@@ -57,7 +57,7 @@ def build(
         embedded = _embed(ids, config, vocabulary_rows, kept)
         network = _build(ids, embedded, config, labels)
         if vectors is not None:
-            network.get_layer("embedding").set_weights([vectors])
+            assign_value(network.get_layer("embedding").embeddings.value, vectors)
         if kept is not None:
             _ignore_kept(network, config, kept.shape[1])
     except OutOfMemory as error:

@@ -15,6 +15,7 @@ from embedclf.model.variable_values import (
     assign_value,
     copy_value,
     read_variables,
+    save_value,
     write_variables,
 )
 
@@ -33,6 +34,15 @@ def test_variables_of_any_size_get_their_values_back(shape: tuple[int, ...]) -> 
     read_variables(file, [small, large])
     assert (copy_value(large) == value).all()
     assert copy_value(small).tolist() == [1 << 40, -2]
+
+
+@pytest.mark.parametrize("shape", [(3,), ((1 << 20) + 1,), (3, 700_001)])
+def test_a_variable_is_saved_as_numpy_saves_an_array(shape: tuple[int, ...]) -> None:
+    value = np.random.default_rng(0).random(shape, np.float32)
+    saved, expected = io.BytesIO(), io.BytesIO()
+    save_value(saved, tf.Variable(value))
+    np.save(expected, value)
+    assert saved.getvalue() == expected.getvalue()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
