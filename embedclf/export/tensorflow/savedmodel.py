@@ -56,6 +56,7 @@ class SavedModelExporter:
 
     def load(self, folder: Path, source: ExportSource) -> Callable[[Sequence[str]], Scores]:
         """Return what scores texts by the signature of the model."""
+        del source
         model = tf.saved_model.load(str(folder))
         predict = model.signatures[_SIGNATURE]
 
