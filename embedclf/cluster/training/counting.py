@@ -1,7 +1,7 @@
 """Counts of tokens and n-grams: written by part, added up by ranges of their hashes.
 
-An item is in the same range in all parts. A range can therefore tell which of its items are the
-most frequent without the others, and no count is ever dropped.
+An item is in the same range whichever part it comes from. The most frequent items of a range are
+therefore known without the other ranges, and no count is ever dropped.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 This is iterative parameter mixing (McDonald, Hall and Mann, Distributed Training Strategies for the
 Structured Perceptron, 2010), or local SGD (Stich, Local SGD Converges Fast and Communicates Little,
-2019), with sums instead of means. Few steps of a round use the same row of the embedding, and a
-mean over all shards would lose most of what these have learned. An accumulator of the optimizer
-becomes what as many steps, one after the other, would have made of the same gradients.
+2019), with sums instead of means. Few steps of a round use the same row of the embedding. A mean
+over all shards would lose most of what these have learned. An accumulator of the optimizer becomes
+what as many steps, one after the other, would have made of the same gradients.
 """
 
 from __future__ import annotations

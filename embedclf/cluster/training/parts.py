@@ -174,7 +174,7 @@ def count_ngrams(part: PartFiles, tokenizer: Tokenizer) -> dict[str, Any]:
 def read_validation(
     parts: Sequence[tuple[PartFiles, dict[str, Any]]], tokens: TokensFile
 ) -> tuple[LabeledRows, Fingerprints]:
-    """Read the held-out rows of all parts, which a single machine must have room for on its disk.
+    """Read the rows that the parts hold out, which must fit on the disk of one machine.
 
     Args:
         parts: With what `read_part` has returned for each.

@@ -62,7 +62,7 @@ class ShardedSplit(Split):
 
     def count_ids(self, vocabulary_rows: int, mask: Mask | None = None) -> Counts:
         """Return how often each id (vocabulary_rows,) occurs in all rows."""
-        del mask  # no row can be told from another here
+        del mask  # these are totals of all rows
         return np.zeros(vocabulary_rows, np.int64) if self.id_counts is None else self.id_counts
 
     def count_labels(self, labels: Labels) -> Counts:
@@ -240,7 +240,7 @@ def _sharded_split(
 
 
 def _validation(encoder: Encoder, config: Config, parts: _Parts, table: Table) -> Split:
-    """Encode the validation rows: those of a table, or those held out of all parts."""
+    """Encode the validation rows: those of a table, or those that the parts hold out."""
     if not isinstance(config.data.validation, float):
         return encoder.read_split(config.data.validation, config=config, read=None)
     tokens = TokensFile(encoder.new_file())

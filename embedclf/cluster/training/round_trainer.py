@@ -96,7 +96,7 @@ class RoundTrainer:
         return total
 
     def _find_last(self, first: int, end: int) -> tuple[int, Sequence[float]]:
-        """Return the last round, from `first` to `end`, whose weights are there.
+        """Return the last round, from `first` to `end`, whose weights exist.
 
         Also returns the loss of the epoch before it.
         """

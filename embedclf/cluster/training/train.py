@@ -106,7 +106,7 @@ def train_on_cluster(
 
 
 def _hash_tables(config: Config) -> dict[str, str]:
-    """Return the SHA-256 of each table, which tell one training from another."""
+    """Return the SHA-256 of each table, by which a training is recognized when it resumes."""
     tables = {"train": config.data.train, "test": config.data.test}
     if not isinstance(config.data.validation, float):
         tables["validation"] = config.data.validation

@@ -90,7 +90,7 @@ def _reduce(
     parts: Sequence[tuple[PartFiles, dict[str, Any]]],
     reduction: tuple[Callable[..., Any], dict[str, Any]],
 ) -> list[Any]:
-    """Add up the counts of all parts, range by range; return the most frequent of each range."""
+    """Add up the counts of the parts, range by range; return the most frequent of each range."""
     paths = [
         str(part.folder.path / file) for part, values in parts for file in values.get(_PATHS, [])
     ]
