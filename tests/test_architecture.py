@@ -35,7 +35,13 @@ STARTS_TENSORFLOW = (
     | {f"export/tensorflow/{module}" for module in ("litert", "operations", "savedmodel")}
     | {
         f"training/{module}"
-        for module in ("folds/shared_network", "loop", "step_trainer", "tensorboard", "train_step")
+        for module in (
+            "folds/shared_network",
+            "loop",
+            "steps/step_trainer",
+            "steps/train_step",
+            "tensorboard",
+        )
     }
 )
 """The modules whose import starts TensorFlow; all others import them inside a function."""

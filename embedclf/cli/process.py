@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -128,10 +129,10 @@ def _import_tensorflow(hides_logs: bool) -> None:
 
 def _start_tensorflow() -> None:
     with light_imports():
-        # It goes through a dictionary of types, to which TensorFlow's imports add some. In another
+        # It goes through a dictionary of types, to which those of TensorFlow are added. In another
         # thread at the same time, it would fail
+        import_module("numpy.ma")
         import keras  # noqa: F401 - first, because Keras imports TensorFlow
-        import numpy.ma  # noqa: F401
         import tensorflow as tf
     tf.config.list_physical_devices()  # the first call logs missing libraries
 

@@ -14,7 +14,7 @@ from embedclf.system.progress import activity
 from embedclf.training.checkpoints import removed_on_failure
 from embedclf.training.folds.epochs import choose_epochs
 from embedclf.training.initialization import InitialWeights, initialize
-from embedclf.training.training_rows import has_large_steps
+from embedclf.training.steps.training_rows import has_large_steps
 from embedclf.training.warm_start import (
     continue_weights,
     correct_new_labels,
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from embedclf.system.arrays import Floats
     from embedclf.training.checkpoints import Checkpoint
     from embedclf.training.folds.epochs import EpochChoice
+    from embedclf.training.steps.train_step import TrainSteps
     from embedclf.training.token_vectors import Coverage
-    from embedclf.training.train_step import TrainSteps
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def fit_network(
         from embedclf.model import backend
         from embedclf.model.step_function import StepFunctions
         from embedclf.training.loop import fit
-        from embedclf.training.step_trainer import StepTrainer
+        from embedclf.training.steps.step_trainer import StepTrainer
         from embedclf.training.tensorboard import logged
 
         parallel = has_large_steps(dataset)
@@ -187,7 +187,7 @@ def _choose_epochs(
 def _create_steps(
     network: Any, dataset: Dataset, initial: InitialWeights, functions: StepFunctions
 ) -> TrainSteps:
-    from embedclf.training.train_step import TrainSteps
+    from embedclf.training.steps.train_step import TrainSteps
 
     return TrainSteps.of(network, dataset, row_learning_rates(initial, dataset), functions)
 

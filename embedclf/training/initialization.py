@@ -11,14 +11,14 @@ import numpy as np
 from embedclf.data.dataset import KEPT_VECTORS, VECTORS
 from embedclf.text.vocabulary import PADDING, RESERVED, UNKNOWN
 from embedclf.training.divergence import label_divergence
-from embedclf.training.losses import cell_weights
+from embedclf.training.steps.losses import cell_weights
+from embedclf.training.steps.training_rows import soft_targets
 from embedclf.training.token_vectors import (
     Coverage,
     measure_coverage,
     read_token_vectors,
     scale_kept,
 )
-from embedclf.training.training_rows import soft_targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from embedclf.model.probabilities import row_blocks
 from embedclf.model.variable_values import assign_value, copy_value
 from embedclf.runs.history import INTERRUPTED, Epoch, History, Resumed
 from embedclf.system import interrupts
-from embedclf.training.losses import RunningLoss, loss_targets, loss_weights
+from embedclf.training.steps.losses import RunningLoss, loss_targets, loss_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

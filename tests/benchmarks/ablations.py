@@ -29,7 +29,7 @@ from embedclf.model.weights import Weights
 from embedclf.text.encodings import TokenIds
 from embedclf.training.finishing import score_validation
 from embedclf.training.initialization import initialize
-from embedclf.training.train_step import TrainSteps
+from embedclf.training.steps.train_step import TrainSteps
 from tests.benchmarks.held_out import HELD_OUT, hold_out
 from tests.benchmarks.processes import datasets, embedclf
 
@@ -215,7 +215,7 @@ def score(path: Path, ablation: Ablation, datasets_by_text: dict[str, Dataset]) 
     """Train an ablation; return the first score at the epoch of lowest validation loss."""
     from embedclf.model import backend, network
     from embedclf.training import fitting, loop
-    from embedclf.training.step_trainer import StepTrainer
+    from embedclf.training.steps.step_trainer import StepTrainer
 
     config = load_config(path, ablation.overrides(load_config(path)))
     text = config.text.model_dump_json()

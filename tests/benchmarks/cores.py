@@ -87,7 +87,7 @@ def measure(file: Path, threads: int) -> Measured:
     from embedclf.model.step_function import StepFunctions
     from embedclf.training.fitting import build_network
     from embedclf.training.initialization import initialize
-    from embedclf.training.train_step import TrainSteps
+    from embedclf.training.steps.train_step import TrainSteps
     from embedclf.training.warm_start import row_learning_rates
 
     backend.start("cpu", parallel=threads > 1)
@@ -176,7 +176,7 @@ def _measured_apart(config: Path, threads: int) -> Measured:
 
 def _block(steps: Any, dataset: Any) -> Any:
     """Prepare the first rows of an epoch."""
-    from embedclf.training.training_rows import TrainingRows
+    from embedclf.training.steps.training_rows import TrainingRows
 
     train, config = TrainingRows.of(dataset), dataset.config.training
     order = np.random.default_rng(0).permutation(len(train))

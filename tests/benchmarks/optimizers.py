@@ -115,8 +115,8 @@ def fit(ready: Dataset, candidate: Candidate) -> tuple[Epoch, ...]:
     from embedclf.errors import TrainingError
     from embedclf.model import backend, network
     from embedclf.training import loop
-    from embedclf.training.step_trainer import StepTrainer
-    from embedclf.training.train_step import TrainSteps
+    from embedclf.training.steps.step_trainer import StepTrainer
+    from embedclf.training.steps.train_step import TrainSteps
 
     training = ready.config.training.model_copy(update=candidate._asdict())
     ready = replace(ready, config=ready.config.model_copy(update={"training": training}))

@@ -60,7 +60,7 @@ def taker(pooling: str, sizes: dict[str, int]) -> Callable[[], float]:
     from embedclf.data.labels import Labels
     from embedclf.model import backend, network
     from embedclf.text.encodings import TokenIds
-    from embedclf.training.train_step import TrainSteps
+    from embedclf.training.steps.train_step import TrainSteps
 
     backend.start("cpu")
     config = Config.model_validate(

@@ -18,9 +18,9 @@ from embedclf.runs.history import Epoch, History, Resumed, Step
 from embedclf.system import interrupts
 from embedclf.training import fitting, loop
 from embedclf.training.initialization import initialize
-from embedclf.training.losses import cell_weights, loss_targets
-from embedclf.training.step_trainer import StepTrainer, learning_rates
-from embedclf.training.train_step import TrainSteps
+from embedclf.training.steps.losses import cell_weights, loss_targets
+from embedclf.training.steps.step_trainer import StepTrainer, learning_rates
+from embedclf.training.steps.train_step import TrainSteps
 
 if TYPE_CHECKING:
     from collections.abc import Callable

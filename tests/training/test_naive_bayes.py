@@ -13,8 +13,8 @@ from embedclf.config.loading import load_config
 from embedclf.data.dataset import Dataset, prepare_dataset
 from embedclf.training.divergence import label_divergence
 from embedclf.training.initialization import initialize, naive_bayes_rows
-from embedclf.training.losses import loss_targets
-from embedclf.training.train_step import TrainSteps
+from embedclf.training.steps.losses import loss_targets
+from embedclf.training.steps.train_step import TrainSteps
 from tests.conftest import write_csv
 from tests.training.test_loop import build
 

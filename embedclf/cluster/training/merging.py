@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedclf.training.losses import RunningLoss
+from embedclf.training.steps.losses import RunningLoss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -34,7 +34,7 @@ from embedclf.text.encodings import TokenIds
 from embedclf.text.vectors.pretrained import open_vector_source
 from embedclf.training.divergence import divergence_of_counts
 from embedclf.training.initialization import TrainingStatistics
-from embedclf.training.losses import LabelRows, weigh_label_rows
+from embedclf.training.steps.losses import LabelRows, weigh_label_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,7 +10,7 @@ from embedclf.cluster.training.merging import merge_round
 from embedclf.cluster.training.rounds import read_weights, train_round
 from embedclf.errors import RunError
 from embedclf.runs.history import Step
-from embedclf.training.losses import RunningLoss
+from embedclf.training.steps.losses import RunningLoss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from embedclf.cluster.training.rounds import Plan
     from embedclf.cluster.training.shards import ShardSource
     from embedclf.cluster.training.task_queue import TaskQueue
-    from embedclf.training.train_step import TrainSteps
+    from embedclf.training.steps.train_step import TrainSteps
 
 
 class RoundTrainer:

@@ -9,16 +9,16 @@ import numpy as np
 
 from embedclf.cluster.training.shards import ShardSource, read_shard
 from embedclf.cluster.training.work_folder import WorkFolder
-from embedclf.training.losses import RunningLoss
+from embedclf.training.steps.losses import RunningLoss
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from embedclf.config.schema import Config
     from embedclf.system.arrays import Floats
-    from embedclf.training.losses import LabelRows
-    from embedclf.training.step_trainer import StepTrainer
-    from embedclf.training.train_step import TrainSteps
+    from embedclf.training.steps.losses import LabelRows
+    from embedclf.training.steps.step_trainer import StepTrainer
+    from embedclf.training.steps.train_step import TrainSteps
 
 TABLES, VECTORS = ("embedding", "row_state"), ("dense", "dense_state")
 """Groups of variables: with a row for each id, and all others that are added up."""
@@ -123,7 +123,7 @@ class _Shard:
     """A shard on this machine, with a network to train."""
 
     def __init__(self, plan: Plan, source: ShardSource) -> None:
-        from embedclf.training.step_trainer import StepTrainer
+        from embedclf.training.steps.step_trainer import StepTrainer
 
         self._plan, self._source = plan, source
         dataset = read_shard(source, plan.config)
@@ -223,7 +223,7 @@ def _network(plan: Plan, source: ShardSource) -> TrainSteps:
 
 def _build(plan: Plan, source: ShardSource) -> TrainSteps:
     from embedclf.model import backend, network
-    from embedclf.training.train_step import TrainSteps
+    from embedclf.training.steps.train_step import TrainSteps
 
     tokenizer, labels = source.encoder.read()
     backend.start(plan.config.training.device)

@@ -33,7 +33,7 @@ from embedclf.tables.tables import open_table
 from embedclf.text.encodings import TokenIds
 from embedclf.text.fingerprints import mix
 from embedclf.training.divergence import count_by_output
-from embedclf.training.losses import count_label_rows
+from embedclf.training.steps.losses import count_label_rows
 
 if TYPE_CHECKING:
     from embedclf.cluster.training.parts import PartFiles

@@ -144,7 +144,7 @@ def _fit(
         from embedclf.model import backend
         from embedclf.model.step_function import StepFunctions
         from embedclf.training.loop import fit
-        from embedclf.training.train_step import TrainSteps
+        from embedclf.training.steps.train_step import TrainSteps
 
         device = backend.start(dataset.config.training.device)
     on_event(device)

@@ -8,14 +8,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 from embedclf.model.variable_values import read_variables, write_variables
 from embedclf.training.loop import TrainingLoop
-from embedclf.training.step_trainer import StepTrainer
+from embedclf.training.steps.step_trainer import StepTrainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from embedclf.data.dataset import Dataset
     from embedclf.runs.history import Epoch
-    from embedclf.training.train_step import TrainSteps
+    from embedclf.training.steps.train_step import TrainSteps
 
 _MEMORY_BYTES = 1 << 23
 """A larger state of a training goes to disk."""

@@ -12,8 +12,9 @@ from embedclf.data.unlabeled.taught import TaughtTexts
 from embedclf.training import loop
 from embedclf.training.divergence import label_divergence
 from embedclf.training.initialization import initialize
-from embedclf.training.train_step import TrainSteps
-from embedclf.training.training_rows import TrainingRows
+from embedclf.training.steps.step_trainer import StepTrainer
+from embedclf.training.steps.train_step import TrainSteps
+from embedclf.training.steps.training_rows import TrainingRows
 from tests.training.test_loop import build, prepare
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ def test_uncertain_texts_pull_the_network_towards_their_probabilities(
     distances = []
     for each in (certain, uncertain):
         net = build(each)
-        loop.fit(TrainSteps.of(net, each), each, epochs=12, on_event=lambda _: None)
+        loop.fit(
+            StepTrainer(TrainSteps.of(net, each), each), each, epochs=12, on_event=lambda _: None
+        )
         distances.append(float(np.abs(np.asarray(net(ids)) - blurred).mean()))
     assert distances[1] < 0.5 * distances[0]
 
@@ -117,5 +120,10 @@ def class_weight(task: str, *, weighted: bool) -> str:
 def fitted(dataset: Dataset) -> tuple[list[np.ndarray[Any, Any]], list[float]]:
     """Return the weights and the losses of a training."""
     net = build(dataset)
-    history = loop.fit(TrainSteps.of(net, dataset), dataset, epochs=2, on_event=lambda _: None)
+    history = loop.fit(
+        StepTrainer(TrainSteps.of(net, dataset), dataset),
+        dataset,
+        epochs=2,
+        on_event=lambda _: None,
+    )
     return list(net.get_weights()), [epoch.loss for epoch in history.epochs]

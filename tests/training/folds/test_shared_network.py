@@ -18,8 +18,8 @@ from embedclf.training import fitting, loop
 from embedclf.training.folds.epochs import choose_epochs
 from embedclf.training.folds.shared_network import SharedNetwork
 from embedclf.training.initialization import initialize
-from embedclf.training.step_trainer import StepTrainer
-from embedclf.training.train_step import TrainSteps
+from embedclf.training.steps.step_trainer import StepTrainer
+from embedclf.training.steps.train_step import TrainSteps
 from embedclf.training.warm_start import row_learning_rates
 from tests.conftest import reviews, write_csv
 

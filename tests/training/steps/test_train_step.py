@@ -14,8 +14,8 @@ from embedclf.model import backend
 from embedclf.model.optimizers import OPTIMIZERS
 from embedclf.model.step_function import StepFunctions
 from embedclf.training.fitting import fit_network
-from embedclf.training.losses import cell_weights, loss_targets
-from embedclf.training.train_step import TrainSteps
+from embedclf.training.steps.losses import cell_weights, loss_targets
+from embedclf.training.steps.train_step import TrainSteps
 from tests.training.test_loop import build, fit, prepare
 
 if TYPE_CHECKING:

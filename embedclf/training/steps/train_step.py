@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from embedclf.data.dataset import Dataset
     from embedclf.system.arrays import Counts, Floats, Int32s
     from embedclf.text.encodings import TokenIds
-    from embedclf.training.losses import LossTargets
+    from embedclf.training.steps.losses import LossTargets
 
 
 class StepBlock(NamedTuple):

@@ -12,8 +12,8 @@ import numpy as np
 from embedclf.model.optimizers import OPTIMIZERS
 from embedclf.runs.history import Step
 from embedclf.system.memory.mapped_arrays import permutation
-from embedclf.training.losses import RunningLoss
-from embedclf.training.training_rows import TrainingRows, row_length
+from embedclf.training.steps.losses import RunningLoss
+from embedclf.training.steps.training_rows import TrainingRows, row_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from embedclf.config.schema import Config
     from embedclf.data.dataset import Dataset
     from embedclf.system.arrays import Floats, Rows
-    from embedclf.training.losses import LabelRows
-    from embedclf.training.train_step import StepBlock, TrainSteps
+    from embedclf.training.steps.losses import LabelRows
+    from embedclf.training.steps.train_step import StepBlock, TrainSteps
 
     _EpochBlock = tuple[Rows, StepBlock]  # the order of an epoch's rows, and the next of them
 

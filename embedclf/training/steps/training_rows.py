@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embedclf.text.encodings import TokenIds
-from embedclf.training.losses import (
+from embedclf.training.steps.losses import (
     CellWeights,
     cell_weights,
     class_factors,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from embedclf.data.labels import Labels
     from embedclf.data.splits import Split
     from embedclf.system.arrays import Doubles, Floats, Mask, Rows
-    from embedclf.training.losses import LabelRows, LossTargets
+    from embedclf.training.steps.losses import LabelRows, LossTargets
 
 
 _LARGE_STEP = 1 << 15

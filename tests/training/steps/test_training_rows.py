@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from embedclf.training.training_rows import has_large_steps, row_length
+from embedclf.training.steps.training_rows import has_large_steps, row_length
 from tests.training.test_loop import prepare
 
 if TYPE_CHECKING:

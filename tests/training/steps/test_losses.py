@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from embedclf.data.labels import Labels
-from embedclf.training.losses import (
+from embedclf.training.steps.losses import (
     CellWeights,
     class_factors,
     count_label_rows,
