@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from embedclf.config.loading import load_config
 from embedclf.data.dataset import prepare_dataset
-from embedclf.data.split_units import SplitUnits, find_validation_rows
+from embedclf.data.split_units import SplitUnits, find_validation_rows, hash_split
 from embedclf.errors import DataError
 from tests.conftest import unwrapped, write_csv
 
@@ -221,3 +221,13 @@ def test_other_tables_need_no_time(directory: Path, invoke: Invoke) -> None:
     flags = ["-s", "data.time=date", "-s", "data.test=test.csv"]
     checked: dict[str, Any] = json.loads(invoke("check", "config.yaml", "--json", *flags).stdout)
     assert checked["data"]["test"]["rows"] == 40
+
+
+@given(st.integers(0, 9), st.integers(1, 50), st.randoms())
+def test_a_split_by_hash_depends_on_no_other_row(seed: int, parts: int, random: Any) -> None:
+    texts = np.array([random.getrandbits(64) for _ in range(2000)], np.uint64)
+    whole = hash_split(texts, fraction=0.3, seed=seed)
+    found = [hash_split(each, fraction=0.3, seed=seed) for each in np.array_split(texts, parts)]
+    assert np.array_equal(np.concatenate(found), whole)
+    assert 0.2 < whole.mean() < 0.4
+    assert not np.array_equal(hash_split(texts, fraction=0.3, seed=seed + 1), whole)

@@ -70,7 +70,7 @@ class TaskQueue:
 
     def run_everywhere(self, function: Callable[[], None]) -> None:
         """Call a function once on every worker."""
-        self._client.run(function)
+        self._client.run(function, on_error="ignore")  # one may be restarting
 
     def _complete(
         self, function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from embedclf.training.train import TrainEvent
 
 ROUNDS = 16
-"""Rounds of an epoch. With 2 to 8 shards, fewer cost accuracy, and more gained none."""
+"""Rounds of an epoch. With 8 shards on IMDB, 32 and 64 gained no accuracy."""
 
 
 @dataclass(frozen=True)
