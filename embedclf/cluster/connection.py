@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 _LOCAL = re.compile(r"local:([1-9][0-9]{0,3})")
 
-_SCHEDULER_TIMEOUT, _WORKER_TIMEOUT = "20s", "60s"
+_ADDRESS = re.compile(r"([a-z]+://)?[^/:]+:[0-9]+|inproc://.+")
+
+_SCHEDULER_TIMEOUT, _WORKER_TIMEOUT = "10s", "60s"
 
 
 @contextmanager
@@ -56,6 +58,11 @@ def connect(address: str) -> Iterator[Any]:
         ):
             yield client
         return
+    if not _ADDRESS.fullmatch(address) or address.startswith("local:"):
+        raise RequestError(
+            f"--cluster {address}: is no address; write local:N for N processes on this machine, "
+            "or the address of a scheduler, such as tcp://10.0.0.1:8786"
+        )
     try:
         client = Client(address, timeout=_SCHEDULER_TIMEOUT)
     except (OSError, ValueError, TypeError) as error:

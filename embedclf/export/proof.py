@@ -56,7 +56,7 @@ _OWN_TEXTS = (
     "😀😀 👩‍👩‍👧 👍🏽 🇩🇪🇩🇪🇩 🏴\U000e0067\U000e0062\U000e007f ❤️ ☎ ™",
     "soft\u00adhyphen zero\u200bwidth \u202eright\u202c \ufeffmark a\u034fb",
     "no\u00a0break \u2003 thin\u2009space\u3000wide\u2028line\x85next\x1fsep\x00nul",
-    "<b>bold</b> &amp; &lt;3 &#39;s <br/>line <!-- gone --> <NAME> a < b",
+    "<B>bold</B> &amp; &lt;3 &#39;s <Br/>line <!-- gone --> <NAME> a < b",
     "\ud7fb \ue000 \ufffd \uffff \U0001fbf0 \U00020000 \U0010ffff",
     "x" * 300,
 )

@@ -175,7 +175,8 @@ def test_outputs_with_the_same_name_are_refused(
         (("--cluster", "local:2", "-", "-o", "out"), "tables that all workers can read"),
         (("--cluster", "local:2", "a.csv"), "--cluster needs -o FOLDER"),
         (("a.csv", "--on-bad-part", "skip"), "--on-bad-part is for --cluster only"),
-        (("--cluster", "local:0", "a.csv", "-o", "out"), "no scheduler answers there"),
+        (("--cluster", "local:0", "a.csv", "-o", "out"), "is no address; write local:N"),
+        (("--cluster", "cluster", "a.csv", "-o", "out"), "is no address; write local:N"),
         (("--cluster", "tcp://127.0.0.1:1", "a.csv", "-o", "out"), "no scheduler answers there"),
     ],
 )
