@@ -50,7 +50,7 @@ def connect(address: str) -> Iterator[Any]:
             LocalCluster(
                 n_workers=workers,
                 threads_per_worker=max(1, available_cores() // workers),
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # any free port; 8787 may be taken
                 # Work here has its own bounds; by default, Dask would pause a busy worker
                 memory_limit=0,
             ) as cluster,
