@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from embedclf.runs.run import Run
 from tests.conftest import ROOT, reviews, write_csv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from embedclf.runs.run import Run
     from tests.conftest import Invoke
 
 WORKERS = 3
@@ -104,3 +104,26 @@ def test_three_machines_predict(
         alone = tmp_path / "alone.csv"
         invoke("predict", tables / f"{number}.csv", "--run", runs["binary"].path, "-o", alone)
         assert (tmp_path / "out" / f"{number}.csv").read_bytes() == alone.read_bytes()
+
+
+def test_three_machines_train(machines: str, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    rows = reviews(300)
+    for number in range(WORKERS):
+        part = rows[number * 100 : (number + 1) * 100]
+        write_csv(tmp_path / "in" / f"{number}.csv", ("text", "label"), part)
+    (tmp_path / "config.yaml").write_text(
+        "data: {train: in, text: text, label: label, validation: 0.2}\n"
+        "model: {embedding_dim: 4}\n"
+        "training: {epochs: 3, epochs_by: validation, refit: false}\n"
+    )
+    command = (sys.executable, "-m", "embedclf", "train", "config.yaml", "--cluster", SCHEDULER,
+               "-o", tmp_path / "run")  # fmt: skip
+    done = subprocess.run(
+        inside(machines, *command), cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    run = Run.open(tmp_path / "run")
+    assert run.record["cluster"]["shards"] == WORKERS
+    assert run.metrics()["validation"]["scores"]["accuracy"] > 0.9
+    assert [file.name for file in tmp_path.glob(".*")] == []
