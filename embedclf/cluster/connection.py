@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 
 _LOCAL = re.compile(r"local:([1-9][0-9]{0,3})")
 
+_ENVIRONMENT = "distributed.nanny.pre-spawn-environ"
+
+_LOCAL_SETTINGS = {
+    f"{_ENVIRONMENT}.MALLOC_TRIM_THRESHOLD_": 1 << 26,
+    f"{_ENVIRONMENT}.MALLOC_MMAP_THRESHOLD_": 1 << 25,
+    "distributed.worker.profile.enabled": False,
+}
+"""Dask lets workers return memory to the system at once. Then every array of NumPy gets new pages:
+a million short texts took 4.5 instead of 3.1 s of CPU time."""
+
 _ADDRESS = re.compile(r"([a-z]+://)?[^/:]+:[0-9]+|inproc://.+")
 
 _SCHEDULER_TIMEOUT, _WORKER_TIMEOUT = "10s", "60s"
@@ -45,8 +55,11 @@ def connect(address: str) -> Iterator[Any]:
     # Its warnings are for developers; what matters to users comes back as errors
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if local := _LOCAL.fullmatch(address):
+        from dask import config
+
         workers = int(local[1])
         with (
+            config.set(_LOCAL_SETTINGS),
             LocalCluster(
                 n_workers=workers,
                 threads_per_worker=max(1, available_cores() // workers),
