@@ -76,5 +76,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters["code"] = lambda text: "`` " + escape_controls(str(text)) + " ``"
+    environment.filters["code"] = _quote_code
     return environment
+
+
+def _quote_code(text: str) -> str:
+    """Quote a name as code in Markdown, whatever it has in it."""
+    shown = escape_controls(text)
+    return f"`` {shown} ``" if "`" in shown else f"`{shown}`"
