@@ -32,7 +32,7 @@ MODEL_FILE = "model.onnx"
 
 
 class OnnxExporter:
-    """Writes one file, whose input are texts or token ids."""
+    """Writes one file, whose input is texts or token ids."""
 
     title = "ONNX"
 

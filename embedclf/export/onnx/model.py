@@ -34,7 +34,7 @@ def build_model(
     Args:
         classifier: To export.
         metadata: Plain values, which are written as JSON.
-        of_texts: Whether its input are texts; if not, token ids.
+        of_texts: Whether its input is texts; if not, token ids.
     """
     graph = Graph()
     ops = OnnxOperations(graph)

@@ -31,7 +31,7 @@ MODEL_FILE = "model.tflite"
 
 
 class LiteRtExporter:
-    """Writes a model of LiteRT (formerly TensorFlow Lite), whose input are token ids."""
+    """Writes a model of LiteRT (formerly TensorFlow Lite), whose input is token ids."""
 
     title = "LiteRT"
 

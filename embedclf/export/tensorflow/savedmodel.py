@@ -31,7 +31,7 @@ _SIGNATURE = "serving_default"
 
 
 class SavedModelExporter:
-    """Writes a SavedModel of TensorFlow, whose input are texts."""
+    """Writes a SavedModel of TensorFlow, whose input is texts."""
 
     title = "SavedModel"
 
