@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
+import signal
 from contextlib import contextmanager
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any
 
 from embedclf.errors import RequestError
@@ -58,18 +60,18 @@ def connect(address: str) -> Iterator[Any]:
         from dask import config
 
         workers = int(local[1])
-        with (
-            config.set(_LOCAL_SETTINGS),
-            LocalCluster(
-                n_workers=workers,
-                threads_per_worker=max(1, available_cores() // workers),
-                dashboard_address="127.0.0.1:0",  # any free port; 8787 may be taken
-                # Work here has its own bounds; by default, Dask would pause a busy worker
-                memory_limit=0,
-            ) as cluster,
-            Client(cluster) as client,
-        ):
-            yield client
+        with config.set(_LOCAL_SETTINGS):
+            with _deaf_to_interrupts():
+                cluster = LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=max(1, available_cores() // workers),
+                    dashboard_address="127.0.0.1:0",  # any free port; 8787 may be taken
+                    # Work here has its own bounds; by default, Dask would pause a busy worker
+                    memory_limit=0,
+                    silence_logs=logging.CRITICAL,
+                )
+            with cluster, Client(cluster) as client:
+                yield client
         return
     if not _ADDRESS.fullmatch(address) or address.startswith("local:"):
         raise RequestError(
@@ -91,3 +93,19 @@ def connect(address: str) -> Iterator[Any]:
                 f"--cluster {address}: has no worker; start some: dask worker {address}"
             ) from error
         yield client
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach: they end with this one.
+
+    They inherit that the signal is ignored. A mask would not do, as Dask's threads start them.
+    """
+    if current_thread() is not main_thread():  # others cannot change what signals do
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -232,6 +232,26 @@ def test_killed_workers_and_a_killed_client_lose_and_repeat_nothing(
     assert [file.name for file in out.iterdir() if file.suffix != ".csv"] == [".embedclf.json"]
 
 
+@pytest.mark.usefixtures("interruptible")
+def test_ctrl_c_ends_all_processes_in_a_line(
+    many: Path, runs: dict[str, Run], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    command = (sys.executable, "-m", "embedclf", "predict", many, "--cluster", "local:2",
+               "-o", out, "--run", runs["binary"].path, "-q")  # fmt: skip
+    with subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as client:
+        wait_for_outputs(out, 1)
+        children = psutil.Process(client.pid).children(recursive=True)
+        os.killpg(client.pid, signal.SIGINT)
+        _, printed = client.communicate()
+    assert client.returncode == 130
+    assert printed == "embedclf: interrupted\n"
+    _, left = psutil.wait_procs(children, timeout=30)
+    assert left == []
+
+
 def worker_of(parent: int) -> int:
     """Return a process that predicts."""
     return next(
