@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,4 @@ def _modified(file: TableFile) -> float:
     if is_uri(file.location):
         info = file_info(file.location)
         return 0.0 if info.mtime_ns is None else info.mtime_ns / 1e9
-    from os import stat
-
-    return stat(file.location).st_mtime
+    return os.stat(file.location).st_mtime

@@ -8,7 +8,7 @@ letters that the vocabulary does not have.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,7 +37,7 @@ _NOT_LISTED = -1
 
 def read_characters(graph: Graph, texts: Node, table: CharacterTable) -> CharacterRows:
     """Add nodes that look up the characters of texts (n,)."""
-    characters = _split(graph, texts, [""])  # (n, longest); shorter texts end with ""
+    characters = _tokenize(graph, texts, separators=[""])  # (n, longest); shorter texts end with ""
     rows = _look_up(graph, characters, table)
     size = graph.size(texts)
     space = graph.zeros(graph.reshape(graph.add("Shape", [texts], INT), -1))
@@ -88,7 +88,9 @@ def _are_of(graph: Graph, strings: Node, points: Int64s) -> Node:
     # The last string matches, so that there is always a column of matches
     ended = graph.constant(np.array([chr(points[0])], np.object_))
     strings = graph.add("Concat", [strings, ended], STRING, axis=0)
-    matches = graph.reshape(_match(graph, strings, f"[{_ranges(points.tolist())}]"), -1)[:-1]
+    matches = graph.reshape(
+        _tokenize(graph, strings, tokenexp=f"[{_ranges(points.tolist())}]"), -1
+    )[:-1]
     return graph.add(
         "LabelEncoder",
         [matches],
@@ -113,27 +115,7 @@ def _ranges(points: Iterable[int]) -> str:
     return "".join(rf"\x{{{first:x}}}-\x{{{last:x}}}" for first, last in ranges)
 
 
-def _split(graph: Graph, strings: Node, separators: list[str]) -> Node:
-    return graph.add(
-        "Tokenizer",
-        [strings],
-        STRING,
-        domain="com.microsoft",
-        mark=0,
-        mincharnum=1,
-        pad_value="",
-        separators=separators,
-    )
-
-
-def _match(graph: Graph, strings: Node, expression: str) -> Node:
-    return graph.add(
-        "Tokenizer",
-        [strings],
-        STRING,
-        domain="com.microsoft",
-        mark=0,
-        mincharnum=1,
-        pad_value="",
-        tokenexp=expression,
-    )
+def _tokenize(graph: Graph, strings: Node, **how: Any) -> Node:
+    """Split strings by `separators`, or at the matches of `tokenexp`."""
+    attributes = {"mark": 0, "mincharnum": 1, "pad_value": "", **how}
+    return graph.add("Tokenizer", [strings], STRING, domain="com.microsoft", **attributes)
