@@ -5,6 +5,9 @@
 	bench-phases bench-predict bench-reading bench-refit bench-robust bench-serve bench-sets \
 	bench-suggest bench-suspects bench-tokens bench-vectors
 
+# Without bytecode on disk, each process would compile the modules again
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from embedclf.cli.console import echo_info, open_run, start_tensorflow
 from embedclf.cli.options import FILE, progress_option, run_argument, verbosity_options
+from embedclf.cli.process import quiet
 from embedclf.export.exporter import ExportOptions
 from embedclf.export.formats import FORMATS, VECTOR_FORMATS
 from embedclf.system.terminal import format_count, format_definitions
@@ -89,9 +90,11 @@ def export_command(
 def _export_model(run: Run, name: str, output: Path, options: ExportOptions) -> Export:
     from embedclf.export.export import export_run
 
-    if FORMATS[name].starts_tensorflow:
-        start_tensorflow(show_logs=False)
-    return export_run(run, name, output, options)
+    if not FORMATS[name].starts_tensorflow:
+        return export_run(run, name, output, options)
+    start_tensorflow(show_logs=False)
+    with quiet():  # LiteRT writes a line of its own
+        return export_run(run, name, output, options)
 
 
 def _export_vectors(run: Run, name: str, output: Path, *, ngrams: bool) -> str:
