@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +14,6 @@ from embedclf.inference.predict import PredictionRequest, predict
 from embedclf.runs.locations import RECORD_FILE
 from embedclf.runs.run import Run
 from embedclf.system.progress import listening
-from embedclf.system.threads import limited_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,10 +60,14 @@ class PartResult(NamedTuple):
     rows: int = 0
     without_known_token: int = 0
     notes: tuple[str, ...] = ()
+    """What people should know about how it was read, a sentence each."""
     fault: str | None = None
     """Why it cannot be predicted, for people; None if it was written."""
-    peak_bytes: int = 0
-    """Most memory that the worker has had."""
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """The notes, and the fault if there is one."""
+        return self.notes if self.fault is None else (*self.notes, self.fault)
 
 
 class PartProgress(NamedTuple):
@@ -93,34 +95,21 @@ def predict_part(
     worker = get_worker()
     try:
         with (
-            limited_threads(worker.state.nthreads),
             _Reporter(part.name, lambda progress: worker.log_event(topic, progress)) as reporter,
             listening(reporter.listen),
         ):
             output.parent.mkdir(parents=True, exist_ok=True)
             summary = predict(_open(run), part.file, replace(request, output=output))
     except EmbedclfError as error:
-        return PartResult(fault=str(error), peak_bytes=peak_memory())
+        return PartResult(fault=str(error))
     except OSError as error:
-        return PartResult(fault=f"{output}: {error.strerror}", peak_bytes=peak_memory())
-    return PartResult(
-        summary.row_count, summary.without_known_token, summary.notes, peak_bytes=peak_memory()
-    )
+        return PartResult(fault=f"{output}: {error.strerror}")
+    return PartResult(summary.row_count, summary.without_known_token, summary.notes)
 
 
 @lru_cache(4)
 def _open(run: RunOnDisk) -> Run:
     return run.open()
-
-
-def peak_memory() -> int:
-    """Return the most bytes of memory that this process has had; 0 if unknown."""
-    try:
-        import resource
-    except ModuleNotFoundError:  # on Windows
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 class _Reporter:

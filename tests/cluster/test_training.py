@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from embedclf.cluster.task_queue import TaskQueue
 from embedclf.cluster.training import counting
 from embedclf.cluster.training.merging import step_factors
 from embedclf.cluster.training.prepare import ShardedDataset, prepare_sharded
 from embedclf.cluster.training.shards import read_shard
 from embedclf.cluster.training.support import cluster_config
-from embedclf.cluster.training.task_queue import TaskQueue
 from embedclf.cluster.training.train import train_on_cluster
 from embedclf.cluster.training.work_folder import WorkFolder
 from embedclf.config.loading import load_config

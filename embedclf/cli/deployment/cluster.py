@@ -52,9 +52,9 @@ def predict_parts(
     with connect(cluster) as client:
         summary = prediction.execute(client, echo_warning)
     _report(folder, summary)
-    if summary.faults and not skip_bad:
+    if summary.failed and not skip_bad:
         raise DataError(
-            f"{folder}: {format_count(len(summary.faults), 'part')} could not be predicted; the "
+            f"{folder}: {format_count(summary.failed, 'part')} could not be predicted; the "
             "others are written, and the same command adds what is missing"
         )
 
@@ -67,8 +67,6 @@ def _report(folder: Path, summary: ClusterSummary) -> None:
         f"{folder}: {format_count(summary.rows, 'row')} in {format_count(summary.written, 'part')} "
         f"written{before}"
     )
-    for note in summary.notes:
-        echo_warning(note)
     if summary.without_known_token:
         echo_info(no_known_token_text(summary.without_known_token))
     echo_info(

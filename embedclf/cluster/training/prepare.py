@@ -39,7 +39,7 @@ from embedclf.training.steps.losses import LabelRows, weigh_label_rows
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from embedclf.cluster.training.task_queue import TaskQueue
+    from embedclf.cluster.task_queue import TaskQueue
     from embedclf.cluster.training.work_folder import WorkFolder
     from embedclf.config.schema import Config
     from embedclf.data.labels import Task

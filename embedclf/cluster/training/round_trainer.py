@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
+    from embedclf.cluster.task_queue import TaskQueue
     from embedclf.cluster.training.rounds import Plan
     from embedclf.cluster.training.shards import ShardSource
-    from embedclf.cluster.training.task_queue import TaskQueue
     from embedclf.training.steps.train_step import TrainSteps
 
 

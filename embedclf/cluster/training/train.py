@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from embedclf.cluster.connection import connect
-from embedclf.cluster.tasks import peak_memory
+from embedclf.cluster.task_queue import TaskQueue
 from embedclf.cluster.training.prepare import prepare_sharded
 from embedclf.cluster.training.support import cluster_config
-from embedclf.cluster.training.task_queue import TaskQueue
 from embedclf.cluster.training.work_folder import WorkFolder
 from embedclf.runs import writer
 from embedclf.system import interrupts
+from embedclf.system.memory.peak import peak_memory
 from embedclf.system.progress import activity
 from embedclf.tables.files import hash_table
 from embedclf.training.checkpoints import Checkpoint, removed_on_failure, training_id

@@ -27,7 +27,7 @@ from embedclf.text.tokenizer import Tokenizer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from embedclf.cluster.training.task_queue import TaskQueue
+    from embedclf.cluster.task_queue import TaskQueue
     from embedclf.cluster.training.work_folder import WorkFolder
     from embedclf.config.schema import Config
     from embedclf.data.labels import Labels

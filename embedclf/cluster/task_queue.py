@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from embedclf.cluster.tasks import peak_memory
 from embedclf.errors import DataError, RunError
+from embedclf.system.memory.peak import peak_memory
 from embedclf.system.progress import activity
 from embedclf.system.threads import limited_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-_TRIES = 5
-"""How often a task is given to workers again after Dask has given it up."""
+_REPEATS = 5
+"""How often `TaskQueue.run` repeats a task that Dask has given up."""
 
-_TASKS_PER_WORKER = 3
+_TASKS_PER_THREAD = 3
+"""Tasks that wait or run for each thread of the workers; millions at once would fill the memory."""
+
+
+class Ended(NamedTuple):
+    """A task that has ended."""
+
+    number: int
+    """Its place among all tasks."""
+    value: Any
+    """What it has returned; None if it was killed."""
+    killed: bool
+    """Whether it was given up, since it has lost every worker that it ran on."""
+
+
+class _Task(NamedTuple):
+    number: int
+    arguments: tuple[Any, ...]
+    repeats: int
+    """How often it is tried again if Dask gives it up."""
 
 
 class TaskQueue:
@@ -60,10 +78,15 @@ class TaskQueue:
             EmbedclfError: What a task has raised.
         """
         results: list[Any] = [None] * len(arguments)
+        ended = self.stream(function, arguments, repeats=_REPEATS, same_workers=True)
         with activity(name, total=len(arguments), unit=unit) as current:
-            for number, (value, peak) in self._complete(function, arguments):
+            for number, value, killed in ended:
+                if killed:
+                    raise RunError(
+                        "a task has killed its worker again and again; it may need more memory "
+                        "than the workers have"
+                    )
                 results[number] = value
-                self.worker_peak = max(self.worker_peak, peak)
                 current.advance()
                 on_done(number)
         return results
@@ -72,48 +95,60 @@ class TaskQueue:
         """Call a function once on every worker."""
         self._client.run(function, on_error="ignore")  # one may be restarting
 
-    def _complete(
-        self, function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]
-    ) -> Iterator[tuple[int, tuple[Any, int]]]:
-        """Yield the number of each task, with its result and the memory of its worker."""
+    def stream(
+        self,
+        function: Callable[..., Any],
+        arguments: Iterable[tuple[Any, ...]],
+        *,
+        repeats: int = 0,
+        same_workers: bool = False,
+    ) -> Iterator[Ended]:
+        """Yield tasks as they end. Few are submitted at once, and none is kept.
+
+        Args:
+            function: Importable, and called on a worker.
+            arguments: Of each call; taken when the task is submitted.
+            repeats: How often to try a task again that Dask has given up, after four workers.
+            same_workers: Whether the task of a number goes to the same worker in each call, as long
+                as that one lives.
+
+        Raises:
+            EmbedclfError: What a task has raised.
+        """
         from distributed import as_completed
 
-        waiting = iter(range(len(arguments)))
-        running: dict[str, int] = {}
-        tries: Counter[int] = Counter()
+        waiting = (_Task(number, each, repeats) for number, each in enumerate(arguments))
+        running: dict[str, _Task] = {}
         completed = as_completed()
 
-        def submit(numbers: Iterable[int]) -> None:
-            for number in numbers:
-                future = self._submit(function, number, arguments[number])
-                running[future.key] = number
+        def submit(tasks: Iterable[_Task]) -> None:
+            for task in tasks:
+                future = self._submit(function, task, same_workers=same_workers)
+                running[future.key] = task
                 completed.add(future)
 
-        submit(islice(waiting, _TASKS_PER_WORKER * self.threads))
+        submit(islice(waiting, _TASKS_PER_THREAD * self.threads))
         for future in completed:
-            number = running.pop(future.key)
-            if _was_killed(future):
-                tries[number] += 1
-                if tries[number] > _TRIES:
-                    raise RunError(
-                        "a task has killed its worker again and again; it may need more memory "
-                        "than the workers have"
-                    )
-                submit([number])
-            else:
-                yield number, future.result()
-                submit(islice(waiting, 1))
+            task = running.pop(future.key)
+            killed = _was_killed(future)
+            if killed and task.repeats:
+                submit([task._replace(repeats=task.repeats - 1)])
+                continue
+            value, peak = (None, 0) if killed else future.result()
+            self.worker_peak = max(self.worker_peak, peak)
+            yield Ended(task.number, value, killed)
+            room = _TASKS_PER_THREAD * self.threads - len(running)
+            submit(islice(waiting, max(0, room)))
 
-    def _submit(self, function: Callable[..., Any], number: int, arguments: tuple[Any, ...]) -> Any:
-        workers = sorted(self._client.nthreads())
-        home = [workers[number % len(workers)]] if workers else None
+    def _submit(self, function: Callable[..., Any], task: _Task, *, same_workers: bool) -> Any:
+        workers = sorted(self._client.nthreads()) if same_workers else []
         return self._client.submit(
             _measured,
             function,
-            arguments,
+            task.arguments,
             pure=False,
-            workers=home,
-            allow_other_workers=True,
+            workers=[workers[task.number % len(workers)]] if workers else None,
+            allow_other_workers=bool(workers),
         )
 
 
