@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,6 +40,13 @@ class _Task(NamedTuple):
     """How often it is tried again if Dask gives it up."""
 
 
+class _Measured(NamedTuple):
+    value: Any
+    peak: int = 0
+    """Most bytes of memory that the worker has had."""
+    cpu_seconds: float = 0.0
+
+
 class TaskQueue:
     """Runs a function for each of several arguments, on the workers of a cluster."""
 
@@ -45,6 +54,11 @@ class TaskQueue:
         """Use the workers of a `distributed.Client`."""
         self.worker_peak = 0
         """Most bytes of memory that a worker has had."""
+        self.cpu_seconds: Counter[str] = Counter()
+        """CPU seconds of the workers during the tasks of each function, by its name.
+
+        In a worker with several threads, a second counts once for each task that runs.
+        """
         self._client = client
 
     @property
@@ -134,16 +148,17 @@ class TaskQueue:
             if killed and task.repeats:
                 submit([task._replace(repeats=task.repeats - 1)])
                 continue
-            value, peak = (None, 0) if killed else future.result()
-            self.worker_peak = max(self.worker_peak, peak)
-            yield Ended(task.number, value, killed)
+            measured = _Measured(None) if killed else future.result()
+            self.worker_peak = max(self.worker_peak, measured.peak)
+            self.cpu_seconds[function.__name__.strip("_")] += measured.cpu_seconds
+            yield Ended(task.number, measured.value, killed)
             room = _TASKS_PER_THREAD * self.threads - len(running)
             submit(islice(waiting, max(0, room)))
 
     def _submit(self, function: Callable[..., Any], task: _Task, *, same_workers: bool) -> Any:
         workers = sorted(self._client.nthreads()) if same_workers else []
         return self._client.submit(
-            _measured,
+            _measure,
             function,
             task.arguments,
             pure=False,
@@ -162,13 +177,14 @@ def _was_killed(future: Any) -> bool:
     return error is not None
 
 
-def _measured(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[Any, int]:
-    """Call a function on a worker; also return the most memory that the worker has had."""
+def _measure(function: Callable[..., Any], arguments: tuple[Any, ...]) -> _Measured:
+    """Call a function on a worker."""
     from distributed import get_worker
 
+    began = time.process_time()
     with limited_threads(get_worker().state.nthreads):
         try:
             value = function(*arguments)
         except DataError as error:
             raise DataError(str(error)) from None  # some have values that do not travel
-    return value, peak_memory()
+    return _Measured(value, peak_memory(), time.process_time() - began)

@@ -189,7 +189,10 @@ def test_the_run_is_the_same_after_a_client_and_its_workers_were_killed(
     files = [json.loads((run.path / "metrics.json").read_text()) for run in (whole, resumed)]
     assert files[0] == files[1]
     assert whole.record["epochs"] == 2
-    assert whole.record["cluster"] == {"shards": 2, "rounds": 16}
+    used = whole.record["cluster"]
+    assert (used["shards"], used["rounds"]) == (2, 16)
+    assert {"read_part", "encode_part", "train_round", "merge_round"} <= used["cpu_seconds"].keys()
+    assert all(seconds >= 0 for seconds in used["cpu_seconds"].values())
     assert not list(tmp_path.glob(".cluster-*")) + list(tmp_path.glob(".unfinished-*"))
 
 

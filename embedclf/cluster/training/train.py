@@ -96,7 +96,11 @@ def train_on_cluster(
                 record = write_run(draft, validated, None, sharded.dataset.hashes(), output)
                 clock.end("finish")
                 record |= {
-                    "cluster": {"shards": shards, "rounds": ROUNDS},
+                    "cluster": {
+                        "shards": shards,
+                        "rounds": ROUNDS,
+                        "cpu_seconds": dict(tasks.cpu_seconds),
+                    },
                     "seconds": clock.seconds,
                 }
                 finished = draft.publish(record, name, output)
