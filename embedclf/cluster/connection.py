@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any
 
-from embedclf.errors import RequestError
+from embedclf.errors import RequestError, needs_extra
 from embedclf.system.threads import available_cores
 
 if TYPE_CHECKING:
@@ -48,12 +48,8 @@ def connect(address: str) -> Iterator[Any]:
     Raises:
         RequestError: Dask is not installed, no scheduler answers, or it has no worker.
     """
-    try:
+    with needs_extra("cluster", "--cluster"):
         from distributed import Client, LocalCluster
-    except ModuleNotFoundError as error:
-        raise RequestError(
-            f"--cluster needs {error.name}, which is not installed: pip install 'embedclf[cluster]'"
-        ) from error
     # Its warnings are for developers; what matters to users comes back as errors
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if local := _LOCAL.fullmatch(address):
