@@ -1,9 +1,9 @@
 """Measure the memory of each process of a cluster while tables grow; print a table.
 
-Tables with eight times as many files, of the same size or with the same rows in all, are predicted
-and trained on with two local workers. Own memory is the peak of anonymous pages, as Linux counts
-them. The peak is that of all pages, which `-v` prints: with libraries, and with mapped files, whose
-pages the system may drop at any time.
+Two local workers predict, and train on, a table; then the same rows in eight times as many files,
+and eight times as many rows. Own memory is the peak of anonymous pages, as Linux counts them. The
+peak is that of all pages, which `-v` prints: with libraries, and with mapped files, whose pages the
+system may drop at any time.
 
     python -m tests.benchmarks.cluster_memory [--rows 5000000] [--training-rows 400000]
 """
