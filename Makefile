@@ -91,8 +91,9 @@ bench-accuracy: $(VENV)/installed ## Accuracy beside fastText and TF-IDF
 bench-ablations: $(VENV)/installed ## What each setting adds
 	$(BIN)/python -m tests.benchmarks.ablations
 
-bench-cluster: $(VENV)/installed-dev ## Two local processes of a cluster beside none
+bench-cluster: $(VENV)/installed-dev ## Two local processes of a cluster beside none; memory as tables grow
 	$(BIN)/python -m tests.benchmarks.cluster
+	$(BIN)/python -m tests.benchmarks.cluster_memory
 
 bench-compact: $(VENV)/installed ## Compact runs beside fastText; RUNS=FOLDER keeps runs
 	$(BIN)/python -m tests.benchmarks.compact $(if $(RUNS),--runs $(RUNS))

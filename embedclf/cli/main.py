@@ -32,7 +32,7 @@ from embedclf.cli.predict import explain_command, predict_command
 from embedclf.cli.runs import runs_command, summary_command, train_command
 from embedclf.cli.suggest import suggest_command
 from embedclf.cli.tune import tune_command
-from embedclf.errors import EmbedclfError
+from embedclf.errors import EmbedclfError, describe_missing
 from embedclf.system import interrupts
 from embedclf.system.control_characters import escape_controls
 from embedclf.system.memory.limit import require_memory
@@ -43,9 +43,6 @@ _COMMAND_LINE = "embedclf.command_line"
 
 _QUOTED_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
 """A byte of an argument that is not UTF-8, as `repr` writes it."""
-
-_PACKAGES = {"sklearn": "scikit-learn", "ruamel": "ruamel.yaml"}
-"""The package of each module that has another name."""
 
 _SHELLS = {
     "bash": ("~/.bashrc", 'eval "$(_EMBEDCLF_COMPLETE=bash_source embedclf)"'),
@@ -194,9 +191,9 @@ def _describe_error(error: EmbedclfError) -> str:
 
 def _describe_shortage(error: MemoryError | ImportError, command: str | None) -> str:
     """Say what to do if memory ran out, maybe for a library, or if a library is missing."""
-    package = _missing_package(error)
-    if package is not None:
-        return f"{command} needs {package}, which is not installed: pip install embedclf"
+    module = _missing_module(error)
+    if module is not None:
+        return describe_missing(str(command), module)
     if isinstance(error, MemoryError):
         hint = "lower text.sequence_length, text.vocabulary_size or model.embedding_dim"
         return f"not enough memory: {error}; {hint}"
@@ -206,12 +203,12 @@ def _describe_shortage(error: MemoryError | ImportError, command: str | None) ->
     return f"a library cannot be loaded: {fault}; install embedclf again"
 
 
-def _missing_package(error: MemoryError | ImportError) -> str | None:
-    """Return the name of the package to install, or None if another fault is the cause."""
+def _missing_module(error: MemoryError | ImportError) -> str | None:
+    """Return the module that is not installed, or None if another fault is the cause."""
     if not isinstance(error, ModuleNotFoundError) or error.name is None:
         return None
     module = error.name.partition(".")[0]
-    return None if find_spec(module) else _PACKAGES.get(module, module)
+    return None if find_spec(module) else module
 
 
 def _exit_with_usage(ctx: click.Context, error: click.UsageError) -> NoReturn:

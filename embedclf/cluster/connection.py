@@ -6,10 +6,11 @@ import logging
 import re
 import signal
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any
 
-from embedclf.errors import RequestError
+from embedclf.errors import RequestError, needs_extra
 from embedclf.system.threads import available_cores
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ a million short texts took 4.5 instead of 3.1 s of CPU time."""
 
 _ADDRESS = re.compile(r"([a-z]+://)?[^/:]+:[0-9]+|inproc://.+")
 
+_PACKAGE = "embedclf"
+
 _SCHEDULER_TIMEOUT, _WORKER_TIMEOUT = "10s", "60s"
 
 
@@ -46,14 +49,11 @@ def connect(address: str) -> Iterator[Any]:
         A `distributed.Client`.
 
     Raises:
-        RequestError: Dask is not installed, no scheduler answers, or it has no worker.
+        RequestError: Dask is not installed; no scheduler answers, or it has no worker; or a machine
+            has another version of embedclf.
     """
-    try:
+    with needs_extra("cluster", "--cluster"):
         from distributed import Client, LocalCluster
-    except ModuleNotFoundError as error:
-        raise RequestError(
-            f"--cluster needs {error.name}, which is not installed: pip install 'embedclf[cluster]'"
-        ) from error
     # Its warnings are for developers; what matters to users comes back as errors
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if local := _LOCAL.fullmatch(address):
@@ -86,13 +86,41 @@ def connect(address: str) -> Iterator[Any]:
             "local:N for processes on this machine, or start one: dask scheduler"
         ) from error
     with client:
+        _require_same_versions(address, {"the scheduler": _version_of_scheduler(client)})
         try:
             client.wait_for_workers(1, timeout=_WORKER_TIMEOUT)
         except TimeoutError as error:
             raise RequestError(
                 f"--cluster {address}: has no worker; start some: dask worker {address}"
             ) from error
+        # Functions of embedclf itself cannot be called before it is known to be there
+        _require_same_versions(address, client.run(version, _PACKAGE, on_error="return"))
         yield client
+
+
+def _version_of_scheduler(client: Any) -> Any:
+    try:
+        return client.run_on_scheduler(version, _PACKAGE)
+    except PackageNotFoundError as error:
+        return error
+
+
+def _require_same_versions(address: str, found: dict[str, Any]) -> None:
+    """Raise RequestError if a machine has another version of embedclf, or none.
+
+    Args:
+        address: Of the scheduler.
+        found: The version on each machine, or the error of looking for it.
+    """
+    own = version(_PACKAGE)
+    for machine, each in found.items():
+        if each == own or not isinstance(each, str | PackageNotFoundError):
+            continue  # a worker may have ended in between
+        other = f"embedclf {each}" if isinstance(each, str) else "no embedclf"
+        raise RequestError(
+            f"--cluster {address}: {machine} has {other}; install embedclf {own} there, the "
+            "version of this command"
+        )
 
 
 @contextmanager

@@ -95,8 +95,8 @@ class ClusterPrediction:
 
         Args:
             client: A `distributed.Client`.
-            on_message: Called with each note about how a part was read, and with the fault of each
-                part that could not be predicted, as soon as they are known. They are not kept.
+            on_message: Called with the notes and the fault of each part that has ended. They are
+                not kept.
         """
         summary = ClusterSummary(len(self.parts), len(self.parts) - len(self.missing))
         topic, tasks = f"embedclf-{uuid.uuid4().hex}", TaskQueue(client)

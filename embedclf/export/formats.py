@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from embedclf.errors import RequestError
+from embedclf.errors import needs_extra
 
 if TYPE_CHECKING:
     from embedclf.export.exporter import Exporter
@@ -54,13 +54,8 @@ def open_exporter(name: str) -> Exporter:
         RequestError: A package that it needs is not installed.
     """
     chosen = FORMATS[name]
-    for package in chosen.needs:
-        try:
+    with needs_extra(chosen.extra, f"--format {name}"):
+        for package in chosen.needs:
             import_module(package)
-        except ModuleNotFoundError as error:
-            raise RequestError(
-                f"--format {name} needs {error.name}, which is not installed: "
-                f"pip install 'embedclf[{chosen.extra}]'"
-            ) from error
     module, name_in_module = chosen.exporter.split(":")
     return cast("Exporter", getattr(import_module(module), name_in_module)())

@@ -6,7 +6,7 @@ import math
 from contextlib import ExitStack
 from typing import IO, TYPE_CHECKING, Any
 
-from embedclf.errors import DataError
+from embedclf.errors import DataError, needs_extra
 from embedclf.inference.serialization import DECIMALS
 from embedclf.system.publishing.private_files import private_directory
 
@@ -43,12 +43,8 @@ class ExcelWriter:
         Raises:
             DataError: There are too many columns; or the extra `excel` is not installed.
         """
-        try:
+        with needs_extra("excel", f"{path}: writing Excel", DataError):
             from xlsxwriter import Workbook
-        except ImportError as error:
-            raise DataError(
-                f"{path}: writing Excel needs one more package: pip install 'embedclf[excel]'"
-            ) from error
         if len(columns) > _MAX_COLUMNS:
             raise DataError(
                 f"{path}: {len(columns):,} columns; Excel allows {_MAX_COLUMNS:,}; write CSV"

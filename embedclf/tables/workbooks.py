@@ -7,7 +7,7 @@ import io
 import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from embedclf.errors import DataError
+from embedclf.errors import DataError, needs_extra
 from embedclf.system.compression import open_unpacked
 from embedclf.system.storage import one_line
 
@@ -51,12 +51,8 @@ def read_sheet(file: TableFile, required: Sequence[str]) -> Sheet:
     Raises:
         DataError: It cannot be read or has no rows; or the extra `excel` is not installed.
     """
-    try:
+    with needs_extra("excel", f"{file.name}: reading Excel", DataError):
         import python_calamine as calamine
-    except ImportError as error:
-        raise DataError(
-            f"{file.name}: reading Excel needs one more package: pip install 'embedclf[excel]'"
-        ) from error
     content = _read_bytes(file)
     try:
         with calamine.CalamineWorkbook.from_filelike(content) as workbook:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from embedclf import __version__
 from embedclf.config.loading import dump_config
 from embedclf.data.dataset import KEPT_VECTORS, START, VECTORS, Dataset, prepare_dataset
-from embedclf.errors import TrainingError
+from embedclf.errors import TrainingError, describe_missing
 from embedclf.runs import known_files, writer
 from embedclf.runs.history import INTERRUPTED
 from embedclf.runs.locations import RUNS_DIRECTORY
@@ -181,7 +181,7 @@ def _require_log_directory(directory: Path | None) -> None:
     if directory is None:
         return
     if find_spec("tensorboard") is None:
-        raise TrainingError("--tensorboard needs TensorBoard: pip install 'embedclf[tensorboard]'")
+        raise TrainingError(describe_missing("--tensorboard", "tensorboard", "tensorboard"))
     if fault := name_fault(str(directory)):
         raise TrainingError(f"--tensorboard {directory}: {fault}")
     try:

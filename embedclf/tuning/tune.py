@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from embedclf.config.data_section import DATA_FILES
 from embedclf.config.messages import closest_match
 from embedclf.data.config_files import check_files
-from embedclf.errors import RequestError, TuningError
+from embedclf.errors import RequestError, TuningError, describe_missing
 from embedclf.evaluation.metrics import ALL_METRICS, DEFAULT_METRICS, LOWER_IS_BETTER
 from embedclf.system import interrupts
 from embedclf.system.progress import activity
@@ -191,8 +191,9 @@ def tune(
 
 
 def _require_optuna() -> None:
-    if find_spec("optuna") is None or find_spec("sqlalchemy") is None:
-        raise TuningError("tune needs Optuna: pip install 'embedclf[tune]'")
+    for module in ("optuna", "sqlalchemy"):
+        if find_spec(module) is None:
+            raise TuningError(describe_missing("tune", module, "tune"))
 
 
 def _load_dataset(

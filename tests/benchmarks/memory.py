@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tests.benchmarks.processes import datasets, embedclf, run
+from tests.benchmarks.processes import datasets, embedclf, run, started_by
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def watch(*arguments: Any, checkout: Path) -> Watched:
 
     def look(pid: int) -> None:
         nonlocal own
-        own = max(own, sum(map(_anonymous, _started(pid))))
+        own = max(own, sum(map(_anonymous, started_by(pid))))
 
     command = (sys.executable, "-m", "embedclf", *arguments)
     done = run(*command, folder=checkout, look=look)
@@ -156,15 +156,6 @@ def _halves() -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
                     found.append((*halves, row["label"]))
     begins, ends, labels = zip(*found, strict=True)
     return begins, ends, labels
-
-
-def _started(pid: int) -> Iterator[int]:
-    """Yield all processes that a process started, and those that they started."""
-    with suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text(encoding="ascii").split():
-                yield int(child)
-                yield from _started(int(child))
 
 
 def _anonymous(pid: int) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 
 PEERS = Path(__file__).with_name("peers.py")
@@ -75,6 +75,15 @@ def run(
         seconds, cpu_seconds, memory = map(float, figures[1:])
         megabytes = memory / (1e6 if _IN_BYTES else 1e3)
         return Finished(stdout.read_text(encoding="utf-8"), seconds, cpu_seconds, megabytes)
+
+
+def started_by(pid: int) -> Iterator[int]:
+    """Yield all processes that a process started, and those that they started, on Linux."""
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text(encoding="ascii").split():
+                yield int(child)
+                yield from started_by(int(child))
 
 
 def environment() -> dict[str, str]:

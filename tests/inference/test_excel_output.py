@@ -130,5 +130,8 @@ def test_without_the_extra_the_message_says_what_to_install(
     monkeypatch.setitem(sys.modules, "xlsxwriter", None)  # as if it were not installed
     book = tmp_path / "out.xlsx"
     error = invoke("predict", table, "--run", run.path, "-o", book, status=1).stderr
-    assert f"{book}: writing Excel needs one more package: pip install 'embedclf[excel]'" in error
+    assert (
+        f"{book}: writing Excel needs xlsxwriter, which is not installed: "
+        "pip install 'embedclf[excel]'" in error
+    )
     assert not book.exists()

@@ -201,7 +201,10 @@ def test_without_the_extra_the_message_says_what_to_install(
     path = write_book(tmp_path / "t.xlsx", [["text", "label"], *REVIEWS])
     monkeypatch.setitem(sys.modules, "python_calamine", None)  # as if it were not installed
     error = invoke("init", path, "-o", "-", status=1).stderr
-    assert f"{path}: reading Excel needs one more package: pip install 'embedclf[excel]'" in error
+    assert (
+        f"{path}: reading Excel needs python-calamine, which is not installed: "
+        "pip install 'embedclf[excel]'" in error
+    )
 
 
 def test_init_proposes_a_config_for_a_workbook(tmp_path: Path, invoke: Invoke) -> None:

@@ -340,5 +340,7 @@ def test_without_optuna_one_line_says_how_to_install_it(project: Path) -> None:
         text=True,
         check=False,
     )
-    assert done.stderr == ("embedclf: tune needs Optuna: pip install 'embedclf[tune]'\n")
+    assert done.stderr == (
+        "embedclf: tune needs optuna, which is not installed: pip install 'embedclf[tune]'\n"
+    )
     assert done.returncode == 1

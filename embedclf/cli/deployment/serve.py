@@ -9,7 +9,7 @@ import click
 
 from embedclf.cli.console import echo_info
 from embedclf.cli.options import FILE, RunName, verbosity_options
-from embedclf.errors import RequestError
+from embedclf.errors import RequestError, needs_extra
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,15 +122,11 @@ def _serve(settings: Settings, host: str, port: int, workers: int) -> None:
     Raises:
         RequestError: A package is missing.
     """
-    try:
+    with needs_extra("serve", "serve"):
         import httptools  # noqa: F401 - only whether it is installed
         import prometheus_client  # noqa: F401
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise RequestError(
-            f"serve needs {error.name}, which is not installed: pip install 'embedclf[serve]'"
-        ) from error
     from embedclf.serving.server import Address, serve
 
     serve(

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 MAX_ITEMS = 1 << 21
 """Distinct items that a task holds at once, about: 100 MB of words."""
 
+_MAX_CHUNKS = 1 << 14
+"""Chunks that are added up at once: each is a mapped file, and Linux allows 65,530 of these."""
+
 _ITEM, _COUNT, _HASH = "item", "count", "hash"
 
 
@@ -166,7 +169,7 @@ def _add_up(
     for counts in _read_range(paths, part):
         chunks.append(counts)
         size += len(counts[1])
-        if size > 2 * MAX_ITEMS:
+        if size > 2 * MAX_ITEMS or len(chunks) > _MAX_CHUNKS:
             chunks = [merge(chunks)]
             size = 0  # what is new since
     items, counts = merge(chunks)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,8 @@ from embedclf.data.splits import with_split_ids
 from embedclf.system.arrow import number_column, to_numpy
 from embedclf.system.memory.mapped_arrays import ArrayFile
 from embedclf.system.memory.mapping import map_file
+from embedclf.system.storage import size_and_time
+from embedclf.tables.files import find_files, hash_files, is_folder
 from embedclf.tables.read_options import ReadOptions
 from embedclf.tables.tables import open_table
 from embedclf.text.fingerprints import fingerprint_texts
@@ -35,6 +39,35 @@ if TYPE_CHECKING:
     from embedclf.text.fingerprints import Fingerprints
     from embedclf.text.tokenizer import Tokenizer
     from embedclf.text.tokens import Tokens
+
+_REQUESTS_AT_ONCE = 16
+"""Files that a store is asked about at the same time."""
+
+
+def identify_tables(config: Config) -> dict[str, str]:
+    """Return the names, sizes and times of the files of each table.
+
+    A training that resumes is recognized by them. Its tables may be larger than what one machine
+    can read, and a file that has changed has another time.
+
+    Raises:
+        DataError: A file does not exist.
+    """
+    tables = {"train": config.data.train, "test": config.data.test}
+    if not isinstance(config.data.validation, float):
+        tables["validation"] = config.data.validation
+    with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
+        return {
+            key: json.dumps([*pool.map(_identify, find_files(table))], default=str)
+            for key, table in tables.items()
+            if table is not None
+        }
+
+
+def _identify(file: TableFile) -> Any:
+    # A text folder has no time of its own contents
+    known = hash_files([file]) if is_folder(file.location) else size_and_time(file.location)
+    return file.location, file.partition, known
 
 
 @dataclass(frozen=True)

@@ -115,13 +115,9 @@ def prepare_sharded(
     encoder_files = EncoderFiles.write(folder.folder("encoder"), tokenizer, labels)
     arguments = [(part, values, encoder_files, shard_count) for part, values in parts]
     encoded = tasks.run(encode_part, arguments, "encoding texts")
+    shards_folder, first_file = folder.folder("shards"), parts[0][0].file
     sources = tuple(
-        ShardSource(
-            number,
-            tuple((each["file"], each["sha256"]) for each in encoded),
-            encoder_files,
-            parts[0][0].file,
-        )
+        ShardSource.write(shards_folder, number, encoded, encoder_files, first_file)
         for number in range(shard_count)
     )
     statistics_folder = folder.folder("statistics")

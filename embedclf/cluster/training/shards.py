@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import json
+import zlib
+from functools import lru_cache, reduce
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,7 +27,6 @@ from embedclf.runs.classifier_files import (
 )
 from embedclf.runs.writer import RunDraft
 from embedclf.system.arrow import number_column, to_numpy
-from embedclf.system.files import sha256
 from embedclf.system.memory.mapped_arrays import ArrayFile
 from embedclf.system.memory.mapping import map_file
 from embedclf.tables.read_options import ReadOptions
@@ -36,6 +37,8 @@ from embedclf.training.divergence import count_by_output
 from embedclf.training.steps.losses import count_label_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from embedclf.cluster.training.parts import PartFiles
     from embedclf.cluster.training.work_folder import WorkFolder
     from embedclf.config.schema import Config
@@ -82,8 +85,8 @@ def encode_part(
         shards: How many there are.
 
     Returns:
-        `file` with its `sha256`, `rows` of each shard, and the `tokens`, `unknown` and `truncated`
-        of a `Split`.
+        `file`, the CRC-32 of each shard's rows in it (`checksums`), and the `tokens`, `unknown` and
+        `truncated` of a `Split`.
     """
     name = f"{part.name}.shards"
     return part.folder.do(name, lambda: _encode(part, values, encoder, shards))
@@ -100,18 +103,17 @@ def _encode(
         ids = encoder.encode(part.tokens, held_out.astype(np.int8), min_splits=2)[0]
         split = encoder.make_split(rows.filter(~held_out), ids)
     shard_of = shards_of_texts(texts[~held_out], part.config.seed, shards)
-    name, counts = f"{part.name}.shards.arrow", []
+    name, checksums = f"{part.name}.shards.arrow", []
     dtype = pa.from_numpy_dtype(split.ids.values.dtype)
     schema = pa.schema([(_IDS, pa.large_list(dtype)), (_LABELS, pa.large_list(pa.int32()))])
     with part.folder.writing(name) as file, pa.ipc.new_file(file, schema) as writer:
         for shard in range(shards):
-            chosen = np.flatnonzero(shard_of == shard)
-            counts.append(len(chosen))
-            writer.write_batch(_to_batch(split, chosen, schema))
+            batch = _to_batch(split, np.flatnonzero(shard_of == shard), schema)
+            checksums.append(_checksum(batch))
+            writer.write_batch(batch)
     facts = {
         "file": str(part.folder.path / name),
-        "sha256": sha256(part.folder.path / name),
-        "rows": counts,
+        "checksums": checksums,
         "tokens": split.tokens,
         "unknown": split.unknown,
         "truncated": split.truncated,
@@ -144,15 +146,53 @@ def _lists(edges: Any, values: Any) -> pa.LargeListArray:
     )
 
 
+def _checksum(batch: pa.RecordBatch) -> int:
+    """Return the CRC-32 of a batch that is no slice of another."""
+    arrays = [array for column in batch.columns for array in (column.offsets, column.values)]
+    return reduce(lambda crc, array: zlib.crc32(to_numpy(array).data, crc), arrays, 0)
+
+
 class ShardSource(NamedTuple):
-    """Where the rows of a shard are."""
+    """Where the rows of a shard are; it stays small however many parts there are."""
 
     number: int
-    files: tuple[tuple[str, str], ...]
-    """Of each part, with its SHA-256."""
+    parts: str
+    """A list of the file of each part, with the checksum of the shard's rows in it."""
     encoder: EncoderFiles
     first_file: TableFile
     """Of the training table."""
+
+    @classmethod
+    def write(
+        cls,
+        folder: WorkFolder,
+        number: int,
+        encoded: Sequence[dict[str, Any]],
+        encoder: EncoderFiles,
+        first_file: TableFile,
+    ) -> ShardSource:
+        """Write the list of a shard's files, by what `encode_part` has returned for each part."""
+        name = f"shard-{number:06}.json"
+        files = [(each["file"], each["checksums"][number]) for each in encoded]
+        with folder.writing(name) as file:
+            file.write(json.dumps(files).encode())
+        return cls(number, str(folder.path / name), encoder, first_file)
+
+    def read(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of each part.
+
+        Raises:
+            RunError: A file is not as it was written.
+        """
+        for file, checksum in json.loads(Path(self.parts).read_bytes()):
+            try:
+                with open(file, "rb") as stored:
+                    batch = pa.ipc.open_file(map_file(stored)).get_batch(self.number)
+            except (OSError, pa.ArrowException):
+                batch = None
+            if batch is None or _checksum(batch) != checksum:
+                raise RunError(f"{file}: not as it was written; train again without --resume")
+            yield batch
 
 
 def read_shard(source: ShardSource, config: Config) -> Dataset:
@@ -167,11 +207,7 @@ def read_shard(source: ShardSource, config: Config) -> Dataset:
     tokenizer, labels = source.encoder.read()
     values, ends = ArrayFile(_id_type(tokenizer)), ArrayFile(np.int64)
     rows_of_labels, label_ids = ArrayFile(np.int64), ArrayFile(np.int32)
-    for file, digest in source.files:
-        if sha256(Path(file)) != digest:
-            raise RunError(f"{file}: not as it was written; train again without --resume")
-        with open(file, "rb") as stored:
-            batch = pa.ipc.open_file(map_file(stored)).get_batch(source.number)
+    for batch in source.read():
         lists, of_rows = batch[_IDS], batch[_LABELS]
         lengths = to_numpy(of_rows.value_lengths())
         rows_of_labels.append(np.repeat(np.arange(len(batch)) + len(ends), lengths))

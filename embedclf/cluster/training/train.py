@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedclf.cluster.connection import connect
 from embedclf.cluster.task_queue import TaskQueue
+from embedclf.cluster.training.parts import identify_tables
 from embedclf.cluster.training.prepare import prepare_sharded
 from embedclf.cluster.training.support import cluster_config
 from embedclf.cluster.training.work_folder import WorkFolder
@@ -16,7 +17,6 @@ from embedclf.runs import writer
 from embedclf.system import interrupts
 from embedclf.system.memory.peak import peak_memory
 from embedclf.system.progress import activity
-from embedclf.tables.files import hash_table
 from embedclf.training.checkpoints import Checkpoint, removed_on_failure, training_id
 from embedclf.training.fitting import FittedNetwork, build_network
 from embedclf.training.initialization import initialize
@@ -79,7 +79,8 @@ def train_on_cluster(
     writer.require_new_path(output)
     config, clock = cluster_config(config), Clock()
     with connect(address) as client, writer.draft_run(output) as draft:
-        tasks, started = TaskQueue(client), f"cluster-{training_id(config, _hash_tables(config))}"
+        tasks = TaskQueue(client)
+        started = f"cluster-{training_id(config, identify_tables(config))}"
         folder = WorkFolder(draft.path.parent.absolute() / f".{started}")
         if not resume:
             folder.remove()
@@ -107,14 +108,6 @@ def train_on_cluster(
                 checkpoint.remove()
                 folder.remove()
         return ClusterRun(finished, shards, ROUNDS, tasks.worker_peak, peak_memory())
-
-
-def _hash_tables(config: Config) -> dict[str, str]:
-    """Return the SHA-256 of each table, by which a training is recognized when it resumes."""
-    tables = {"train": config.data.train, "test": config.data.test}
-    if not isinstance(config.data.validation, float):
-        tables["validation"] = config.data.validation
-    return {key: hash_table(table) for key, table in tables.items() if table is not None}
 
 
 def _shard_count(folder: WorkFolder, threads: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from embedclf.config.schema import Config
     from embedclf.data.labels import Labels
 
-_PATHS = "counts"
+_COUNTS = "counts"
 
 
 def fit_tokenizer(
@@ -91,9 +92,11 @@ def _reduce(
     reduction: tuple[Callable[..., Any], dict[str, Any]],
 ) -> list[Any]:
     """Add up the counts of the parts, range by range; return the most frequent of each range."""
-    paths = [
-        str(part.folder.path / file) for part, values in parts for file in values.get(_PATHS, [])
-    ]
+    # In a file, as a task for each range would have all names
+    paths = f"{name}-files.json"
+    with folder.writing(paths) as file:
+        found = [str(part.folder.path / each) for part, values in parts for each in values[_COUNTS]]
+        file.write(json.dumps(found).encode())
     ranges = partition_count(sum(values["entries"] for _, values in parts))
     arguments = [
         (folder, f"{name}-{number:06}", paths, (number, ranges), reduction)
@@ -106,7 +109,7 @@ def _reduce(
 def _reduce_range(
     folder: WorkFolder,
     name: str,
-    paths: Sequence[str],
+    paths: str,
     part: tuple[int, int],
     reduction: tuple[Callable[..., Any], dict[str, Any]],
 ) -> Any:
@@ -114,7 +117,8 @@ def _reduce_range(
 
     def work() -> tuple[dict[str, Any], list[str]]:
         reduce, options = reduction
-        write_counts(folder, file, reduce(map(Path, paths), part, **options))
+        files = map(Path, json.loads((folder.path / paths).read_bytes()))
+        write_counts(folder, file, reduce(files, part, **options))
         return {"file": file}, [file]
 
     return folder.do(name, work)
