@@ -70,13 +70,13 @@ def machines() -> Iterator[str]:
             inside(client, *dask("dask_scheduler", "--host", "10.77.0.1", "--no-dashboard"))
         ]
         commands += [
-            inside(host, *dask("dask_worker", SCHEDULER, "--nthreads", 1, "--no-dashboard"))
+            inside(host, *dask("dask_worker", SCHEDULER, "--nthreads", 1, "--no-nanny"))
             for host in hosts[1:]
         ]
         for command in commands:
             process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
             stack.callback(process.wait)
-            stack.callback(process.terminate)
+            stack.callback(process.kill)
         time.sleep(0.1)
         yield client
 
