@@ -118,7 +118,7 @@ def prepare_sharded(
     sources = tuple(
         ShardSource(
             number,
-            tuple((each["file"], each["sha256"]) for each in encoded),
+            tuple((each["file"], each["crc32"]) for each in encoded),
             encoder_files,
             parts[0][0].file,
         )

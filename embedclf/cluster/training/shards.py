@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from embedclf.cluster.training.work_folder import checksum, damaged
 from embedclf.data.dataset import Dataset, temporary_files
 from embedclf.data.label_sets import label_sets
 from embedclf.data.labeled import LabeledRows
 from embedclf.data.scratch import TokensFile
 from embedclf.data.splits import Encoder, Split, TokenizedTable
-from embedclf.errors import RunError
 from embedclf.runs.classifier_files import (
     LABELS_FILE,
     ClassifierFiles,
@@ -25,7 +25,6 @@ from embedclf.runs.classifier_files import (
 )
 from embedclf.runs.writer import RunDraft
 from embedclf.system.arrow import number_column, to_numpy
-from embedclf.system.files import sha256
 from embedclf.system.memory.mapped_arrays import ArrayFile
 from embedclf.system.memory.mapping import map_file
 from embedclf.tables.read_options import ReadOptions
@@ -82,7 +81,7 @@ def encode_part(
         shards: How many there are.
 
     Returns:
-        `file` with its `sha256`, `rows` of each shard, and the `tokens`, `unknown` and `truncated`
+        `file` with its `crc32`, `rows` of each shard, and the `tokens`, `unknown` and `truncated`
         of a `Split`.
     """
     name = f"{part.name}.shards"
@@ -110,7 +109,7 @@ def _encode(
             writer.write_batch(_to_batch(split, chosen, schema))
     facts = {
         "file": str(part.folder.path / name),
-        "sha256": sha256(part.folder.path / name),
+        "crc32": checksum(part.folder.path / name),
         "rows": counts,
         "tokens": split.tokens,
         "unknown": split.unknown,
@@ -148,8 +147,8 @@ class ShardSource(NamedTuple):
     """Where the rows of a shard are."""
 
     number: int
-    files: tuple[tuple[str, str], ...]
-    """Of each part, with its SHA-256."""
+    files: tuple[tuple[str, int], ...]
+    """Of each part, with its CRC-32."""
     encoder: EncoderFiles
     first_file: TableFile
     """Of the training table."""
@@ -167,9 +166,9 @@ def read_shard(source: ShardSource, config: Config) -> Dataset:
     tokenizer, labels = source.encoder.read()
     values, ends = ArrayFile(_id_type(tokenizer)), ArrayFile(np.int64)
     rows_of_labels, label_ids = ArrayFile(np.int64), ArrayFile(np.int32)
-    for file, digest in source.files:
-        if sha256(Path(file)) != digest:
-            raise RunError(f"{file}: not as it was written; train again without --resume")
+    for file, expected in source.files:
+        if checksum(Path(file)) != expected:
+            raise damaged(Path(file))
         with open(file, "rb") as stored:
             batch = pa.ipc.open_file(map_file(stored)).get_batch(source.number)
         lists, of_rows = batch[_IDS], batch[_LABELS]
