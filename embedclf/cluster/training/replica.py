@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedclf.cluster.training.merging import SUM, MovedRows, merge_rows, merge_vector
+from embedclf.cluster.training.merging import SUM, MovedRows, merge_rows, merge_vector, row_blocks
 from embedclf.cluster.training.work_folder import damaged
 
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ _TABLES, _VECTORS = ("embedding", "row_state"), ("dense", "dense_state")
 
 WEIGHTS = "weights"
 """The name of the task that writes all weights."""
-
-_BLOCK_NUMBERS = 1 << 18
-"""Numbers that are read at a time: 1 MiB. In one call, TensorFlow took three times as long."""
 
 
 class Replica:
@@ -82,7 +79,8 @@ class Replica:
         def read(rows: Int32s) -> list[Floats]:
             return [gather_rows(table, rows) for table in self._tables]
 
-        for rows, merged in merge_rows(moved, read, self._decays):
+        size = self.steps.groups["embedding"][0].shape[0]
+        for rows, merged in merge_rows(moved, read, self._decays, size):
             for table, values in zip(self._tables, merged, strict=True):
                 scatter_rows(table, rows, values)
         for index, variable in enumerate(self._vectors):
@@ -114,6 +112,7 @@ class MovingRows:
         from embedclf.model.variable_values import copy_value
 
         self._tables, self._vectors = tables, vectors
+        self._width = max((table.shape[1] for table in tables), default=1)
         self._vectors_before = [copy_value(vector) for vector in vectors]
         self._rows_before: list[tuple[Int32s, list[Floats]]] = []
         self._is_kept = np.zeros(tables[0].shape[0] if tables else 0, np.bool_)
@@ -128,7 +127,7 @@ class MovingRows:
         self._used.append(used)
         new = np.unique(used[~self._is_kept[used]])
         self._is_kept[new] = True
-        for rows in self._blocks(new):
+        for rows in row_blocks(new, self._width):
             values = [gather_rows(table, rows) for table in self._tables]
             self._rows_before.append((rows, values))
 
@@ -142,7 +141,7 @@ class MovingRows:
             arrays[f"vector-{index}"] = copy_value(variable)
         files = [folder.write_array(f"{name}-{each}", array) for each, array in arrays.items()]
         for index, table in enumerate(self._tables):
-            blocks = (gather_rows(table, block) for block in self._blocks(rows))
+            blocks = (gather_rows(table, block) for block in row_blocks(rows, self._width))
             shape = (len(rows), table.shape[1])
             files.append(folder.write_blocks(f"{name}-table-{index}", shape, blocks))
         return files
@@ -156,10 +155,6 @@ class MovingRows:
                 scatter_rows(table, rows, values)
         for variable, value in zip(self._vectors, self._vectors_before, strict=True):
             variable.assign(value)
-
-    def _blocks(self, rows: Int32s) -> Iterator[Int32s]:
-        step = max(1, _BLOCK_NUMBERS // max((table.shape[1] for table in self._tables), default=1))
-        return (rows[start : start + step] for start in range(0, len(rows), step))
 
 
 def write_weights(folder: WorkFolder, groups: Groups) -> None:

@@ -90,7 +90,7 @@ class RoundTrainer:
             )
         plan.remove_before(first)
         for round_number in range(first, end):
-            results = plan.read_round(round_number)
+            results = plan.read_round(round_number, checks=True)
             taken_before = results is not None
             if results is None:
                 arguments = [(plan, shard, round_number) for shard in self._shards]
