@@ -48,6 +48,17 @@ def assign_value(variable: Any, value: npt.NDArray[Any]) -> None:
         _assign_rows(variable, rows, value[rows])
 
 
+def gather_rows(variable: Any, rows: npt.NDArray[np.integer]) -> npt.NDArray[Any]:
+    """Return some rows of a variable."""
+    values: npt.NDArray[Any] = _step_variable(variable).gather(rows.astype(np.int32)).numpy()
+    return values
+
+
+def scatter_rows(variable: Any, rows: npt.NDArray[np.integer], values: npt.NDArray[Any]) -> None:
+    """Give some rows of a variable new values; each row occurs once."""
+    _step_variable(variable).scatter(rows.astype(np.int32), tf.constant(values))
+
+
 def write_variables(file: IO[bytes], variables: Sequence[Any]) -> None:
     """Write the values of variables to the beginning of a file."""
     file.seek(0)

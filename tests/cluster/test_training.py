@@ -17,7 +17,7 @@ from pyarrow import parquet
 
 from embedclf.cluster.task_queue import TaskQueue
 from embedclf.cluster.training import counting
-from embedclf.cluster.training.merging import step_factors
+from embedclf.cluster.training.merging import SUM, MovedRows, merge_rows, step_factors
 from embedclf.cluster.training.prepare import ShardedDataset, prepare_sharded
 from embedclf.cluster.training.shards import read_shard
 from embedclf.cluster.training.support import cluster_config
@@ -147,6 +147,57 @@ def test_a_moving_average_of_equal_gradients_is_that_of_all_steps_in_a_row(
     assert step_factors(one, total, 1.0) == 1.0
 
 
+SHARDS = st.lists(
+    st.dictionaries(st.integers(0, 9), st.tuples(st.integers(1, 9), st.floats(-4, 4, width=16))),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(SHARDS)
+def test_merged_rows_have_the_changes_of_all_shards(
+    shards: list[dict[int, tuple[int, float]]],
+) -> None:
+    before = np.arange(20, dtype=np.float32).reshape(10, 2)
+    moved, expected = [], before.copy()
+    for shard in shards:
+        rows = np.array(sorted(shard), np.int32)
+        uses = np.array([shard[row][0] for row in rows], np.int32)
+        changes = np.array([[shard[row][1]] * 2 for row in rows], np.float32).reshape(-1, 2)
+        moved.append(MovedRows(rows, uses, (before[rows] + changes,)))
+        expected[rows] += changes
+    merged, seen = before.copy(), Counter[int]()
+    for rows, (values,) in merge_rows(moved, lambda rows: [before[rows]], [[SUM]], 10):
+        merged[rows] = values
+        seen.update(rows.tolist())
+    assert seen == Counter({row for shard in shards for row in shard})
+    assert np.allclose(merged, expected, atol=1e-4)
+
+
+@given(SHARDS, st.floats(0.5, 1.0))
+def test_rows_that_one_shard_has_changed_get_its_values(
+    shards: list[dict[int, tuple[int, float]]], decay: float
+) -> None:
+    movers = Counter(row for shard in shards for row in shard)
+    values = np.random.default_rng(0).random((4, 10, 2), np.float32)
+    moved = [
+        MovedRows(
+            np.array(sorted(shard), np.int32),
+            np.array([shard[row][0] for row in sorted(shard)], np.int32),
+            (values[number][np.array(sorted(shard), np.int32)],),
+        )
+        for number, shard in enumerate(shards)
+    ]
+    zeros = np.zeros((10, 2), np.float32)
+    for rows, (merged,) in merge_rows(moved, lambda rows: [zeros[rows]], [[decay, SUM]], 10):
+        for row, found in zip(rows.tolist(), merged, strict=True):
+            numbers = [number for number, shard in enumerate(shards) if row in shard]
+            if movers[row] == 1:
+                assert np.array_equal(found, values[numbers[0]][row])
+            else:
+                assert found[1] == pytest.approx(sum(values[each][row][1] for each in numbers))
+
+
 def weights_of(run: Run) -> list[Any]:
     weights = run.classifier().weights
     return [weights.trained, *(array for layer in weights.dense for array in layer)]
@@ -171,8 +222,8 @@ def test_the_run_is_the_same_after_a_client_and_its_workers_were_killed(
     def kill(event: Any) -> None:
         events.append(type(event).__name__)
         if events.count("Step") in {2, 5} and events[-1] == "Step":
-            worker = sorted(client.run(os.getpid).values())[events.count("Step") % 2]
-            os.kill(worker, signal.SIGKILL)
+            workers = sorted(client.run(os.getpid).values())  # one if another is restarting
+            os.kill(workers[events.count("Step") % len(workers)], signal.SIGKILL)
 
     resumed = train_on_cluster(
         config,

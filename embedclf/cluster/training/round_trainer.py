@@ -6,8 +6,8 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from embedclf.cluster.training.merging import merge_round
-from embedclf.cluster.training.rounds import read_weights, train_round
+from embedclf.cluster.training.replica import WEIGHTS, read_weights
+from embedclf.cluster.training.rounds import train_round, write_epoch
 from embedclf.errors import RunError
 from embedclf.runs.history import Step
 from embedclf.training.steps.losses import RunningLoss
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from embedclf.cluster.task_queue import TaskQueue
     from embedclf.cluster.training.rounds import Plan
     from embedclf.cluster.training.shards import ShardSource
-    from embedclf.training.steps.train_step import TrainSteps
 
 
 class RoundTrainer:
@@ -30,7 +29,7 @@ class RoundTrainer:
         tasks: TaskQueue,
         plan: Plan,
         shards: Sequence[ShardSource],
-        steps: TrainSteps,
+        network: Any,
         on_event: Callable[[Step], None],
     ) -> None:
         """Begin with the weights of the first round.
@@ -39,16 +38,18 @@ class RoundTrainer:
             tasks: Runs tasks on the workers.
             plan: Of the training.
             shards: The rows.
-            steps: Of a network on this machine, which gets the weights of each epoch.
+            network: On this machine, which gets the weights of each epoch.
             on_event: Called after each round.
         """
+        self.bytes_written = self.rounds_taken = 0
+        """Of all rounds so far, those of a killed command included if they were of this epoch."""
         self._tasks, self._plan, self._shards = tasks, plan, shards
-        self._steps, self._on_event = steps, on_event
+        self._network, self._on_event = network, on_event
 
     @property
     def network(self) -> Any:
         """The network on this machine."""
-        return self._steps.network
+        return self._network
 
     @property
     def variables(self) -> list[Any]:
@@ -74,43 +75,40 @@ class RoundTrainer:
             number: Of the epoch, from 1.
             loss: Of the epoch before, or NaN.
             raise_requested: Called after each round; may raise.
+
+        Raises:
+            RunError: The weights of the epoch before are not there.
         """
+        from embedclf.training.steps.train_step import weight_variables
+
         del loss  # the first event comes after a round
-        plan, began = self._plan, time.perf_counter()
-        end = number * plan.rounds
-        first, totals = self._find_last(end - plan.rounds, end)
-        total = _running_loss(totals)
+        plan, began, total = self._plan, time.perf_counter(), RunningLoss("")
+        first, end = (number - 1) * plan.rounds, number * plan.rounds
+        if plan.weights(first).read(WEIGHTS) is None:
+            raise RunError(
+                "the weights of the last epoch are missing; train again without --resume"
+            )
+        plan.remove_before(first)
         for round_number in range(first, end):
-            arguments = [(plan, shard, round_number) for shard in self._shards]
-            results = self._tasks.run(train_round, arguments, "training", unit="shards")
-            merge = (plan, round_number, results, total.totals)
-            total = _running_loss(self._tasks.run(merge_round, [merge], "training")[0])
-            if round_number > 0:
-                plan.weights(round_number - 1).remove()
-            done = self.row_count * (round_number + 1 + plan.rounds - end) // plan.rounds
+            results = plan.read_round(round_number, checks=True)
+            taken_before = results is not None
+            if results is None:
+                arguments = [(plan, shard, round_number) for shard in self._shards]
+                results = self._tasks.run(train_round, arguments, "training", unit="shards")
+            self._add(results, total)
+            if taken_before:
+                continue
+            done = self.row_count * (round_number + 1 - first) // plan.rounds
             seconds = time.perf_counter() - began
             epochs = plan.config.training.epochs
             self._on_event(Step(number, epochs, done, self.row_count, total.loss, seconds))
             raise_requested()
-        read_weights(plan.weights(end), self._steps)
+        self._tasks.run(write_epoch, [(plan, self._shards[0], end)], "training")
+        read_weights(plan.weights(end), weight_variables(self._network))
         return total
 
-    def _find_last(self, first: int, end: int) -> tuple[int, Sequence[float]]:
-        """Return the last round, from `first` to `end`, whose weights exist.
-
-        Also returns the loss of the epoch before it.
-        """
-        for number in range(end, first, -1):
-            if (loss := self._plan.read_loss(number)) is not None:
-                return number, loss
-        if self._plan.read_loss(first) is None:
-            raise RunError(
-                "the weights of the last epoch are missing; train again without --resume"
-            )
-        return first, RunningLoss("").totals
-
-
-def _running_loss(totals: Sequence[float]) -> RunningLoss:
-    loss = RunningLoss("")
-    loss.merge(totals)
-    return loss
+    def _add(self, results: Sequence[dict[str, Any]], total: RunningLoss) -> None:
+        self.rounds_taken += 1
+        for result in results:
+            self.bytes_written += result["bytes"]
+            total.merge(result["loss"])

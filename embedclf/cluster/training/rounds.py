@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from embedclf.cluster.training.replica import WEIGHTS, Replica, write_weights
 from embedclf.cluster.training.shards import ShardSource, read_shard
-from embedclf.cluster.training.work_folder import WorkFolder
-from embedclf.training.steps.losses import RunningLoss
+from embedclf.cluster.training.work_folder import WorkFolder, damaged
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from collections.abc import Iterator
 
     from embedclf.config.schema import Config
     from embedclf.system.arrays import Floats
     from embedclf.training.steps.losses import LabelRows
     from embedclf.training.steps.step_trainer import StepTrainer
-    from embedclf.training.steps.train_step import TrainSteps
-
-TABLES, VECTORS = ("embedding", "row_state"), ("dense", "dense_state")
-"""Groups of variables: with a row for each id, and all others that are added up."""
 
 _ROW_FACTORS = "row_factors"
 
@@ -47,17 +45,39 @@ class Plan(NamedTuple):
     """Whether rows of the embedding have learning rates of their own."""
 
     def weights(self, number: int) -> WorkFolder:
-        """Return the folder of the weights before a round."""
+        """Return the folder of the weights before a round, the first of an epoch."""
+        return self.folder.folder(f"weights-{number:06}")
+
+    def round(self, number: int) -> WorkFolder:
+        """Return the folder of what shards have changed in a round."""
         return self.folder.folder(f"round-{number:06}")
 
-    def read_loss(self, number: int) -> list[float] | None:
-        """Return the loss of the epoch before a round, as `RunningLoss.totals`.
+    def write_row_factors(self, factors: Floats | None) -> None:
+        """Write the learning rates (vocabulary_rows,) of the rows, if they have their own."""
+        if factors is not None:
+            self.folder.write_array(_ROW_FACTORS, factors)
 
-        It is None if the weights before the round are not there, or not whole.
+    def read_row_factors(self) -> Floats | None:
+        """Return what `write_row_factors` has written."""
+        return np.array(self.folder.map_array(_ROW_FACTORS)) if self.has_row_factors else None
+
+    def read_round(self, number: int, *, checks: bool) -> list[dict[str, Any]] | None:
+        """Return what `train_round` has returned for each shard; None if one is not whole.
+
+        Args:
+            number: Of the round.
+            checks: Whether to compare the checksums of all files.
         """
-        path = self.folder.path / f"round-{number:06}"
-        values = WorkFolder(path).read("weights") if path.exists() else None
-        return None if values is None else values["loss"]
+        names = map(shard_name, range(self.shards))
+        found = [self.round(number).read(name, checks=checks) for name in names]
+        whole = [each for each in found if each is not None]
+        return whole if len(whole) == self.shards else None
+
+    def remove_before(self, number: int) -> None:
+        """Remove what nobody needs once the weights before a round are there."""
+        for path in self.folder.path.glob("*-??????"):
+            if int(path.name[-6:]) < number:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def train_round(plan: Plan, source: ShardSource, number: int) -> dict[str, Any]:
@@ -69,83 +89,69 @@ def train_round(plan: Plan, source: ShardSource, number: int) -> dict[str, Any]:
         number: Of the round, from 0, over all epochs.
 
     Returns:
-        `loss`, as `RunningLoss.totals`, and the number of `steps`.
+        `loss`, as `RunningLoss.totals`, the number of `steps`, and the `bytes` that were written.
     """
-    folder, name = plan.weights(number), f"shard-{source.number:06}"
+    folder, name = plan.round(number), shard_name(source.number)
 
     def work() -> tuple[dict[str, Any], list[str]]:
-        from embedclf.model.backend import small_steps
-
-        with _LOCK, small_steps():
-            shard = _open_shard(plan, source)
-            return shard.train(folder, name, number)
+        with _replica(plan, source, number) as replica:
+            return _open_shard(plan, source, replica).train(folder, name, number)
 
     return folder.do(name, work)
 
 
-def write_weights(plan: Plan, steps: TrainSteps, row_factors: Floats | None) -> None:
-    """Write what all shards start from: weights, and the state of the optimizer.
+def write_epoch(plan: Plan, source: ShardSource, number: int) -> None:
+    """Write the weights before a round, the first of an epoch, after the rounds of the one before.
 
     Args:
         plan: Of the training.
-        steps: Of a network with these weights.
-        row_factors: (vocabulary_rows,) learning rates of the rows, if they have their own.
+        source: Any shard.
+        number: Of the round.
     """
-    from embedclf.model.variable_values import copy_value
-
-    def work() -> tuple[dict[str, Any], list[str]]:
-        arrays = {
-            _name(group, index): copy_value(variable)
-            for group in (*TABLES, *VECTORS)
-            for index, variable in enumerate(steps.groups[group])
-        }
-        files = [first.write_array(name, values) for name, values in arrays.items()]
-        return {"loss": RunningLoss("").totals}, files
-
-    if row_factors is not None:
-        plan.folder.write_array(_ROW_FACTORS, row_factors)
-    # A training that resumes may have removed them, since it needs the last round alone
-    if not any(plan.folder.path.glob("round-*/weights.json")):
-        first = plan.weights(0)
-        first.do("weights", work)
+    if plan.weights(number).read(WEIGHTS) is None:
+        with _replica(plan, source, number - 1) as replica:
+            _follow(plan, replica)
+            write_weights(plan.weights(number), replica.steps.groups)
 
 
-def read_weights(folder: WorkFolder, steps: TrainSteps) -> None:
-    """Give a network, and the state of its optimizer, the weights before a round."""
-    from embedclf.model.variable_values import assign_value
+def forget_trainings() -> None:
+    """Release the shards and the network that a worker keeps from one round to the next."""
+    with _LOCK:
+        _SHARDS.clear()
+        _REPLICAS.clear()
 
-    for group in (*TABLES, *VECTORS):
-        for index, variable in enumerate(steps.groups[group]):
-            assign_value(variable, folder.map_array(_name(group, index)))
+
+def shard_name(number: int) -> str:
+    """Return how the names of a shard's files begin."""
+    return f"shard-{number:06}"
 
 
 class _Shard:
-    """A shard on this machine, with a network to train."""
+    """A shard on this machine."""
 
-    def __init__(self, plan: Plan, source: ShardSource) -> None:
+    def __init__(self, plan: Plan, source: ShardSource, replica: Replica) -> None:
         from embedclf.training.steps.step_trainer import StepTrainer
 
-        self._plan, self._source = plan, source
+        self._plan, self._source, self._replica = plan, source, replica
         dataset = read_shard(source, plan.config)
         self._rows = len(dataset.train)
-        self._steps = _network(plan, source)
         self._trainer: StepTrainer = StepTrainer(
-            self._steps, dataset, label_rows=plan.label_rows, shards=plan.shards
+            replica.steps, dataset, label_rows=plan.label_rows, shards=plan.shards
         )
 
     def train(self, folder: WorkFolder, name: str, number: int) -> tuple[dict[str, Any], list[str]]:
         """Take the steps of a round."""
         plan = self._plan
         epoch, round_of_epoch = divmod(number, plan.rounds)
-        read_weights(folder, self._steps)
         self._seed_dropout(number)
         rng = np.random.default_rng([plan.config.seed, epoch + 1, self._source.number])
         order = rng.permutation(self._rows)
         steps = self.steps_of(round_of_epoch)
-        loss, used = self._trainer.train_rows(epoch + 1, order, steps)
-        arrays = self._changes(folder, used)
-        files = [folder.write_array(f"{name}-{each}", array) for each, array in arrays.items()]
-        return {"loss": loss.totals, "steps": steps.stop - steps.start}, files
+        with self._replica.moving() as moving:
+            loss = self._trainer.train_rows(epoch + 1, order, steps, moving.keep)
+            files = moving.write(folder, name)
+        size = sum((folder.path / file).stat().st_size for file in files)
+        return {"loss": loss.totals, "steps": steps.stop - steps.start, "bytes": size}, files
 
     def steps_of(self, round_of_epoch: int) -> slice:
         """Return the steps of an epoch that a round takes; possibly none."""
@@ -157,72 +163,70 @@ class _Shard:
 
     def _seed_dropout(self, number: int) -> None:
         """Give dropout a random state of its own for each shard and round."""
-        for index, variable in enumerate(self._steps.groups["seeds"]):
+        for index, variable in enumerate(self._replica.steps.groups["seeds"]):
             rng = np.random.default_rng(
                 [self._plan.config.seed, number, self._source.number, index]
             )
             variable.assign(rng.integers(0, 1 << 31, variable.shape, variable.dtype.as_numpy_dtype))
 
-    def _changes(self, folder: WorkFolder, used: list[Any]) -> dict[str, npt.NDArray[Any]]:
-        """Return what the round has changed; of tables, the rows that it used."""
-        from embedclf.model.backend import tf
-        from embedclf.model.variable_values import copy_value
-
-        groups = self._steps.groups
-        none = np.zeros(0, np.int32)
-        rows, uses = np.unique(np.concatenate([none, *used]), return_counts=True)
-        arrays: dict[str, npt.NDArray[Any]] = {"rows": rows, "uses": uses.astype(np.int32)}
-        for group in TABLES:
-            for index, variable in enumerate(groups[group]):
-                name = _name(group, index)
-                values = tf.gather(variable, rows).numpy()
-                arrays[name] = values - folder.map_array(name)[rows]
-        for group in VECTORS:
-            for index, variable in enumerate(groups[group]):
-                name = _name(group, index)
-                arrays[name] = copy_value(variable) - folder.map_array(name)
-        return arrays
-
 
 _SHARDS: dict[tuple[str, int], _Shard] = {}
 """The last shards that this process has read, by the folder of their rounds."""
 
+_REPLICAS: dict[str, Replica] = {}
+"""The network of the last training of this process, by the folder of its rounds."""
 
-def _open_shard(plan: Plan, source: ShardSource) -> _Shard:
+
+def _open_shard(plan: Plan, source: ShardSource, replica: Replica) -> _Shard:
     """Return a shard that this process has read before, or read it."""
     key = (str(plan.folder.path), source.number)
     if key not in _SHARDS:
-        shard = _Shard(plan, source)
+        shard = _Shard(plan, source, replica)
         while len(_SHARDS) >= _KEPT_SHARDS:
             _SHARDS.pop(next(iter(_SHARDS)))
         _SHARDS[key] = shard
     return _SHARDS[key]
 
 
-def forget_trainings() -> None:
-    """Release the shards and the network that a worker keeps from one round to the next."""
-    with _LOCK:
-        _SHARDS.clear()
-        _NETWORKS.clear()
+@contextmanager
+def _replica(plan: Plan, source: ShardSource, number: int) -> Iterator[Replica]:
+    """Hold the network that all shards of this process train, with the weights before a round.
 
+    Raises:
+        RunError: A file is missing, or not as it was written.
+    """
+    from embedclf.model.backend import small_steps
 
-_NETWORKS: dict[str, Any] = {}
-"""The network of the last training of this process, by the folder of its rounds."""
-
-
-def _network(plan: Plan, source: ShardSource) -> TrainSteps:
-    """Build the network that all shards of this process train in turn."""
     key = str(plan.folder.path)
-    if key not in _NETWORKS:
-        _NETWORKS.clear()
-        _SHARDS.clear()
-        _NETWORKS[key] = _build(plan, source)
-    steps: TrainSteps = _NETWORKS[key]
-    return steps
+    with _LOCK, small_steps():
+        # Of another training, ahead after a resume, or left by an error with unknown weights
+        if key not in _REPLICAS or _REPLICAS[key].position > number:
+            _REPLICAS.clear()
+            _SHARDS.clear()
+            _REPLICAS[key] = _build(plan, source)
+        replica = _REPLICAS[key]
+        first = number - number % plan.rounds
+        if replica.position < first:
+            replica.load(plan.weights(first), first)
+        while replica.position < number:
+            _follow(plan, replica)
+        yield replica
 
 
-def _build(plan: Plan, source: ShardSource) -> TrainSteps:
+def _follow(plan: Plan, replica: Replica) -> None:
+    """Add up what all shards have changed in the round from the weights of a network."""
+    number = int(replica.position)
+    # The command has checked what it found; what came later is whole, as long as nothing crashes
+    results = plan.read_round(number, checks=False)
+    if results is None:
+        raise damaged(plan.round(number).path)
+    names = [shard_name(shard) for shard in range(plan.shards)]
+    replica.follow(plan.round(number), names, [result["steps"] for result in results])
+
+
+def _build(plan: Plan, source: ShardSource) -> Replica:
     from embedclf.model import backend, network
+    from embedclf.model.optimizers import OPTIMIZERS
     from embedclf.training.steps.train_step import TrainSteps
 
     tokenizer, labels = source.encoder.read()
@@ -234,9 +238,8 @@ def _build(plan: Plan, source: ShardSource) -> TrainSteps:
             vocabulary_rows=tokenizer.vocabulary_rows,
             input_length=tokenizer.input_length,
         )
-    factors = np.array(plan.folder.map_array(_ROW_FACTORS)) if plan.has_row_factors else None
-    return TrainSteps(built, plan.config, factors)
-
-
-def _name(group: str, index: int) -> str:
-    return group if group in TABLES else f"{group}-{index}"
+    return Replica(
+        TrainSteps(built, plan.config, plan.read_row_factors()),
+        OPTIMIZERS[plan.config.training.optimizer].decays,
+        trains_tables=plan.config.model.trainable_embedding,
+    )

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from embedclf.cluster.training.work_folder import damaged
 from embedclf.data.dataset import Dataset, temporary_files
 from embedclf.data.label_sets import label_sets
 from embedclf.data.labeled import LabeledRows
 from embedclf.data.scratch import TokensFile
 from embedclf.data.splits import Encoder, Split, TokenizedTable
-from embedclf.errors import RunError
 from embedclf.runs.classifier_files import (
     LABELS_FILE,
     ClassifierFiles,
@@ -191,7 +191,7 @@ class ShardSource(NamedTuple):
             except (OSError, pa.ArrowException):
                 batch = None
             if batch is None or _checksum(batch) != checksum:
-                raise RunError(f"{file}: not as it was written; train again without --resume")
+                raise damaged(Path(file))
             yield batch
 
 

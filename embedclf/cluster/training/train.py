@@ -136,20 +136,20 @@ def _fit(
         on_event(initial.coverage)
     initialized = time.perf_counter()
     with activity("importing TensorFlow"):
+        from embedclf.cluster.training.replica import write_weights
         from embedclf.cluster.training.round_trainer import RoundTrainer
-        from embedclf.cluster.training.rounds import Plan, forget_trainings, write_weights
+        from embedclf.cluster.training.rounds import Plan, forget_trainings
         from embedclf.model import backend
         from embedclf.model.step_function import StepFunctions
         from embedclf.training.loop import fit
-        from embedclf.training.steps.train_step import TrainSteps
+        from embedclf.training.steps.train_step import weight_variables
 
         device = backend.start(dataset.config.training.device)
     on_event(device)
     started = time.perf_counter()
     with activity("building the network"), interrupts.deferred():
-        network, functions = build_network(dataset, initial), StepFunctions()
+        network = build_network(dataset, initial)
         factors = row_learning_rates(initial, dataset)
-        steps = TrainSteps.of(network, dataset, factors, functions)
         initial = initial.without_weights()
     plan = Plan(
         folder.folder("rounds"),
@@ -159,9 +159,10 @@ def _fit(
         sharded.label_rows,
         has_row_factors=factors is not None,
     )
-    write_weights(plan, steps, factors)
+    plan.write_row_factors(factors)
+    write_weights(plan.weights(0), weight_variables(network))
     with activity("training"):
-        trainer = RoundTrainer(tasks, plan, sharded.shards, steps, on_event)
+        trainer = RoundTrainer(tasks, plan, sharded.shards, network, on_event)
         history = fit(trainer, dataset, on_event=on_event, checkpoint=checkpoint)
         tasks.run_everywhere(forget_trainings)
     seconds = {
@@ -169,4 +170,4 @@ def _fit(
         "start": started - initialized,
         "fit": checkpoint.seconds_before + time.perf_counter() - started,
     }
-    return FittedNetwork(dataset, initial, network, device, history, seconds, functions)
+    return FittedNetwork(dataset, initial, network, device, history, seconds, StepFunctions())

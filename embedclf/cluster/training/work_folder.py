@@ -1,27 +1,32 @@
-"""The files of a training on a cluster: each task's output, whole or not at all, with its SHA-256.
+"""The files of a training on a cluster: each task's output, whole or not at all, with its CRC-32.
 
 A task whose output is whole is not done again. That makes a killed worker and a killed client the
-same thing: what is missing is done by whoever comes next.
+same thing: what is missing is done by whoever comes next. A power failure can leave files without
+their content. The checksums find them when a training resumes.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedclf.system.files import sha256
+from embedclf.errors import RunError
+from embedclf.system.files import map_file
 from embedclf.system.publishing.drafts import draft_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
+
+    from embedclf.system.arrays import Floats
 
 
 @dataclass(frozen=True)
@@ -53,10 +58,28 @@ class WorkFolder:
             np.save(file, values)
         return f"{name}.npy"
 
+    def write_blocks(self, name: str, shape: Sequence[int], blocks: Iterable[Floats]) -> str:
+        """Write an array of which some rows come at a time; return the name of its file."""
+        dtype = np.lib.format.dtype_to_descr(np.dtype(np.float32))
+        header = {"descr": dtype, "fortran_order": False, "shape": tuple(shape)}
+        with self.writing(f"{name}.npy") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            for block in blocks:
+                file.write(np.ascontiguousarray(block).data)
+        return f"{name}.npy"
+
     def map_array(self, name: str) -> npt.NDArray[Any]:
-        """Map an array into memory."""
-        mapped: npt.NDArray[Any] = np.load(self.path / f"{name}.npy", mmap_mode="r")
-        return mapped
+        """Map an array into memory.
+
+        Raises:
+            RunError: The file is missing or too short.
+        """
+        path = self.path / f"{name}.npy"
+        try:
+            # A plain array, because parts of an `np.memmap` are slow to take
+            return np.asarray(np.load(path, mmap_mode="r"))
+        except (OSError, ValueError) as error:
+            raise damaged(path) from error
 
     def do(
         self, task: str, work: Callable[[], tuple[Mapping[str, Any], Sequence[str]]]
@@ -71,19 +94,38 @@ class WorkFolder:
         if done is not None:
             return done
         values, files = work()
-        manifest = {"values": values, "sha256": {name: sha256(self.path / name) for name in files}}
+        manifest = {"values": values, "crc32": {name: checksum(self.path / name) for name in files}}
         with self.writing(f"{task}.json") as file:
             file.write(json.dumps(manifest).encode())
         written: dict[str, Any] = json.loads(json.dumps(values))
         return written
 
-    def read(self, task: str) -> dict[str, Any] | None:
-        """Return the values of a task, or None if a file is missing or not as it was written."""
+    def read(self, task: str, *, checks: bool = True) -> dict[str, Any] | None:
+        """Return the values of a task, or None if a file is missing or not as it was written.
+
+        Args:
+            task: Its name.
+            checks: Whether to read the files, too.
+        """
         try:
             manifest = json.loads((self.path / f"{task}.json").read_bytes())
-            files = manifest["sha256"].items()
-            whole = all(sha256(self.path / name) == digest for name, digest in files)
+            files = manifest["crc32"].items() if checks else ()
+            whole = all(checksum(self.path / name) == expected for name, expected in files)
         except (OSError, ValueError, KeyError, TypeError):
             return None
         values: dict[str, Any] = manifest["values"]
         return values if whole else None
+
+
+def checksum(path: Path) -> int:
+    """Return the CRC-32 of a file.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    return zlib.crc32(map_file(path)[0])
+
+
+def damaged(path: Path) -> RunError:
+    """Return the error of a file that is missing, or not as it was written."""
+    return RunError(f"{path}: not as it was written; train again with --resume")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from embedclf.config.schema import Config
     from embedclf.data.dataset import Dataset
-    from embedclf.system.arrays import Floats, Rows
+    from embedclf.system.arrays import Floats, Int32s, Rows
     from embedclf.training.steps.losses import LabelRows
     from embedclf.training.steps.train_step import StepBlock, TrainSteps
 
@@ -134,29 +134,32 @@ class StepTrainer:
             added.result()  # still being added; an error would go unnoticed
         return total
 
-    def train_rows(self, number: int, order: Rows, steps: slice) -> tuple[RunningLoss, list[Any]]:
+    def train_rows(
+        self, number: int, order: Rows, steps: slice, on_used: Callable[[Int32s], None]
+    ) -> RunningLoss:
         """Take some steps of an epoch, without a thread beside them.
 
         Args:
             number: Of the epoch, from 1.
             order: (n,) all rows, in the order of the epoch.
             steps: Which steps of the epoch to take.
+            on_used: Called before some of the steps, with the ids that each of them will use.
 
         Returns:
-            The loss of their rows, and the ids that each step has used, step by step.
+            The loss of their rows.
         """
         batch_size, total = self._config.training.batch_size, RunningLoss(self._labels.task)
-        start, used = steps.start * batch_size, list[Any]()
+        start = steps.start * batch_size
         end = min(steps.stop * batch_size, len(order))
         while start < end:
             _, block = self._block(number, order[:end], start)
             rows = order[start : start + len(block.rows.targets)]
             weights = self._train.weights(rows, block.rows.targets)
+            on_used(block.rows.used)
             logits = self._take_steps(block)
             total.add(logits, block.rows.targets, weights, self._row_weights[rows])
-            used.append(block.rows.used)
             start += len(rows)
-        return total, used
+        return total
 
     def _take_steps(self, block: StepBlock) -> Floats:
         """Take the steps of a block; later blocks get more rows if that took little time."""

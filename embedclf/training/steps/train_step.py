@@ -209,19 +209,25 @@ class TrainSteps:
         return np.concatenate(used).astype(np.int32), places, np.array([len(ids) for ids in used])
 
 
+def weight_variables(network: Any) -> dict[str, list[Any]]:
+    """Return TensorFlow's variables that steps train in a network, by group."""
+    table = network.get_layer("embedding").embeddings.value
+    trainable = [variable.value for variable in network.trainable_variables]
+    dense = [variable for variable in trainable if variable is not table]
+    return {"embedding": [table], "dense": dense}
+
+
 def _variables(network: Any, optimizer: str) -> dict[str, list[Any]]:
     """Return TensorFlow's variables of a network and its optimizer, by group."""
     embedding, vectors = network.get_layer("embedding"), find_vectors_layer(network)
-    rule, table = OPTIMIZERS[optimizer], embedding.embeddings.value
-    trainable = [variable.value for variable in network.trainable_variables]
-    dense = [variable for variable in trainable if variable is not table]
-    size = sum(math.prod(variable.shape) for variable in dense)
+    rule, weights = OPTIMIZERS[optimizer], weight_variables(network)
+    shape = weights["embedding"][0].shape
+    size = sum(math.prod(variable.shape) for variable in weights["dense"])
     dropouts = [layer for layer in network.layers if isinstance(layer, keras.layers.Dropout)]
     return {
-        "embedding": [table],
+        **weights,
         "kept": [] if vectors is None else [vectors.embeddings.value],
-        "dense": dense,
-        "row_state": initial_row_state(rule, table.shape) if embedding.trainable else [],
+        "row_state": initial_row_state(rule, shape) if embedding.trainable else [],
         "dense_state": initial_state(rule, [size]),
         "seeds": [layer.seed_generator.state.value for layer in dropouts],
     }
