@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import defaultdict
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -54,7 +54,7 @@ class TaskQueue:
         """Use the workers of a `distributed.Client`."""
         self.worker_peak = 0
         """Most bytes of memory that a worker has had."""
-        self.cpu_seconds: Counter[str] = Counter()
+        self.cpu_seconds: dict[str, float] = defaultdict(float)
         """CPU seconds of the workers during the tasks of each function, by its name.
 
         In a worker with several threads, a second counts once for each task that runs.

@@ -35,6 +35,26 @@ class MovedRows(NamedTuple):
     tables: tuple[Floats, ...]
     """(n, numbers) of each table."""
 
+    def between(self, first: int, end: int) -> MovedRows:
+        """Return the rows from `first` up to and without `end`."""
+        found = slice(*np.searchsorted(self.rows, [first, end]).tolist())
+        tables = tuple(table[found] for table in self.tables)
+        return MovedRows(self.rows[found], self.uses[found], tables)
+
+
+def row_range(rows: Int32s, part: int, parts: int, size: int) -> tuple[int, int]:
+    """Return the first row of a part of a table, and the first one behind it.
+
+    Args:
+        rows: (n,) that a shard has changed, in ascending order. Each part has as many of them.
+        part: Number of the part.
+        parts: How many there are.
+        size: Rows of the table.
+    """
+    inner = rows[np.arange(1, parts) * len(rows) // parts].tolist() if len(rows) else []
+    edges = [0, *inner, *[size] * (parts - len(inner))]
+    return edges[part], edges[part + 1]
+
 
 def merge_rows(
     shards: Sequence[MovedRows],

@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedclf.cluster.training.merging import SUM, MovedRows, merge_rows, merge_vector, row_blocks
+from embedclf.cluster.training.merging import (
+    SUM,
+    MovedRows,
+    merge_rows,
+    merge_vector,
+    row_blocks,
+    row_range,
+)
 from embedclf.cluster.training.work_folder import damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from embedclf.cluster.training.work_folder import WorkFolder
     from embedclf.system.arrays import Floats, Int32s
@@ -26,6 +33,14 @@ _TABLES, _VECTORS = ("embedding", "row_state"), ("dense", "dense_state")
 
 WEIGHTS = "weights"
 """The name of the task that writes all weights."""
+
+
+_NO_ROWS = np.zeros(0, np.int32)
+
+
+def merged_name(part: int) -> str:
+    """Return how the names of the files of a merged part begin."""
+    return f"merged-{part:06}"
 
 
 class Replica:
@@ -60,33 +75,65 @@ class Replica:
         read_weights(folder, self.steps.groups)
         self.position = number
 
-    def follow(self, folder: WorkFolder, names: Sequence[str], steps: Sequence[int]) -> None:
-        """Add up what all shards have changed in the round from these weights.
+    def merge(
+        self, folder: WorkFolder, shards: Mapping[str, int], part: tuple[int, int]
+    ) -> list[str]:
+        """Add up what all shards have changed in the round from these weights; write a part of it.
 
         Args:
             folder: Of the round.
-            names: Under which `MovingRows.write` has written each shard.
-            steps: That each has taken.
+            shards: Names under which `MovingRows.write` has written them, and steps of each.
+            part: The number of the part, and how many there are.
+
+        Returns:
+            The names of the files.
 
         Raises:
             RunError: A file is missing or too short.
         """
-        from embedclf.model.variable_values import copy_value, gather_rows, scatter_rows
-
-        number, self.position = self.position, math.inf
-        moved = [self._read(folder, name) for name in names]
+        from embedclf.model.variable_values import copy_value, gather_rows
 
         def read(rows: Int32s) -> list[Floats]:
             return [gather_rows(table, rows) for table in self._tables]
 
-        size = self.steps.groups["embedding"][0].shape[0]
-        for rows, merged in merge_rows(moved, read, self._decays, size):
-            for table, values in zip(self._tables, merged, strict=True):
-                scatter_rows(table, rows, values)
-        for index, variable in enumerate(self._vectors):
-            after = [folder.map_array(f"{name}-vector-{index}") for name in names]
+        number, parts = part
+        name, size = merged_name(number), self.steps.groups["embedding"][0].shape[0]
+        moved = [self._read(folder, shard) for shard in shards]
+        first, end = row_range(moved[0].rows, number, parts, size)
+        moved = [shard.between(first, end) for shard in moved]
+        blocks = list(merge_rows(moved, read, self._decays, size))
+        arrays = {"rows": np.concatenate([_NO_ROWS, *(rows for rows, _ in blocks)])}
+        for index, table in enumerate(self._tables):
+            none = np.zeros((0, table.shape[1]), np.float32)
+            arrays[f"table-{index}"] = np.concatenate([none, *(each[index] for _, each in blocks)])
+        steps = list(shards.values())
+        for index, variable in enumerate(self._vectors if number == 0 else ()):
+            after = [folder.map_array(f"{shard}-vector-{index}") for shard in shards]
             decay = self._vector_decays[index]
-            variable.assign(merge_vector(copy_value(variable), after, steps, decay))
+            arrays[f"vector-{index}"] = merge_vector(copy_value(variable), after, steps, decay)
+        return [folder.write_array(f"{name}-{each}", array) for each, array in arrays.items()]
+
+    def follow(self, folder: WorkFolder, parts: int) -> None:
+        """Take the weights after the round from these weights.
+
+        Args:
+            folder: Of the round.
+            parts: How many `merge` has written.
+
+        Raises:
+            RunError: A file is missing or too short.
+        """
+        from embedclf.model.variable_values import scatter_rows
+
+        number, self.position = self.position, math.inf
+        for name in map(merged_name, range(parts)):
+            rows = folder.map_array(f"{name}-rows")
+            for index, table in enumerate(self._tables):
+                values = folder.map_array(f"{name}-table-{index}")
+                for block in row_blocks(np.arange(len(rows), dtype=np.int32), table.shape[1]):
+                    scatter_rows(table, rows[block], values[block])
+        for index, variable in enumerate(self._vectors):
+            variable.assign(folder.map_array(f"{merged_name(0)}-vector-{index}"))
         self.position = number + 1
 
     @contextmanager
@@ -116,7 +163,7 @@ class MovingRows:
         self._vectors_before = [copy_value(vector) for vector in vectors]
         self._rows_before: list[tuple[Int32s, list[Floats]]] = []
         self._is_kept = np.zeros(tables[0].shape[0] if tables else 0, np.bool_)
-        self._used: list[Int32s] = [np.zeros(0, np.int32)]
+        self._used: list[Int32s] = [_NO_ROWS]
 
     def keep(self, used: Int32s) -> None:
         """Keep the rows of ids that the next steps use."""

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from embedclf.cluster.training.replica import WEIGHTS, read_weights
-from embedclf.cluster.training.rounds import train_round, write_epoch
+from embedclf.cluster.training.rounds import merge_round, train_round, write_epoch
 from embedclf.errors import RunError
 from embedclf.runs.history import Step
 from embedclf.training.steps.losses import RunningLoss
@@ -90,14 +90,14 @@ class RoundTrainer:
             )
         plan.remove_before(first)
         for round_number in range(first, end):
-            results = plan.read_round(round_number, checks=True)
-            taken_before = results is not None
-            if results is None:
-                arguments = [(plan, shard, round_number) for shard in self._shards]
-                results = self._tasks.run(train_round, arguments, "training", unit="shards")
-            self._add(results, total)
-            if taken_before:
+            if plan.is_merged(round_number, checks=True):  # by a command that was killed
+                self._add(plan.read_shards(round_number) or [], total)
                 continue
+            arguments = [(plan, shard, round_number) for shard in self._shards]
+            self._add(self._tasks.run(train_round, arguments, "training", unit="shards"), total)
+            merged = self._tasks.run(merge_round, arguments, "training", unit="parts")
+            self.bytes_written += sum(each["bytes"] for each in merged)
+            plan.remove_shards(round_number)
             done = self.row_count * (round_number + 1 - first) // plan.rounds
             seconds = time.perf_counter() - began
             epochs = plan.config.training.epochs

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from embedclf.cluster.training.replica import WEIGHTS, Replica, write_weights
+from embedclf.cluster.training.replica import WEIGHTS, Replica, merged_name, write_weights
 from embedclf.cluster.training.shards import ShardSource, read_shard
 from embedclf.cluster.training.work_folder import WorkFolder, damaged
 
@@ -61,17 +61,22 @@ class Plan(NamedTuple):
         """Return what `write_row_factors` has written."""
         return np.array(self.folder.map_array(_ROW_FACTORS)) if self.has_row_factors else None
 
-    def read_round(self, number: int, *, checks: bool) -> list[dict[str, Any]] | None:
-        """Return what `train_round` has returned for each shard; None if one is not whole.
-
-        Args:
-            number: Of the round.
-            checks: Whether to compare the checksums of all files.
-        """
-        names = map(shard_name, range(self.shards))
-        found = [self.round(number).read(name, checks=checks) for name in names]
+    def read_shards(self, number: int) -> list[dict[str, Any]] | None:
+        """Return what `train_round` has returned for each shard; None if one has not."""
+        folder = self.round(number)
+        found = [folder.read(shard_name(each), checks=False) for each in range(self.shards)]
         whole = [each for each in found if each is not None]
         return whole if len(whole) == self.shards else None
+
+    def is_merged(self, number: int, *, checks: bool) -> bool:
+        """Whether all parts of a round were merged; `checks` compares the checksums of files."""
+        folder, parts = self.round(number), map(merged_name, range(self.shards))
+        return all(folder.read(part, checks=checks) is not None for part in parts)
+
+    def remove_shards(self, number: int) -> None:
+        """Remove what shards have changed in a round, once it is merged."""
+        for path in self.round(number).path.glob("shard-*.npy"):
+            path.unlink(missing_ok=True)
 
     def remove_before(self, number: int) -> None:
         """Remove what nobody needs once the weights before a round are there."""
@@ -98,6 +103,31 @@ def train_round(plan: Plan, source: ShardSource, number: int) -> dict[str, Any]:
             return _open_shard(plan, source, replica).train(folder, name, number)
 
     return folder.do(name, work)
+
+
+def merge_round(plan: Plan, source: ShardSource, number: int) -> dict[str, Any]:
+    """Add up what all shards have changed in a round, for a part of the rows of the tables.
+
+    Args:
+        plan: Of the training.
+        source: A shard, whose number is that of the part.
+        number: Of the round.
+
+    Returns:
+        The number of `bytes` that were written.
+    """
+    folder = plan.round(number)
+
+    def work() -> tuple[dict[str, Any], list[str]]:
+        results = plan.read_shards(number)
+        if results is None:
+            raise damaged(folder.path)
+        steps = {shard_name(shard): each["steps"] for shard, each in enumerate(results)}
+        with _replica(plan, source, number) as replica:
+            files = replica.merge(folder, steps, (source.number, plan.shards))
+        return {"bytes": folder.count_bytes(files)}, files
+
+    return folder.do(merged_name(source.number), work)
 
 
 def write_epoch(plan: Plan, source: ShardSource, number: int) -> None:
@@ -150,8 +180,8 @@ class _Shard:
         with self._replica.moving() as moving:
             loss = self._trainer.train_rows(epoch + 1, order, steps, moving.keep)
             files = moving.write(folder, name)
-        size = sum((folder.path / file).stat().st_size for file in files)
-        return {"loss": loss.totals, "steps": steps.stop - steps.start, "bytes": size}, files
+        values = {"loss": loss.totals, "steps": steps.stop - steps.start}
+        return values | {"bytes": folder.count_bytes(files)}, files
 
     def steps_of(self, round_of_epoch: int) -> slice:
         """Return the steps of an epoch that a round takes; possibly none."""
@@ -214,14 +244,12 @@ def _replica(plan: Plan, source: ShardSource, number: int) -> Iterator[Replica]:
 
 
 def _follow(plan: Plan, replica: Replica) -> None:
-    """Add up what all shards have changed in the round from the weights of a network."""
+    """Take the weights after the round from the weights of a network."""
     number = int(replica.position)
     # The command has checked what it found; what came later is whole, as long as nothing crashes
-    results = plan.read_round(number, checks=False)
-    if results is None:
+    if not plan.is_merged(number, checks=False):
         raise damaged(plan.round(number).path)
-    names = [shard_name(shard) for shard in range(plan.shards)]
-    replica.follow(plan.round(number), names, [result["steps"] for result in results])
+    replica.follow(plan.round(number), plan.shards)
 
 
 def _build(plan: Plan, source: ShardSource) -> Replica:

@@ -68,6 +68,10 @@ class WorkFolder:
                 file.write(np.ascontiguousarray(block).data)
         return f"{name}.npy"
 
+    def count_bytes(self, files: Iterable[str]) -> int:
+        """Return the size of some files."""
+        return sum((self.path / name).stat().st_size for name in files)
+
     def map_array(self, name: str) -> npt.NDArray[Any]:
         """Map an array into memory.
 
