@@ -33,6 +33,8 @@ CORES = 16
 """Of a machine."""
 NETWORK = 1.25e9
 """Bytes a second of a machine, in and out: 10 Gbit/s."""
+NUMBERS_PER_WEIGHT = 3
+"""The weight, and two averages of Adam."""
 MACHINES = (4, 16, 64)
 ROWS = (10**9, 10**10)
 PHASES = {
@@ -54,9 +56,9 @@ class Plan:
     step: float
     """CPU seconds of a row in an epoch."""
     merge: float
-    """CPU seconds to add up the changes of one shard in one round, all rows of the table moved."""
+    """CPU seconds of a worker to add up its part of the changes of all shards, once a round."""
     moved: float
-    """Bytes of these changes."""
+    """Bytes of the changes of a shard in a round, if it has moved all rows of the table."""
     rounds: int
     """Of an epoch."""
 
@@ -68,15 +70,13 @@ class Plan:
         """Steps of an epoch."""
         return rows * self.step / (machines * CORES)
 
-    def exchange_seconds(self, machines: int) -> float:
-        """Write, add up and read the changes of all shards, in an epoch.
+    def exchange_seconds(self) -> float:
+        """Exchange changes in all rounds of an epoch.
 
-        One worker adds up; its CPU and its network are needed for the changes of all shards.
+        A worker writes the changes of its shard, reads a part of those of each shard, and reads
+        what all workers have added up. Each is as large as the changes of one shard.
         """
-        shards = machines * CORES
-        reading = CORES * self.moved / NETWORK
-        adding = max(shards * self.merge, shards * self.moved / NETWORK)
-        return self.rounds * (2 * reading + adding)
+        return self.rounds * (3 * CORES * self.moved / NETWORK + self.merge)
 
 
 def main() -> None:
@@ -113,7 +113,7 @@ def main() -> None:
                 count * predict / (machines * CORES),
                 plan.prepare_seconds(count, machines),
                 plan.step_seconds(count, machines),
-                plan.exchange_seconds(machines),
+                plan.exchange_seconds(),
             )
             hours = " | ".join(f"{each / 3600:,.2f} h" for each in seconds)
             print(f"| {count:,} | {machines} | {hours} |")
@@ -121,12 +121,10 @@ def main() -> None:
 
 def make_plan(run: Run, prices: Mapping[str, float]) -> Plan:
     """Return the plan for texts like those of a run."""
-    classifier, used = run.classifier(), run.record["cluster"]
-    *once, step = prices.values()
-    table_rows = classifier.tokenizer.vocabulary_rows
-    moved = float(used["bytes_of_round"]) / used["shards"]
-    del table_rows
-    merge = cpu(run, "merge_round") / used["rounds"] / used["shards"]
+    used, (*once, step) = run.record["cluster"], prices.values()
+    row = 4.0 * run.config().model.embedding_dim * NUMBERS_PER_WEIGHT
+    moved = row * run.classifier().tokenizer.vocabulary_rows
+    merge = cpu(run, "merge_round") / (used["bytes_per_round"] * used["rounds"]) * moved
     return Plan(sum(once), step, merge, moved, used["rounds"])
 
 

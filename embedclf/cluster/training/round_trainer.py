@@ -41,8 +41,7 @@ class RoundTrainer:
             network: On this machine, which gets the weights of each epoch.
             on_event: Called after each round.
         """
-        self.bytes_written = self.rounds_taken = 0
-        """Of all rounds so far, those of a killed command included if they were of this epoch."""
+        self._bytes_written = self._rounds_taken = 0
         self._tasks, self._plan, self._shards = tasks, plan, shards
         self._network, self._on_event = network, on_event
 
@@ -55,6 +54,11 @@ class RoundTrainer:
     def variables(self) -> list[Any]:
         """None: the folder of the rounds has the state of the training."""
         return []
+
+    @property
+    def bytes_per_round(self) -> int:
+        """What the workers write in a round, on average: all shards, and what was merged."""
+        return self._bytes_written // max(1, self._rounds_taken)
 
     @property
     def row_count(self) -> int:
@@ -91,13 +95,17 @@ class RoundTrainer:
         plan.remove_before(first)
         for round_number in range(first, end):
             if plan.is_merged(round_number, checks=True):  # by a command that was killed
-                self._add(plan.read_shards(round_number) or [], total)
+                for each in plan.read_shards(round_number) or []:
+                    total.merge(each["loss"])
                 continue
             arguments = [(plan, shard, round_number) for shard in self._shards]
-            self._add(self._tasks.run(train_round, arguments, "training", unit="shards"), total)
+            taken = self._tasks.run(train_round, arguments, "training", unit="shards")
             merged = self._tasks.run(merge_round, arguments, "training", unit="parts")
-            self.bytes_written += sum(each["bytes"] for each in merged)
             plan.remove_shards(round_number)
+            self._rounds_taken += 1
+            self._bytes_written += sum(each["bytes"] for each in (*taken, *merged))
+            for each in taken:
+                total.merge(each["loss"])
             done = self.row_count * (round_number + 1 - first) // plan.rounds
             seconds = time.perf_counter() - began
             epochs = plan.config.training.epochs
@@ -106,9 +114,3 @@ class RoundTrainer:
         self._tasks.run(write_epoch, [(plan, self._shards[0], end)], "training")
         read_weights(plan.weights(end), weight_variables(self._network))
         return total
-
-    def _add(self, results: Sequence[dict[str, Any]], total: RunningLoss) -> None:
-        self.rounds_taken += 1
-        for result in results:
-            self.bytes_written += result["bytes"]
-            total.merge(result["loss"])

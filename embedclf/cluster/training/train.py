@@ -90,7 +90,7 @@ def train_on_cluster(
             sharded = prepare_sharded(tasks, folder, config, shards)
             on_event(sharded.dataset)
             clock.end("prepare")
-            validated = _fit(tasks, folder, sharded, checkpoint, on_event)
+            validated, written = _fit(tasks, folder, sharded, checkpoint, on_event)
             on_event(validated.history)
             clock.add(validated.seconds)
             with interrupts.ignored():
@@ -100,6 +100,7 @@ def train_on_cluster(
                     "cluster": {
                         "shards": shards,
                         "rounds": ROUNDS,
+                        "bytes_per_round": written,
                         "cpu_seconds": dict(tasks.cpu_seconds),
                     },
                     "seconds": clock.seconds,
@@ -127,8 +128,11 @@ def _fit(
     sharded: ShardedDataset,
     checkpoint: Checkpoint,
     on_event: Callable[[Any], None],
-) -> FittedNetwork:
-    """Initialize, build and fit the network, as `fit_network` does on one machine."""
+) -> tuple[FittedNetwork, int]:
+    """Initialize, build and fit the network, as `fit_network` does on one machine.
+
+    Also returns the bytes that the workers have written in a round.
+    """
     dataset, began = sharded.dataset, time.perf_counter()
     with activity("initializing the embedding"):
         initial = initialize(dataset, sharded.statistics)
@@ -170,4 +174,5 @@ def _fit(
         "start": started - initialized,
         "fit": checkpoint.seconds_before + time.perf_counter() - started,
     }
-    return FittedNetwork(dataset, initial, network, device, history, seconds, StepFunctions())
+    fitted = FittedNetwork(dataset, initial, network, device, history, seconds, StepFunctions())
+    return fitted, trainer.bytes_per_round
