@@ -13,7 +13,7 @@ from embedclf.system.fields import field_name
 from embedclf.text.vocabulary import PADDING, RESERVED, UNKNOWN
 
 if TYPE_CHECKING:
-    from embedclf.export.tensors.character_table import CharacterTable
+    from embedclf.export.tensors.characters.character_table import CharacterTable
     from embedclf.export.tensors.operations import Operations, Tensor
     from embedclf.export.tensors.token_hashes import TokenHashes
     from embedclf.text.tokenizer import Tokenizer
@@ -116,7 +116,7 @@ def prepend_fields(
         has_field = ops.to_integers(ids != PADDING)
         counts = has_field if counts is None else counts + has_field
     ends = ops.cumulate(counts)  # fields of all texts up to each
-    total = ops.size(tokens.ids) + ends[-1:]
+    total = ops.size(tokens.ids) + ops.sum(counts, 0)
     first = first_places(ops, tokens)[:-1] + ends - counts
     numbers = ops.range(tokens.size)
     places = [ops.range(ops.size(tokens.ids)) + ops.gather(ends, tokens.texts)]

@@ -29,7 +29,6 @@ def check_texts(source: ExportSource, way_out: str = _JS) -> None:
     """
     tokenizer = source.classifier.tokenizer
     faults = {
-        "text.html: entities and tags cannot be removed": tokenizer.rules.html,
         f"text.token_pattern {tokenizer.rules.pattern!r}: a regular expression cannot be applied": (
             tokenizer.rules.is_expression
         ),

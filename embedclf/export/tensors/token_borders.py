@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from embedclf.config.token_patterns import WORDS, WORDS_AND_SYMBOLS
-from embedclf.export.tensors import code_points as kinds
+from embedclf.export.tensors.characters import code_points as kinds
 from embedclf.export.tensors.emoji import find_emoji
 from embedclf.export.tensors.neighbors import after, around, before
 

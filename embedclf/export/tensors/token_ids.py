@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedclf.export.tensors.character_table import CharacterTable
+from embedclf.export.tensors.characters.character_table import CharacterTable
 from embedclf.export.tensors.composing import compose, expand, filter_characters
 from embedclf.export.tensors.emoji import find_joiners
 from embedclf.export.tensors.fields import FieldGraph, prepend_fields
+from embedclf.export.tensors.markup.removal import remove_markup
 from embedclf.export.tensors.ngram_ids import TextIds, find_ngrams, join_ids
 from embedclf.export.tensors.token_borders import find_borders
 from embedclf.export.tensors.token_hashes import TokenHashes
@@ -72,6 +73,8 @@ class TokenIdGraph:
         fields: list[Tensor] = []
         if self.fields is not None:
             fields, characters = self.fields.split(ops, characters)
+        if self.tokenizer.rules.html:
+            characters = remove_markup(ops, characters, self.table)
         characters = expand(ops, characters, self.table)
         if self.table.parts.any():
             characters = self._remove_joiners(ops, characters)

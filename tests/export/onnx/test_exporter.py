@@ -23,7 +23,7 @@ from embedclf.system.arrow import text_column
 from embedclf.text.fields import NumericField
 from embedclf.text.token_rules import TokenRules
 from embedclf.text.tokenizer import Tokenizer
-from tests.export.tensors.texts import all_characters, make_texts
+from tests.export.tensors.texts import all_characters, make_markup, make_texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,11 +36,16 @@ onnxruntime = pytest.importorskip("onnxruntime")
 RUNS = Path(__file__).parents[2] / "formats" / str(FORMAT)
 REFUSED = {
     "binary-average-expression": "text.token_pattern '[a-z]+'",
-    "multiclass-average-symbols": "text.html",
-    "multilabel-max-characters-html": "text.html",
 }
 EXPORTED = sorted({file.stem for file in RUNS.glob("*.json")} - set(REFUSED))
-TEXTS = [*make_texts(300), "", "great hotel", "title=about_heat about heat", "don’t"]
+TEXTS = [
+    *make_texts(300),
+    *make_markup(300),
+    "",
+    "great hotel",
+    "title=about_heat about heat",
+    "don’t",
+]
 
 
 def open_session(classifier: Classifier) -> Any:

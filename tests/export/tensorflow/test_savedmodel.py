@@ -14,10 +14,17 @@ import pytest
 from embedclf.errors import RequestError
 from embedclf.export.export import export_run
 from embedclf.runs.run import FORMAT, Run
-from tests.export.tensors.texts import make_texts
+from tests.export.tensors.texts import make_markup, make_texts
 
 RUNS = Path(__file__).parents[2] / "formats" / str(FORMAT)
-TEXTS = [*make_texts(300), "", "great hotel", "title=about_heat about heat", "don’t"]
+TEXTS = [
+    *make_texts(300),
+    *make_markup(300),
+    "",
+    "great hotel",
+    "title=about_heat about heat",
+    "don’t",
+]
 
 PROGRAM = """
 import json, sys
@@ -53,6 +60,6 @@ def test_a_saved_model_needs_no_embedclf(tmp_path: Path) -> None:
 
 
 def test_what_a_graph_cannot_do_to_texts_is_refused(tmp_path: Path) -> None:
-    run = Run.open(RUNS / "multiclass-average-symbols")
-    with pytest.raises(RequestError, match=r"text\.html: .*; choose --format js"):
+    run = Run.open(RUNS / "binary-average-expression")
+    with pytest.raises(RequestError, match=r"text\.token_pattern .*; choose --format js"):
         export_run(run, "savedmodel", tmp_path / "exported")

@@ -21,6 +21,19 @@ CHARACTERS = (
 )
 """Letters and marks that are composed, emoji and their parts, what is invisible, and symbols."""
 
+MARKUP = (
+    *"&<>;#!-/=\"' axXbipſKıİ0é\n3\u00a0",
+    *"&amp; &lt; &gt; &quot; &nbsp; &amp &lt &AMP; &Amp; &eacute; &Eacute; &ngE; &bne;".split(),
+    *"&#39; &#x27; &#XE9; &#128; &#0; &#13; &#xfffe; &#55296; &#99999999999; &#1234 &#xE9".split(),
+    *"&#00000000000000000065; &#000000000000000000065; &notable; &unknown; &ampſ;".split(),
+    *"<!-- --> <!--> <script <script> <style> </script> </style> </ſcript> <ſcript>".split(),
+    *"<scrıpt> <SCRIPT> <b> </b> <br/> <BR> </a> <NAME> <h1 <p <sup>2</sup>".split(),
+    *("</script >", "<!doctype html>", "<br />", "<p class='x'>", "<a href=x>", "<td nowrap"),
+    *('<a href="http://x.y/?a=b&amp;c">', "<input disabled checked>", "<span style='<'>"),
+    *("<font color=red", "a < b", "wörd", "good", "bad", "script", "style", " title"),
+)
+"""Pieces of HTML, many of them broken."""
+
 SPACES = " \n"
 FIELDS = ("Title=", "title=", "tïtle=", "b_c=")
 
@@ -41,6 +54,12 @@ def make_texts(count: int, fields: tuple[str, ...] = ()) -> list[str]:
     return texts
 
 
+def make_markup(count: int) -> list[str]:
+    """Make random texts of pieces of HTML."""
+    randomly = random.Random(0)  # noqa: S311 - texts
+    return ["".join(randomly.choices(MARKUP, k=randomly.randint(0, 12))) for _ in range(count)]
+
+
 def all_characters() -> list[str]:
     """All characters of the planes that have some, and every 16th code point of the others."""
     used = {*range(0x32000), *range(0xE0000, 0xE1000), *range(0x32000, 0x110000, 16)}
@@ -58,7 +77,8 @@ def fit_tokenizer(
         vocabulary_size=vocabulary_size,
         ngram_vocabulary_size=900,
     )
-    tokens = rules.tokenize(text_column(make_texts(1500, rules.fields)))
+    texts = make_texts(1500, rules.fields) + (make_markup(500) if rules.html else [])
+    tokens = rules.tokenize(text_column(texts))
     words = ("zz", "a", "aa") if rules.unit == "word" else ()
     tokenizer = Tokenizer.fit([tokens.count()], rules, config, vector_words=words)
     return tokenizer.fit_ngrams([tokens], config)

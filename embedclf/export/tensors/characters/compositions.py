@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow.compute as pc
 
-from embedclf.export.tensors.code_points import LETTER, all_characters, sequences
+from embedclf.export.tensors.characters.code_points import LETTER, all_characters, sequences
 from embedclf.system.arrow import text_column, to_numpy
 from embedclf.text.words import ALL_CODE_POINTS
 
 if TYPE_CHECKING:
-    from embedclf.export.tensors.code_points import CodePoints
+    from embedclf.export.tensors.characters.code_points import CodePoints
     from embedclf.system.arrays import Int64s
 
 _CAPITALS = range(ord("A"), ord("Z") + 1)
