@@ -53,7 +53,7 @@ class Automaton:
     def first(self) -> Mask:
         """(classes,) whether a match can start with each."""
         states = np.unique(self.initial)
-        first: Mask = (self.table[states] >= self.finals).any(axis=0)
+        first: Mask = np.logical_or.reduce(self.table[states] >= self.finals, axis=0)
         return first
 
     @cached_property
@@ -64,8 +64,7 @@ class Automaton:
             (sets, classes) what ends a run, and (states,) the number of the set of each state. In
             the set 0, every character ends the run.
         """
-        leaves: Mask = np.ones(self.table.shape, np.bool_)
-        np.not_equal(self.table, np.arange(len(self.table))[:, None], out=leaves)
+        leaves: Mask = np.not_equal(self.table, np.arange(len(self.table))[:, None])
         leaves[: self.finals] = True
         sets, numbers = np.unique(leaves, axis=0, return_inverse=True)
         numbers = numbers.reshape(-1)

@@ -102,7 +102,7 @@ def choose(ops: Operations, matches: Matches, size: Tensor) -> Matches:
 
 def replace(
     ops: Operations, characters: CharacterRows, matches: Matches, *rows: Tensor
-) -> CharacterRows:
+) -> tuple[CharacterRows, Tensor]:
     """Replace matches by characters.
 
     Args:
@@ -110,6 +110,9 @@ def replace(
         characters: Of the texts.
         matches: That do not overlap.
         rows: (matches,) of the first character of each, the second and so on; -1 for none.
+
+    Returns:
+        The characters, and (characters,) which of the former ones they take the place of.
     """
     size = ops.size(characters.rows)
     ones = matches.starts * 0 + 1
@@ -121,7 +124,8 @@ def replace(
         written = ops.scatter(size, matches.starts + distance, own + 1)
         replaced = ops.where(written > 0, written - 1, replaced)
         kept = kept | (written > 0)
-    return CharacterRows(ops.compress(replaced, kept), ops.compress(characters.texts, kept))
+    texts = ops.compress(characters.texts, kept)
+    return CharacterRows(ops.compress(replaced, kept), texts), kept
 
 
 def _classify(

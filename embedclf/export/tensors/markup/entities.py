@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from embedclf.export.tensors.token_hashes import mix
 from embedclf.text.words import ALL_CODE_POINTS
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from embedclf.export.automata.automaton import Automaton
     from embedclf.export.tensors.characters.character_table import CharacterTable
     from embedclf.export.tensors.operations import CharacterRows, Operations, Tensor
@@ -58,11 +60,10 @@ class EntityDecoder:
         entities = _Entities(written, ops.reshape(lengths, -1, 1), columns)
         characters_of = self._decode(ops, entities)
         known = characters_of != _UNKNOWN
-        first, second = (
-            self._find_row(ops, ops.compress(each, known))
-            for each in (characters_of % (1 << 32), characters_of // (1 << 32))
-        )
-        return replace(ops, characters, matches.keep(ops, known), first, second)
+        points = ops.compress(characters_of, known)
+        both = ops.reshape(points, -1, 1) // ops.constant(np.array([[1, 1 << 32]])) % (1 << 32)
+        rows = self._find_rows(ops, both)
+        return replace(ops, characters, matches.keep(ops, known), rows[:, 0], rows[:, 1])[0]
 
     def _decode(self, ops: Operations, entities: _Entities) -> Tensor:
         """Return the code points (entities,) of entities: the first + 2**32 times the second."""
@@ -80,12 +81,12 @@ class EntityDecoder:
         number = ops.where(found > 0, found - 1, number)
         return ops.where(is_number, number, named)
 
-    def _find_row(self, ops: Operations, points: Tensor) -> Tensor:
-        """Return the row of each code point (n,), -1 for none."""
-        pages, of_points = self.table.pages
-        page = ops.gather(_constant(ops, of_points), points // PAGE)
-        rows = ops.gather(_constant(ops, pages), page * PAGE + points % PAGE)
-        return ops.where(points == _NONE, -1, rows)
+    def _find_rows(self, ops: Operations, points: Tensor) -> Tensor:
+        """Return the rows of code points, -1 for none."""
+        pages, of_points = map(_narrow, self.table.pages)
+        page = ops.to_integers(ops.gather(ops.constant(of_points), points // PAGE))
+        rows = ops.gather(ops.constant(pages), page * PAGE + points % PAGE)
+        return ops.where(points == _NONE, -1, ops.to_integers(rows))
 
 
 class _Entities(NamedTuple):
@@ -147,6 +148,6 @@ def _digit_weights() -> Int64s:
     return np.array([min(base**place, least) for base in (10, 16) for place in range(_WEIGHTS)])
 
 
-def _constant(ops: Operations, column: Int64s) -> Tensor:
-    """Return integers, which are small in a file."""
-    return ops.to_integers(ops.constant(column.astype(np.int32)))
+def _narrow(column: Int64s) -> npt.NDArray[Any]:
+    """Return integers that take less space in a file."""
+    return column.astype(np.int16 if column.max() < 1 << 15 else np.int32)
