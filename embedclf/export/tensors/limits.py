@@ -32,7 +32,6 @@ def check_texts(source: ExportSource, way_out: str = _JS) -> None:
         f"text.token_pattern {tokenizer.rules.pattern!r}: a regular expression cannot be applied": (
             tokenizer.rules.is_expression
         ),
-        "data.fields: the numbers of a field cannot be read": bool(tokenizer.numeric_fields),
     }
     for fault, applies in faults.items():
         if applies:

@@ -45,6 +45,24 @@ def find_matches(
     """
     classes = _classify(ops, characters, automaton, examples)
     starts = ops.places(ops.gather(ops.constant(automaton.first), classes))
+    matches = _follow(ops, classes, starts, automaton)
+    return matches.keep(ops, matches.labels > 0)
+
+
+def match_at(
+    ops: Operations,
+    characters: CharacterRows,
+    starts: Tensor,
+    automaton: Automaton,
+    examples: Int64s,
+) -> Matches:
+    """Find the match at each of some places (n,); its label is 0 where there is none."""
+    classes = _classify(ops, characters, automaton, examples)
+    return _follow(ops, classes, starts, automaton)
+
+
+def _follow(ops: Operations, classes: Tensor, starts: Tensor, automaton: Automaton) -> Matches:
+    """Follow the states of an automaton from some places (n,)."""
     table = _constant(ops, automaton.table.reshape(-1))
     labels_of = _constant(ops, automaton.labels)
     runs, run_of_state = _find_runs(ops, classes, automaton)
@@ -67,7 +85,7 @@ def find_matches(
     before = ops.gather(classes, ops.larger(starts - 1, 0))
     states = ops.gather(_constant(ops, automaton.initial), before)
     _, _, ends, labels = ops.repeat(is_alive, step, states, starts, none, none)
-    return Matches(starts, ends, labels).keep(ops, labels > 0)
+    return Matches(starts, ends, labels)
 
 
 def choose(ops: Operations, matches: Matches, size: Tensor) -> Matches:

@@ -23,7 +23,7 @@ from embedclf.system.arrow import text_column
 from embedclf.text.fields import NumericField
 from embedclf.text.token_rules import TokenRules
 from embedclf.text.tokenizer import Tokenizer
-from tests.export.tensors.texts import all_characters, make_markup, make_texts
+from tests.export.tensors.texts import all_characters, make_cells, make_markup, make_texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,18 +134,22 @@ def test_what_a_graph_cannot_do_to_texts_is_refused(name: str, tmp_path: Path) -
     export_run(run, "onnx", tmp_path / "exported", ExportOptions("ids"))
 
 
-def test_numbers_of_fields_are_refused() -> None:
-    from embedclf.export.exporter import ExportSource
-    from embedclf.export.onnx.exporter import OnnxExporter
-
-    run = Run.open(RUNS / "multiclass-average-fields")
-    classifier = run.classifier()
-    numeric = (NumericField("title", (1.0,)),)
+def test_numbers_of_fields_are_binned() -> None:
+    classifier = Run.open(RUNS / "multiclass-average-fields").classifier()
+    numeric = (NumericField("title", (-1.5, 0.1, 7.0)),)
+    tokens = ("title=", *(f"title=q{number}" for number in range(1, 5)))
     tokenizer = replace(classifier.tokenizer, numeric_fields=numeric)
-    columns = run.config().data.input_columns
-    source = ExportSource(run, replace(classifier, tokenizer=tokenizer), columns, ExportOptions())
-    with pytest.raises(RequestError, match="numbers of a field"):
-        OnnxExporter().prepare(source)
+    tokenizer = replace(tokenizer, tokens=(*tokenizer.tokens[: -len(tokens)], *tokens))
+    classifier = replace(classifier, tokenizer=tokenizer)
+    texts = [f"title={cell} great hotel" for cell in make_cells(500, (-1.5, 0.1, 7.0))]
+    session = open_session(classifier)
+    assert found_ids(predict(session, texts)) == expected_ids(classifier, texts)
+
+
+def test_an_empty_batch_has_no_rows() -> None:
+    for name in ("multiclass-average-fields", "multilabel-max-characters-html"):
+        outputs = predict(open_session(Run.open(RUNS / name).classifier()), [])
+        assert {len(values) for values in outputs.values()} == {0}
 
 
 def test_steep_curves_thresholds_and_ties_are_kept() -> None:

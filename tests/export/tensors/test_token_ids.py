@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from html.entities import html5
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from embedclf.config.sections import TextConfig
 from embedclf.export.tensors.token_ids import TokenIdGraph
 from embedclf.system.arrow import text_column
+from embedclf.text.fields import NumericField
 from embedclf.text.token_rules import TokenRules
 from embedclf.text.tokenizer import Tokenizer
 from tests.export.tensors.numpy_operations import NumpyOperations
@@ -22,6 +24,7 @@ from tests.export.tensors.texts import (
     MARKUP,
     all_characters,
     fit_tokenizer,
+    make_cells,
     make_markup,
     make_texts,
 )
@@ -117,6 +120,30 @@ def test_every_entity_is_decoded() -> None:
     numbers = [*range(0x300), *range(0xD7FE, 0xE002), *range(0xFDC0, 0x10000), 0x10FFFE, 0x110000]
     texts = [*names, *(f"a&#{number};b&#x{number:x}; c" for number in numbers)]
     assert differing(graph_of(OF_HTML[2]), texts) == []
+
+
+EDGES = (-1.5, 0.1, 1e300)
+
+
+@cache
+def graph_of_numbers() -> TokenIdGraph:
+    tokenizer = fit_tokenizer(TokenRules("word", True, "words", html=True, fields=("Title",)))
+    tokens = ("Title=", *(f"Title=q{number}" for number in range(1, 5)))
+    known = (*tokens, *(each for each in tokenizer.tokens if each not in tokens))
+    numeric = (NumericField("Title", EDGES),)
+    return TokenIdGraph(replace(tokenizer, tokens=known, numeric_fields=numeric))
+
+
+@given(st.lists(st.floats().map(repr) | st.decimals().map(str) | st.text(max_size=4), min_size=1))
+@settings(max_examples=60)
+def test_any_number_of_a_field_has_its_bin(cells: list[str]) -> None:
+    texts = [f"Title={cell} a" for cell in cells if len(cell) <= 60]
+    assert differing(graph_of_numbers(), [*texts, "Title=1"]) == []
+
+
+def test_numbers_next_to_an_edge_have_their_bin() -> None:
+    texts = [f"Title={cell} a" for cell in make_cells(5000, EDGES)]
+    assert differing(graph_of_numbers(), texts) == []
 
 
 def test_a_capital_of_a_field_is_composed_with_its_mark() -> None:

@@ -19,6 +19,7 @@ from embedclf.export.tensors.characters.code_points import (
 )
 from embedclf.export.tensors.characters.compositions import composed_points, find_compositions
 from embedclf.export.tensors.markup.automata import markup_alphabet
+from embedclf.export.tensors.numbers import number_alphabet
 from embedclf.export.tensors.token_hashes import CharacterHashes, TokenHashes, mix
 from embedclf.system.arrow import text_column
 from embedclf.system.fields import field_name
@@ -85,7 +86,6 @@ class CharacterTable:
             cell_hashes: Of the cells of fields; None if it has no fields.
         """
         points = CodePoints.from_rules(tokenizer.rules)
-        names = "".join(map(field_name, tokenizer.rules.fields)) + "="
         hashed = _hash_characters(points, tokenizer.tokens, hashes)
         compositions = find_compositions(points)
         several = points.finals.lengths > 1
@@ -98,14 +98,10 @@ class CharacterTable:
             _number(np.flatnonzero(several).tolist()), mark_orders(),
         ]  # fmt: skip
         cells = hashed
-        originals: list[npt.NDArray[Any]] = []
-        if tokenizer.rules.html:
-            originals.append(markup_alphabet())
         if cell_hashes is not None:
             cells = _hash_cells(points, tokenizer, cell_hashes)
             keys += [is_space(), cells.values, cells.widths]
-            originals.append(_number(set(map(ord, names))))
-        grouped = _group(keys, originals, points)
+        grouped = _group(keys, _originals(tokenizer), points)
         rows, examples, finals = grouped.rows, grouped.becoming, grouped.finals[grouped.rows]
         expansions = [[row] for row in grouped.finals.tolist()]
         for row, example in enumerate(examples.tolist()):
@@ -161,6 +157,19 @@ def _hash_cells(points: CodePoints, tokenizer: Tokenizer, hashes: TokenHashes) -
     tokens = [token for token in tokenizer.tokens if token.startswith(names)]
     unknown = ~_are_known(points.decomposed, tokens, hashes)
     return _merge(hashed, unknown, mix([_UNKNOWN]).view(np.int64)[0])
+
+
+def _originals(tokenizer: Tokenizer) -> list[Int32s]:
+    """Return the numbers of code points that are read before texts are normalized."""
+    originals = []
+    if tokenizer.rules.html:
+        originals.append(markup_alphabet())
+    if tokenizer.rules.fields:
+        names = "".join(map(field_name, tokenizer.rules.fields)) + "="
+        originals.append(_number(set(map(ord, names))))
+    if tokenizer.numeric_fields:
+        originals.append(number_alphabet())
+    return originals
 
 
 def _merge(hashed: CharacterHashes, mask: Mask, value: np.int64) -> CharacterHashes:

@@ -1,9 +1,8 @@
 """The parts of texts that tags can be in, so that automata do not read all of a text.
 
-Tags begin with `<`, end with `>`, and have no other `<`. Comments and scripts begin and end so. All
-of them are found in what is from a `<` to the last `>` before the next `<`, and in some characters
-behind each `<`. The rest between two such parts is removed as a whole or stays, and its first
-character stands for it.
+Tags begin with `<`, end with `>`, and have no other `<`. Comments and scripts begin and end so.
+Two ranges are read: from a `<` to the last `>` before the next `<`, and some characters behind each
+`<`. The rest is removed as a whole or stays. Its first character stands for it.
 """
 
 from __future__ import annotations
