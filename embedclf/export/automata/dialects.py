@@ -1,4 +1,4 @@
-"""Expressions of Python: read, and each item asked of the engine itself."""
+"""Expressions of Python and RE2; what an item matches is asked of the engine itself."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow.compute as pc
 
 from embedclf.export.automata.syntax import Node, parse
+from embedclf.system.arrow import text_column, to_numpy
 from embedclf.text.words import ALL_CODE_POINTS
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from embedclf.system.arrays import Mask
 
 SURROGATES = slice(0xD800, 0xE000)
@@ -35,6 +39,23 @@ def match_in_python(item: str) -> Mask:
         mask[found.start() : found.end()] = True
     mask[SURROGATES] = False
     return mask
+
+
+@cache
+def match_in_re2(item: str) -> Mask:
+    """(code points,) whether RE2 matches each; no surrogate is matched."""
+    mask = np.ones(ALL_CODE_POINTS, np.bool_)
+    mask[SURROGATES] = False
+    matches = pc.match_substring_regex(_column(), f"^(?:{item})$")
+    mask[mask] = to_numpy(matches).view(np.bool_)
+    return mask
+
+
+@cache
+def _column() -> pa.StringArray:
+    """All code points but surrogates, as texts of one character."""
+    written = _all_characters()
+    return text_column([*written[: SURROGATES.start], *written[SURROGATES.stop :]])
 
 
 @cache

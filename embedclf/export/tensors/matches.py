@@ -133,10 +133,7 @@ def replace(
         The characters, and (characters,) which of the former ones they take the place of.
     """
     size = ops.size(characters.rows)
-    ones = matches.starts * 0 + 1
-    starts, ends = (ops.scatter(size + 1, each, ones) for each in matches[:2])
-    inside = ops.cumulate(starts - ends)[:-1]
-    replaced, kept = characters.rows, inside == 0
+    replaced, kept = characters.rows, ~are_inside(ops, matches, size)
     for distance, own in enumerate(rows):
         # From 1, so that 0 is no row
         written = ops.scatter(size, matches.starts + distance, own + 1)
@@ -144,6 +141,13 @@ def replace(
         kept = kept | (written > 0)
     texts = ops.compress(characters.texts, kept)
     return CharacterRows(ops.compress(replaced, kept), texts), kept
+
+
+def are_inside(ops: Operations, matches: Matches, size: Tensor) -> Tensor:
+    """Return whether each of `size` characters is in a match; no two overlap."""
+    ones = matches.starts * 0 + 1
+    starts, ends = (ops.scatter(size + 1, each, ones) for each in matches[:2])
+    return ops.cumulate(starts - ends)[:-1] > 0
 
 
 def _classify(

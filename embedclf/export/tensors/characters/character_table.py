@@ -18,11 +18,13 @@ from embedclf.export.tensors.characters.code_points import (
     mark_orders,
 )
 from embedclf.export.tensors.characters.compositions import composed_points, find_compositions
+from embedclf.export.tensors.expressions import expression_automaton
 from embedclf.export.tensors.markup.automata import markup_alphabet
 from embedclf.export.tensors.numbers import number_alphabet
 from embedclf.export.tensors.token_hashes import CharacterHashes, TokenHashes, mix
 from embedclf.system.arrow import text_column
 from embedclf.system.fields import field_name
+from embedclf.text.tokens import MATCH_END
 from embedclf.text.words import ALL_CODE_POINTS, SPACE
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ class CharacterTable:
     """(code points,) the row of each."""
     examples: Int64s
     """(rows,) a code point of each row."""
+    final_points: Int64s
+    """(rows,) the code point that a regular expression reads for it, once it is normalized."""
     expansions: Int64s
     """(rows, 1 or more) the rows that replace each, then -1; invisible characters have none."""
     pairs: tuple[Int64s, Int64s]
@@ -97,6 +101,9 @@ class CharacterTable:
             points.is_invisible_space, *hashed, _number(pairs),
             _number(np.flatnonzero(several).tolist()), mark_orders(),
         ]  # fmt: skip
+        final_points = _final_points(points)
+        if points.is_expression:
+            keys.append(expression_automaton(points.pattern).classes[final_points])
         cells = hashed
         if cell_hashes is not None:
             cells = _hash_cells(points, tokenizer, cell_hashes)
@@ -114,6 +121,7 @@ class CharacterTable:
         return cls(
             rows=rows,
             examples=grouped.examples,
+            final_points=final_points[examples],
             expansions=_to_matrix(expansions),
             pairs=_pairs(compositions, finals),
             kinds=points.kinds[examples],
@@ -147,7 +155,9 @@ def _hash_characters(
     merged = ~known & points.are_of_words
     hashed = _merge(hashed, merged, mix([_UNKNOWN]).view(np.int64)[0])
     blank = (points.kinds == BLANK) & (points.final_parts == PLAIN)
-    return _merge(hashed, blank, np.int64(0))
+    # A match of an expression can have spaces inside
+    of_blank = hashes.hash_tokens([" "])[0] if points.is_expression else np.int64(0)
+    return _merge(hashed, blank, of_blank)
 
 
 def _hash_cells(points: CodePoints, tokenizer: Tokenizer, hashes: TokenHashes) -> CharacterHashes:
@@ -157,6 +167,13 @@ def _hash_cells(points: CodePoints, tokenizer: Tokenizer, hashes: TokenHashes) -
     tokens = [token for token in tokenizer.tokens if token.startswith(names)]
     unknown = ~_are_known(points.decomposed, tokens, hashes)
     return _merge(hashed, unknown, mix([_UNKNOWN]).view(np.int64)[0])
+
+
+def _final_points(points: CodePoints) -> Int64s:
+    """(code points,) what an expression reads; the separator of matches is a space before."""
+    final = points.single_finals.astype(np.int64)
+    final[final == ord(MATCH_END)] = SPACE
+    return final
 
 
 def _originals(tokenizer: Tokenizer) -> list[Int32s]:
