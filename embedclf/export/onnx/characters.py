@@ -18,7 +18,7 @@ from embedclf.export.tensors.operations import CharacterRows
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from embedclf.export.tensors.character_table import CharacterTable
+    from embedclf.export.tensors.characters.character_table import CharacterTable
     from embedclf.system.arrays import Int64s
 
 _MAX_LISTED = 256
@@ -37,18 +37,20 @@ _NOT_LISTED = -1
 
 def read_characters(graph: Graph, texts: Node, table: CharacterTable) -> CharacterRows:
     """Add nodes that look up the characters of texts (n,)."""
-    characters = _tokenize(graph, texts, separators=[""])  # (n, longest); shorter texts end with ""
-    rows = _look_up(graph, characters, table)
+    # Without a text, `Tokenizer` does not return a matrix: one more is split, and left out
     size = graph.size(texts)
-    space = graph.zeros(graph.reshape(graph.add("Shape", [texts], INT), -1))
+    texts = graph.add("Concat", [texts, graph.constant(np.array([""], np.object_))], STRING, axis=0)
+    characters = _tokenize(graph, texts, separators=[""])  # (n + 1, longest); others end with ""
+    rows = _look_up(graph, characters, table)
+    space = graph.zeros(graph.add("Shape", [texts], INT))
     spaced = graph.add("Concat", [graph.reshape(space, -1, 1), rows], INT, axis=1)
     numbers = graph.add(
-        "Range", [graph.constant(np.int64(0)), size, graph.constant(np.int64(1))], INT
+        "Range", [graph.constant(np.int64(0)), size + 1, graph.constant(np.int64(1))], INT
     )
     shape = graph.add("Shape", [spaced], INT)
     of_texts = graph.add("Expand", [graph.reshape(numbers, -1, 1), shape], INT)
     flat, of_texts = (graph.reshape(each, -1) for each in (spaced, of_texts))
-    kept = flat < len(table.kinds)
+    kept = (flat < len(table.kinds)) & (of_texts < size)
     return CharacterRows(
         *(graph.add("Compress", [each, kept], INT, axis=0) for each in (flat, of_texts))
     )

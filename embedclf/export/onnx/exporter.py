@@ -43,7 +43,7 @@ class OnnxExporter:
             RequestError: They cannot, or it is.
         """
         if source.options.input == "text":
-            check_texts(source, "choose --format js, or --input ids")
+            check_texts(source, "--input ids")
         check_size(source)
         return source
 

@@ -62,8 +62,7 @@ def build_model(
     outputs.insert(0, helper.make_tensor_value_info(name, BOOL if several else STRING, shape))
     constants = graph.used_constants()
     built = helper.make_graph(graph.nodes, "embedclf", inputs, outputs, constants)
-    used = {node.domain for node in graph.nodes}
-    opsets = [helper.make_opsetid(each, OPSETS[each]) for each in OPSETS if each in used]
+    opsets = [helper.make_opsetid(each, OPSETS[each]) for each in OPSETS if each in graph.domains]
     model = helper.make_model(
         built, opset_imports=opsets, producer_name="embedclf", ir_version=_IR_VERSION
     )

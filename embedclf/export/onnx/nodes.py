@@ -9,7 +9,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from onnx import NodeProto
 
@@ -32,18 +32,58 @@ class Graph:
 
     nodes: list[NodeProto] = field(default_factory=list)
     constants: dict[str, TensorProto] = field(default_factory=dict)
+    domains: set[str] = field(default_factory=set)
+    """Of all nodes."""
     _names: dict[tuple[Any, ...], str] = field(default_factory=dict)
+    _read: set[str] = field(default_factory=set)
+    _count: int = 0
 
     def add(self, op: str, inputs: Sequence[Node], kind: int, **attributes: Any) -> Node:
         """Add a node with one output of a type."""
-        name = f"{op}_{len(self.nodes)}"
-        names = [each.name for each in inputs]
-        self.nodes.append(helper.make_node(op, names, [name], name=name, **attributes))
+        name = self._name(op)
+        self._append(op, inputs, [name], name, **attributes)
         return Node(self, name, kind)
+
+    def loop(
+        self,
+        condition: Callable[..., Node],
+        step: Callable[..., Sequence[Node]],
+        state: Sequence[Node],
+    ) -> list[Node]:
+        """Add a loop over vectors, which ends when a condition no longer holds."""
+        name = self._name("Loop")
+        outside, self.nodes = self.nodes, []
+        inputs = [
+            Node(self, f"{name}_input_{number}", each.type) for number, each in enumerate(state)
+        ]
+        following = step(*inputs)
+        results = [condition(*following), *following]
+        for number, each in enumerate(results):
+            self.output(each, f"{name}_result_{number}")
+        body = helper.make_graph(
+            self.nodes,
+            name,
+            [
+                helper.make_tensor_value_info(f"{name}_round", INT, []),
+                helper.make_tensor_value_info(f"{name}_condition", BOOL, []),
+                *(helper.make_tensor_value_info(each.name, each.type, [None]) for each in inputs),
+            ],
+            [
+                helper.make_tensor_value_info(
+                    f"{name}_result_{number}", each.type, [None] if number else []
+                )
+                for number, each in enumerate(results)
+            ],
+        )
+        self.nodes = outside
+        names = [f"{name}_{number}" for number in range(len(state))]
+        unlimited = Node(self, "", INT)
+        self._append("Loop", [unlimited, condition(*state), *state], names, name, body=body)
+        return [Node(self, each, before.type) for each, before in zip(names, state, strict=True)]
 
     def output(self, node: Node, name: str) -> None:
         """Give a node's output a name."""
-        self.nodes.append(helper.make_node("Identity", [node.name], [name], name=name))
+        self._append("Identity", [node], [name], name)
 
     def constant(self, values: Any) -> Node:
         """Return numbers, masks or strings as a node; equal small ones are kept once."""
@@ -62,8 +102,7 @@ class Graph:
 
     def used_constants(self) -> list[TensorProto]:
         """Return the constants that nodes read."""
-        read = {name for node in self.nodes for name in node.input}
-        return [tensor for name, tensor in self.constants.items() if name in read]
+        return [tensor for name, tensor in self.constants.items() if name in self._read]
 
     def like(self, value: Any, node: Node) -> Node:
         """Return a number as a constant of the type of a node; a node is returned as it is."""
@@ -94,6 +133,18 @@ class Graph:
         value = helper.make_tensor("value", INT, [1], [0])
         return self.add("ConstantOfShape", [shape], INT, value=value)
 
+    def _name(self, op: str) -> str:
+        self._count += 1
+        return f"{op}_{self._count}"
+
+    def _append(
+        self, op: str, inputs: Sequence[Node], outputs: list[str], name: str, **attributes: Any
+    ) -> None:
+        names = [each.name for each in inputs]
+        self.nodes.append(helper.make_node(op, names, outputs, name=name, **attributes))
+        self.domains.add(attributes.get("domain", ""))
+        self._read.update(names)
+
 
 @dataclass(eq=False)
 class Node:
@@ -119,6 +170,10 @@ class Node:
         return self._binary("Mul", other)
 
     def __truediv__(self, other: Any) -> Node:
+        return self._binary("Div", other)
+
+    def __floordiv__(self, other: Any) -> Node:
+        """Divide integers that are not negative."""
         return self._binary("Div", other)
 
     def __mod__(self, other: Any) -> Node:

@@ -13,9 +13,9 @@ from embedclf.export.onnx.characters import read_characters
 from embedclf.export.onnx.nodes import BOOL, FLOAT, INT, Graph, Node
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from embedclf.export.tensors.character_table import CharacterTable
+    from embedclf.export.tensors.characters.character_table import CharacterTable
     from embedclf.export.tensors.operations import CharacterRows
     from embedclf.system.arrays import Int64s
 
@@ -99,6 +99,17 @@ class OnnxOperations:
 
     def reshape(self, tensor: Node, *sizes: Node | int) -> Node:
         return self.graph.reshape(tensor, *sizes)
+
+    def any(self, mask: Node) -> Node:
+        return self.sum(self.to_integers(mask), 0) > 0
+
+    def repeat(
+        self,
+        condition: Callable[..., Node],
+        step: Callable[..., Sequence[Node]],
+        *state: Node,
+    ) -> Sequence[Node]:
+        return self.graph.loop(condition, step, state)
 
     def sum(self, tensor: Node, axis: int, *, keep: bool = False) -> Node:
         axes = self.constant(np.array([axis], np.int64))

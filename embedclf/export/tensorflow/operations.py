@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embedclf.export.tensors.characters.character_table import PAGE
 from embedclf.export.tensors.operations import CharacterRows
 from embedclf.model.backend import tf
 from embedclf.text.words import SPACE
@@ -15,12 +16,9 @@ from embedclf.text.words import SPACE
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from embedclf.export.tensors.character_table import CharacterTable
+    from embedclf.export.tensors.characters.character_table import CharacterTable
     from embedclf.export.tensors.operations import Tensor
-    from embedclf.system.arrays import Int32s, Int64s
-
-_PAGE = 256
-"""Code points of a page of the table of rows; most pages are equal to another one."""
+    from embedclf.system.arrays import Int64s
 
 _FEW = 16
 """Numbers up to which a constant is no variable."""
@@ -53,12 +51,12 @@ class TensorFlowOperations:
         return self._keep(lambda: tf.Variable(array, trainable=False))
 
     def read_characters(self, texts: Tensor, table: CharacterTable) -> CharacterRows:
-        pages, rows_of_pages = _paginate(table.rows)
+        rows_of_pages, pages = table.pages
         spaced = tf.strings.join([chr(SPACE), texts])
         points = tf.strings.unicode_decode(spaced, "UTF-8", errors="replace")
         flat = tf.cast(points.flat_values, tf.int64)
-        page = tf.gather(self.constant(pages), flat // _PAGE)
-        rows = tf.gather(self.constant(rows_of_pages), page * _PAGE + flat % _PAGE)
+        page = tf.gather(self.constant(pages), flat // PAGE)
+        rows = tf.gather(self.constant(rows_of_pages), page * PAGE + flat % PAGE)
         return CharacterRows(rows, points.value_rowids())
 
     def size(self, tensor: Tensor) -> Tensor:
@@ -116,6 +114,19 @@ class TensorFlowOperations:
     def reshape(self, tensor: Tensor, *sizes: Tensor | int) -> Tensor:
         return tf.reshape(tensor, tf.stack([tf.cast(size, tf.int64) for size in sizes]))
 
+    def any(self, mask: Tensor) -> Tensor:
+        return tf.reduce_any(mask)
+
+    def repeat(
+        self,
+        condition: Callable[..., Tensor],
+        step: Callable[..., Sequence[Tensor]],
+        *state: Tensor,
+    ) -> Sequence[Tensor]:
+        any_length = [tf.TensorShape([None])] * len(state)
+        repeated: Sequence[Tensor] = tf.while_loop(condition, step, list(state), any_length)
+        return repeated
+
     def sum(self, tensor: Tensor, axis: int, *, keep: bool = False) -> Tensor:
         return tf.reduce_sum(tensor, axis, keepdims=keep)
 
@@ -150,9 +161,3 @@ class TensorFlowOperations:
                 self.resources.append(create())
         self._used += 1
         return self.resources[self._used - 1]
-
-
-def _paginate(rows: Int32s) -> tuple[Int64s, Int64s]:
-    """Return the page of each 256 code points, and the rows of all distinct pages."""
-    pages, of_points = np.unique(rows.reshape(-1, _PAGE), axis=0, return_inverse=True)
-    return of_points.reshape(-1).astype(np.int64), pages.reshape(-1).astype(np.int64)

@@ -41,7 +41,7 @@ class SavedModelExporter:
         Raises:
             RequestError: They cannot.
         """
-        check_texts(source)
+        check_texts(source, "--format litert")
         return source
 
     def write(self, source: ExportSource, folder: Path) -> dict[str, Any]:

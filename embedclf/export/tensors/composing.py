@@ -10,7 +10,7 @@ from embedclf.export.tensors.neighbors import before
 from embedclf.export.tensors.operations import CharacterRows
 
 if TYPE_CHECKING:
-    from embedclf.export.tensors.character_table import CharacterTable
+    from embedclf.export.tensors.characters.character_table import CharacterTable
     from embedclf.export.tensors.operations import Operations, Tensor
     from embedclf.system.arrays import Int64s
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from embedclf.export.tensors import code_points as points
+from embedclf.export.tensors.characters import code_points as points
 from embedclf.export.tensors.neighbors import after, before, previous
 
 if TYPE_CHECKING:

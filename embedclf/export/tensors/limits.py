@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from embedclf.config.token_patterns import TOKEN_PATTERNS
 from embedclf.errors import RequestError
+from embedclf.export.automata.syntax import UnsupportedExpressionError
+from embedclf.export.tensors.expressions import expression_automaton
 
 if TYPE_CHECKING:
     from embedclf.export.exporter import ExportSource
@@ -17,27 +20,26 @@ _MAX_BYTES = 2_000_000_000
 """Of the numbers of a model: one file of ONNX or LiteRT has less than 2 GiB."""
 
 
-def check_texts(source: ExportSource, way_out: str = _JS) -> None:
+def check_texts(source: ExportSource, way_out: str) -> None:
     """Refuse a run whose texts tensors cannot split as it does.
 
     Args:
         source: The run.
-        way_out: What to do instead.
+        way_out: A format that can be chosen instead.
 
     Raises:
-        RequestError: Its rules of tokens have something that tensors cannot do.
+        RequestError: Its token pattern is an expression that no automaton stands for.
     """
-    tokenizer = source.classifier.tokenizer
-    faults = {
-        "text.html: entities and tags cannot be removed": tokenizer.rules.html,
-        f"text.token_pattern {tokenizer.rules.pattern!r}: a regular expression cannot be applied": (
-            tokenizer.rules.is_expression
-        ),
-        "data.fields: the numbers of a field cannot be read": bool(tokenizer.numeric_fields),
-    }
-    for fault, applies in faults.items():
-        if applies:
-            raise RequestError(f"{source.run.path}: {fault} in this format; {way_out}")
+    pattern = source.classifier.tokenizer.rules.pattern
+    if pattern in TOKEN_PATTERNS:
+        return
+    try:
+        expression_automaton(pattern)
+    except UnsupportedExpressionError as error:
+        fault = f"text.token_pattern {pattern!r}: this format cannot match it: {error}"
+        raise RequestError(
+            f"{source.run.path}: {fault}; choose {way_out}, or train with a simpler one"
+        ) from error
 
 
 def check_hashes(source: ExportSource, graph: TokenIdGraph) -> None:

@@ -79,7 +79,8 @@ def join_ids(ops: Operations, groups: Sequence[TextIds], size: Tensor, width: in
         columns.append(places if lengths is None else places + ops.gather(lengths, group.texts))
         counts = _counts(ops, group)
         lengths = counts if lengths is None else lengths + counts
-    width = ops.larger(ops.largest(lengths, 0), 1) if width is None else width
+    if width is None:
+        width = ops.largest(ops.concatenate([lengths, ops.range(2)[1:]]), 0)
     texts = ops.concatenate([group.texts for group in groups])
     places = texts * width + ops.concatenate(columns)
     ids = ops.concatenate([group.ids for group in groups])

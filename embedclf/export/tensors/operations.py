@@ -9,15 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
 
-    from embedclf.export.tensors.character_table import CharacterTable
+    from embedclf.export.tensors.characters.character_table import CharacterTable
     from embedclf.system.arrays import Int64s
 
 Tensor: TypeAlias = Any
-"""A tensor of the library; it has the operators + - * == != < <= > >= and, for masks, & | ~."""
+"""A tensor of the library; it has the operators + - * == != < <= > >= and, for masks, & | ~; for
+integers that are not negative, // and %."""
 
 
 class CharacterRows(NamedTuple):
@@ -79,6 +80,26 @@ class Operations(Protocol):
 
     def reshape(self, tensor: Tensor, *sizes: Tensor | int) -> Tensor:
         """Return the same numbers in another shape; one size can be -1."""
+
+    def any(self, mask: Tensor) -> Tensor:
+        """Return whether a mask (n,) is true anywhere, a scalar."""
+
+    def repeat(
+        self,
+        condition: Callable[..., Tensor],
+        step: Callable[..., Sequence[Tensor]],
+        *state: Tensor,
+    ) -> Sequence[Tensor]:
+        """Repeat a step while a condition holds.
+
+        Args:
+            condition: Of the tensors of a state (n,) each, a scalar mask.
+            step: The next state; its tensors can have other lengths.
+            state: The first one.
+
+        Returns:
+            The last state.
+        """
 
     def sum(self, tensor: Tensor, axis: int, *, keep: bool = False) -> Tensor:
         """Sum numbers along an axis."""

@@ -104,15 +104,11 @@ def _sum(ops: Operations, table: Floats, ids: Tensor) -> Tensor:
 def _largest(ops: Operations, table: Floats, own_ids: Tensor, ids: Tensor) -> Tensor:
     """Return the largest numbers (n, numbers) of the vectors of texts; 0 without tokens."""
     vectors = ops.gather(ops.constant(_without_padding(table)), own_ids)
-    is_token = ids != PADDING
     lowest = ops.constant(np.float32(-np.inf))
-    shown = ops.where(ops.reshape(is_token, *_sizes(ops, ids), 1), vectors, lowest)
-    largest = ops.largest(shown, 1)
+    added = ops.constant(np.array([[-np.inf], [0]], np.float32))
+    of_tokens = ops.to_integers(ids != PADDING)
+    largest = ops.largest(vectors + ops.gather(added, of_tokens), 1)
     return ops.where(largest > lowest, largest, ops.constant(np.float32(0)))
-
-
-def _sizes(ops: Operations, ids: Tensor) -> tuple[Tensor, Tensor]:
-    return ops.size(ids), -1
 
 
 def _divisors(ops: Operations, ids: Tensor, weights: Weights) -> Tensor:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from embedclf.config.token_patterns import WORDS, WORDS_AND_SYMBOLS
-from embedclf.export.tensors import code_points as kinds
+from embedclf.export.tensors.characters import code_points as kinds
 from embedclf.export.tensors.emoji import find_emoji
-from embedclf.export.tensors.neighbors import after, around, before
+from embedclf.export.tensors.neighbors import after, around, before, previous
 
 if TYPE_CHECKING:
     from embedclf.export.tensors.emoji import Emoji
@@ -39,6 +39,9 @@ def find_borders(
     emoji = find_emoji(ops, parts)
     if rules.unit == "character" and rules.pattern != WORDS:
         kept = kind != kinds.BLANK
+        if rules.is_expression:  # its matches can be parts of an emoji, which have lost the others
+            blank = ops.to_integers(~kept)
+            kept = kept & ~(emoji.joined & (previous(ops, ~emoji.joined, blank) == 1))
         return Borders(kept, kept & ~emoji.joined)
     if rules.pattern == WORDS_AND_SYMBOLS:
         kept, borders = _words_and_symbols(ops, kind, emoji, values)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow.compute as pc
 
-from embedclf.export.tensors.code_points import Sequences, is_mark, mark_orders
+from embedclf.export.tensors.characters.code_points import Sequences, is_mark, mark_orders
 from embedclf.system.arrow import text_column
 
 if TYPE_CHECKING:

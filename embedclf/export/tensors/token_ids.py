@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedclf.export.tensors.character_table import CharacterTable
+from embedclf.export.tensors.characters.character_table import CharacterTable
 from embedclf.export.tensors.composing import compose, expand, filter_characters
 from embedclf.export.tensors.emoji import find_joiners
+from embedclf.export.tensors.expressions import separate_matches, split_matches
 from embedclf.export.tensors.fields import FieldGraph, prepend_fields
+from embedclf.export.tensors.markup.removal import remove_markup
 from embedclf.export.tensors.ngram_ids import TextIds, find_ngrams, join_ids
 from embedclf.export.tensors.token_borders import find_borders
 from embedclf.export.tensors.token_hashes import TokenHashes
@@ -33,7 +35,9 @@ class TokenIdGraph:
     def hashes(self) -> TokenHashes:
         """How its tokens are hashed."""
         rules, tokens = self.tokenizer.rules, self.tokenizer.tokens
-        return TokenHashes.of_tokens(tokens, composed=rules.unit == "character")
+        return TokenHashes.of_tokens(
+            tokens, composed=rules.unit == "character" or rules.is_expression
+        )
 
     @cached_property
     def keys(self) -> Int64s:
@@ -72,6 +76,8 @@ class TokenIdGraph:
         fields: list[Tensor] = []
         if self.fields is not None:
             fields, characters = self.fields.split(ops, characters)
+        if self.tokenizer.rules.html:
+            characters = remove_markup(ops, characters, self.table)
         characters = expand(ops, characters, self.table)
         if self.table.parts.any():
             characters = self._remove_joiners(ops, characters)
@@ -89,19 +95,27 @@ class TokenIdGraph:
 
     def _find_tokens(self, ops: Operations, characters: CharacterRows, size: Tensor) -> TextIds:
         table = self.table
+        rules, begins = self.tokenizer.rules, None
+        if rules.is_expression and rules.unit == "word":
+            characters, begins = split_matches(ops, characters, table, rules.pattern)
+        elif rules.is_expression:
+            characters = separate_matches(ops, characters, table, rules.pattern)
         kinds, parts, *hashed = (
             ops.gather(_constant(ops, column), characters.rows)
             for column in (table.kinds, table.final_parts, *table.hashes)
         )
         values, widths, ranked, ranks = hashed
-        kept, begins = find_borders(ops, kinds, parts, values, self.tokenizer.rules)
+        kept = None
+        if begins is None:
+            kept, begins = find_borders(ops, kinds, parts, values, rules)
         starts, numbers = ops.places(begins), ops.cumulate(ops.to_integers(begins))  # from 1
         if self.hashes.ranks_marks:
             places = self._places_in_tokens(ops, ranks, starts, numbers)
             values = values + ranked * ops.gather(ops.constant(self.hashes.rank_powers), places)
         places = self._places_in_tokens(ops, widths, starts, numbers)
         terms = values * ops.gather(ops.constant(self.hashes.powers), places)
-        terms = ops.where(kept, terms, 0)
+        if kept is not None:
+            terms = ops.where(kept, terms, 0)
         totals = ops.cumulate(terms)
         borders = ops.concatenate([ops.gather(totals - terms, starts), totals[-1:]])
         ids = ops.look_up(

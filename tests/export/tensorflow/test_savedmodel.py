@@ -11,13 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedclf.errors import RequestError
 from embedclf.export.export import export_run
 from embedclf.runs.run import FORMAT, Run
-from tests.export.tensors.texts import make_texts
+from tests.export.tensors.texts import make_markup, make_texts
 
 RUNS = Path(__file__).parents[2] / "formats" / str(FORMAT)
-TEXTS = [*make_texts(300), "", "great hotel", "title=about_heat about heat", "don’t"]
+TEXTS = [
+    *make_texts(300),
+    *make_markup(300),
+    "",
+    "great hotel",
+    "title=about_heat about heat",
+    "don’t",
+]
 
 PROGRAM = """
 import json, sys
@@ -29,7 +35,7 @@ np.savez(sys.argv[2], **{name: values.numpy() for name, values in outputs.items(
 """
 
 
-@pytest.mark.parametrize("name", ["binary-sqrt-ngrams-vectors", "multilabel-max-characters"])
+@pytest.mark.parametrize("name", ["binary-average-expression", "multiclass-average-symbols"])
 def test_a_saved_model_is_proved_equal_to_its_run(name: str, tmp_path: Path) -> None:
     export = export_run(Run.open(RUNS / name), "savedmodel", tmp_path / name)
     assert export.proof.compares_ids
@@ -50,9 +56,3 @@ def test_a_saved_model_needs_no_embedclf(tmp_path: Path) -> None:
     decided = classifier.labels.decide(probabilities).tolist()
     names = [classifier.labels.names[label].encode() for label in decided]
     assert outputs["label"].tolist() == names
-
-
-def test_what_a_graph_cannot_do_to_texts_is_refused(tmp_path: Path) -> None:
-    run = Run.open(RUNS / "multiclass-average-symbols")
-    with pytest.raises(RequestError, match=r"text\.html: .*; choose --format js"):
-        export_run(run, "savedmodel", tmp_path / "exported")

@@ -9,9 +9,9 @@ import numpy as np
 from embedclf.export.tensors.operations import CharacterRows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from embedclf.export.tensors.character_table import CharacterTable
+    from embedclf.export.tensors.characters.character_table import CharacterTable
     from embedclf.system.arrays import Int64s
 
 Array = np.ndarray[Any, Any]
@@ -79,6 +79,16 @@ class NumpyOperations:
 
     def reshape(self, tensor: Array, *sizes: int) -> Array:
         return tensor.reshape(sizes)
+
+    def any(self, mask: Array) -> np.bool_:
+        return np.bool_(mask.any())
+
+    def repeat(
+        self, condition: Callable[..., Any], step: Callable[..., Sequence[Array]], *state: Array
+    ) -> Sequence[Array]:
+        while condition(*state):
+            state = tuple(step(*state))
+        return state
 
     def sum(self, tensor: Array, axis: int, *, keep: bool = False) -> Array:
         summed: Array = tensor.sum(axis=axis, keepdims=keep)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
+from html.entities import html5
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,10 +15,19 @@ from hypothesis import strategies as st
 from embedclf.config.sections import TextConfig
 from embedclf.export.tensors.token_ids import TokenIdGraph
 from embedclf.system.arrow import text_column
+from embedclf.text.fields import NumericField
 from embedclf.text.token_rules import TokenRules
 from embedclf.text.tokenizer import Tokenizer
 from tests.export.tensors.numpy_operations import NumpyOperations
-from tests.export.tensors.texts import CHARACTERS, all_characters, fit_tokenizer, make_texts
+from tests.export.tensors.texts import (
+    CHARACTERS,
+    MARKUP,
+    all_characters,
+    fit_tokenizer,
+    make_cells,
+    make_markup,
+    make_texts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +40,11 @@ RULES = [
         ("words", True, ()),
         ("classic", False, ("Title",)),
     )
+]
+OF_HTML = [
+    TokenRules("word", True, "words_and_symbols", html=True, fields=("tïtle", "b c")),
+    TokenRules("word", False, "words", html=True),
+    TokenRules("character", True, "words_and_symbols", html=True),
 ]
 OF_CHARACTERS = [
     TokenRules("character", True, pattern) for pattern in ("words_and_symbols", "words", "classic")
@@ -83,6 +99,57 @@ def test_any_text_has_the_same_ids(texts: list[str], rules: TokenRules) -> None:
 @settings(max_examples=60)
 def test_emoticons_and_apostrophes_have_the_same_ids(texts: list[str], rules: TokenRules) -> None:
     assert differing(graph_of(rules), texts) == []
+
+
+@pytest.mark.parametrize("rules", OF_HTML, ids=name)
+def test_markup_is_removed(rules: TokenRules) -> None:
+    assert differing(graph_of(rules), [*make_markup(4000), *make_texts(500, rules.fields)]) == []
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(MARKUP), max_size=30).map("".join), min_size=1, max_size=4),
+    st.sampled_from(OF_HTML),
+)
+@settings(max_examples=60)
+def test_any_markup_is_removed(texts: list[str], rules: TokenRules) -> None:
+    assert differing(graph_of(rules), texts) == []
+
+
+def test_every_entity_is_decoded() -> None:
+    names = [f"a&{name} b" for name in html5]
+    numbers = [*range(0x300), *range(0xD7FE, 0xE002), *range(0xFDC0, 0x10000), 0x10FFFE, 0x110000]
+    texts = [*names, *(f"a&#{number};b&#x{number:x}; c" for number in numbers)]
+    assert differing(graph_of(OF_HTML[2]), texts) == []
+
+
+EDGES = (-1.5, 0.1, 1e300)
+
+
+@cache
+def graph_of_numbers() -> TokenIdGraph:
+    tokenizer = fit_tokenizer(TokenRules("word", True, "words", html=True, fields=("Title",)))
+    tokens = ("Title=", *(f"Title=q{number}" for number in range(1, 5)))
+    known = (*tokens, *(each for each in tokenizer.tokens if each not in tokens))
+    numeric = (NumericField("Title", EDGES),)
+    return TokenIdGraph(replace(tokenizer, tokens=known, numeric_fields=numeric))
+
+
+@given(st.lists(st.floats().map(repr) | st.decimals().map(str) | st.text(max_size=4), min_size=1))
+@settings(max_examples=60)
+def test_any_number_of_a_field_has_its_bin(cells: list[str]) -> None:
+    texts = [f"Title={cell} a" for cell in cells if len(cell) <= 60]
+    assert differing(graph_of_numbers(), [*texts, "Title=1"]) == []
+
+
+def test_numbers_next_to_an_edge_have_their_bin() -> None:
+    texts = [f"Title={cell} a" for cell in make_cells(5000, EDGES)]
+    assert differing(graph_of_numbers(), texts) == []
+
+
+def test_a_capital_of_a_field_is_composed_with_its_mark() -> None:
+    rules = TokenRules("character", True, "words", fields=("Title",))
+    graph = graph_of(rules)
+    assert differing(graph, ["T\u0327 T\u0301", "t\u0327 E\u0301"]) == []
 
 
 @pytest.mark.parametrize("rules", OF_CHARACTERS, ids=name)

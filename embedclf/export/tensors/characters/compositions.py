@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow.compute as pc
 
-from embedclf.export.tensors.code_points import LETTER, all_characters, sequences
+from embedclf.export.tensors.characters.code_points import LETTER, all_characters, sequences
 from embedclf.system.arrow import text_column, to_numpy
 from embedclf.text.words import ALL_CODE_POINTS
 
 if TYPE_CHECKING:
-    from embedclf.export.tensors.code_points import CodePoints
+    from embedclf.export.tensors.characters.code_points import CodePoints
     from embedclf.system.arrays import Int64s
 
 _CAPITALS = range(ord("A"), ord("Z") + 1)
@@ -30,13 +30,14 @@ class Composition(NamedTuple):
 def find_compositions(points: CodePoints) -> list[Composition]:
     """Find the compositions that an export has to make.
 
-    With `unit: character`, these are all. Words are hashed in their decomposed form, so only those
-    matter that change what the characters are: `=` and a combining slash become another symbol.
+    With `unit: character` or a regular expression, these are all. Other words are hashed in their
+    decomposed form. So only those matter that change what the characters are: `=` and a combining
+    slash become another symbol.
     """
     every = _all_compositions()
     if points.lowercase:  # ASCII is changed to lower case first
         every = [each for each in every if each.first not in _CAPITALS]
-    if points.unit == "character":
+    if points.unit == "character" or points.is_expression:
         return every
     return [each for each in every if _changes(each, points)]
 

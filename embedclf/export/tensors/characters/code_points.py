@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embedclf.config.token_patterns import CLASSIC, WORDS, WORDS_AND_SYMBOLS
+from embedclf.config.token_patterns import CLASSIC, TOKEN_PATTERNS, WORDS, WORDS_AND_SYMBOLS
+from embedclf.export.automata.dialects import match_in_re2
 from embedclf.system.arrow import text_column, to_numpy
 from embedclf.text.normalization import (
     FLAG_LETTERS,
@@ -28,6 +29,7 @@ from embedclf.text.normalization import (
     normalize,
 )
 from embedclf.text.symbols import LONE
+from embedclf.text.tokens import MATCH_SPACE
 from embedclf.text.words import ALL_CODE_POINTS, SYMBOL, WORD, classify
 
 if TYPE_CHECKING:
@@ -128,6 +130,11 @@ class CodePoints:
         """Whether emoji are tokens, and invisible characters removed."""
         return self.pattern != CLASSIC
 
+    @property
+    def is_expression(self) -> bool:
+        """Whether the pattern is a regular expression."""
+        return self.pattern not in TOKEN_PATTERNS
+
     @cached_property
     def finals(self) -> Sequences:
         """What each becomes: composed, and in lower case."""
@@ -152,6 +159,8 @@ class CodePoints:
     @cached_property
     def final_kinds(self) -> Bytes:
         """What each normalized code point is."""
+        if self.unit == "word" and self.is_expression:
+            return np.where(match_in_re2(MATCH_SPACE), BLANK, LETTER).astype(np.uint8)
         if self.unit == "character" and self.pattern != WORDS:
             return np.where(is_space(), BLANK, LETTER).astype(np.uint8)
         classes = classify(_valid_points(), emoji=self.has_emoji)

@@ -1,0 +1,1 @@
+"""Regular expressions as finite automata, which tensors can run."""

@@ -1,0 +1,1 @@
+"""What the rules of tokens do with each character, as tables."""

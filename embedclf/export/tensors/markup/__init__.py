@@ -1,0 +1,1 @@
+"""HTML in texts, removed by tensors."""
