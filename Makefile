@@ -1,9 +1,10 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test check check-types check-attacks check-extras check-service coverage format \
-	golden lock docs clean test-engines bench bench-ablations bench-accuracy bench-cluster bench-compact bench-continuing bench-cores \
-	bench-encoding bench-few bench-first-steps bench-labels bench-memory bench-optimizers bench-pareto \
-	bench-phases bench-predict bench-reading bench-refit bench-robust bench-serve bench-sets \
-	bench-suggest bench-suspects bench-tokens bench-vectors
+	golden lock docs clean test-engines bench bench-ablations bench-accuracy bench-cluster \
+	bench-cluster-plan bench-compact bench-continuing bench-cores bench-encoding bench-few \
+	bench-first-steps bench-labels bench-memory bench-optimizers bench-pareto bench-phases \
+	bench-predict bench-reading bench-refit bench-robust bench-serve bench-sets bench-suggest \
+	bench-suspects bench-tokens bench-vectors
 
 # Without bytecode on disk, each process would compile the modules again
 unexport PYTHONDONTWRITEBYTECODE
@@ -102,6 +103,9 @@ bench-ablations: $(VENV)/installed ## What each setting adds
 bench-cluster: $(VENV)/installed-dev ## A cluster of two processes beside none; its memory
 	$(BIN)/python -m tests.benchmarks.cluster
 	$(BIN)/python -m tests.benchmarks.cluster_memory
+
+bench-cluster-plan: $(VENV)/installed-dev ## Predicted hours of larger clusters
+	$(BIN)/python -m tests.benchmarks.cluster_plan
 
 bench-compact: $(VENV)/installed ## Compact runs beside fastText; RUNS=FOLDER keeps runs
 	$(BIN)/python -m tests.benchmarks.compact $(if $(RUNS),--runs $(RUNS))

@@ -69,7 +69,7 @@ class Plan(NamedTuple):
         return whole if len(whole) == self.shards else None
 
     def is_merged(self, number: int, *, checks: bool) -> bool:
-        """Whether all parts of a round were merged; `checks` compares the checksums of files."""
+        """Whether each part of a round was merged; `checks` compares the checksums of files."""
         folder, parts = self.round(number), map(merged_name, range(self.shards))
         return all(folder.read(part, checks=checks) is not None for part in parts)
 
@@ -79,7 +79,7 @@ class Plan(NamedTuple):
             path.unlink(missing_ok=True)
 
     def remove_before(self, number: int) -> None:
-        """Remove what nobody needs once the weights before a round are there."""
+        """Remove what nobody needs once the weights before a round are written."""
         for path in self.folder.path.glob("*-??????"):
             if int(path.name[-6:]) < number:
                 shutil.rmtree(path, ignore_errors=True)
