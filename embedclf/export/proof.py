@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -151,8 +152,15 @@ def _bounds(
 
 
 def _texts_of_known_tokens(classifier: Classifier) -> Iterator[str]:
-    """Yield texts with many known tokens and n-grams, one of them longer than is read."""
+    """Yield texts with many known tokens and n-grams, and with numbers next to edges of bins.
+
+    One of them is longer than is read.
+    """
     tokenizer = classifier.tokenizer
+    for field in tokenizer.numeric_fields:
+        for edge in field.edges:
+            for number in (edge, math.nextafter(edge, math.inf)):
+                yield " ".join([f"{field.name}={number!r}", *tokenizer.tokens[:1]])
     tokens = tokenizer.tokens[: 2 * tokenizer.sequence_length + 3]
     for size in (1, 2, 7):
         yield _join(classifier, tokens[:size])

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embedclf.system.arrow import to_numpy
+from embedclf.export.automata.dialects import match_in_re2
 from embedclf.text.normalization import (
     FLAG_LETTERS,
     JOINERS,
@@ -27,7 +27,7 @@ from embedclf.text.words import ALL_CODE_POINTS, classify
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from embedclf.system.arrays import Bytes, Int64s, Mask
+    from embedclf.system.arrays import Bytes, Int64s
 
 _SURROGATES = range(0xD800, 0xE000)
 
@@ -67,7 +67,7 @@ def encode_emoji_parts() -> list[int]:
     parts = np.zeros(ALL_CODE_POINTS, np.uint8)
     kinds = (PICTOGRAPHS, SKIN_TONES, FLAG_LETTERS, JOINERS, ZERO_WIDTH_JOINER)
     for number, ranges in enumerate(kinds, start=1):
-        parts[all_points()[match_points(f"[{ranges}]")]] = number
+        parts[match_in_re2(f"[{ranges}]")] = number
     return _encode_runs(parts)
 
 
@@ -99,12 +99,6 @@ def encode_lower_case() -> list[int]:
 def encode_digits() -> list[int]:
     """List the code points of the zeros of all scripts; each is followed by its other digits."""
     return [p for p in all_points().tolist() if unicodedata.decimal(chr(p), None) == 0]
-
-
-def match_points(expression: str) -> Mask:
-    """(n,) whether an expression (RE2) matches the characters of `all_points`."""
-    matches = pc.match_substring_regex(all_characters(), f"^(?:{expression})$")
-    return to_numpy(matches).view(np.bool_)
 
 
 def find_ranges(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:

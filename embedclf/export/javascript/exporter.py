@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedclf.errors import RequestError
+from embedclf.export.automata.syntax import UnsupportedExpressionError
 from embedclf.export.description import describe
 from embedclf.export.exporter import Scores
-from embedclf.export.javascript.expressions import UntranslatableError, translate
+from embedclf.export.javascript.expressions import translate
 from embedclf.export.javascript.model_files import write_model
 from embedclf.export.javascript.node import find_node, run_export
 from embedclf.export.javascript.page import render_demo_page
@@ -37,7 +38,7 @@ class JavaScriptExporter:
         if rules.is_expression:
             try:
                 translate(rules.pattern)
-            except UntranslatableError as error:
+            except UnsupportedExpressionError as error:
                 fault = f"JavaScript may find other tokens with it: {error}"
                 raise RequestError(
                     f"{source.run.path}: text.token_pattern {rules.pattern!r}: {fault}; "

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedclf.config.token_patterns import find_pattern_fault
-from embedclf.export.javascript.expressions import UntranslatableError, translate
+from embedclf.export.automata.syntax import UnsupportedExpressionError
+from embedclf.export.javascript.expressions import translate
 from embedclf.system.arrow import text_column
 from embedclf.text.tokens import MATCH_END, mark_matches
 from tests.export.expressions import EXPRESSIONS, TEXTS
@@ -55,7 +56,7 @@ def test_any_expression_is_refused_or_finds_the_same(
         return
     try:
         source = translate(expression)
-    except UntranslatableError:
+    except UnsupportedExpressionError:
         return
     expected = [matches_of_re2(expression, text) for text in texts]
     assert node.match([(source, text) for text in texts]) == expected
@@ -72,6 +73,6 @@ def test_any_expression_is_refused_or_finds_the_same(
     ],
 )
 def test_what_may_differ_is_refused(expression: str, fault: str) -> None:
-    with pytest.raises(UntranslatableError) as raised:
+    with pytest.raises(UnsupportedExpressionError) as raised:
         translate(expression)
     assert str(raised.value) == fault
