@@ -7,7 +7,7 @@ import re
 import signal
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from threading import current_thread, main_thread
+from threading import Event, Thread, current_thread, main_thread
 from typing import TYPE_CHECKING, Any
 
 from embedclf.errors import RequestError, needs_extra
@@ -20,10 +20,16 @@ _LOCAL = re.compile(r"local:([1-9][0-9]{0,3})")
 
 _ENVIRONMENT = "distributed.nanny.pre-spawn-environ"
 
+_SETTINGS = {"distributed.admin.low-level-log-length": 10}
+"""Dask keeps the last thousand messages of each connection, with the arguments of all tasks in
+them: 90 MB after 512 tasks of a training."""
+
 _LOCAL_SETTINGS = {
     f"{_ENVIRONMENT}.MALLOC_TRIM_THRESHOLD_": 1 << 26,
     f"{_ENVIRONMENT}.MALLOC_MMAP_THRESHOLD_": 1 << 25,
     "distributed.worker.profile.enabled": False,
+    # Until a worker is given up; on a busy machine, a start can take longer than the usual 15 s
+    "distributed.deploy.lost-worker-timeout": "30s",
 }
 """Dask lets workers return memory to the system at once. Then every array of NumPy gets new pages:
 a million short texts took 4.5 instead of 3.1 s of CPU time."""
@@ -31,6 +37,8 @@ a million short texts took 4.5 instead of 3.1 s of CPU time."""
 _ADDRESS = re.compile(r"([a-z]+://)?[^/:]+:[0-9]+|inproc://.+")
 
 _PACKAGE = "embedclf"
+
+_STARTS, _LOOK_SECONDS = 3, 2.0
 
 _SCHEDULER_TIMEOUT, _WORKER_TIMEOUT = "10s", "60s"
 
@@ -53,26 +61,25 @@ def connect(address: str) -> Iterator[Any]:
             has another version of embedclf.
     """
     with needs_extra("cluster", "--cluster"):
-        from distributed import Client, LocalCluster
+        from distributed import Client
     # Its warnings are for developers; what matters to users comes back as errors
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    if local := _LOCAL.fullmatch(address):
-        from dask import config
+    for name in ("distributed", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    from dask import config
 
-        workers = int(local[1])
-        with config.set(_LOCAL_SETTINGS):
-            with _deaf_to_interrupts():
-                cluster = LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=max(1, available_cores() // workers),
-                    dashboard_address="127.0.0.1:0",  # any free port; 8787 may be taken
-                    # Work here has its own bounds; by default, Dask would pause a busy worker
-                    memory_limit=0,
-                    silence_logs=logging.CRITICAL,
-                )
-            with cluster, Client(cluster) as client:
+    with config.set(_SETTINGS):
+        if local := _LOCAL.fullmatch(address):
+            with _local_cluster(int(local[1])) as cluster, Client(cluster) as client:
                 yield client
-        return
+        else:
+            with _connected(address) as client:
+                yield client
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[Any]:
+    from distributed import Client
+
     if not _ADDRESS.fullmatch(address) or address.startswith("local:"):
         raise RequestError(
             f"--cluster {address}: is no address; write local:N for N processes on this machine, "
@@ -96,6 +103,54 @@ def connect(address: str) -> Iterator[Any]:
         # Functions of embedclf itself cannot be called before it is known to be there
         _require_same_versions(address, client.run(version, _PACKAGE, on_error="return"))
         yield client
+
+
+@contextmanager
+def _local_cluster(workers: int) -> Iterator[Any]:
+    """Start processes on this machine. Those that are killed start again, even while they start.
+
+    Raises:
+        RequestError: They cannot be started.
+    """
+    from dask import config
+
+    ended = Event()
+
+    def keep_up(cluster: Any) -> None:
+        while not ended.wait(_LOOK_SECONDS):
+            cluster.scale(workers)  # those that Dask has given up
+
+    with config.set(_LOCAL_SETTINGS), _start_local(workers) as cluster:
+        keeper = Thread(target=keep_up, args=(cluster,), daemon=True)
+        keeper.start()
+        try:
+            yield cluster
+        finally:
+            ended.set()
+            keeper.join()
+
+
+def _start_local(workers: int) -> Any:
+    from distributed import LocalCluster
+
+    failure = None
+    for _ in range(_STARTS):
+        try:
+            with _deaf_to_interrupts():
+                return LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=max(1, available_cores() // workers),
+                    dashboard_address="127.0.0.1:0",  # any free port; 8787 may be taken
+                    # Work here has its own bounds; by default, Dask would pause a busy worker
+                    memory_limit=0,
+                    silence_logs=logging.CRITICAL,
+                )
+        except RuntimeError as error:
+            failure = error
+    raise RequestError(
+        f"--cluster local:{workers}: a process ended while it started; there may be too little "
+        "memory for so many: name fewer"
+    ) from failure
 
 
 def _version_of_scheduler(client: Any) -> Any:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
 
+import dask
 import pytest
 
 from embedclf import __version__
@@ -27,6 +29,15 @@ def wait_for_address(file: Path) -> str:
         time.sleep(0.05)
     address: str = json.loads(file.read_bytes())["address"]
     return address
+
+
+def test_a_process_that_dask_has_given_up_is_started_again() -> None:
+    # As on a busy machine, where it does not start again in time
+    impatience = {"distributed.deploy.lost-worker-timeout": "1ms"}
+    with connect("local:1") as client, dask.config.set(impatience):
+        killed = client.submit(os.getpid).result()
+        os.kill(killed, signal.SIGKILL)
+        assert client.submit(os.getpid, pure=False).result(timeout=60) != killed
 
 
 def test_a_scheduler_with_another_version_is_refused(tmp_path: Path) -> None:

@@ -21,8 +21,6 @@ from embedclf.system.memory.mapped_arrays import ArrayFile
 from embedclf.system.memory.mapping import map_file
 from embedclf.system.storage import size_and_time
 from embedclf.tables.files import find_files, hash_files, is_folder
-from embedclf.tables.read_options import ReadOptions
-from embedclf.tables.tables import open_table
 from embedclf.text.fingerprints import fingerprint_texts
 from embedclf.text.ngram_counts import count_longer, merge_key_counts
 from embedclf.text.ngrams import pad_texts
@@ -36,9 +34,13 @@ if TYPE_CHECKING:
     from embedclf.config.schema import Config
     from embedclf.system.arrays import Int64s, Mask
     from embedclf.tables.files import TableFile
+    from embedclf.tables.tables import Table
     from embedclf.text.fingerprints import Fingerprints
     from embedclf.text.tokenizer import Tokenizer
     from embedclf.text.tokens import Tokens
+
+_MAX_MAPPED = 1 << 10
+"""Parts whose files are mapped at the same time."""
 
 _REQUESTS_AT_ONCE = 16
 """Files that a store is asked about at the same time."""
@@ -89,17 +91,31 @@ class PartFiles:
         """The tokens of all rows."""
         return TokensFile.open(self.folder.path / f"{self.name}.tokens")
 
-    def read_rows(self, list_separator: str | None) -> tuple[LabeledRows, Fingerprints]:
-        """Read the labels of all rows, and the fingerprints of their texts."""
-        with (self.folder.path / f"{self.name}.rows.arrow").open("rb") as file:
-            batch = pa.ipc.open_file(map_file(file)).get_batch(0)
+    def read_rows(
+        self, table: Table, list_separator: str | None
+    ) -> tuple[LabeledRows, Fingerprints]:
+        """Read the labels of all rows, and the fingerprints of their texts.
+
+        Args:
+            table: That the rows are in; it is not read.
+            list_separator: What `read_part` has returned.
+        """
+        batch = self._map_rows()
         labels = tuple(
             CategoricalColumn(column.dictionary, to_numpy(column.indices))
             for column in batch.columns[2:]
         )
-        table = open_table(self.file, [], ReadOptions.from_config(self.config.data))
         rows = LabeledRows(table, labels, to_numpy(batch[0]), list_separator=list_separator)
         return rows, to_numpy(batch[1])
+
+    def read_texts(self) -> Fingerprints:
+        """Read the fingerprints of the texts of all rows."""
+        texts: Fingerprints = to_numpy(self._map_rows()[1])
+        return texts
+
+    def _map_rows(self) -> pa.RecordBatch:
+        with (self.folder.path / f"{self.name}.rows.arrow").open("rb") as file:
+            return pa.ipc.open_file(map_file(file)).get_batch(0)
 
     def is_held_out(self, texts: Fingerprints) -> Mask:
         """Return (n,) True for validation rows, by the fingerprints of their texts."""
@@ -193,9 +209,8 @@ def count_ngrams(part: PartFiles, tokenizer: Tokenizer) -> dict[str, Any]:
     name = f"{part.name}.{tokenizer.ngrams.max_n + 1}-grams"
 
     def work() -> tuple[dict[str, Any], list[str]]:
-        _, texts = part.read_rows(None)
         counts: SpilledCounts[Int64s] = SpilledCounts(part.folder, name, merge_key_counts)
-        for tokens, ids in tokenizer.with_token_ids(part.training_chunks(texts)):
+        for tokens, ids in tokenizer.with_token_ids(part.training_chunks(part.read_texts())):
             padded = pad_texts(tokenizer.ngram_ids(tokens, ids), tokens.ends)[0]
             counts.add(count_longer(padded, tokenizer.ngrams, tokenizer.first_ngram_id))
         counts.close()
@@ -205,12 +220,13 @@ def count_ngrams(part: PartFiles, tokenizer: Tokenizer) -> dict[str, Any]:
 
 
 def read_validation(
-    parts: Sequence[tuple[PartFiles, dict[str, Any]]], tokens: TokensFile
+    parts: Sequence[tuple[PartFiles, dict[str, Any]]], table: Table, tokens: TokensFile
 ) -> tuple[LabeledRows, Fingerprints]:
     """Read the rows that the parts hold out, which must fit on the disk of one machine.
 
     Args:
         parts: With what `read_part` has returned for each.
+        table: That all rows are in; it is not read.
         tokens: Gets the tokens of these rows.
 
     Returns:
@@ -221,19 +237,22 @@ def read_validation(
     for part, values in parts:
         if not values["rows"]:
             continue
-        rows, texts = part.read_rows(values["list_separator"])
+        rows, texts = part.read_rows(table, values["list_separator"])
         held_out = part.is_held_out(texts)
         rows = rows.filter(held_out)
         found.append((replace(rows, positions=rows.positions + offset), texts[held_out]))
         for chunk, mask in with_split_ids(part.tokens, held_out.astype(np.int8)):
             tokens.append(chunk.filter(mask == 1))
         offset += values["rows"] + values["skipped"]
+        if len(found) == _MAX_MAPPED:
+            found = [_join(found)]
     tokens.close()
-    return _join([rows for rows, _ in found]), np.concatenate([texts for _, texts in found])
+    return _join(found)
 
 
-def _join(parts: Sequence[LabeledRows]) -> LabeledRows:
-    """Put rows of several parts one after the other."""
+def _join(found: Sequence[tuple[LabeledRows, Fingerprints]]) -> tuple[LabeledRows, Fingerprints]:
+    """Put rows of several parts, and what goes with them, one after the other."""
+    parts = [rows for rows, _ in found]
     labels = []
     for columns in zip(*(part.labels for part in parts), strict=True):
         encoded = [
@@ -245,9 +264,10 @@ def _join(parts: Sequence[LabeledRows]) -> LabeledRows:
         labels.append(CategoricalColumn(chunks[-1].dictionary, codes))
     positions = np.concatenate([part.positions for part in parts])
     separators = (part.list_separator for part in parts)
-    return LabeledRows(
+    rows = LabeledRows(
         parts[0].table,
         tuple(labels),
         positions,
         list_separator=next(filter(None, separators), None),
     )
+    return rows, np.concatenate([texts for _, texts in found])

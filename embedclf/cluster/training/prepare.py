@@ -240,13 +240,12 @@ def _validation(encoder: Encoder, config: Config, parts: _Parts, table: Table) -
     if not isinstance(config.data.validation, float):
         return encoder.read_split(config.data.validation, config=config, read=None)
     tokens = TokensFile(encoder.new_file())
-    rows, texts = read_validation(parts, tokens)
+    rows, texts = read_validation(parts, table, tokens)
     if not len(rows):
         raise DataError(
             f"{display_tables(config.data.train)}: no text was held out for validation; add rows, "
             "raise data.validation, or set it to a file"
         )
-    rows = replace(rows, table=table)
     (ids,) = encoder.encode(tokens, np.zeros(len(rows), np.int8))
     split = encoder.make_split(rows, ids)
     return replace(split, tokenized=TokenizedTable(rows, tokens, texts))

@@ -96,7 +96,8 @@ def _encode(
     part: PartFiles, values: dict[str, Any], files: EncoderFiles, shards: int
 ) -> tuple[dict[str, Any], list[str]]:
     tokenizer, labels = files.read()
-    rows, texts = part.read_rows(values["list_separator"])
+    table = open_table(part.file, [], ReadOptions.from_config(part.config.data))
+    rows, texts = part.read_rows(table, values["list_separator"])
     held_out = part.is_held_out(texts)
     with temporary_files() as new_file:
         encoder = Encoder(tokenizer, labels, part.config.data, new_file)
