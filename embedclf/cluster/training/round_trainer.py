@@ -41,8 +41,7 @@ class RoundTrainer:
             network: On this machine, which gets the weights of each epoch.
             on_event: Called after each round.
         """
-        self.bytes_written = self.rounds_taken = 0
-        """Of all rounds so far, those of a killed command included if they were of this epoch."""
+        self._bytes: list[int] = []
         self._tasks, self._plan, self._shards = tasks, plan, shards
         self._network, self._on_event = network, on_event
 
@@ -55,6 +54,15 @@ class RoundTrainer:
     def variables(self) -> list[Any]:
         """None: the folder of the rounds has the state of the training."""
         return []
+
+    @property
+    def facts(self) -> dict[str, int]:
+        """The number of `shards`, of `rounds` an epoch, and `bytes` that a round has written.
+
+        The bytes are a mean, over rounds of this command and of its first epoch.
+        """
+        mean = sum(self._bytes) // max(1, len(self._bytes))
+        return {"shards": self._plan.shards, "rounds": self._plan.rounds, "bytes": mean}
 
     @property
     def row_count(self) -> int:
@@ -108,7 +116,6 @@ class RoundTrainer:
         return total
 
     def _add(self, results: Sequence[dict[str, Any]], total: RunningLoss) -> None:
-        self.rounds_taken += 1
+        self._bytes.append(sum(result["bytes"] for result in results))
         for result in results:
-            self.bytes_written += result["bytes"]
             total.merge(result["loss"])

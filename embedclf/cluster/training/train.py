@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from embedclf.runs.run import Run
     from embedclf.training.train import TrainEvent
 
-ROUNDS = 16
-"""Rounds of an epoch: with fewer, the shards drift apart; each costs the exchange of weights."""
+_ROUNDS_PER_SHARD = 2
+"""In an epoch. With fewer, the shards drift apart; with more, they exchange more rows."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,8 @@ class ClusterRun:
     """A run that a cluster has trained, and what that took."""
 
     run: Run
-    shards: int
-    rounds: int
-    """Of an epoch."""
+    rounds: dict[str, int]
+    """As `RoundTrainer.facts`."""
     worker_peak: int
     """Most bytes of memory of a worker."""
     client_peak: int
@@ -89,20 +88,17 @@ def train_on_cluster(
             sharded = prepare_sharded(tasks, folder, config, shards)
             on_event(sharded.dataset)
             clock.end("prepare")
-            validated = _fit(tasks, folder, sharded, checkpoint, on_event)
+            validated, rounds = _fit(tasks, folder, sharded, checkpoint, on_event)
             on_event(validated.history)
             clock.add(validated.seconds)
             with interrupts.ignored():
                 record = write_run(draft, validated, None, sharded.dataset.hashes(), output)
                 clock.end("finish")
-                record |= {
-                    "cluster": {"shards": shards, "rounds": ROUNDS},
-                    "seconds": clock.seconds,
-                }
+                record |= {"cluster": rounds, "seconds": clock.seconds}
                 finished = draft.publish(record, name, output)
                 checkpoint.remove()
                 folder.remove()
-        return ClusterRun(finished, shards, ROUNDS, tasks.worker_peak, peak_memory())
+        return ClusterRun(finished, rounds, tasks.worker_peak, peak_memory())
 
 
 def _hash_tables(config: Config) -> dict[str, str]:
@@ -130,8 +126,11 @@ def _fit(
     sharded: ShardedDataset,
     checkpoint: Checkpoint,
     on_event: Callable[[Any], None],
-) -> FittedNetwork:
-    """Initialize, build and fit the network, as `fit_network` does on one machine."""
+) -> tuple[FittedNetwork, dict[str, int]]:
+    """Initialize, build and fit the network, as `fit_network` does on one machine.
+
+    Also returns `RoundTrainer.facts`.
+    """
     dataset, began = sharded.dataset, time.perf_counter()
     with activity("initializing the embedding"):
         initial = initialize(dataset, sharded.statistics)
@@ -158,7 +157,7 @@ def _fit(
         folder.folder("rounds"),
         dataset.config,
         len(sharded.shards),
-        ROUNDS,
+        _ROUNDS_PER_SHARD * len(sharded.shards),
         sharded.label_rows,
         has_row_factors=factors is not None,
     )
@@ -173,4 +172,5 @@ def _fit(
         "start": started - initialized,
         "fit": checkpoint.seconds_before + time.perf_counter() - started,
     }
-    return FittedNetwork(dataset, initial, network, device, history, seconds, StepFunctions())
+    fitted = FittedNetwork(dataset, initial, network, device, history, seconds, StepFunctions())
+    return fitted, trainer.facts
