@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedclf.cluster.training.merging import (
-    WEIGHT_DECAY,
+    SUM,
     MovedRows,
     merge_rows,
     merge_vector,
@@ -49,12 +49,12 @@ class Replica:
         self.position: float = -1
         """The number of the round whose first weights these are; infinite while they change."""
         groups = steps.groups
-        tables = [("embedding", [WEIGHT_DECAY]), ("row_state", decays)] if trains_tables else []
+        tables = [("embedding", [SUM]), ("row_state", decays)] if trains_tables else []
         self._decays = [each for group, each in tables if groups[group]]
         self._tables = [groups[group][0] for group, _ in tables if groups[group]]
         dense, state = groups["dense"], groups["dense_state"]
         self._vectors = [*dense, *state]
-        self._vector_decays = [*(WEIGHT_DECAY for _ in dense), *decays]
+        self._vector_decays = [*(SUM for _ in dense), *decays]
 
     def load(self, folder: WorkFolder, number: int) -> None:
         """Read the weights before a round.

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from embedclf.runs.run import Run
     from embedclf.training.train import TrainEvent
 
-_ROUNDS_PER_SHARD = 2
-"""In an epoch. With fewer, the shards drift apart; with more, they exchange more rows."""
+_ROUNDS_PER_SHARD = 4
+"""In an epoch. With fewer, shards drift apart; with more, they exchange more rows."""
 
 
 @dataclass(frozen=True)
