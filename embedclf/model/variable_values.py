@@ -56,7 +56,7 @@ def gather_rows(variable: Any, rows: npt.NDArray[np.integer]) -> npt.NDArray[Any
 
 def scatter_rows(variable: Any, rows: npt.NDArray[np.integer], values: npt.NDArray[Any]) -> None:
     """Give some rows of a variable new values; each row occurs once."""
-    _step_variable(variable).scatter(rows.astype(np.int32), tf.constant(values))
+    _step_variable(variable).scatter(rows.astype(np.int32), values)
 
 
 def write_variables(file: IO[bytes], variables: Sequence[Any]) -> None:

@@ -124,7 +124,7 @@ def make_plan(run: Run, prices: Mapping[str, float]) -> Plan:
     used, (*once, step) = run.record["cluster"], prices.values()
     row = 4.0 * run.config().model.embedding_dim * NUMBERS_PER_WEIGHT
     moved = row * run.classifier().tokenizer.vocabulary_rows
-    merge = cpu(run, "merge_round") / (used["bytes_per_round"] * used["rounds"]) * moved
+    merge = cpu(run, "merge_round") / (used["bytes"] * used["rounds"]) * moved
     return Plan(sum(once), step, merge, moved, used["rounds"])
 
 

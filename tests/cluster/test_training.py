@@ -25,6 +25,7 @@ from embedclf.cluster.training.train import train_on_cluster
 from embedclf.cluster.training.work_folder import WorkFolder
 from embedclf.config.loading import load_config
 from embedclf.data.dataset import Dataset, prepare_dataset
+from embedclf.errors import RunError
 from embedclf.runs.run import Run
 from embedclf.system.arrow import text_column
 from embedclf.text.vocabulary import merge_token_counts
@@ -203,27 +204,37 @@ def weights_of(run: Run) -> list[Any]:
     return [weights.trained, *(array for layer in weights.dense for array in layer)]
 
 
-def test_the_run_is_the_same_after_a_client_and_its_workers_were_killed(
+def rounds_folder(folder: Path) -> Path:
+    """Where a training that was stopped has left its rounds."""
+    return next(folder.glob(".cluster-*/rounds"))
+
+
+def test_the_run_is_the_same_after_kills_and_damage(
     client: Any, scheduler: str, config: Config, tmp_path: Path
 ) -> None:
     whole = train_on_cluster(config, scheduler, name="x", output=tmp_path / "whole").run
-    steps = 0
+    rounds, steps = whole.record["cluster"]["rounds"], 0
 
     def stop(event: Any) -> None:
         nonlocal steps
         steps += type(event).__name__ == "Step"
-        if steps == 21:  # in the second epoch
+        if steps == rounds + 3:  # in the second epoch
             raise SystemExit
 
     with pytest.raises(SystemExit):
         train_on_cluster(config, scheduler, name="x", output=tmp_path / "cut", on_event=stop)
+    rows = rounds_folder(tmp_path) / f"round-{rounds + 1:06}" / "merged-000001-table-0.npy"
+    content = bytearray(rows.read_bytes())
+    content[-4:] = bytes(4)  # as after a power failure
+    rows.write_bytes(content)
     events: list[str] = []
 
     def kill(event: Any) -> None:
         events.append(type(event).__name__)
-        if events.count("Step") in {2, 5} and events[-1] == "Step":
-            workers = sorted(client.run(os.getpid).values())  # one if another is restarting
-            os.kill(workers[events.count("Step") % len(workers)], signal.SIGKILL)
+        if events.count("Step") in {2, 4} and events[-1] == "Step":
+            client.wait_for_workers(2)
+            worker = sorted(client.run(os.getpid).values())[events.count("Step") // 2 % 2]
+            os.kill(worker, signal.SIGKILL)
 
     resumed = train_on_cluster(
         config,
@@ -233,7 +244,7 @@ def test_the_run_is_the_same_after_a_client_and_its_workers_were_killed(
         on_event=kill,
         resume=True,
     ).run
-    assert events.count("Step") == 32 - 21
+    assert events.count("Step") == rounds - 3 + 1  # that of the damaged file again
     assert events.count("Resumed") == 1
     for one, other in zip(weights_of(whole), weights_of(resumed), strict=True):
         assert np.array_equal(one, other)
@@ -241,10 +252,31 @@ def test_the_run_is_the_same_after_a_client_and_its_workers_were_killed(
     assert files[0] == files[1]
     assert whole.record["epochs"] == 2
     used = whole.record["cluster"]
-    assert (used["shards"], used["rounds"]) == (2, 16)
+    assert (used["shards"], used["rounds"]) == (2, 8)
     assert {"read_part", "encode_part", "train_round", "merge_round"} <= used["cpu_seconds"].keys()
     assert all(seconds >= 0 for seconds in used["cpu_seconds"].values())
     assert not list(tmp_path.glob(".cluster-*")) + list(tmp_path.glob(".unfinished-*"))
+
+
+def test_weights_that_are_missing_or_damaged_are_reported(
+    scheduler: str, config: Config, tmp_path: Path
+) -> None:
+    folder, epochs = tmp_path / "work", 0
+    folder.mkdir()
+
+    def damage(event: Any) -> None:
+        nonlocal epochs
+        epochs += type(event).__name__ == "Epoch"
+        if epochs and type(event).__name__ == "Step":  # of the second epoch
+            table = max(rounds_folder(folder).glob("round-*/merged-000000-table-0.npy"))
+            table.write_bytes(table.read_bytes()[:-1])
+
+    with pytest.raises(RunError, match=r"table-0.npy.*; train again with --resume"):
+        train_on_cluster(config, scheduler, name="x", output=folder / "run", on_event=damage)
+    weights = max(rounds_folder(folder).glob("weights-*/embedding-0.npy"))
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(RunError, match=r"weights of the last epoch .* without --resume"):
+        train_on_cluster(config, scheduler, name="x", output=folder / "run", resume=True)
 
 
 @pytest.mark.usefixtures("config")
@@ -255,7 +287,7 @@ def test_train_reports_scores_and_saves_a_config_that_holds_out_the_same_rows(
         "train", tmp_path / "config.yaml", "--cluster", scheduler, "-o", tmp_path / "run"
     )
     assert "data.split: hash" in printed.stderr
-    assert "2 shards, 16 rounds an epoch; peak memory: a worker " in printed.stderr
+    assert "2 shards, 8 rounds an epoch of 0.0 MB; peak memory: a worker " in printed.stderr
     run = Run.open(tmp_path / "run")
     assert run.config().data.split == "hash"
     alone = prepare_dataset(run.config())

@@ -54,8 +54,10 @@ def train_in_parts(
         on_event=show,
         resume=resume,
     )
+    rounds = trained.rounds
     echo_info(
-        f"{trained.shards:,} shards, {trained.rounds} rounds an epoch; peak memory: a worker "
+        f"{rounds['shards']:,} shards, {rounds['rounds']:,} rounds an epoch of "
+        f"{rounds['bytes'] / 1e6:,.1f} MB; peak memory: a worker "
         f"{trained.worker_peak / 1e6:,.0f} MB, this process {trained.client_peak / 1e6:,.0f} MB"
     )
     return trained.run

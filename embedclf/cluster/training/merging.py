@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from embedclf.system.arrays import Floats, Int32s
+    from embedclf.system.arrays import Counts, Floats, Int32s
 
 SUM = 1.0
 """The decay of numbers whose changes are added up as they are: weights, and sums."""
@@ -124,11 +124,11 @@ def step_factors(own: Any, total: Any, decay: float) -> Floats:
         total: Steps of all shards.
         decay: 1 for a sum, which is added up as it is.
     """
-    own, total = np.asarray(own, np.float64), np.maximum(np.asarray(total, np.float64), 1.0)
+    own, total = np.asarray(own), np.maximum(total, 1)
     if decay == SUM:
         return np.ones(own.shape, np.float32)
-    made = np.where(own > 0, 1.0 - decay**own, 1.0)
-    factors: Floats = (own / total * (1.0 - decay**total) / made).astype(np.float32)
+    made = 1.0 - decay ** np.arange(total.max(initial=1) + 1)  # by the number of steps
+    factors: Floats = (own / total * made[total] / made[np.maximum(own, 1)]).astype(np.float32)
     return factors
 
 
@@ -140,24 +140,33 @@ def _merge_shared(
     decays: Sequence[Sequence[float]],
 ) -> list[Floats]:
     """Merge rows that several shards have changed; `total` is how many steps have used each."""
-    merged = [table.copy() for table in before]
-    for shard in shards:
-        found = np.arange(*np.searchsorted(shard.rows, [rows[0], rows[-1] + 1]))
-        found = found[np.isin(shard.rows[found], rows, assume_unique=True)]
-        places = np.searchsorted(rows, shard.rows[found])
-        for number, table in enumerate(merged):
-            changes = shard.tables[number].take(found, axis=0)
-            changes -= before[number].take(places, axis=0)
-            of_table = [
-                step_factors(shard.uses[found], total[places], decay) for decay in decays[number]
-            ]
-            _scale(changes, of_table)
-            table[places] += changes
+    merged = []
+    found = [_find(rows, shard.rows) for shard in shards]
+    for number, table in enumerate(before):
+        # As adding f (after - before) for each shard, in fewer operations
+        kept = np.ones((len(rows), len(decays[number])), np.float32)
+        added = np.zeros_like(table)
+        for shard, (places, of_rows) in zip(shards, found, strict=True):
+            steps = shard.uses[places], total[of_rows]
+            factors = np.stack([step_factors(*steps, each) for each in decays[number]], axis=1)
+            kept[of_rows] -= factors
+            added[of_rows] += _scale(shard.tables[number].take(places, axis=0), factors)
+        added += _scale(table, kept)
+        merged.append(added)
     return merged
 
 
-def _scale(changes: Floats, factors: Sequence[Floats]) -> None:
-    """Multiply rows (n, numbers) by factors (n,) of each of the accumulators side by side."""
-    width = changes.shape[1] // len(factors)
-    for number, of_accumulator in enumerate(factors):
-        changes[:, number * width : (number + 1) * width] *= of_accumulator[:, None]
+def _find(rows: Int32s, moved: Int32s) -> tuple[Counts, Counts | slice]:
+    """Return the places of rows among those that a shard has changed, and of these in `rows`."""
+    first, end = np.searchsorted(moved, [rows[0], rows[-1] + 1])
+    places = first + np.flatnonzero(np.isin(moved[first:end], rows, assume_unique=True))
+    if len(places) == len(rows):
+        return places, slice(None)
+    return places, np.searchsorted(rows, moved[places])
+
+
+def _scale(values: Floats, factors: Floats) -> Floats:
+    """Multiply rows (n, numbers) by factors (n, accumulators) of the accumulators side by side."""
+    groups = values.reshape(*factors.shape, values.shape[1] // factors.shape[1])
+    scaled: Floats = (groups * factors[:, :, None]).reshape(values.shape)
+    return scaled

@@ -41,7 +41,7 @@ class RoundTrainer:
             network: On this machine, which gets the weights of each epoch.
             on_event: Called after each round.
         """
-        self._bytes_written = self._rounds_taken = 0
+        self._bytes: list[int] = []
         self._tasks, self._plan, self._shards = tasks, plan, shards
         self._network, self._on_event = network, on_event
 
@@ -56,9 +56,13 @@ class RoundTrainer:
         return []
 
     @property
-    def bytes_per_round(self) -> int:
-        """What the workers write in a round, on average: all shards, and what was merged."""
-        return self._bytes_written // max(1, self._rounds_taken)
+    def facts(self) -> dict[str, int]:
+        """The number of `shards`, of `rounds` an epoch, and `bytes` that a round has written.
+
+        The bytes are a mean, over the rounds of this command.
+        """
+        mean = sum(self._bytes) // max(1, len(self._bytes))
+        return {"shards": self._plan.shards, "rounds": self._plan.rounds, "bytes": mean}
 
     @property
     def row_count(self) -> int:
@@ -102,8 +106,7 @@ class RoundTrainer:
             taken = self._tasks.run(train_round, arguments, "training", unit="shards")
             merged = self._tasks.run(merge_round, arguments, "training", unit="parts")
             plan.remove_shards(round_number)
-            self._rounds_taken += 1
-            self._bytes_written += sum(each["bytes"] for each in (*taken, *merged))
+            self._bytes.append(sum(each["bytes"] for each in (*taken, *merged)))
             for each in taken:
                 total.merge(each["loss"])
             done = self.row_count * (round_number + 1 - first) // plan.rounds

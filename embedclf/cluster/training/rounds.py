@@ -176,14 +176,14 @@ class _Shard:
         self._seed_dropout(number)
         rng = np.random.default_rng([plan.config.seed, epoch + 1, self._source.number])
         order = rng.permutation(self._rows)
-        steps = self.steps_of(round_of_epoch)
+        steps = self._steps_of(round_of_epoch)
         with self._replica.moving() as moving:
             loss = self._trainer.train_rows(epoch + 1, order, steps, moving.keep)
             files = moving.write(folder, name)
         values = {"loss": loss.totals, "steps": steps.stop - steps.start}
         return values | {"bytes": folder.count_bytes(files)}, files
 
-    def steps_of(self, round_of_epoch: int) -> slice:
+    def _steps_of(self, round_of_epoch: int) -> slice:
         """Return the steps of an epoch that a round takes; possibly none."""
         steps = -(-self._rows // self._plan.config.training.batch_size)
         first, end = (

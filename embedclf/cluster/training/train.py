@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from embedclf.runs.run import Run
     from embedclf.training.train import TrainEvent
 
-ROUNDS = 16
-"""Rounds of an epoch: with fewer, the shards drift apart; each costs the exchange of weights."""
+_ROUNDS_PER_SHARD, _MAX_ROUNDS = 4, 64
+"""In an epoch. With fewer, shards drift apart; with more, they exchange more rows."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,8 @@ class ClusterRun:
     """A run that a cluster has trained, and what that took."""
 
     run: Run
-    shards: int
-    rounds: int
-    """Of an epoch."""
+    rounds: dict[str, int]
+    """As `RoundTrainer.facts`."""
     worker_peak: int
     """Most bytes of memory of a worker."""
     client_peak: int
@@ -90,25 +89,18 @@ def train_on_cluster(
             sharded = prepare_sharded(tasks, folder, config, shards)
             on_event(sharded.dataset)
             clock.end("prepare")
-            validated, written = _fit(tasks, folder, sharded, checkpoint, on_event)
+            validated, rounds = _fit(tasks, folder, sharded, checkpoint, on_event)
             on_event(validated.history)
             clock.add(validated.seconds)
             with interrupts.ignored():
                 record = write_run(draft, validated, None, sharded.dataset.hashes(), output)
                 clock.end("finish")
-                record |= {
-                    "cluster": {
-                        "shards": shards,
-                        "rounds": ROUNDS,
-                        "bytes_per_round": written,
-                        "cpu_seconds": dict(tasks.cpu_seconds),
-                    },
-                    "seconds": clock.seconds,
-                }
+                used = {"cpu_seconds": dict(tasks.cpu_seconds)}
+                record |= {"cluster": rounds | used, "seconds": clock.seconds}
                 finished = draft.publish(record, name, output)
                 checkpoint.remove()
                 folder.remove()
-        return ClusterRun(finished, shards, ROUNDS, tasks.worker_peak, peak_memory())
+        return ClusterRun(finished, rounds, tasks.worker_peak, peak_memory())
 
 
 def _shard_count(folder: WorkFolder, threads: int) -> int:
@@ -128,10 +120,10 @@ def _fit(
     sharded: ShardedDataset,
     checkpoint: Checkpoint,
     on_event: Callable[[Any], None],
-) -> tuple[FittedNetwork, int]:
+) -> tuple[FittedNetwork, dict[str, int]]:
     """Initialize, build and fit the network, as `fit_network` does on one machine.
 
-    Also returns the bytes that the workers have written in a round.
+    Also returns `RoundTrainer.facts`.
     """
     dataset, began = sharded.dataset, time.perf_counter()
     with activity("initializing the embedding"):
@@ -159,7 +151,7 @@ def _fit(
         folder.folder("rounds"),
         dataset.config,
         len(sharded.shards),
-        ROUNDS,
+        min(_MAX_ROUNDS, _ROUNDS_PER_SHARD * len(sharded.shards)),
         sharded.label_rows,
         has_row_factors=factors is not None,
     )
@@ -175,4 +167,4 @@ def _fit(
         "fit": checkpoint.seconds_before + time.perf_counter() - started,
     }
     fitted = FittedNetwork(dataset, initial, network, device, history, seconds, StepFunctions())
-    return fitted, trainer.bytes_per_round
+    return fitted, trainer.facts
