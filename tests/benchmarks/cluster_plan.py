@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from embedclf.cluster.training.train import MAX_ROUNDS
 from embedclf.runs.run import Run
 from tests.benchmarks.processes import embedclf
 
@@ -59,8 +60,6 @@ class Plan:
     """CPU seconds of a worker to add up its part of the changes of all shards, once a round."""
     moved: float
     """Bytes of the changes of a shard in a round, if it has moved all rows of the table."""
-    rounds: int
-    """Of an epoch."""
 
     def prepare_seconds(self, rows: int, machines: int) -> float:
         """Read, count and encode."""
@@ -76,7 +75,7 @@ class Plan:
         A worker writes the changes of its shard, reads a part of those of each shard, and reads
         what all workers have added up. Each is as large as the changes of one shard.
         """
-        return self.rounds * (3 * CORES * self.moved / NETWORK + self.merge)
+        return MAX_ROUNDS * (3 * CORES * self.moved / NETWORK + self.merge)
 
 
 def main() -> None:
@@ -103,7 +102,7 @@ def main() -> None:
     plan = make_plan(runs[1], prices)
     print(
         f"\nChanges of one shard in a round: {plan.moved / 1e6:,.0f} MB at most, "
-        f"{plan.merge:.2f} CPU seconds to add them up; {plan.rounds} rounds an epoch.\n"
+        f"{plan.merge:.2f} CPU seconds to add them up; {MAX_ROUNDS} rounds an epoch.\n"
     )
     print("| rows | machines | predict | prepare | steps of an epoch | exchange of an epoch |")
     print("|---|---|---|---|---|---|")
@@ -125,7 +124,7 @@ def make_plan(run: Run, prices: Mapping[str, float]) -> Plan:
     row = 4.0 * run.config().model.embedding_dim * NUMBERS_PER_WEIGHT
     moved = row * run.classifier().tokenizer.vocabulary_rows
     merge = cpu(run, "merge_round") / (used["bytes"] * used["rounds"]) * moved
-    return Plan(sum(once), step, merge, moved, used["rounds"])
+    return Plan(sum(once), step, merge, moved)
 
 
 def cpu(run: Run, task: str) -> float:

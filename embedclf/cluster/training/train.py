@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from embedclf.runs.run import Run
     from embedclf.training.train import TrainEvent
 
-_ROUNDS_PER_SHARD, _MAX_ROUNDS = 4, 64
+ROUNDS_PER_SHARD, MAX_ROUNDS = 4, 64
 """In an epoch. With fewer, shards drift apart; with more, they exchange more rows."""
 
 
@@ -151,7 +151,7 @@ def _fit(
         folder.folder("rounds"),
         dataset.config,
         len(sharded.shards),
-        min(_MAX_ROUNDS, _ROUNDS_PER_SHARD * len(sharded.shards)),
+        min(MAX_ROUNDS, ROUNDS_PER_SHARD * len(sharded.shards)),
         sharded.label_rows,
         has_row_factors=factors is not None,
     )
