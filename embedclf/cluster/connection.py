@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import re
 import signal
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from threading import Event, Thread, current_thread, main_thread
+from multiprocessing import resource_tracker
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from embedclf.errors import RequestError, needs_extra
+from embedclf.system import interrupts
 from embedclf.system.threads import available_cores
 
 if TYPE_CHECKING:
@@ -120,7 +122,9 @@ def _local_cluster(workers: int) -> Iterator[Any]:
         while not ended.wait(_LOOK_SECONDS):
             cluster.scale(workers)  # those that Dask has given up
 
-    with config.set(_LOCAL_SETTINGS), _start_local(workers) as cluster:
+    with config.set(_LOCAL_SETTINGS), ExitStack() as stack:
+        with interrupts.deferred(), _deaf_to_interrupts():
+            cluster = stack.enter_context(_start_local(workers))
         keeper = Thread(target=keep_up, args=(cluster,), daemon=True)
         keeper.start()
         try:
@@ -136,15 +140,14 @@ def _start_local(workers: int) -> Any:
     failure = None
     for _ in range(_STARTS):
         try:
-            with _deaf_to_interrupts():
-                return LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=max(1, available_cores() // workers),
-                    dashboard_address="127.0.0.1:0",  # any free port; 8787 may be taken
-                    # Work here has its own bounds; by default, Dask would pause a busy worker
-                    memory_limit=0,
-                    silence_logs=logging.CRITICAL,
-                )
+            return LocalCluster(
+                n_workers=workers,
+                threads_per_worker=max(1, available_cores() // workers),
+                dashboard_address="127.0.0.1:0",  # any free port; 8787 may be taken
+                # Work here has its own bounds; by default, Dask would pause a busy worker
+                memory_limit=0,
+                silence_logs=logging.CRITICAL,
+            )
         except RuntimeError as error:
             failure = error
     raise RequestError(
@@ -182,13 +185,15 @@ def _require_same_versions(address: str, found: dict[str, Any]) -> None:
 def _deaf_to_interrupts() -> Iterator[None]:
     """Start processes that Ctrl-C does not reach: they end with this one.
 
-    They inherit that the signal is ignored. A mask would not do, as Dask's threads start them.
+    A thread or process inherits the mask of the thread that starts it. The threads of Dask that
+    start workers again do, too.
     """
-    if current_thread() is not main_thread():  # others cannot change what signals do
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource_tracker.ensure_running()  # its start would end the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
