@@ -90,6 +90,7 @@ bench-ablations: $(VENV)/installed ## What each setting adds
 
 bench-cluster: $(VENV)/installed-dev ## Two local processes of a cluster beside none
 	$(BIN)/python -m tests.benchmarks.cluster
+	$(BIN)/python -m tests.benchmarks.cluster_training
 
 bench-compact: $(VENV)/installed ## Compact runs beside fastText; RUNS=FOLDER keeps runs
 	$(BIN)/python -m tests.benchmarks.compact $(if $(RUNS),--runs $(RUNS))

@@ -164,7 +164,7 @@ class MovingRows:
 
 
 def write_weights(folder: WorkFolder, groups: Groups) -> None:
-    """Write variables, unless they are there."""
+    """Write variables, unless a whole copy exists."""
     from embedclf.model.variable_values import save_value
 
     def work() -> tuple[dict[str, Any], list[str]]:

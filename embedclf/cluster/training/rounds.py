@@ -74,7 +74,7 @@ class Plan(NamedTuple):
         return whole if len(whole) == self.shards else None
 
     def remove_before(self, number: int) -> None:
-        """Remove what nobody needs once the weights before a round are there."""
+        """Remove what nobody needs once the weights before a round exist."""
         for path in self.folder.path.glob("*-??????"):
             if int(path.name[-6:]) < number:
                 shutil.rmtree(path, ignore_errors=True)
