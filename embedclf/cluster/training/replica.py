@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 Groups = dict[str, list[Any]]
 """Variables of TensorFlow by group, as in `TrainSteps.groups`."""
 
-_TABLES, _VECTORS = ("embedding", "row_state"), ("dense", "dense_state")
-"""Groups of variables: with a row for each id, and all others."""
-
 WEIGHTS = "weights"
 """The name of the task that writes all weights."""
 
@@ -169,7 +166,7 @@ def write_weights(folder: WorkFolder, groups: Groups) -> None:
 
     def work() -> tuple[dict[str, Any], list[str]]:
         names = []
-        for group in (*_TABLES, *_VECTORS):
+        for group in ("embedding", "row_state", "dense", "dense_state"):
             for index, variable in enumerate(groups.get(group, [])):
                 names.append(f"{group}-{index}")
                 with folder.writing(f"{names[-1]}.npy") as file:
