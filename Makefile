@@ -102,6 +102,7 @@ bench-ablations: $(VENV)/installed ## What each setting adds
 
 bench-cluster: $(VENV)/installed-dev ## A cluster of two processes beside none; its memory
 	$(BIN)/python -m tests.benchmarks.cluster
+	$(BIN)/python -m tests.benchmarks.cluster_training
 	$(BIN)/python -m tests.benchmarks.cluster_memory
 
 bench-cluster-plan: $(VENV)/installed-dev ## Predicted hours of larger clusters

@@ -107,9 +107,10 @@ def merge_vector(
         steps: Of each shard.
         decay: As for `step_factors`.
     """
-    merged, total = before.copy(), sum(steps)
-    for values, own in zip(after, steps, strict=True):
-        merged += (values - before) * step_factors(own, total, decay)
+    factors = [step_factors(own, sum(steps), decay) for own in steps]
+    merged = before * (np.float32(1.0) - sum(factors))
+    for values, factor in zip(after, factors, strict=True):
+        merged += values * factor
     return merged
 
 

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 Groups = dict[str, list[Any]]
 """Variables of TensorFlow by group, as in `TrainSteps.groups`."""
 
-_TABLES, _VECTORS = ("embedding", "row_state"), ("dense", "dense_state")
-"""Groups of variables: with a row for each id, and all others."""
-
 WEIGHTS = "weights"
 """The name of the task that writes all weights."""
 
@@ -205,12 +202,12 @@ class MovingRows:
 
 
 def write_weights(folder: WorkFolder, groups: Groups) -> None:
-    """Write variables, unless they were written before."""
+    """Write variables, unless a whole copy exists."""
     from embedclf.model.variable_values import save_value
 
     def work() -> tuple[dict[str, Any], list[str]]:
         names = []
-        for group in (*_TABLES, *_VECTORS):
+        for group in ("embedding", "row_state", "dense", "dense_state"):
             for index, variable in enumerate(groups.get(group, [])):
                 names.append(f"{group}-{index}")
                 with folder.writing(f"{names[-1]}.npy") as file:

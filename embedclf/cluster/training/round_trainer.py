@@ -85,7 +85,7 @@ class RoundTrainer:
             raise_requested: Called after each round; may raise.
 
         Raises:
-            RunError: The weights of the epoch before are not there.
+            RunError: The weights of the epoch before are missing.
         """
         from embedclf.training.steps.train_step import weight_variables
 

@@ -79,7 +79,7 @@ class Plan(NamedTuple):
             path.unlink(missing_ok=True)
 
     def remove_before(self, number: int) -> None:
-        """Remove what nobody needs once the weights before a round are written."""
+        """Remove what nobody needs once the weights before a round exist."""
         for path in self.folder.path.glob("*-??????"):
             if int(path.name[-6:]) < number:
                 shutil.rmtree(path, ignore_errors=True)
