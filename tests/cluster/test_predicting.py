@@ -214,7 +214,10 @@ def test_killed_workers_and_a_killed_client_lose_and_repeat_nothing(
                "-o", out, "--run", run)  # fmt: skip
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as client:
         wait_for_outputs(out, 2)
+        workers = psutil.Process(client.pid).children(recursive=True)
         os.kill(client.pid, signal.SIGKILL)
+        _, left = psutil.wait_procs(workers, timeout=30)  # they may finish a part before they end
+        assert left == []
     finished = {file: file.stat().st_mtime_ns for file in out.glob("*.csv")}
     assert 2 <= len(finished) < 24
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as again:
