@@ -91,15 +91,16 @@ def main() -> None:
             write_table(table, count)
             embedclf("train", table, *CLUSTER, "-s", "training.epochs=1", "-q", "-o", run)
             runs.append(Run.open(run))
-        predict = predict_seconds(folder, runs[1].path) / ((FACTOR - 1) * rows)
-    prices = {
-        phase: sum(cpu(runs[1], task) - cpu(runs[0], task) for task in tasks) / rows / (FACTOR - 1)
-        for phase, tasks in PHASES.items()
-    }
+        added = (FACTOR - 1) * rows
+        predict = predict_seconds(folder, runs[1].path) / added
+        prices = {
+            phase: sum(cpu(runs[1], task) - cpu(runs[0], task) for task in tasks) / added
+            for phase, tasks in PHASES.items()
+        }
+        plan = make_plan(runs[1], prices)
     print("| phase | CPU, µs a row |\n|---|---|")
     for phase, price in (prices | {"predict": predict}).items():
         print(f"| {phase} | {price * 1e6:.1f} |")
-    plan = make_plan(runs[1], prices)
     print(
         f"\nChanges of one shard in a round: {plan.moved / 1e6:,.0f} MB at most, "
         f"{plan.merge:.2f} CPU seconds to add them up; {MAX_ROUNDS} rounds an epoch.\n"
