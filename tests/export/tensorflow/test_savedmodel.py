@@ -31,6 +31,8 @@ import numpy as np, tensorflow as tf
 predict = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
 outputs = predict(texts=tf.constant(json.loads(sys.stdin.read())))
 assert "embedclf" not in sys.modules
+nothing = predict(texts=tf.constant([], tf.string))
+assert {len(values) for values in nothing.values()} == {0}
 np.savez(sys.argv[2], **{name: values.numpy() for name, values in outputs.items()})
 """
 

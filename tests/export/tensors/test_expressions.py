@@ -32,7 +32,7 @@ def fit_graph(pattern: str, unit: str = "word") -> TokenIdGraph:
 @pytest.mark.parametrize(
     ("pattern", "unit"),
     [
-        *((pattern, "word") for pattern in (*EXPRESSIONS, r"\w+\s+\w+", r"[\s\S]{1,3}")),
+        *((pattern, "word") for pattern in (*EXPRESSIONS[1::2], r"\w+\s+\w+", r"[\s\S]{1,3}")),
         *((pattern, "character") for pattern in (*EXPRESSIONS[5::5], r"[\s\S]{1,3}")),
     ],
 )
@@ -45,7 +45,7 @@ def test_an_expression_finds_the_same_tokens(pattern: str, unit: str) -> None:
     st.lists(st.tuples(st.sampled_from(ITEMS), st.sampled_from(REPEATS)), min_size=1, max_size=4),
     st.lists(st.text("aAbBé 1\n\x1f\u0301"), min_size=1, max_size=4),
 )
-@settings(max_examples=20)
+@settings(max_examples=12)
 def test_any_expression_is_refused_or_finds_the_same(
     items: list[tuple[str, str]], texts: list[str]
 ) -> None:

@@ -135,16 +135,15 @@ class CodePoints:
         """Whether the pattern is a regular expression."""
         return self.pattern not in TOKEN_PATTERNS
 
-    @cached_property
+    @property
     def finals(self) -> Sequences:
         """What each becomes: composed, and in lower case."""
-        return sequences(normalize(all_characters(), lowercase=self.lowercase))
+        return _normalized(lowercase=self.lowercase)
 
-    @cached_property
+    @property
     def decomposed(self) -> Sequences:
         """What each becomes, decomposed."""
-        finals = normalize(all_characters(), lowercase=self.lowercase)
-        return sequences(pc.utf8_normalize(finals, "NFD"))
+        return _decomposed(lowercase=self.lowercase)
 
     @cached_property
     def single_finals(self) -> Int32s:
@@ -203,6 +202,19 @@ class CodePoints:
     def is_invisible_space(self) -> Mask:
         """Whether each is replaced by a space."""
         return _find(INVISIBLE_SPACE) & self.has_emoji
+
+
+@cache
+def _normalized(*, lowercase: bool) -> Sequences:
+    """Return the normalized form of each."""
+    return sequences(normalize(all_characters(), lowercase=lowercase))
+
+
+@cache
+def _decomposed(*, lowercase: bool) -> Sequences:
+    """Return the normalized form of each, decomposed."""
+    finals = normalize(all_characters(), lowercase=lowercase)
+    return sequences(pc.utf8_normalize(finals, "NFD"))
 
 
 @cache
