@@ -1,10 +1,10 @@
 """Predict how long a cluster needs for tables that no machine here can hold; print two tables.
 
-What a row costs in each phase is measured: two tables of made-up words, 30 in each text, are
-trained on with two local processes. The difference between them is the price of the rows of the
-larger one, without the start of processes. All else is arithmetic, in `Plan`.
+What a row costs in each phase is measured: two tables of texts of 30 words are trained on with two
+local processes. The difference between them is the price of the rows of the larger one, without the
+start of processes. All else is arithmetic, in `Plan`.
 
-    python -m tests.benchmarks.cluster_plan [--rows 250000]
+    EMBEDCLF_DATASETS=~/datasets python -m tests.benchmarks.cluster_plan [--rows 60000]
 """
 
 from __future__ import annotations
@@ -15,18 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pyarrow as pa
-from pyarrow import parquet
+import pandas as pd
 
 from embedclf.cluster.training.train import MAX_ROUNDS
 from embedclf.runs.run import Run
-from tests.benchmarks.processes import embedclf
+from tests.benchmarks.processes import datasets, embedclf
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-WORDS, WORDS_OF_TEXT, PART_ROWS = 2_000_000, 30, 125_000
+WORDS, PART_ROWS = 30, 20_000
 FACTOR = 3
 """Rows of the larger table, in those of the smaller one."""
 CLUSTER = ("--cluster", "local:2")
@@ -34,16 +32,16 @@ CORES = 16
 """Of a machine."""
 NETWORK = 1.25e9
 """Bytes a second of a machine, in and out: 10 Gbit/s."""
-NUMBERS_PER_WEIGHT = 3
-"""The weight, and two averages of Adam."""
+TABLE_BYTES = 32_000_000 * 3 * 4
+"""The weights of the largest tables that `auto` chooses, and two averages of Adam for each."""
 MACHINES = (4, 16, 64)
 ROWS = (10**9, 10**10)
 PHASES = {
     "read, count words": ("read_part",),
     "count n-grams": ("count", "reduce_range"),
     "encode": ("encode_part",),
-    "measure": ("measure_shard",),
-    "step of training, an epoch": ("train_round",),
+    "count ids of shards": ("measure_shard",),
+    "steps of training, an epoch": ("train_round",),
 }
 """Tasks whose CPU seconds grow with the rows."""
 
@@ -58,8 +56,6 @@ class Plan:
     """CPU seconds of a row in an epoch."""
     merge: float
     """CPU seconds of a worker to add up its part of the changes of all shards, once a round."""
-    moved: float
-    """Bytes of the changes of a shard in a round, if it has moved all rows of the table."""
 
     def prepare_seconds(self, rows: int, machines: int) -> float:
         """Read, count and encode."""
@@ -73,22 +69,23 @@ class Plan:
         """Exchange changes in all rounds of an epoch.
 
         A worker writes the changes of its shard, reads a part of those of each shard, and reads
-        what all workers have added up. Each is as large as the changes of one shard.
+        what all workers have added up. Each is as large as the changes of one shard: at this size
+        of table, nearly all rows.
         """
-        return MAX_ROUNDS * (3 * CORES * self.moved / NETWORK + self.merge)
+        return MAX_ROUNDS * (3 * CORES * TABLE_BYTES / NETWORK + self.merge)
 
 
 def main() -> None:
     """Measure, predict, print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rows", type=int, default=250_000)
+    parser.add_argument("--rows", type=int, default=60_000)
     rows = parser.parse_args().rows
     with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
+        folder, texts = Path(made), pieces()
         runs = []
         for number, count in enumerate((rows, FACTOR * rows)):
             table, run = folder / f"table-{number}", folder / f"run-{number}"
-            write_table(table, count)
+            write_table(table, texts[:count])
             embedclf("train", table, *CLUSTER, "-s", "training.epochs=1", "-q", "-o", run)
             runs.append(Run.open(run))
         added = (FACTOR - 1) * rows
@@ -102,7 +99,7 @@ def main() -> None:
     for phase, price in (prices | {"predict": predict}).items():
         print(f"| {phase} | {price * 1e6:.1f} |")
     print(
-        f"\nChanges of one shard in a round: {plan.moved / 1e6:,.0f} MB at most, "
+        f"\nChanges of one shard in a round: {TABLE_BYTES / 1e6:,.0f} MB at most, "
         f"{plan.merge:.2f} CPU seconds to add them up; {MAX_ROUNDS} rounds an epoch.\n"
     )
     print("| rows | machines | predict | prepare | steps of an epoch | exchange of an epoch |")
@@ -122,10 +119,8 @@ def main() -> None:
 def make_plan(run: Run, prices: Mapping[str, float]) -> Plan:
     """Return the plan for texts like those of a run."""
     used, (*once, step) = run.record["cluster"], prices.values()
-    row = 4.0 * run.config().model.embedding_dim * NUMBERS_PER_WEIGHT
-    moved = row * run.classifier().tokenizer.vocabulary_rows
-    merge = cpu(run, "merge_round") / (used["bytes"] * used["rounds"]) * moved
-    return Plan(sum(once), step, merge, moved)
+    merge = cpu(run, "merge_round") / (used["bytes"] * used["rounds"]) * TABLE_BYTES
+    return Plan(sum(once), step, merge)
 
 
 def cpu(run: Run, task: str) -> float:
@@ -143,29 +138,22 @@ def predict_seconds(folder: Path, run: Path) -> float:
     return seconds[1] - seconds[0]
 
 
-def write_table(folder: Path, rows: int) -> None:
-    """Write texts of words whose frequencies follow Zipf's law, with two labels, in parts."""
+def pieces() -> pd.DataFrame:
+    """Divide the reviews of IMDB into texts of 30 words, with the labels of the reviews."""
+    reviews = pd.read_csv(datasets() / "imdb" / "train.csv")
+    rows = [
+        (" ".join(words[start : start + WORDS]), label)
+        for words, label in zip(reviews["text"].str.split(), reviews["label"], strict=True)
+        for start in range(0, len(words) - WORDS + 1, WORDS)
+    ]
+    return pd.DataFrame(rows, columns=["text", "label"]).sample(frac=1, random_state=0)
+
+
+def write_table(folder: Path, rows: pd.DataFrame) -> None:
+    """Write rows in parts."""
     folder.mkdir()
-    rng = np.random.default_rng(0)
-    words = np.array([f"{letters(number)}" for number in range(WORDS)])
-    for part in range(-(-rows // PART_ROWS)):
-        count = min(PART_ROWS, rows - part * PART_ROWS)
-        places = np.minimum(rng.zipf(1.2, (count, WORDS_OF_TEXT)) - 1, WORDS - 1)
-        share = (places % 7 == 0).mean(axis=1) + rng.normal(0, 0.05, count)
-        labels = np.where(share > np.median(share), "yes", "no")
-        texts = [" ".join(row) for row in words[places].tolist()]
-        table = pa.table({"text": texts, "label": labels.tolist()})
-        parquet.write_table(table, folder / f"{part:05}.parquet")
-
-
-def letters(number: int) -> str:
-    """Return a word for a number; frequent ones are short."""
-    word = ""
-    number += 26
-    while number:
-        number, letter = divmod(number, 26)
-        word += chr(ord("a") + letter)
-    return word
+    for number, start in enumerate(range(0, len(rows), PART_ROWS)):
+        rows[start : start + PART_ROWS].to_parquet(folder / f"{number:05}.parquet", index=False)
 
 
 if __name__ == "__main__":
