@@ -100,15 +100,17 @@ class Replica:
         moved = [shard.between(first, end) for shard in moved]
         blocks = list(merge_rows(moved, read, self._decays, size))
         arrays = {"rows": np.concatenate([_NO_ROWS, *(rows for rows, _ in blocks)])}
-        for index, table in enumerate(self._tables):
-            none = np.zeros((0, table.shape[1]), np.float32)
-            arrays[f"table-{index}"] = np.concatenate([none, *(each[index] for _, each in blocks)])
         steps = list(shards.values())
         for index, variable in enumerate(self._vectors if number == 0 else ()):
             after = [folder.map_array(f"{shard}-vector-{index}") for shard in shards]
             decay = self._vector_decays[index]
             arrays[f"vector-{index}"] = merge_vector(copy_value(variable), after, steps, decay)
-        return [folder.write_array(f"{name}-{each}", array) for each, array in arrays.items()]
+        files = [folder.write_array(f"{name}-{each}", array) for each, array in arrays.items()]
+        for index, table in enumerate(self._tables):
+            shape = (len(arrays["rows"]), table.shape[1])
+            values = (of_tables[index] for _, of_tables in blocks)
+            files.append(folder.write_blocks(f"{name}-table-{index}", shape, values))
+        return files
 
     def follow(self, folder: WorkFolder, parts: int) -> None:
         """Take the weights after the round from these weights.
