@@ -21,6 +21,9 @@ _REPEATS = 5
 _TASKS_PER_THREAD = 3
 """Tasks that wait or run for each thread of the workers; millions at once would fill the memory."""
 
+_LOOK_SECONDS = 3.0
+"""After so long without a result, look for tasks that no worker does."""
+
 
 class Ended(NamedTuple):
     """A task that has ended."""
@@ -38,6 +41,8 @@ class _Task(NamedTuple):
     arguments: tuple[Any, ...]
     repeats: int
     """How often it is tried again if Dask gives it up."""
+    home: str | None = None
+    """The address of the worker that it should go to."""
 
 
 class _Measured(NamedTuple):
@@ -129,42 +134,73 @@ class TaskQueue:
         Raises:
             EmbedclfError: What a task has raised.
         """
-        from distributed import as_completed
-
         waiting = (_Task(number, each, repeats) for number, each in enumerate(arguments))
-        running: dict[str, _Task] = {}
-        completed = as_completed()
+        running: dict[Any, _Task] = {}
 
         def submit(tasks: Iterable[_Task]) -> None:
             for task in tasks:
-                future = self._submit(function, task, same_workers=same_workers)
-                running[future.key] = task
-                completed.add(future)
+                home = self._home(task.number) if same_workers else None
+                future = self._submit(function, task.arguments, home)
+                running[future] = task._replace(home=home)
 
         submit(islice(waiting, _TASKS_PER_THREAD * self.threads))
-        for future in completed:
-            task = running.pop(future.key)
-            killed = _was_killed(future)
-            if killed and task.repeats:
-                submit([task._replace(repeats=task.repeats - 1)])
-                continue
-            measured = _Measured(None) if killed else future.result()
-            self.worker_peak = max(self.worker_peak, measured.peak)
-            self.cpu_seconds[function.__name__.strip("_")] += measured.cpu_seconds
-            yield Ended(task.number, measured.value, killed)
-            room = _TASKS_PER_THREAD * self.threads - len(running)
-            submit(islice(waiting, max(0, room)))
+        while running:
+            ended = self._wait(running)
+            if not ended:
+                submit(self._take_orphans(running))
+            while ended:  # a list would keep what was handled
+                future = ended.pop()
+                task, killed = running.pop(future), _was_killed(future)
+                if killed and task.repeats:
+                    submit([task._replace(repeats=task.repeats - 1)])
+                    continue
+                measured = _Measured(None) if killed else future.result()
+                self.worker_peak = max(self.worker_peak, measured.peak)
+                self.cpu_seconds[function.__name__.strip("_")] += measured.cpu_seconds
+                yield Ended(task.number, measured.value, killed)
+                room = _TASKS_PER_THREAD * self.threads - len(running)
+                submit(islice(waiting, max(0, room)))
 
-    def _submit(self, function: Callable[..., Any], task: _Task, *, same_workers: bool) -> Any:
-        workers = sorted(self._client.nthreads()) if same_workers else []
+    def _home(self, number: int) -> str | None:
+        """Return the worker of a task, if there is any."""
+        workers = sorted(self._client.nthreads())
+        return workers[number % len(workers)] if workers else None
+
+    def _submit(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...], home: str | None
+    ) -> Any:
         return self._client.submit(
             _measure,
             function,
-            task.arguments,
+            arguments,
             pure=False,
-            workers=[workers[task.number % len(workers)]] if workers else None,
-            allow_other_workers=bool(workers),
+            workers=None if home is None else [home],
+            allow_other_workers=home is not None,
         )
+
+    def _wait(self, running: Iterable[Any]) -> list[Any]:
+        """Return tasks that have ended; none if that takes long."""
+        from distributed import wait
+
+        try:
+            return list(wait([*running], _LOOK_SECONDS, "FIRST_COMPLETED").done)
+        except TimeoutError:
+            return []
+
+    def _take_orphans(self, running: dict[Any, _Task]) -> list[_Task]:
+        """Take away the tasks whose workers are lost, and that no other worker does.
+
+        If all workers were lost at once, Dask does not give these tasks to those that come later.
+        """
+        alive = set(self._client.nthreads())
+        lost = [each for each, task in running.items() if task.home not in {None, *alive}]
+        given = {key for keys in self._client.processing().values() for key in keys} if lost else ()
+        orphans = []
+        for future in lost:
+            if future.key not in given:
+                orphans.append(running.pop(future))
+                future.cancel()
+        return orphans
 
 
 def _was_killed(future: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,6 +33,16 @@ def kill_if_first(number: int, folder: Path) -> int:
     """Kill this worker if it is the first task."""
     if number == 0:
         (folder / f"{os.getpid()}").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def kill_all_once(number: int, folder: Path) -> int:
+    """Kill this worker as soon as two are here, unless two were killed before."""
+    if len(list(folder.iterdir())) < 2:
+        (folder / f"{os.getpid()}").touch()
+        while len(list(folder.iterdir())) < 2:
+            time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGKILL)
     return number
 
@@ -74,6 +85,15 @@ def test_results_are_in_the_order_of_the_arguments_each_from_the_same_worker(cli
     assert [number for number, _ in first] == list(range(8))
     assert len({process for _, process in first}) == 2
     assert first == second
+
+
+def test_tasks_are_done_although_all_workers_were_killed_at_once(
+    client: Any, tmp_path: Path
+) -> None:
+    arguments = [(number, tmp_path) for number in range(4)]
+    assert TaskQueue(client).run(kill_all_once, arguments) == [0, 1, 2, 3]
+    assert len(list(tmp_path.iterdir())) == 2
+    client.wait_for_workers(2)
 
 
 def test_a_fault_of_a_task_is_raised(client: Any) -> None:
