@@ -58,7 +58,8 @@ class _TagRemover:
     def remove(self, ops: Operations, characters: CharacterRows, stage: Tensor) -> list[Tensor]:
         """Apply the stages up to one that removes something.
 
-        Without it, other characters can be a tag: `<<b>p>`. So they are read again.
+        Without it, the characters around it can be a tag, as `<` and `p>` are. So they are read
+        again.
 
         Args:
             ops: Of the library.
