@@ -98,17 +98,11 @@ class RoundTrainer:
             )
         plan.remove_before(first)
         for round_number in range(first, end):
-            if plan.is_merged(round_number, checks=True):  # by a command that was killed
-                for each in plan.read_shards(round_number) or []:
-                    total.merge(each["loss"])
-                continue
-            arguments = [(plan, shard, round_number) for shard in self._shards]
-            taken = self._tasks.run(train_round, arguments, "training", unit="shards")
-            merged = self._tasks.run(merge_round, arguments, "training", unit="parts")
-            plan.remove_shards(round_number)
-            self._bytes.append(sum(each["bytes"] for each in (*taken, *merged)))
-            for each in taken:
+            before = plan.read_merged(round_number)  # by a command that was killed
+            for each in self._take(round_number) if before is None else before:
                 total.merge(each["loss"])
+            if before is not None:
+                continue
             done = self.row_count * (round_number + 1 - first) // plan.rounds
             seconds = time.perf_counter() - began
             epochs = plan.config.training.epochs
@@ -117,3 +111,12 @@ class RoundTrainer:
         self._tasks.run(write_epoch, [(plan, self._shards[0], end)], "training")
         read_weights(plan.weights(end), weight_variables(self._network))
         return total
+
+    def _take(self, number: int) -> list[dict[str, Any]]:
+        """Take a round, and return what `train_round` has returned for each shard."""
+        arguments = [(self._plan, shard, number) for shard in self._shards]
+        taken = self._tasks.run(train_round, arguments, "training", unit="shards")
+        merged = self._tasks.run(merge_round, arguments, "training", unit="parts")
+        self._plan.remove_shards(number)
+        self._bytes.append(sum(each["bytes"] for each in (*taken, *merged)))
+        return taken
