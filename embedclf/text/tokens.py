@@ -99,7 +99,7 @@ def split_characters(texts: pa.Array, *, emoji: bool) -> Tokens:
     """
     points = np.frombuffer("".join(texts.to_pylist()).encode("utf-32-le"), np.uint32)
     ends = np.cumsum(to_numpy(pc.utf8_length(texts)), dtype=np.int64)
-    begins = ~_is_space()[points]
+    begins = ~is_space()[points]
     if not emoji:
         return _number_characters(points, begins, ends)
     joined = _are_joined(_emoji_parts()[points], ends)
@@ -179,11 +179,11 @@ def _name_sequences(tokens: Tokens, points: CodePoints, begins: Mask, joined: Ma
 
 
 @cache
-def _is_space() -> Mask:
+def is_space() -> Mask:
     """(code points,) whether each is white space by `str.isspace`."""
-    is_space = np.zeros(ALL_CODE_POINTS, np.bool_)
-    is_space[[point for point in range(ALL_CODE_POINTS) if chr(point).isspace()]] = True
-    return is_space
+    spaces = np.zeros(ALL_CODE_POINTS, np.bool_)
+    spaces[[point for point in range(ALL_CODE_POINTS) if chr(point).isspace()]] = True
+    return spaces
 
 
 @cache

@@ -26,6 +26,9 @@ CodePoints = npt.NDArray[np.uint32]  # (n,)
 
 ALL_CODE_POINTS = 0x110000
 
+SURROGATES = slice(0xD800, 0xE000)
+"""Code points that no text has."""
+
 SPACE, APOSTROPHE = ord(" "), ord("'")
 
 BLANK, WORD, SYMBOL = range(3)

@@ -11,16 +11,12 @@ import pyarrow.compute as pc
 
 from embedclf.export.automata.syntax import Node, parse
 from embedclf.system.arrow import text_column, to_numpy
-from embedclf.text.words import ALL_CODE_POINTS
+from embedclf.text.words import ALL_CODE_POINTS, SURROGATES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from embedclf.system.arrays import Mask
-
-SURROGATES = slice(0xD800, 0xE000)
-"""Code points that no text has."""
-
 
 _FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from embedclf.export.automata.automaton import Automaton, compile_automaton
+from embedclf.export.automata.dialects import match_in_python
 from embedclf.export.automata.syntax import (
     Characters,
     Choice,
@@ -117,8 +118,7 @@ def _spellings(name: str) -> list[str]:
 
 @cache
 def _case_classes(letter: str) -> list[str]:
-    every = "".join(map(chr, range(0x110000)))
-    matching = re.findall(letter, every, re.IGNORECASE)
+    matching = "".join(map(chr, np.flatnonzero(match_in_python(f"(?i:{letter})")).tolist()))
     classes = [
         "".join(other for other in matching if re.fullmatch(r"(.)\1", each + other, re.IGNORECASE))
         for each in matching

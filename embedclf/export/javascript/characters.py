@@ -22,21 +22,19 @@ from embedclf.text.normalization import (
     SKIN_TONES,
     ZERO_WIDTH_JOINER,
 )
-from embedclf.text.words import ALL_CODE_POINTS, classify
+from embedclf.text.words import ALL_CODE_POINTS, SURROGATES, classify
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from embedclf.system.arrays import Bytes, Int64s
 
-_SURROGATES = range(0xD800, 0xE000)
-
 
 @cache
 def all_points() -> Int64s:
     """(n,) all code points that a text can have: those without surrogates."""
     points = np.arange(ALL_CODE_POINTS)
-    return np.delete(points, _SURROGATES)
+    return np.delete(points, SURROGATES)
 
 
 @cache

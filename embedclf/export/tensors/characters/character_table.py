@@ -14,7 +14,6 @@ from embedclf.export.tensors.characters.code_points import (
     BLANK,
     PLAIN,
     CodePoints,
-    is_space,
     mark_orders,
 )
 from embedclf.export.tensors.characters.compositions import composed_points, find_compositions
@@ -24,7 +23,7 @@ from embedclf.export.tensors.numbers import number_alphabet
 from embedclf.export.tensors.token_hashes import CharacterHashes, TokenHashes, mix
 from embedclf.system.arrow import text_column
 from embedclf.system.fields import field_name
-from embedclf.text.tokens import MATCH_END
+from embedclf.text.tokens import MATCH_END, is_space
 from embedclf.text.words import ALL_CODE_POINTS, SPACE
 
 if TYPE_CHECKING:

@@ -29,8 +29,8 @@ from embedclf.text.normalization import (
     normalize,
 )
 from embedclf.text.symbols import LONE
-from embedclf.text.tokens import MATCH_SPACE
-from embedclf.text.words import ALL_CODE_POINTS, SYMBOL, WORD, classify
+from embedclf.text.tokens import MATCH_SPACE, is_space
+from embedclf.text.words import ALL_CODE_POINTS, SURROGATES, SYMBOL, WORD, classify
 
 if TYPE_CHECKING:
     from embedclf.system.arrays import Bytes, Int32s, Int64s, Mask
@@ -80,8 +80,6 @@ _KINDS = {
     "+": ENDING,
     "#": ENDING,
 }
-
-_SURROGATES = slice(0xD800, 0xE000)
 
 _LAST_MARK = "\u0345"
 """The combining character that canonical order puts behind all others."""
@@ -205,24 +203,20 @@ class CodePoints:
 
 
 @cache
+def _finals(*, lowercase: bool) -> pa.StringArray:
+    return normalize(all_characters(), lowercase=lowercase)
+
+
+@cache
 def _normalized(*, lowercase: bool) -> Sequences:
     """Return the normalized form of each."""
-    return sequences(normalize(all_characters(), lowercase=lowercase))
+    return sequences(_finals(lowercase=lowercase))
 
 
 @cache
 def _decomposed(*, lowercase: bool) -> Sequences:
     """Return the normalized form of each, decomposed."""
-    finals = normalize(all_characters(), lowercase=lowercase)
-    return sequences(pc.utf8_normalize(finals, "NFD"))
-
-
-@cache
-def is_space() -> Mask:
-    """(code points,) whether each is white space."""
-    spaces = np.zeros(ALL_CODE_POINTS, np.bool_)
-    spaces[[point for point in range(ALL_CODE_POINTS) if chr(point).isspace()]] = True
-    return spaces
+    return sequences(pc.utf8_normalize(_finals(lowercase=lowercase), "NFD"))
 
 
 @cache
@@ -278,7 +272,7 @@ def all_characters() -> pa.StringArray:
 def _valid_points() -> Points:
     """All code points; surrogates, which no text has, are spaces."""
     points = np.arange(ALL_CODE_POINTS, dtype=np.uint32)
-    points[_SURROGATES] = ord(" ")
+    points[SURROGATES] = ord(" ")
     return points
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embedclf.export.automata.automaton import Automaton, compile_automaton
-from embedclf.export.automata.dialects import SURROGATES, match_in_python, parse_pattern
+from embedclf.export.automata.dialects import match_in_python, parse_pattern
 from embedclf.export.automata.tempered import Referenced, TemperedAutomaton, compile_tempered
 from embedclf.text.markup import SUBSTITUTIONS
-from embedclf.text.words import ALL_CODE_POINTS, SPACE
+from embedclf.text.words import ALL_CODE_POINTS, SPACE, SURROGATES
 
 if TYPE_CHECKING:
     import re
