@@ -31,7 +31,7 @@ PAGES = {
 
 def commands_of(section: str) -> Iterator[tuple[str, click.Command]]:
     """The commands of a section of the help, by what you type; those of groups one by one."""
-    for command in SECTIONS[section]:
+    for command in map(main.commands.__getitem__, SECTIONS[section]):
         if isinstance(command, click.Group):
             for name, member in command.commands.items():
                 yield f"{command.name} {name}", member

@@ -20,7 +20,7 @@ from embedclf.data.labeled import read_labeled
 from embedclf.data.scratch import TextsFile
 from embedclf.errors import DataError, RequestError
 from embedclf.inference.outputs import open_output
-from embedclf.inference.serialization import DECIMALS
+from embedclf.inference.predictor import DECIMALS
 from embedclf.model.probabilities import outcome_columns
 from embedclf.system.arrow import BATCH_ROWS, number_column, text_column
 from embedclf.system.formats import output_format

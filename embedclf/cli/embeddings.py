@@ -51,14 +51,14 @@ def _listing_options(command: Command) -> Command:
 
 
 @click.group(cls=CommandGroup, short_help="Explore the learned vectors.")
-def embeddings_group() -> None:
+def embeddings_command() -> None:
     """Explore the vectors that a run has learned.
 
     `embedclf export` writes them for other programs.
     """
 
 
-@embeddings_group.command(short_help="Find the words nearest to a word.")
+@embeddings_command.command(short_help="Find the words nearest to a word.")
 @click.argument("words", nargs=-1, metavar="[WORD]...")
 @_listing_options
 def neighbors_command(
@@ -87,7 +87,7 @@ def neighbors_command(
     _echo_answers(run, words or _prompt("word"), find, as_json=as_json)
 
 
-@embeddings_group.command(short_help="Complete: A is to B as C is to ...")
+@embeddings_command.command(short_help="Complete: A is to B as C is to ...")
 @click.argument("words", nargs=-1, metavar="[A B C]")
 @_listing_options
 def analogy_command(
@@ -122,7 +122,7 @@ def analogy_command(
     _echo_answers(run, queries, find, as_json=as_json)
 
 
-@embeddings_group.command(short_help="Show which vectors training changed most.")
+@embeddings_command.command(short_help="Show which vectors training changed most.")
 @_listing_options
 def movement_command(run_name: Path | None, limit: int, ngrams: bool, as_json: bool) -> None:
     """Show which vectors training changed most, compared with their initial values.
@@ -137,7 +137,7 @@ def movement_command(run_name: Path | None, limit: int, ngrams: bool, as_json: b
     echo(movement_json(run.path, movement) if as_json else movement_text(movement))
 
 
-@embeddings_group.command(short_help="Show the token ids and vectors of a text.")
+@embeddings_command.command(short_help="Show the token ids and vectors of a text.")
 @click.argument("text")
 @run_option
 @json_option
@@ -155,7 +155,7 @@ def show_command(text: str, run_name: Path | None, as_json: bool) -> None:
         echo_chunks([token_vectors_text(embedded), "\n"])
 
 
-@embeddings_group.command(short_help="Draw the words as a 2-D map.")
+@embeddings_command.command(short_help="Draw the words as a 2-D map.")
 @click.option(
     "-o",
     "--output",

@@ -8,6 +8,8 @@ import os
 import re
 import sys
 import time
+from collections import UserDict
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,22 +18,8 @@ import click
 
 from embedclf import __version__
 from embedclf.cli.console import echo, echo_info
-from embedclf.cli.data import check_command, init_command, schema_command, suspects_command
-from embedclf.cli.deployment.export import export_command
-from embedclf.cli.deployment.serve import serve_command
-from embedclf.cli.embeddings import embeddings_group
-from embedclf.cli.evaluate import (
-    compare_command,
-    evaluate_command,
-    report_command,
-    threshold_command,
-)
 from embedclf.cli.habits.usage_errors import CommandGroup, explain_usage_error
 from embedclf.cli.options import verbosity_options
-from embedclf.cli.predict import explain_command, predict_command
-from embedclf.cli.runs import runs_command, summary_command, train_command
-from embedclf.cli.suggest import suggest_command
-from embedclf.cli.tune import tune_command
 from embedclf.errors import EmbedclfError, describe_missing
 from embedclf.system import interrupts
 from embedclf.system.control_characters import escape_controls
@@ -75,14 +63,27 @@ def version_command() -> None:
 
 
 SECTIONS = {
-    "Prepare": (init_command, check_command, suspects_command, suggest_command),
-    "Train": (train_command, tune_command, runs_command, summary_command),
-    "Evaluate": (evaluate_command, report_command, compare_command, threshold_command),
-    "Use": (predict_command, explain_command, embeddings_group),
-    "Deploy": (export_command, serve_command),
-    "Other": (schema_command, completion_command),
+    "Prepare": {"init": "data", "check": "data", "suspects": "data", "suggest": "suggest"},
+    "Train": {"train": "runs", "tune": "tune", "runs": "runs", "summary": "runs"},
+    "Evaluate": dict.fromkeys(("evaluate", "report", "compare", "threshold"), "evaluate"),
+    "Use": {"predict": "predict", "explain": "predict", "embeddings": "embeddings"},
+    "Deploy": {"export": "deployment.export", "serve": "deployment.serve"},
+    "Other": {"schema": "data", "completion": "main"},
 }
-"""The commands by purpose, as the help lists them."""
+"""The commands by purpose, as the help lists them, and the module of each."""
+
+
+class LazyCommands(UserDict[str, Any]):
+    """Commands by name; a module that is not imported yet stands for a command of it."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        """Return a command; import its module at the first use."""
+        found = self.data[name]
+        if isinstance(found, str):
+            module = import_module(f"embedclf.cli.{found}")
+            found = self.data[name] = getattr(module, f"{name}_command")
+        command: click.Command = found
+        return command
 
 
 class RootGroup(CommandGroup):
@@ -134,12 +135,13 @@ class RootGroup(CommandGroup):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands with a line each, by section."""
         del ctx
-        longest = max(len(str(each.name)) for section in SECTIONS.values() for each in section)
+        longest = max(len(name) for section in SECTIONS.values() for name in section)
         room = formatter.width - longest - 6
-        for title, commands in SECTIONS.items():
+        for title, names in SECTIONS.items():
             # Names of one length align the sections with each other.
             rows = [
-                (str(each.name).ljust(longest), each.get_short_help_str(room)) for each in commands
+                (name.ljust(longest), self.commands[name].get_short_help_str(room))
+                for name in names
             ]
             with formatter.section(title):
                 formatter.write_dl(rows)
@@ -147,6 +149,7 @@ class RootGroup(CommandGroup):
 
 @click.group(
     cls=RootGroup,
+    commands=LazyCommands({k: v for section in SECTIONS.values() for k, v in section.items()}),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, "-V", "--version", message="embedclf %(version)s")
@@ -160,9 +163,6 @@ def main() -> None:
     """
 
 
-for section in SECTIONS.values():
-    for command in section:
-        main.add_command(command)
 main.add_command(version_command)
 
 

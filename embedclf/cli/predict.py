@@ -110,18 +110,23 @@ def predict_command(
     With -o, a CSV keeps the delimiter and the encoding of a CSV input; an assumed cp1252 becomes
     UTF-8.
     """
-    from embedclf.inference.predict import PredictionRequest
-
     output = None if str(output) == "-" else output
     _check_predict_options(sources, texts, output, as_json=as_json)
     _check_texts_alone(texts, reading, prefix)
     check_cluster_options(cluster, sources, output)
+    run = open_run(run_name, always_named=True)
+    if texts and not as_json and output is None:
+        if excel or safe_csv:
+            raise click.UsageError("--excel and --safe-csv are for tables; write one with -o FILE")
+        _show_predictions(run, texts, best, all_probabilities=all_probabilities)
+        return
+
+    from embedclf.inference.predict import PredictionRequest  # typed texts do without it
+
     request = PredictionRequest(
         reading=reading,
         output=output,
         as_json=as_json,
-        # Texts from the command line are few, so they are kept and shown as one table.
-        in_memory=bool(texts) and not as_json and output is None,
         escape_formulas=safe_csv,
         for_excel=excel,
         prefix=prefix,
@@ -129,7 +134,6 @@ def predict_command(
         top_k=best,
     )
     source: Tables | list[str] = [*texts] if texts else _as_tables(sources)
-    run = open_run(run_name, always_named=True)
     if cluster is None:
         _run_prediction(run, source, request)
     else:
@@ -244,10 +248,21 @@ def _as_tables(sources: tuple[str, ...]) -> Tables:
     return sources[0] if len(sources) == 1 else sources
 
 
+def _show_predictions(
+    run: Run, texts: Sequence[str], best: int, *, all_probabilities: bool
+) -> None:
+    """Predict texts of the command line, and print a table."""
+    from embedclf.inference.few_rows import predict_texts
+    from embedclf.reports.inference import predictions_text
+
+    rows = predict_texts(run, texts, all_probabilities=all_probabilities, top_k=best)
+    echo(predictions_text(rows))
+
+
 def _run_prediction(run: Run, source: Tables | list[str], request: PredictionRequest) -> None:
-    """Predict, then report the rows that were written, or show those that were returned."""
+    """Predict, then report the rows that were written."""
     from embedclf.inference.predict import predict
-    from embedclf.reports.inference import no_known_token_text, predictions_text
+    from embedclf.reports.inference import no_known_token_text
 
     summary = predict(run, source, request, _echo_source)
     if request.output is not None:
@@ -256,9 +271,7 @@ def _run_prediction(run: Run, source: Tables | list[str], request: PredictionReq
         echo_info(sentence)
     for note in summary.notes:
         echo_warning(note)
-    if summary.rows:
-        echo(predictions_text(summary.rows))
-    elif summary.without_known_token:
+    if summary.without_known_token:
         echo_info(no_known_token_text(summary.without_known_token))
 
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import IO, TYPE_CHECKING, Any
 
 from embedclf.errors import DataError, needs_extra
-from embedclf.inference.serialization import DECIMALS
+from embedclf.inference.predictor import DECIMALS
 from embedclf.system.publishing.private_files import private_directory
 
 if TYPE_CHECKING:

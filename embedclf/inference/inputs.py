@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedclf.errors import DataError, RequestError
+from embedclf.inference.few_rows import NOT_UNICODE
 from embedclf.inference.outputs import delimiter_for
 from embedclf.inference.serialization import CsvStyle
 from embedclf.inference.streams import line_batch, open_stream, read_available, read_line_batches
@@ -107,7 +108,7 @@ def source_from_texts(texts: Sequence[str], spec: OutputSpec) -> TextSource:
     try:
         column = text_column(texts)
     except UnicodeEncodeError as error:
-        raise DataError("a text is not UTF-8; pass it in a file, with --encoding") from error
+        raise DataError(NOT_UNICODE) from error
     return _line_source(iter([line_batch(column)]), spec)
 
 

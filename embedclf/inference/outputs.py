@@ -9,7 +9,6 @@ import gzip
 import json
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
@@ -142,26 +141,6 @@ def write_all(file: IO[bytes], content: bytes | memoryview) -> None:
     rest = memoryview(content)
     while rest:
         rest = rest[file.write(rest) :]
-
-
-@dataclass(frozen=True)
-class RowBuffer:
-    """Rows in memory, as plain values."""
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-
-    def render(self, rows: pa.RecordBatch, records: pa.Array | None) -> list[dict[str, Any]]:
-        """Turn rows into dictionaries."""
-        del records  # texts from the command line have none
-        plain: list[dict[str, Any]] = rows.to_pylist()
-        return plain
-
-    def write(self, rendered: list[dict[str, Any]]) -> None:
-        """Append rows."""
-        self.rows.extend(rendered)
-
-    def flush(self) -> None:
-        """Do nothing: rows are visible at once."""
 
 
 class _LineWriter:

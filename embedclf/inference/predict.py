@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embedclf.errors import DataError, RequestError
 from embedclf.inference.inputs import OutputSpec, open_text_source, source_from_texts
-from embedclf.inference.outputs import RowBuffer, open_json_object, open_output
+from embedclf.inference.outputs import open_json_object, open_output
 from embedclf.inference.predictor import Predictor
 from embedclf.system.progress import activity
 from embedclf.system.threads import parallel_map
@@ -37,8 +37,6 @@ class PredictionRequest:
     """Table to write; None is standard output."""
     as_json: bool = False
     """Whether to print one JSON object instead."""
-    in_memory: bool = False
-    """Whether to return the rows instead."""
     escape_formulas: bool = False
     """Whether to escape cells that a spreadsheet would run as formulas."""
     for_excel: bool = False
@@ -58,8 +56,6 @@ class PredictionSummary:
     row_count: int
     without_known_token: int
     """Rows of whose texts the network read no known token."""
-    rows: list[dict[str, Any]]
-    """The rows themselves if they were kept in memory, else none."""
     notes: tuple[str, ...] = ()
     """What people should know about how the table was read, a sentence each."""
     line_counts: tuple[str, ...] = ()
@@ -85,16 +81,19 @@ def predict(
         RequestError: `top_k` exceeds the number of labels, or the output format does not support
             a requested option.
     """
-    predictor = _make_predictor(run, request)
-    as_json = request.as_json or request.in_memory
+    predictor = Predictor.of_run(
+        run,
+        all_probabilities=request.all_probabilities,
+        top_k=request.top_k,
+        prefix=request.prefix,
+    )
     spec = OutputSpec(
         request.output,
-        as_json,
+        request.as_json,
         predictor.added_columns,
         escape_formulas=request.escape_formulas,
         for_excel=request.for_excel,
     )
-    buffer = RowBuffer()
     with ExitStack() as stack:
         if isinstance(source, list):
             text_source = source_from_texts(source, spec)
@@ -102,13 +101,9 @@ def predict(
             opened = open_text_source(source, run.config().data, request.reading, spec)
             text_source = stack.enter_context(opened)
         on_event(text_source)
-        output: Output = buffer
-        if not request.in_memory:
-            output = stack.enter_context(_open_output(run, request, text_source, predictor))
+        output = stack.enter_context(_open_output(run, request, text_source, predictor))
         counts = _write_predictions(predictor, text_source, output)
-        return PredictionSummary(
-            *counts, buffer.rows, text_source.notes(), text_source.line_counts()
-        )
+        return PredictionSummary(*counts, text_source.notes(), text_source.line_counts())
 
 
 class _ScoredBatch(NamedTuple):
@@ -119,16 +114,6 @@ class _ScoredBatch(NamedTuple):
     without_known_token: int
     fraction_read: float | None
     flush: bool
-
-
-def _make_predictor(run: Run, request: PredictionRequest) -> Predictor:
-    classifier = run.classifier()
-    label_count = len(classifier.labels.names)
-    if request.top_k > label_count:
-        raise RequestError(
-            f"-k {request.top_k}: {run.path} has only {label_count} labels; ask for fewer"
-        )
-    return Predictor(classifier, request.all_probabilities, request.top_k, request.prefix)
 
 
 def _open_output(

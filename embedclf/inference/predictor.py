@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from embedclf.inference.serialization import DECIMALS
+from embedclf.errors import RequestError
 from embedclf.system.arrow import mask_column, number_column, text_column
 
 if TYPE_CHECKING:
@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
     from embedclf.data.labels import Labels, Probabilities
     from embedclf.model.classifier import Classifier
+    from embedclf.runs.run import Run
     from embedclf.system.arrow import Batch
 
     LabelIndices = npt.NDArray[np.integer]  # (n,)
+
+DECIMALS = 6
+"""Of every probability and fraction that is written."""
 
 _PROBABILITY_PREFIX = "probability_"
 
@@ -39,6 +43,24 @@ class Predictor:
     """How many of the most probable labels to add, each with its probability."""
     prefix: str = ""
     """Before the name of each added column."""
+
+    @classmethod
+    def of_run(
+        cls, run: Run, *, all_probabilities: bool = False, top_k: int = 0, prefix: str = ""
+    ) -> Predictor:
+        """Make the predictor of a run's classifier.
+
+        Raises:
+            RequestError: `top_k` exceeds the number of labels.
+            RunError: The classifier is damaged.
+        """
+        classifier = run.classifier()
+        label_count = len(classifier.labels.names)
+        if top_k > label_count:
+            raise RequestError(
+                f"-k {top_k}: {run.path} has only {label_count} labels; ask for fewer"
+            )
+        return cls(classifier, all_probabilities, top_k, prefix)
 
     @property
     def added_columns(self) -> tuple[str, ...]:

@@ -13,14 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embedclf.errors import DataError
+from embedclf.inference.predictor import DECIMALS
 from embedclf.system.arrow import format_decimals, number_column, text_column, to_numpy
 from embedclf.system.storage import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-DECIMALS = 6
-"""Of every probability and fraction that is written."""
 
 _FORMULA = r"^[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
 """Beginning of a cell that spreadsheets run as a formula; the last four are full-width =+-@."""

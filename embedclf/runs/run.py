@@ -11,7 +11,6 @@ from embedclf.runs.classifier_files import ClassifierFiles, read_classifier, rea
 from embedclf.runs.contents.record import RunRecord
 from embedclf.runs.contents.scores import Decision, MetricsFile
 from embedclf.runs.contents.values import convert, damaged
-from embedclf.runs.history import INTERRUPTED, Epoch, RowStatistics, read_epochs
 from embedclf.runs.known_files import (
     CONFIG_FILE,
     HISTORY_FILE,
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from embedclf.config.schema import Config
     from embedclf.data.labels import Labels
     from embedclf.model.classifier import Classifier
+    from embedclf.runs.history import Epoch, RowStatistics
 
 FORMAT = 8
 """Version of the run directory that training writes. Older versions lack:
@@ -193,6 +193,8 @@ class Run:
 
     def row_statistics(self) -> RowStatistics | None:
         """Read what training measured about each row of the embedding; None before format 4."""
+        from embedclf.runs.history import RowStatistics  # predicting does without it
+
         if ROW_STATISTICS_FILE in self.record["files"]:
             file = self.path / ROW_STATISTICS_FILE
             return RowStatistics.from_arrow(self.map(ROW_STATISTICS_FILE), file)
@@ -203,11 +205,15 @@ class Run:
 
     def epochs(self) -> tuple[Epoch, ...]:
         """Read the epochs of the training, without those of a refit."""
+        from embedclf.runs.history import read_epochs
+
         return read_epochs(self.read(HISTORY_FILE), self.path / HISTORY_FILE)
 
     @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C stopped the training or its refit."""
+        from embedclf.runs.history import INTERRUPTED
+
         missing = self.record.get("refit", {}).get("missing")
         return INTERRUPTED in (self.record["ended"], missing)
 

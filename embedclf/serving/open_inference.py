@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedclf import __version__
-from embedclf.inference.serialization import DECIMALS
+from embedclf.inference.predictor import DECIMALS
 from embedclf.serving.requests import RefusedRequest
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from embedclf.inference.explain import explain
-from embedclf.inference.few_rows import predict_few
+from embedclf.inference.few_rows import FEW_TEXTS, predict_few
 from embedclf.inference.predictor import Predictor
 from embedclf.inference.serialization import json_objects
 from embedclf.inference.streams import line_batch
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
 
     from embedclf.model.classifier import Classifier
     from embedclf.system.fields import TextColumns
-
-
-_FEW_TEXTS = 16
-"""Texts up to which plain values are faster than columns."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +77,7 @@ class ServedRun:
             batch = read_records(request.records, self.columns, predictor.added_columns)
         else:
             texts = request.texts if isinstance(request.texts, list) else [str(request.text)]
-            if len(texts) <= _FEW_TEXTS and not request.explain:
+            if len(texts) <= FEW_TEXTS and not request.explain:
                 rows = predict_few(predictor, texts)
                 return msgspec.json.encode({"run": self.name, "predictions": rows}), len(rows)
             batch = line_batch(text_column(texts))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
@@ -54,6 +53,8 @@ def parallel_map(
     Yields:
         The results, in the order of the items.
     """
+    from concurrent.futures import ThreadPoolExecutor  # one text needs no threads
+
     cores = _THREADS.get() or os.cpu_count() or 1
     pending: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(cores)

@@ -11,7 +11,6 @@ from embedclf.config.token_patterns import CLASSIC, TOKEN_PATTERNS, WORDS, WORDS
 from embedclf.system.arrow import mask_column, number_column, text_column, to_numpy
 from embedclf.system.fields import split_fields
 from embedclf.text.fields import field_tokens, prepend_fields
-from embedclf.text.markup import remove_markup
 from embedclf.text.normalization import normalize
 from embedclf.text.symbols import separate_symbols
 from embedclf.text.tokens import (
@@ -81,6 +80,8 @@ class TokenRules:
         """Return texts (n,) without markup, invisible characters and nulls, in one form."""
         texts = pc.coalesce(texts, text_column([""])[0])
         if self.html:
+            from embedclf.text.markup import remove_markup  # has all entities of HTML
+
             texts = remove_markup(texts)
         return normalize(
             texts,

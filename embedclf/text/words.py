@@ -6,6 +6,7 @@ that Arrow can split at ASCII white space.
 
 from __future__ import annotations
 
+import string
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embedclf.system.arrow import text_column, to_numpy
+from embedclf.system.arrow import number_column, text_column, to_numpy
 from embedclf.text.normalization import FLAG_LETTERS, JOINERS, KEYCAP, PICTOGRAPHS
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ BLANK, WORD, SYMBOL = range(3)
 
 _UNCLASSIFIED = 3
 
-ASCII_WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+ASCII_WORD = frozenset((string.ascii_letters + string.digits).encode())
 
 _KEEP_WORDS = bytes(
     byte if byte >= 0x80 or byte in ASCII_WORD or byte == APOSTROPHE else SPACE
@@ -141,8 +142,9 @@ def classify(points: CodePoints, *, emoji: bool) -> Bytes:
     """(n,) the class of each code point; without `emoji`, these are symbols as others."""
     classes = _code_point_classes(emoji)
     # The regular expressions see each distinct code point, not every character of the texts.
-    new = np.unique(points[classes[points] == _UNCLASSIFIED])
+    new = points[classes[points] == _UNCLASSIFIED]
     if len(new):
+        new = to_numpy(pc.unique(number_column(new)))
         characters = text_column([chr(point) for point in new.tolist()])
         is_symbol = to_numpy(pc.match_substring_regex(characters, _SYMBOL_CHARACTERS))
         is_word = to_numpy(pc.match_substring_regex(characters, _WORD_CHARACTERS))
@@ -178,4 +180,9 @@ def _code_point_classes(_emoji: bool) -> Bytes:
 
     Threads share the array without a lock: they can only write the same value twice.
     """
-    return np.full(ALL_CODE_POINTS, _UNCLASSIFIED, np.uint8)
+    classes = np.full(ALL_CODE_POINTS, _UNCLASSIFIED, np.uint8)
+    # Without a call of Arrow for each character of an English text
+    classes[:0x80] = BLANK
+    classes[[*ASCII_WORD]] = WORD
+    classes[[*string.punctuation.encode()]] = SYMBOL
+    return classes

@@ -16,7 +16,7 @@ import click
 import pyarrow as pa
 from pyarrow import parquet
 
-from embedclf.cli.main import SECTIONS
+from embedclf.cli.main import main
 from tests.benchmarks.robust_damage import HOSTILE_NAMES, change_value, damage
 from tests.conftest import reviews
 from tests.runs.hostile import seal
@@ -171,7 +171,7 @@ def _attack_arguments(rng: random.Random, project: Path, folder: Path) -> Attack
 
 
 def _commands() -> Iterator[tuple[str, click.Command]]:
-    for command in [command for section in SECTIONS.values() for command in section]:
+    for command in [command for command in main.commands.values() if not command.hidden]:
         if isinstance(command, click.Group):
             yield from ((f"{command.name} {name}", each) for name, each in command.commands.items())
         else:

@@ -58,8 +58,9 @@ def test_version_is_shown(invoke: Invoke) -> None:
 
 
 def test_every_command_has_its_section() -> None:
-    listed = [str(command.name) for section in SECTIONS.values() for command in section]
+    listed = [name for section in SECTIONS.values() for name in section]
     assert listed == [name for name, command in main.commands.items() if not command.hidden]
+    assert all(command.name == name for name, command in main.commands.items())
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -12,8 +12,7 @@ import pyarrow as pa
 from embedclf.errors import RequestError
 from embedclf.inference.inputs import OutputSpec, open_text_source
 from embedclf.inference.outputs import open_output
-from embedclf.inference.predictor import Predictor
-from embedclf.inference.serialization import DECIMALS
+from embedclf.inference.predictor import DECIMALS, Predictor
 from embedclf.inference.suggesting.label_columns import LabelColumns
 from embedclf.inference.suggesting.labeled_texts import read_labeled_texts
 from embedclf.inference.suggesting.search import RowSearch

@@ -193,7 +193,8 @@ def test_a_compact_run_predicts_without_tensorflow(
     code = (
         "import sys; from embedclf.cli.main import main; "
         "main(['predict', '-t', 'good', '--run', sys.argv[1]], standalone_mode=False); "
-        "heavy = {'tensorflow', 'h5py', 'scipy', 'pandas', 'pydantic', 'ruamel', 'zipfile'}; "
+        "heavy = {'tensorflow', 'h5py', 'scipy', 'pandas', 'pydantic', 'ruamel', 'zipfile', "
+        "'embedclf.tables', 'numpy.ma', 'concurrent.futures'}; "
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, compact_runs["ngrams"][1].path], check=True)
