@@ -33,7 +33,7 @@ _WAITING_SECONDS = 300
 """A command that takes longer waits for something that never comes."""
 
 _MODULES = (
-    *("chardet", "embedclf.cli.main", "embedclf.autoconfig.resolve", "embedclf.audit.check"),
+    *("chardet", "embedclf.autoconfig.resolve", "embedclf.audit.check"),
     *("embedclf.inference.predict", "embedclf.inference.explain", "embedclf.evaluation.evaluate"),
     "embedclf.inference.embeddings",
 )
@@ -111,6 +111,9 @@ def main() -> None:
     """Read a job per line from standard input; answer with a line each."""
     for name in _MODULES:
         importlib.import_module(name)
+    from embedclf.cli.main import main as program
+
+    list(program.commands.values())  # imports the module of each
     # Forks get other standard streams; the jobs and answers stay here.
     with os.fdopen(os.dup(0)) as jobs, os.fdopen(os.dup(1), "w") as answers:
         for line in jobs:
