@@ -119,15 +119,18 @@ class TaskQueue:
         function: Callable[..., Any],
         arguments: Iterable[tuple[Any, ...]],
         *,
-        repeats: int = 0,
+        repeats: int = 1,
         same_workers: bool = False,
     ) -> Iterator[Ended]:
         """Yield tasks as they end. Few are submitted at once, and none is kept.
 
+        Dask gives up a task that has lost four workers, even one that only waited on them. So it is
+        tried again at the end, when no other task can kill its worker.
+
         Args:
             function: Importable, and called on a worker.
             arguments: Of each call; taken when the task is submitted.
-            repeats: How often to try a task again that Dask has given up, after four workers.
+            repeats: How often to try a task again that Dask has given up.
             same_workers: Whether the task of a number goes to the same worker in each call, as long
                 as that one lives.
 
@@ -135,6 +138,7 @@ class TaskQueue:
             EmbedclfError: What a task has raised.
         """
         waiting = (_Task(number, each, repeats) for number, each in enumerate(arguments))
+        given_up: list[_Task] = []
         running: dict[Any, _Task] = {}
 
         def submit(tasks: Iterable[_Task]) -> None:
@@ -144,7 +148,9 @@ class TaskQueue:
                 running[future] = task._replace(home=home)
 
         submit(islice(waiting, _TASKS_PER_THREAD * self.threads))
-        while running:
+        while running or given_up:
+            if not running:
+                submit([given_up.pop()])
             ended = self._wait(running)
             if not ended:
                 submit(self._take_orphans(running))
@@ -152,12 +158,12 @@ class TaskQueue:
                 future = ended.pop()
                 task, killed = running.pop(future), _was_killed(future)
                 if killed and task.repeats:
-                    submit([task._replace(repeats=task.repeats - 1)])
-                    continue
-                measured = _Measured(None) if killed else future.result()
-                self.worker_peak = max(self.worker_peak, measured.peak)
-                self.cpu_seconds[function.__name__.strip("_")] += measured.cpu_seconds
-                yield Ended(task.number, measured.value, killed)
+                    given_up.append(task._replace(repeats=task.repeats - 1))
+                else:
+                    measured = _Measured(None) if killed else future.result()
+                    self.worker_peak = max(self.worker_peak, measured.peak)
+                    self.cpu_seconds[function.__name__.strip("_")] += measured.cpu_seconds
+                    yield Ended(task.number, measured.value, killed)
                 room = _TASKS_PER_THREAD * self.threads - len(running)
                 submit(islice(waiting, max(0, room)))
 
