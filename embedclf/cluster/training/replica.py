@@ -10,6 +10,7 @@ import numpy as np
 
 from embedclf.cluster.training.merging import (
     SUM,
+    Changes,
     MovedRows,
     merge_rows,
     merge_vector,
@@ -58,6 +59,7 @@ class Replica:
         tables = [("embedding", [SUM]), ("row_state", decays)] if trains_tables else []
         self._decays = [each for group, each in tables if groups[group]]
         self._tables = [groups[group][0] for group, _ in tables if groups[group]]
+        self._size: int = groups["embedding"][0].shape[0]
         dense, state = groups["dense"], groups["dense_state"]
         self._vectors = [*dense, *state]
         self._vector_decays = [*(SUM for _ in dense), *decays]
@@ -74,7 +76,7 @@ class Replica:
 
     def merge(
         self, folder: WorkFolder, shards: Mapping[str, int], part: tuple[int, int]
-    ) -> list[str]:
+    ) -> tuple[dict[str, Any], list[str]]:
         """Add up what all shards have changed in the round from these weights; write a part of it.
 
         Args:
@@ -83,7 +85,8 @@ class Replica:
             part: The number of the part, and how many there are.
 
         Returns:
-            The names of the files.
+            `needs_shards`, whether the rows that a shard alone has changed are in its own files
+            only; and the names of the files.
 
         Raises:
             RunError: A file is missing or too short.
@@ -94,46 +97,60 @@ class Replica:
             return [gather_rows(table, rows) for table in self._tables]
 
         number, parts = part
-        name, size = merged_name(number), self.steps.groups["embedding"][0].shape[0]
+        name = merged_name(number)
         moved = [self._read(folder, shard) for shard in shards]
-        first, end = row_range(moved[0].rows, number, parts, size)
+        # With many shards, all of their files would be many times as large as the tables
+        needs_shards = sum(len(shard.rows) for shard in moved) <= self._size
+        first, end = row_range(moved[0].rows, number, parts, self._size)
         moved = [shard.between(first, end) for shard in moved]
-        blocks = list(merge_rows(moved, read, self._decays, size))
-        arrays = {"rows": np.concatenate([_NO_ROWS, *(rows for rows, _ in blocks)])}
+        changes = Changes.count(moved, self._size)
+        rows = changes.find(2 if needs_shards else 1)
+        arrays = {"rows": rows}
         steps = list(shards.values())
         for index, variable in enumerate(self._vectors if number == 0 else ()):
             after = [folder.map_array(f"{shard}-vector-{index}") for shard in shards]
             decay = self._vector_decays[index]
             arrays[f"vector-{index}"] = merge_vector(copy_value(variable), after, steps, decay)
         files = [folder.write_array(f"{name}-{each}", array) for each, array in arrays.items()]
+        blocks = [each for _, each in merge_rows(rows, moved, changes, read, self._decays)]
         for index, table in enumerate(self._tables):
-            shape = (len(arrays["rows"]), table.shape[1])
-            values = (of_tables[index] for _, of_tables in blocks)
+            values = (of_tables[index] for of_tables in blocks)
+            shape = (len(rows), table.shape[1])
             files.append(folder.write_blocks(f"{name}-table-{index}", shape, values))
-        return files
+        return {"needs_shards": needs_shards}, files
 
-    def follow(self, folder: WorkFolder, parts: int) -> None:
+    def follow(self, folder: WorkFolder, shards: Sequence[str], *, needs_shards: bool) -> None:
         """Take the weights after the round from these weights.
 
         Args:
             folder: Of the round.
-            parts: How many `merge` has written.
+            shards: Names under which `MovingRows.write` has written them.
+            needs_shards: What `merge` has returned.
 
         Raises:
             RunError: A file is missing or too short.
         """
-        from embedclf.model.variable_values import scatter_rows
-
         number, self.position = self.position, math.inf
-        for name in map(merged_name, range(parts)):
-            rows = folder.map_array(f"{name}-rows")
-            for index, table in enumerate(self._tables):
-                values = folder.map_array(f"{name}-table-{index}")
-                for block in row_blocks(np.arange(len(rows), dtype=np.int32), table.shape[1]):
-                    scatter_rows(table, rows[block], values[block])
+        if needs_shards:
+            moved = [self._read(folder, shard) for shard in shards]
+            changes = Changes.count(moved, self._size)
+            for shard in moved:
+                self._assign(shard.rows, changes.places_alone(shard), shard.tables)
+        for part in map(merged_name, range(len(shards))):
+            rows, tables = folder.map_array(f"{part}-rows"), self._map_tables(folder, part)
+            self._assign(rows, np.arange(len(rows), dtype=np.int32), tables)
         for index, variable in enumerate(self._vectors):
             variable.assign(folder.map_array(f"{merged_name(0)}-vector-{index}"))
         self.position = number + 1
+
+    def _assign(self, rows: Int32s, places: Int32s, values: Sequence[Floats]) -> None:
+        """Give the rows at some places new values, which are at these places in each table."""
+        from embedclf.model.variable_values import scatter_rows
+
+        width = max((table.shape[1] for table in self._tables), default=1)
+        for block in row_blocks(places, width):
+            for table, of_table in zip(self._tables, values, strict=True):
+                scatter_rows(table, rows[block], of_table[block])
 
     @contextmanager
     def moving(self) -> Iterator[MovingRows]:
@@ -145,9 +162,12 @@ class Replica:
         self.position = number
 
     def _read(self, folder: WorkFolder, name: str) -> MovedRows:
-        tables = (folder.map_array(f"{name}-table-{index}") for index in range(len(self._tables)))
         rows, uses = (folder.map_array(f"{name}-{each}") for each in ("rows", "uses"))
-        return MovedRows(rows, uses, tuple(tables))
+        return MovedRows(rows, uses, self._map_tables(folder, name))
+
+    def _map_tables(self, folder: WorkFolder, name: str) -> tuple[Floats, ...]:
+        numbers = range(len(self._tables))
+        return tuple(folder.map_array(f"{name}-table-{number}") for number in numbers)
 
 
 class MovingRows:

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from embedclf.cluster.training.replica import WEIGHTS, read_weights
-from embedclf.cluster.training.rounds import merge_round, train_round, write_epoch
+from embedclf.cluster.training.rounds import merge_round, needs_shards, train_round, write_epoch
 from embedclf.errors import RunError
 from embedclf.runs.history import Step
 from embedclf.training.steps.losses import RunningLoss
@@ -117,6 +117,7 @@ class RoundTrainer:
         arguments = [(self._plan, shard, number) for shard in self._shards]
         taken = self._tasks.run(train_round, arguments, "training", unit="shards")
         merged = self._tasks.run(merge_round, arguments, "training", unit="parts")
-        self._plan.remove_shards(number)
+        if not needs_shards(merged):
+            self._plan.remove_shards(number)
         self._bytes.append(sum(each["bytes"] for each in (*taken, *merged)))
         return taken

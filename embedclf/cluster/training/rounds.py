@@ -14,7 +14,7 @@ from embedclf.cluster.training.shards import ShardSource, read_shard
 from embedclf.cluster.training.work_folder import WorkFolder, damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from embedclf.config.schema import Config
     from embedclf.system.arrays import Floats
@@ -61,21 +61,30 @@ class Plan(NamedTuple):
         """Return what `write_row_factors` has written."""
         return np.array(self.folder.map_array(_ROW_FACTORS)) if self.has_row_factors else None
 
-    def read_shards(self, number: int) -> list[dict[str, Any]] | None:
-        """Return what `train_round` has returned for each shard; None if one has not."""
+    def read_shards(self, number: int, *, checks: bool = False) -> list[dict[str, Any]] | None:
+        """Return what `train_round` has returned for each shard; None if one has not.
+
+        Args:
+            number: Of the round.
+            checks: Whether to read the files, too; None then if one is damaged.
+        """
+        return self._read(number, shard_name, checks)
+
+    def read_merged(self, number: int) -> list[dict[str, Any]] | None:
+        """Return what `read_shards` returns; None if a file of the merged round is damaged."""
+        merged = self._read(number, merged_name, checks=True)
+        return None if merged is None else self.read_shards(number, checks=needs_shards(merged))
+
+    def _read(
+        self, number: int, name: Callable[[int], str], checks: bool
+    ) -> list[dict[str, Any]] | None:
         folder = self.round(number)
-        found = [folder.read(shard_name(each), checks=False) for each in range(self.shards)]
+        found = [folder.read(name(each), checks=checks) for each in range(self.shards)]
         whole = [each for each in found if each is not None]
         return whole if len(whole) == self.shards else None
 
-    def read_merged(self, number: int) -> list[dict[str, Any]] | None:
-        """Return what `read_shards` returns; None if a part was not merged or is damaged."""
-        folder, parts = self.round(number), map(merged_name, range(self.shards))
-        merged = all(folder.read(part) is not None for part in parts)
-        return self.read_shards(number) if merged else None
-
     def remove_shards(self, number: int) -> None:
-        """Remove what shards have changed in a round, once it is merged."""
+        """Remove what shards have changed in a round, once all of it is merged."""
         for path in self.round(number).path.glob("shard-*.npy"):
             path.unlink(missing_ok=True)
 
@@ -115,7 +124,7 @@ def merge_round(plan: Plan, source: ShardSource, number: int) -> dict[str, Any]:
         number: Of the round.
 
     Returns:
-        The number of `bytes` that were written.
+        The number of `bytes` that were written, and `needs_shards` of `Replica.merge`.
     """
     folder = plan.round(number)
 
@@ -125,8 +134,8 @@ def merge_round(plan: Plan, source: ShardSource, number: int) -> dict[str, Any]:
             raise damaged(folder.path)
         steps = {shard_name(shard): each["steps"] for shard, each in enumerate(results)}
         with _replica(plan, source, number) as replica:
-            files = replica.merge(folder, steps, (source.number, plan.shards))
-        return {"bytes": folder.count_bytes(files)}, files
+            values, files = replica.merge(folder, steps, (source.number, plan.shards))
+        return values | {"bytes": folder.count_bytes(files)}, files
 
     return folder.do(merged_name(source.number), work)
 
@@ -143,6 +152,11 @@ def write_epoch(plan: Plan, source: ShardSource, number: int) -> None:
         with _replica(plan, source, number - 1) as replica:
             _follow(plan, replica)
             write_weights(plan.weights(number), replica.steps.groups)
+
+
+def needs_shards(merged: Sequence[dict[str, Any]]) -> bool:
+    """Whether the files of shards are needed to follow a round, by what `merge_round` returned."""
+    return bool(merged[0]["needs_shards"])
 
 
 def forget_trainings() -> None:
@@ -247,8 +261,12 @@ def _replica(plan: Plan, source: ShardSource, number: int) -> Iterator[Replica]:
 def _follow(plan: Plan, replica: Replica) -> None:
     """Take the weights after the round from the weights of a network."""
     number = int(replica.position)
+    folder, shards = plan.round(number), [shard_name(each) for each in range(plan.shards)]
     # The command gives out tasks of a round after it has found each part of the one before whole
-    replica.follow(plan.round(number), plan.shards)
+    merged = folder.read(merged_name(0), checks=False)
+    if merged is None:
+        raise damaged(folder.path)
+    replica.follow(folder, shards, needs_shards=needs_shards([merged]))
 
 
 def _build(plan: Plan, source: ShardSource) -> Replica:
