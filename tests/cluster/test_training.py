@@ -17,7 +17,7 @@ from pyarrow import parquet
 
 from embedclf.cluster.task_queue import TaskQueue
 from embedclf.cluster.training import counting
-from embedclf.cluster.training.merging import SUM, MovedRows, merge_rows, step_factors
+from embedclf.cluster.training.merging import SUM, Changes, MovedRows, merge_rows, step_factors
 from embedclf.cluster.training.prepare import ShardedDataset, prepare_sharded
 from embedclf.cluster.training.shards import read_shard
 from embedclf.cluster.training.support import cluster_config
@@ -168,7 +168,9 @@ def test_merged_rows_have_the_changes_of_all_shards(
         moved.append(MovedRows(rows, uses, (before[rows] + changes,)))
         expected[rows] += changes
     merged, seen = before.copy(), Counter[int]()
-    for rows, (values,) in merge_rows(moved, lambda rows: [before[rows]], [[SUM]], 10):
+    changes = Changes.count(moved, 10)
+    changed, read = changes.find(1), lambda rows: [before[rows]]
+    for rows, (values,) in merge_rows(changed, moved, changes, read, [[SUM]]):
         merged[rows] = values
         seen.update(rows.tolist())
     assert seen == Counter({row for shard in shards for row in shard})
@@ -189,8 +191,11 @@ def test_rows_that_one_shard_has_changed_get_its_values(
         )
         for number, shard in enumerate(shards)
     ]
-    zeros = np.zeros((10, 2), np.float32)
-    for rows, (merged,) in merge_rows(moved, lambda rows: [zeros[rows]], [[decay, SUM]], 10):
+    zeros, changes = np.zeros((10, 2), np.float32), Changes.count(moved, 10)
+    alone = [shard.rows[changes.places_alone(shard)].tolist() for shard in moved]
+    assert Counter(sum(alone, [])) == Counter(row for row in movers if movers[row] == 1)
+    changed, read = changes.find(1), lambda rows: [zeros[rows]]
+    for rows, (merged,) in merge_rows(changed, moved, changes, read, [[decay, SUM]]):
         for row, found in zip(rows.tolist(), merged, strict=True):
             numbers = [number for number, shard in enumerate(shards) if row in shard]
             if movers[row] == 1:

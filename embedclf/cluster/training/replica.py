@@ -33,9 +33,6 @@ WEIGHTS = "weights"
 """The name of the task that writes all weights."""
 
 
-_NO_ROWS = np.zeros(0, np.int32)
-
-
 def merged_name(part: int) -> str:
     """Return how the names of the files of a merged part begin."""
     return f"merged-{part:06}"
@@ -54,7 +51,11 @@ class Replica:
         """
         self.steps = steps
         self.position: float = -1
-        """The number of the round whose first weights these are; infinite while they change."""
+        """The number of the round whose first weights these are; infinite while they change.
+
+        The rows that the last shard of this process has changed in it are ahead.
+        """
+        self._moving: MovingRows | None = None
         groups = steps.groups
         tables = [("embedding", [SUM]), ("row_state", decays)] if trains_tables else []
         self._decays = [each for group, each in tables if groups[group]]
@@ -70,7 +71,7 @@ class Replica:
         Raises:
             RunError: A file is missing, or not as it was written.
         """
-        self.position = math.inf
+        self.position, self._moving = math.inf, None
         read_weights(folder, self.steps.groups)
         self.position = number
 
@@ -105,6 +106,8 @@ class Replica:
         moved = [shard.between(first, end) for shard in moved]
         changes = Changes.count(moved, self._size)
         rows = changes.find(2 if needs_shards else 1)
+        if self._moving is not None:
+            self._moving.restore(rows)
         arrays = {"rows": rows}
         steps = list(shards.values())
         for index, variable in enumerate(self._vectors if number == 0 else ()):
@@ -134,14 +137,15 @@ class Replica:
         if needs_shards:
             moved = [self._read(folder, shard) for shard in shards]
             changes = Changes.count(moved, self._size)
-            for shard in moved:
-                self._assign(shard.rows, changes.places_alone(shard), shard.tables)
+            for name, shard in zip(shards, moved, strict=True):
+                if self._moving is None or self._moving.name != name:
+                    self._assign(shard.rows, changes.places_alone(shard), shard.tables)
         for part in map(merged_name, range(len(shards))):
             rows, tables = folder.map_array(f"{part}-rows"), self._map_tables(folder, part)
             self._assign(rows, np.arange(len(rows), dtype=np.int32), tables)
         for index, variable in enumerate(self._vectors):
             variable.assign(folder.map_array(f"{merged_name(0)}-vector-{index}"))
-        self.position = number + 1
+        self.position, self._moving = number + 1, None
 
     def _assign(self, rows: Int32s, places: Int32s, values: Sequence[Floats]) -> None:
         """Give the rows at some places new values, which are at these places in each table."""
@@ -153,12 +157,13 @@ class Replica:
                 scatter_rows(table, rows[block], of_table[block])
 
     @contextmanager
-    def moving(self) -> Iterator[MovingRows]:
-        """Let steps change the weights, which are as before at the end."""
+    def moving(self, name: str) -> Iterator[MovingRows]:
+        """Let the steps of a shard change the weights, from those before the round."""
         number, self.position = self.position, math.inf
-        moving = MovingRows(self._tables, self._vectors)
-        yield moving
-        moving.restore()
+        if self._moving is not None:  # another shard of this round
+            self._moving.restore()
+        self._moving = MovingRows(name, self._tables, self._vectors)
+        yield self._moving
         self.position = number
 
     def _read(self, folder: WorkFolder, name: str) -> MovedRows:
@@ -171,18 +176,24 @@ class Replica:
 
 
 class MovingRows:
-    """What the steps of a round change, and how it was before."""
+    """What the steps of a shard change in a round, and how it was before."""
 
-    def __init__(self, tables: Sequence[Any], vectors: Sequence[Any]) -> None:
-        """Begin before the first step; `tables` have a row for each id."""
+    def __init__(self, name: str, tables: Sequence[Any], vectors: Sequence[Any]) -> None:
+        """Begin before the first step.
+
+        Args:
+            name: Of the shard.
+            tables: Variables that have a row for each id.
+            vectors: Variables that every step changes.
+        """
         from embedclf.model.variable_values import copy_value
 
+        self.name = name
         self._tables, self._vectors = tables, vectors
         self._width = max((table.shape[1] for table in tables), default=1)
         self._vectors_before = [copy_value(vector) for vector in vectors]
         self._rows_before: list[tuple[Int32s, list[Floats]]] = []
-        self._is_kept = np.zeros(tables[0].shape[0] if tables else 0, np.bool_)
-        self._used: list[Int32s] = [_NO_ROWS]
+        self._uses = np.zeros(tables[0].shape[0] if tables else 0, np.int32)
 
     def keep(self, used: Int32s) -> None:
         """Keep the rows of ids that the next steps use."""
@@ -190,35 +201,43 @@ class MovingRows:
 
         if not self._tables:
             return
-        self._used.append(used)
-        new = np.unique(used[~self._is_kept[used]])
-        self._is_kept[new] = True
+        uses = np.bincount(used, minlength=len(self._uses))
+        new = np.flatnonzero((uses > 0) & (self._uses == 0)).astype(np.int32)
+        self._uses += uses.astype(np.int32)
         for rows in row_blocks(new, self._width):
             values = [gather_rows(table, rows) for table in self._tables]
             self._rows_before.append((rows, values))
 
-    def write(self, folder: WorkFolder, name: str) -> list[str]:
+    def write(self, folder: WorkFolder) -> list[str]:
         """Write what has changed; return the names of the files."""
         from embedclf.model.variable_values import copy_value, gather_rows
 
-        rows, uses = np.unique(np.concatenate(self._used), return_counts=True)
-        arrays = {"rows": rows, "uses": uses.astype(np.int32)}
+        rows = np.flatnonzero(self._uses).astype(np.int32)
+        arrays = {"rows": rows, "uses": self._uses[rows]}
         for index, variable in enumerate(self._vectors):
             arrays[f"vector-{index}"] = copy_value(variable)
-        files = [folder.write_array(f"{name}-{each}", array) for each, array in arrays.items()]
+        files = [folder.write_array(f"{self.name}-{each}", array) for each, array in arrays.items()]
         for index, table in enumerate(self._tables):
             blocks = (gather_rows(table, block) for block in row_blocks(rows, self._width))
             shape = (len(rows), table.shape[1])
-            files.append(folder.write_blocks(f"{name}-table-{index}", shape, blocks))
+            files.append(folder.write_blocks(f"{self.name}-table-{index}", shape, blocks))
         return files
 
-    def restore(self) -> None:
-        """Give all variables the values before the first step."""
+    def restore(self, some: Int32s | None = None) -> None:
+        """Give variables the values before the first step.
+
+        Args:
+            some: Which rows of the tables, where they have changed; None is all.
+        """
         from embedclf.model.variable_values import scatter_rows
 
+        is_wanted = np.full(len(self._uses), some is None)
+        if some is not None:
+            is_wanted[some] = True
         for rows, of_tables in self._rows_before:
+            places = np.flatnonzero(is_wanted[rows])
             for table, values in zip(self._tables, of_tables, strict=True):
-                scatter_rows(table, rows, values)
+                scatter_rows(table, rows[places], values[places])
         for variable, value in zip(self._vectors, self._vectors_before, strict=True):
             variable.assign(value)
 

@@ -192,9 +192,9 @@ class _Shard:
         rng = np.random.default_rng([plan.config.seed, epoch + 1, self._source.number])
         order = rng.permutation(self._rows)
         steps = self._steps_of(round_of_epoch)
-        with self._replica.moving() as moving:
+        with self._replica.moving(name) as moving:
             loss = self._trainer.train_rows(epoch + 1, order, steps, moving.keep)
-            files = moving.write(folder, name)
+            files = moving.write(folder)
         values = {"loss": loss.totals, "steps": steps.stop - steps.start}
         return values | {"bytes": folder.count_bytes(files)}, files
 
