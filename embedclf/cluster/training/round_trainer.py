@@ -70,8 +70,15 @@ class RoundTrainer:
         return int(self._plan.label_rows.total)
 
     def started(self, number: int) -> AbstractContextManager[None]:
-        """Hold nothing."""
-        del number
+        """Hold nothing, after a look at the weights before the first epoch of this command.
+
+        Raises:
+            RunError: They are missing or damaged.
+        """
+        if self._plan.weights((number - 1) * self._plan.rounds).read(WEIGHTS) is None:
+            raise RunError(
+                "the weights of the last epoch are missing; train again without --resume"
+            )
         return nullcontext()
 
     def train_epoch(
@@ -83,19 +90,12 @@ class RoundTrainer:
             number: Of the epoch, from 1.
             loss: Of the epoch before, or NaN.
             raise_requested: Called after each round; may raise.
-
-        Raises:
-            RunError: The weights of the epoch before are missing.
         """
         from embedclf.training.steps.train_step import weight_variables
 
         del loss  # the first event comes after a round
         plan, began, total = self._plan, time.perf_counter(), RunningLoss("")
         first, end = (number - 1) * plan.rounds, number * plan.rounds
-        if plan.weights(first).read(WEIGHTS) is None:
-            raise RunError(
-                "the weights of the last epoch are missing; train again without --resume"
-            )
         plan.remove_before(first)
         for round_number in range(first, end):
             before = plan.read_merged(round_number)  # by a command that was killed

@@ -89,9 +89,13 @@ class Plan(NamedTuple):
             path.unlink(missing_ok=True)
 
     def remove_before(self, number: int) -> None:
-        """Remove what nobody needs once the weights before a round exist."""
+        """Remove what nobody needs once the weights before a round exist.
+
+        The last round stays: to follow it costs a worker less than to read all weights.
+        """
         for path in self.folder.path.glob("*-??????"):
-            if int(path.name[-6:]) < number:
+            kept_from = number - path.name.startswith("round-")
+            if int(path.name[-6:]) < kept_from:
                 shutil.rmtree(path, ignore_errors=True)
 
 
@@ -238,7 +242,7 @@ def _replica(plan: Plan, source: ShardSource, number: int) -> Iterator[Replica]:
     """Hold the network that all shards of this process train, with the weights before a round.
 
     Raises:
-        RunError: A file is missing, or not as it was written.
+        RunError: A file is missing or too short.
     """
     from embedclf.model.backend import small_steps
 
@@ -251,7 +255,7 @@ def _replica(plan: Plan, source: ShardSource, number: int) -> Iterator[Replica]:
             _REPLICAS[key] = _build(plan, source)
         replica = _REPLICAS[key]
         first = number - number % plan.rounds
-        if replica.position < first:
+        if replica.position < first - 1:
             replica.load(plan.weights(first), first)
         while replica.position < number:
             _follow(plan, replica)
