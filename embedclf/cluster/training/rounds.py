@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import contextmanager
-from threading import Lock
+from contextlib import contextmanager, nullcontext, suppress
+from importlib import import_module
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from embedclf.cluster.training.replica import WEIGHTS, Replica, merged_name, write_weights
 from embedclf.cluster.training.shards import ShardSource, read_shard
 from embedclf.cluster.training.work_folder import WorkFolder, damaged
+from embedclf.system.light_imports import light_imports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -161,6 +163,24 @@ def write_epoch(plan: Plan, source: ShardSource, number: int) -> None:
 def needs_shards(merged: Sequence[dict[str, Any]]) -> bool:
     """Whether the files of shards are needed to follow a round, by what `merge_round` returned."""
     return bool(merged[0]["needs_shards"])
+
+
+def import_tensorflow(*, light: bool) -> None:
+    """Import TensorFlow in a thread of a worker, which reads and counts meanwhile.
+
+    Args:
+        light: Whether Keras may lack optional packages in this process from now on.
+    """
+
+    def work() -> None:
+        # What needs TensorFlow imports it again, and gets the error
+        with suppress(Exception), light_imports() if light else nullcontext():
+            # TensorFlow's types are added to a dictionary that this one goes through
+            import_module("numpy.ma")
+            import_module("embedclf.model.network")
+            import_module("embedclf.training.steps.train_step")
+
+    Thread(target=work, name="import TensorFlow", daemon=True).start()
 
 
 def forget_trainings() -> None:
