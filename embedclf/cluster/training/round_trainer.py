@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from embedclf.cluster.training.replica import WEIGHTS, read_weights
@@ -13,8 +14,7 @@ from embedclf.runs.history import Step
 from embedclf.training.steps.losses import RunningLoss
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator, Sequence
 
     from embedclf.cluster.task_queue import TaskQueue
     from embedclf.cluster.training.rounds import Plan
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 class RoundTrainer:
     """Takes the steps of epochs in rounds on the workers of a cluster."""
+
+    _helper: ThreadPoolExecutor
 
     def __init__(
         self,
@@ -69,17 +71,19 @@ class RoundTrainer:
         """Rows of an epoch."""
         return int(self._plan.label_rows.total)
 
-    def started(self, number: int) -> AbstractContextManager[None]:
-        """Hold nothing, after a look at the weights before the first epoch of this command.
+    @contextmanager
+    def started(self, number: int) -> Iterator[None]:
+        """Hold a thread that removes old files; the first epoch of this command has this number.
 
         Raises:
-            RunError: They are missing or damaged.
+            RunError: The weights before that epoch are missing or damaged.
         """
         if self._plan.weights((number - 1) * self._plan.rounds).read(WEIGHTS) is None:
             raise RunError(
                 "the weights of the last epoch are missing; train again without --resume"
             )
-        return nullcontext()
+        with ThreadPoolExecutor(1) as self._helper:
+            yield
 
     def train_epoch(
         self, number: int, loss: float, raise_requested: Callable[[], None]
@@ -96,7 +100,7 @@ class RoundTrainer:
         del loss  # the first event comes after a round
         plan, began, total = self._plan, time.perf_counter(), RunningLoss("")
         first, end = (number - 1) * plan.rounds, number * plan.rounds
-        plan.remove_before(first)
+        self._helper.submit(plan.remove_before, first)
         for round_number in range(first, end):
             before = plan.read_merged(round_number)  # by a command that was killed
             for each in self._take(round_number) if before is None else before:
