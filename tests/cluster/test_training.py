@@ -168,9 +168,9 @@ def test_merged_rows_have_the_changes_of_all_shards(
         moved.append(MovedRows(rows, uses, (before[rows] + changes,)))
         expected[rows] += changes
     merged, seen = before.copy(), Counter[int]()
-    changes = Changes.count(moved, 10)
-    changed, read = changes.find(1), lambda rows: [before[rows]]
-    for rows, (values,) in merge_rows(changed, moved, changes, read, [[SUM]]):
+    found = Changes.of(moved, 10)
+    changed, read = found.find(1), lambda rows: [before[rows]]
+    for rows, (values,) in merge_rows(changed, moved, found, read, [[SUM]]):
         merged[rows] = values
         seen.update(rows.tolist())
     assert seen == Counter({row for shard in shards for row in shard})
@@ -191,7 +191,7 @@ def test_rows_that_one_shard_has_changed_get_its_values(
         )
         for number, shard in enumerate(shards)
     ]
-    zeros, changes = np.zeros((10, 2), np.float32), Changes.count(moved, 10)
+    zeros, changes = np.zeros((10, 2), np.float32), Changes.of(moved, 10)
     alone = [shard.rows[changes.places_alone(shard)].tolist() for shard in moved]
     assert Counter(sum(alone, [])) == Counter(row for row in movers if movers[row] == 1)
     changed, read = changes.find(1), lambda rows: [zeros[rows]]

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 SUM = 1.0
 """The decay of numbers whose changes are added up as they are: weights, and sums."""
 
-_BLOCK_NUMBERS = 1 << 18
-"""Numbers of a table that are merged at a time: 1 MiB."""
+_BLOCK_NUMBERS = 1 << 19
+"""Numbers of a table that are gathered or merged at a time: 2 MiB."""
 
 
 class MovedRows(NamedTuple):
@@ -65,7 +65,7 @@ class Changes(NamedTuple):
     """(table rows,) how many steps of all shards have used it."""
 
     @classmethod
-    def count(cls, shards: Iterable[MovedRows], size: int) -> Changes:
+    def of(cls, shards: Iterable[MovedRows], size: int) -> Changes:
         """Count the rows that shards have changed, in tables of so many rows."""
         changes = cls(np.zeros(size, np.int32), np.zeros(size, np.int32))
         for shard in shards:

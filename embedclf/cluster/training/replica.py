@@ -59,7 +59,7 @@ class Replica:
         groups = steps.groups
         tables = [("embedding", [SUM]), ("row_state", decays)] if trains_tables else []
         self._decays = [each for group, each in tables if groups[group]]
-        self._tables = [groups[group][0] for group, _ in tables if groups[group]]
+        self._tables = _Tables([groups[group][0] for group, _ in tables if groups[group]])
         self._size: int = groups["embedding"][0].shape[0]
         dense, state = groups["dense"], groups["dense_state"]
         self._vectors = [*dense, *state]
@@ -92,10 +92,7 @@ class Replica:
         Raises:
             RunError: A file is missing or too short.
         """
-        from embedclf.model.variable_values import copy_value, gather_rows
-
-        def read(rows: Int32s) -> list[Floats]:
-            return [gather_rows(table, rows) for table in self._tables]
+        from embedclf.model.variable_values import copy_value
 
         number, parts = part
         name = merged_name(number)
@@ -104,22 +101,21 @@ class Replica:
         needs_shards = sum(len(shard.rows) for shard in moved) <= self._size
         first, end = row_range(moved[0].rows, number, parts, self._size)
         moved = [shard.between(first, end) for shard in moved]
-        changes = Changes.count(moved, self._size)
+        changes = Changes.of(moved, self._size)
         rows = changes.find(2 if needs_shards else 1)
         if self._moving is not None:
             self._moving.restore(rows)
-        arrays = {"rows": rows}
+        arrays: dict[str, Any] = {"rows": rows}
         steps = list(shards.values())
         for index, variable in enumerate(self._vectors if number == 0 else ()):
             after = [folder.map_array(f"{shard}-vector-{index}") for shard in shards]
             decay = self._vector_decays[index]
             arrays[f"vector-{index}"] = merge_vector(copy_value(variable), after, steps, decay)
         files = [folder.write_array(f"{name}-{each}", array) for each, array in arrays.items()]
-        blocks = [each for _, each in merge_rows(rows, moved, changes, read, self._decays)]
-        for index, table in enumerate(self._tables):
-            values = (of_tables[index] for of_tables in blocks)
-            shape = (len(rows), table.shape[1])
-            files.append(folder.write_blocks(f"{name}-table-{index}", shape, values))
+        blocks = (
+            each for _, each in merge_rows(rows, moved, changes, self._tables.gather, self._decays)
+        )
+        files += folder.write_tables(name, len(rows), self._tables.widths, blocks)
         return {"needs_shards": needs_shards}, files
 
     def follow(self, folder: WorkFolder, shards: Sequence[str], *, needs_shards: bool) -> None:
@@ -136,25 +132,17 @@ class Replica:
         number, self.position = self.position, math.inf
         if needs_shards:
             moved = [self._read(folder, shard) for shard in shards]
-            changes = Changes.count(moved, self._size)
+            changes = Changes.of(moved, self._size)
             for name, shard in zip(shards, moved, strict=True):
                 if self._moving is None or self._moving.name != name:
-                    self._assign(shard.rows, changes.places_alone(shard), shard.tables)
+                    self._tables.take(shard.rows, shard.tables, changes.places_alone(shard))
         for part in map(merged_name, range(len(shards))):
-            rows, tables = folder.map_array(f"{part}-rows"), self._map_tables(folder, part)
-            self._assign(rows, np.arange(len(rows), dtype=np.int32), tables)
+            rows = folder.map_array(f"{part}-rows")
+            places = np.arange(len(rows), dtype=np.int32)
+            self._tables.take(rows, self._map_tables(folder, part), places)
         for index, variable in enumerate(self._vectors):
             variable.assign(folder.map_array(f"{merged_name(0)}-vector-{index}"))
         self.position, self._moving = number + 1, None
-
-    def _assign(self, rows: Int32s, places: Int32s, values: Sequence[Floats]) -> None:
-        """Give the rows at some places new values, which are at these places in each table."""
-        from embedclf.model.variable_values import scatter_rows
-
-        width = max((table.shape[1] for table in self._tables), default=1)
-        for block in row_blocks(places, width):
-            for table, of_table in zip(self._tables, values, strict=True):
-                scatter_rows(table, rows[block], of_table[block])
 
     @contextmanager
     def moving(self, name: str) -> Iterator[MovingRows]:
@@ -162,7 +150,7 @@ class Replica:
         number, self.position = self.position, math.inf
         if self._moving is not None:  # another shard of this round
             self._moving.restore()
-        self._moving = MovingRows(name, self._tables, self._vectors)
+        self._moving = MovingRows(name, self._tables, self._vectors, self._size)
         yield self._moving
         self.position = number
 
@@ -171,57 +159,78 @@ class Replica:
         return MovedRows(rows, uses, self._map_tables(folder, name))
 
     def _map_tables(self, folder: WorkFolder, name: str) -> tuple[Floats, ...]:
-        numbers = range(len(self._tables))
+        numbers = range(len(self._tables.widths))
         return tuple(folder.map_array(f"{name}-table-{number}") for number in numbers)
+
+
+class _Tables:
+    """Variables that have a row for each id."""
+
+    def __init__(self, variables: Sequence[Any]) -> None:
+        self._variables = variables
+        self.widths = [int(variable.shape[1]) for variable in variables]
+        """Numbers in a row of each."""
+
+    def blocks(self, rows: Int32s) -> Iterator[Int32s]:
+        """Divide rows into blocks."""
+        return row_blocks(rows, max(self.widths, default=1))
+
+    def gather(self, rows: Int32s) -> list[Floats]:
+        """Return some rows of each table."""
+        from embedclf.model.variable_values import gather_rows
+
+        return [gather_rows(variable, rows) for variable in self._variables]
+
+    def take(self, rows: Int32s, values: Sequence[Floats], places: Int32s) -> None:
+        """Take the values of the rows at some places; `values` has those of each table."""
+        from embedclf.model.variable_values import scatter_rows
+
+        for block in self.blocks(places):
+            for variable, of_variable in zip(self._variables, values, strict=True):
+                scatter_rows(variable, rows[block], of_variable[block])
 
 
 class MovingRows:
     """What the steps of a shard change in a round, and how it was before."""
 
-    def __init__(self, name: str, tables: Sequence[Any], vectors: Sequence[Any]) -> None:
+    def __init__(self, name: str, tables: _Tables, vectors: Sequence[Any], size: int) -> None:
         """Begin before the first step.
 
         Args:
             name: Of the shard.
-            tables: Variables that have a row for each id.
+            tables: Of which steps change some rows.
             vectors: Variables that every step changes.
+            size: Rows of the tables.
         """
         from embedclf.model.variable_values import copy_value
 
         self.name = name
         self._tables, self._vectors = tables, vectors
-        self._width = max((table.shape[1] for table in tables), default=1)
         self._vectors_before = [copy_value(vector) for vector in vectors]
         self._rows_before: list[tuple[Int32s, list[Floats]]] = []
-        self._uses = np.zeros(tables[0].shape[0] if tables else 0, np.int32)
+        self._uses = np.zeros(size, np.int32)
 
     def keep(self, used: Int32s) -> None:
         """Keep the rows of ids that the next steps use."""
-        from embedclf.model.variable_values import gather_rows
-
-        if not self._tables:
+        if not self._tables.widths:
             return
         uses = np.bincount(used, minlength=len(self._uses))
         new = np.flatnonzero((uses > 0) & (self._uses == 0)).astype(np.int32)
         self._uses += uses.astype(np.int32)
-        for rows in row_blocks(new, self._width):
-            values = [gather_rows(table, rows) for table in self._tables]
-            self._rows_before.append((rows, values))
+        for rows in self._tables.blocks(new):
+            self._rows_before.append((rows, self._tables.gather(rows)))
 
     def write(self, folder: WorkFolder) -> list[str]:
         """Write what has changed; return the names of the files."""
-        from embedclf.model.variable_values import copy_value, gather_rows
+        from embedclf.model.variable_values import copy_value
 
         rows = np.flatnonzero(self._uses).astype(np.int32)
         arrays = {"rows": rows, "uses": self._uses[rows]}
         for index, variable in enumerate(self._vectors):
             arrays[f"vector-{index}"] = copy_value(variable)
         files = [folder.write_array(f"{self.name}-{each}", array) for each, array in arrays.items()]
-        for index, table in enumerate(self._tables):
-            blocks = (gather_rows(table, block) for block in row_blocks(rows, self._width))
-            shape = (len(rows), table.shape[1])
-            files.append(folder.write_blocks(f"{self.name}-table-{index}", shape, blocks))
-        return files
+        blocks = map(self._tables.gather, self._tables.blocks(rows))
+        return files + folder.write_tables(self.name, len(rows), self._tables.widths, blocks)
 
     def restore(self, some: Int32s | None = None) -> None:
         """Give variables the values before the first step.
@@ -229,15 +238,12 @@ class MovingRows:
         Args:
             some: Which rows of the tables, where they have changed; None is all.
         """
-        from embedclf.model.variable_values import scatter_rows
-
         is_wanted = np.full(len(self._uses), some is None)
         if some is not None:
             is_wanted[some] = True
         for rows, of_tables in self._rows_before:
-            places = np.flatnonzero(is_wanted[rows])
-            for table, values in zip(self._tables, of_tables, strict=True):
-                scatter_rows(table, rows[places], values[places])
+            places = np.flatnonzero(is_wanted[rows]).astype(np.int32)
+            self._tables.take(rows, of_tables, places)
         for variable, value in zip(self._vectors, self._vectors_before, strict=True):
             variable.assign(value)
 
