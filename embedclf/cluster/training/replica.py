@@ -135,11 +135,11 @@ class Replica:
             changes = Changes.of(moved, self._size)
             for name, shard in zip(shards, moved, strict=True):
                 if self._moving is None or self._moving.name != name:
-                    self._tables.take(shard.rows, shard.tables, changes.places_alone(shard))
+                    self._tables.scatter(shard.rows, shard.tables, changes.places_alone(shard))
         for part in map(merged_name, range(len(shards))):
             rows = folder.map_array(f"{part}-rows")
             places = np.arange(len(rows), dtype=np.int32)
-            self._tables.take(rows, self._map_tables(folder, part), places)
+            self._tables.scatter(rows, self._map_tables(folder, part), places)
         for index, variable in enumerate(self._vectors):
             variable.assign(folder.map_array(f"{merged_name(0)}-vector-{index}"))
         self.position, self._moving = number + 1, None
@@ -181,8 +181,8 @@ class _Tables:
 
         return [gather_rows(variable, rows) for variable in self._variables]
 
-    def take(self, rows: Int32s, values: Sequence[Floats], places: Int32s) -> None:
-        """Take the values of the rows at some places; `values` has those of each table."""
+    def scatter(self, rows: Int32s, values: Sequence[Floats], places: Int32s) -> None:
+        """Give the rows at some places new values; `values` has those of each table."""
         from embedclf.model.variable_values import scatter_rows
 
         for block in self.blocks(places):
@@ -243,7 +243,7 @@ class MovingRows:
             is_wanted[some] = True
         for rows, of_tables in self._rows_before:
             places = np.flatnonzero(is_wanted[rows]).astype(np.int32)
-            self._tables.take(rows, of_tables, places)
+            self._tables.scatter(rows, of_tables, places)
         for variable, value in zip(self._vectors, self._vectors_before, strict=True):
             variable.assign(value)
 
