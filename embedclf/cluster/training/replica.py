@@ -186,8 +186,15 @@ class _Tables:
         from embedclf.model.variable_values import scatter_rows
 
         for block in self.blocks(places):
+            found = _as_slice(block)
             for variable, of_variable in zip(self._variables, values, strict=True):
-                scatter_rows(variable, rows[block], of_variable[block])
+                scatter_rows(variable, rows[found], of_variable[found])
+
+
+def _as_slice(places: Int32s) -> Int32s | slice:
+    """Return places in ascending order as a slice if none is left out, which copies nothing."""
+    first, last = int(places[0]), int(places[-1])
+    return slice(first, last + 1) if last - first + 1 == len(places) else places
 
 
 class MovingRows:
