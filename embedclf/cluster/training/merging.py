@@ -95,7 +95,7 @@ def merge_rows(
         rows: Which ones, in ascending order.
         shards: What each has changed, in their order.
         changes: Of all shards.
-        read: Returns some rows of each table, as they were before the round.
+        read: Returns copies of some rows of each table, as they were before the round.
         decays: Of each table, as for `step_factors`. A table with several has as many numbers of
             each, side by side.
 
@@ -187,7 +187,7 @@ def _find(rows: Int32s, moved: Int32s) -> tuple[Counts, Counts | slice]:
 
 
 def _scale(values: Floats, factors: Floats) -> Floats:
-    """Multiply rows (n, numbers) by factors (n, accumulators) of the accumulators side by side."""
+    """Multiply rows (n, numbers), which change, by factors (n, accumulators), side by side."""
     groups = values.reshape(*factors.shape, values.shape[1] // factors.shape[1])
-    scaled: Floats = (groups * factors[:, :, None]).reshape(values.shape)
-    return scaled
+    groups *= factors[:, :, None]
+    return values
