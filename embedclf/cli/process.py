@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from embedclf.system.light_imports import light_imports
+from embedclf.model.light_imports import light_imports
 from embedclf.system.memory.limit import require_memory
 
 if TYPE_CHECKING:

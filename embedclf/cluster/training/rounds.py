@@ -13,7 +13,7 @@ import numpy as np
 from embedclf.cluster.training.replica import WEIGHTS, Replica, merged_name, write_weights
 from embedclf.cluster.training.shards import ShardSource, read_shard
 from embedclf.cluster.training.work_folder import WorkFolder, damaged
-from embedclf.system.light_imports import light_imports
+from embedclf.model.light_imports import light_imports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -180,7 +180,7 @@ def import_tensorflow(*, light: bool) -> None:
             import_module("embedclf.model.network")
             import_module("embedclf.training.steps.train_step")
 
-    Thread(target=work, name="import TensorFlow", daemon=True).start()
+    Thread(target=work, daemon=True).start()
 
 
 def forget_trainings() -> None:

@@ -9,7 +9,7 @@ import sys
 def test_what_keras_does_not_need_is_not_imported_but_can_be_later() -> None:
     code = """
 import gc, sys
-from embedclf.system.light_imports import light_imports
+from embedclf.model.light_imports import light_imports
 with light_imports():
     import keras
 assert gc.isenabled()
