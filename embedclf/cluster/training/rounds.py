@@ -166,7 +166,7 @@ def needs_shards(merged: Sequence[dict[str, Any]]) -> bool:
 
 
 def import_tensorflow(*, light: bool) -> None:
-    """Import TensorFlow in a thread of a worker, which reads and counts meanwhile.
+    """Import TensorFlow in a thread of a worker, while the command makes the first weights.
 
     Args:
         light: Whether Keras may lack optional packages in this process from now on.

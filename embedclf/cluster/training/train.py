@@ -81,8 +81,6 @@ def train_on_cluster(
     config, clock = cluster_config(config), Clock()
     with connect(address) as client, writer.draft_run(output) as draft:
         tasks = TaskQueue(client)
-        # Workers that somebody else has started may run other programs, with all of Keras
-        tasks.run_everywhere(partial(import_tensorflow, light=is_local(address)))
         started = f"cluster-{training_id(config, identify_tables(config))}"
         folder = WorkFolder(draft.path.parent.absolute() / f".{started}")
         if not resume:
@@ -93,6 +91,8 @@ def train_on_cluster(
             sharded = prepare_sharded(tasks, folder, config, shards)
             on_event(sharded.dataset)
             clock.end("prepare")
+            # Workers that somebody else has started may run other programs, with all of Keras
+            tasks.run_everywhere(partial(import_tensorflow, light=is_local(address)))
             validated, rounds = _fit(tasks, folder, sharded, checkpoint, on_event)
             on_event(validated.history)
             clock.add(validated.seconds)
