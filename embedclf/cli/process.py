@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import sys
@@ -10,10 +9,10 @@ import tempfile
 import threading
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from importlib.abc import MetaPathFinder
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from embedclf.model.light_imports import light_imports
 from embedclf.system.memory.limit import require_memory
 
 if TYPE_CHECKING:
@@ -93,26 +92,6 @@ def quiet() -> Iterator[None]:
             os.close(stderr)
 
 
-@contextmanager
-def light_imports() -> Iterator[None]:
-    """Import without the optional dependencies of Keras, and without garbage collection.
-
-    Keras imports scikit-learn (with SciPy), pandas and matplotlib if they are installed. It works
-    without them, and TensorFlow is ready in 1.9 s instead of 2.8 s. Other threads can import them.
-    Garbage collection during the import takes another 0.2 s.
-    """
-    hidden, collects = _Hidden(), gc.isenabled()
-    sys.meta_path.insert(0, hidden)  # before the finders that would succeed
-    gc.disable()
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(hidden)
-        gc.freeze()  # imported modules stay, so the collector can skip them
-        if collects:
-            gc.enable()
-
-
 def _import_tensorflow(hides_logs: bool) -> None:
     """Import TensorFlow and Keras, and configure TensorFlow before it runs."""
     # Code that needs TensorFlow imports it again, and gets the error.
@@ -135,22 +114,6 @@ def _start_tensorflow() -> None:
         import keras  # noqa: F401 - first, because Keras imports TensorFlow
         import tensorflow as tf
     tf.config.list_physical_devices()  # the first call logs missing libraries
-
-
-class _Hidden(MetaPathFinder):
-    """Hides optional packages from the imports of one thread."""
-
-    _OPTIONAL = frozenset({"matplotlib", "pandas", "scipy", "sklearn"})
-
-    def __init__(self) -> None:
-        self._thread = threading.get_ident()
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
-        """Find nothing; for a hidden package, raise that it is not installed."""
-        del path, target
-        if name in self._OPTIONAL and threading.get_ident() == self._thread:
-            # Returning None would leave the package to the next finder.
-            raise ModuleNotFoundError(f"{name} is hidden from Keras", name=name)
 
 
 @contextmanager

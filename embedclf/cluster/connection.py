@@ -78,6 +78,11 @@ def connect(address: str) -> Iterator[Any]:
                 yield client
 
 
+def is_local(address: str) -> bool:
+    """Whether `connect` starts the processes of a cluster itself."""
+    return _LOCAL.fullmatch(address) is not None
+
+
 @contextmanager
 def _connected(address: str) -> Iterator[Any]:
     from distributed import Client

@@ -191,13 +191,16 @@ _EXPECTED_LIST = "must be a list of values"
 _OR_RANGE = ", or a range: {low: 1, high: 8}, optionally with step: 2 or log: true"
 
 
-def search_space_model(section: type[BaseModel], *, exclude: Collection[str] = ()) -> Any:
+def search_space_model(
+    section: type[BaseModel], module: str, *, exclude: Collection[str] = ()
+) -> Any:
     """Make the model of the values to try for the keys of a section; each key is optional.
 
     Listed values and both ends of a range have to satisfy the section's own constraints.
 
     Args:
         section: A section of the config.
+        module: Of the caller, where pickle finds the model by its name.
         exclude: Keys that cannot be searched.
     """
     fields: dict[str, Any] = {
@@ -210,6 +213,7 @@ def search_space_model(section: type[BaseModel], *, exclude: Collection[str] = (
     return create_model(
         name,
         __config__=config,
+        __module__=module,
         __doc__=f"Values to try in `{name.removesuffix('Space').lower()}`, by key.",
         **fields,
     )

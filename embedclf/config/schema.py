@@ -34,8 +34,11 @@ if TYPE_CHECKING:
     class TrainingSpace(Section):
         """Values to try in `training`, by key."""
 else:
-    TextSpace, ModelSpace = search_space_model(TextConfig), search_space_model(ModelConfig)
-    TrainingSpace = search_space_model(TrainingConfig, exclude={"device", "refit", "teacher"})
+    TextSpace = search_space_model(TextConfig, __name__)
+    ModelSpace = search_space_model(ModelConfig, __name__)
+    TrainingSpace = search_space_model(
+        TrainingConfig, __name__, exclude={"device", "refit", "teacher"}
+    )
 
 
 class TuneConfig(Section):

@@ -50,20 +50,6 @@ print("another", file=sys.stderr)
     assert run_python(code).stderr == "a fact\nanother\n"
 
 
-def test_what_keras_does_not_need_is_not_imported_but_can_be_later() -> None:
-    code = """
-import gc, sys
-from embedclf.cli import process
-with process.light_imports():
-    import keras
-assert gc.isenabled()
-print([name for name in ("matplotlib", "pandas", "scipy", "sklearn") if name in sys.modules])
-import pandas, sklearn.metrics
-print(keras.ops.add(1, 2).numpy())
-"""
-    assert run_python(code).stdout == "[]\n3\n"
-
-
 def test_types_are_complete_before_those_of_tensorflow_are_added() -> None:
     code = """
 import sys

@@ -17,7 +17,7 @@ from pyarrow import parquet
 
 from embedclf.cluster.task_queue import TaskQueue
 from embedclf.cluster.training import counting
-from embedclf.cluster.training.merging import SUM, MovedRows, merge_rows, step_factors
+from embedclf.cluster.training.merging import SUM, Changes, MovedRows, merge_rows, step_factors
 from embedclf.cluster.training.prepare import ShardedDataset, prepare_sharded
 from embedclf.cluster.training.shards import read_shard
 from embedclf.cluster.training.support import cluster_config
@@ -168,7 +168,9 @@ def test_merged_rows_have_the_changes_of_all_shards(
         moved.append(MovedRows(rows, uses, (before[rows] + changes,)))
         expected[rows] += changes
     merged, seen = before.copy(), Counter[int]()
-    for rows, (values,) in merge_rows(moved, lambda rows: [before[rows]], [[SUM]], 10):
+    found = Changes.of(moved, 10)
+    changed, read = found.find(1), lambda rows: [before[rows]]
+    for rows, (values,) in merge_rows(changed, moved, found, read, [[SUM]]):
         merged[rows] = values
         seen.update(rows.tolist())
     assert seen == Counter({row for shard in shards for row in shard})
@@ -189,8 +191,11 @@ def test_rows_that_one_shard_has_changed_get_its_values(
         )
         for number, shard in enumerate(shards)
     ]
-    zeros = np.zeros((10, 2), np.float32)
-    for rows, (merged,) in merge_rows(moved, lambda rows: [zeros[rows]], [[decay, SUM]], 10):
+    zeros, changes = np.zeros((10, 2), np.float32), Changes.of(moved, 10)
+    alone = np.concatenate([[], *(shard.rows[changes.places_alone(shard)] for shard in moved)])
+    assert sorted(alone) == sorted(row for row in movers if movers[row] == 1)
+    changed, read = changes.find(1), lambda rows: [zeros[rows]]
+    for rows, (merged,) in merge_rows(changed, moved, changes, read, [[decay, SUM]]):
         for row, found in zip(rows.tolist(), merged, strict=True):
             numbers = [number for number, shard in enumerate(shards) if row in shard]
             if movers[row] == 1:
@@ -223,10 +228,12 @@ def test_the_run_is_the_same_after_kills_and_damage(
 
     with pytest.raises(SystemExit):
         train_on_cluster(config, scheduler, name="x", output=tmp_path / "cut", on_event=stop)
-    rows = rounds_folder(tmp_path) / f"round-{rounds + 1:06}" / "merged-000001-table-0.npy"
-    content = bytearray(rows.read_bytes())
-    content[-4:] = bytes(4)  # as after a power failure
-    rows.write_bytes(content)
+    first, second, _ = sorted(rounds_folder(tmp_path).glob("round-*"))[-3:]
+    assert not list(second.glob("shard-*.npy"))  # these were larger than the tables
+    for rows in (first / "shard-000001-table-0.npy", second / "merged-000001-table-0.npy"):
+        content = bytearray(rows.read_bytes())
+        content[-4:] = bytes(4)  # as after a power failure
+        rows.write_bytes(content)
     events: list[str] = []
 
     def kill(event: Any) -> None:
@@ -244,7 +251,7 @@ def test_the_run_is_the_same_after_kills_and_damage(
         on_event=kill,
         resume=True,
     ).run
-    assert events.count("Step") == rounds - 3 + 1  # that of the damaged file again
+    assert events.count("Step") == rounds - 3 + 2  # those of the damaged files again
     assert events.count("Resumed") == 1
     for one, other in zip(weights_of(whole), weights_of(resumed), strict=True):
         assert np.array_equal(one, other)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import pickle
+from pathlib import Path
 
+from embedclf.config.loading import parse_config
 from embedclf.config.schema import json_schema
 
 
@@ -19,3 +22,11 @@ def test_every_key_of_the_schema_has_a_description() -> None:
         assert section["additionalProperties"] is False
         for key, values in section["properties"].items():
             assert values.get("description"), key
+
+
+def test_a_pickled_config_has_values_alone() -> None:
+    text = "data: {train: a.csv}\ntune: {text: {min_count: [1, 2]}}\n"
+    config = parse_config(text, Path("config.yaml"))
+    pickled = pickle.dumps(config)
+    assert pickle.loads(pickled) == config  # noqa: S301 - of this test
+    assert len(pickled) < 4_000  # each task of a cluster has one; with classes, it had 140,000

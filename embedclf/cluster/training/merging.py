@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from embedclf.system.arrays import Counts, Floats, Int32s
 
 SUM = 1.0
 """The decay of numbers whose changes are added up as they are: weights, and sums."""
 
-_BLOCK_NUMBERS = 1 << 18
-"""Numbers of a table that are merged at a time: 1 MiB."""
+_BLOCK_NUMBERS = 1 << 19
+"""Numbers of a table that are gathered or merged at a time: 2 MiB."""
 
 
 class MovedRows(NamedTuple):
@@ -56,35 +56,55 @@ def row_range(rows: Int32s, part: int, parts: int, size: int) -> tuple[int, int]
     return edges[part], edges[part + 1]
 
 
+class Changes(NamedTuple):
+    """How often each row of the tables was changed in a round."""
+
+    shards: Int32s
+    """(table rows,) how many shards have changed it."""
+    uses: Int32s
+    """(table rows,) how many steps of all shards have used it."""
+
+    @classmethod
+    def of(cls, shards: Iterable[MovedRows], size: int) -> Changes:
+        """Count the rows that shards have changed, in tables of so many rows."""
+        changes = cls(np.zeros(size, np.int32), np.zeros(size, np.int32))
+        for shard in shards:
+            changes.shards[shard.rows] += 1
+            changes.uses[shard.rows] += shard.uses
+        return changes
+
+    def find(self, least: int) -> Int32s:
+        """Return the rows that at least so many shards have changed, in ascending order."""
+        return np.flatnonzero(self.shards >= least).astype(np.int32)
+
+    def places_alone(self, shard: MovedRows) -> Int32s:
+        """Return the places of the rows of a shard that no other has changed."""
+        return np.flatnonzero(self.shards[shard.rows] == 1).astype(np.int32)
+
+
 def merge_rows(
+    rows: Int32s,
     shards: Sequence[MovedRows],
+    changes: Changes,
     read: Callable[[Int32s], Sequence[Floats]],
     decays: Sequence[Sequence[float]],
-    size: int,
 ) -> Iterator[tuple[Int32s, list[Floats]]]:
-    """Merge the rows that shards have changed in a round, some rows at a time.
+    """Merge rows that shards have changed in a round, some at a time.
 
     Args:
+        rows: Which ones, in ascending order.
         shards: What each has changed, in their order.
-        read: Returns some rows of each table, as they were before the round.
+        changes: Of all shards.
+        read: Returns copies of some rows of each table, as they were before the round.
         decays: Of each table, as for `step_factors`. A table with several has as many numbers of
             each, side by side.
-        size: Rows of each table.
 
     Yields:
-        Different rows each time, and their values (n, numbers) in each table.
+        Some of the rows, and their values (n, numbers) in each table.
     """
-    changed_by, total = np.zeros(size, np.int32), np.zeros(size, np.int32)
-    for shard in shards:
-        changed_by[shard.rows] += 1
-        total[shard.rows] += shard.uses
     width = max((table.shape[1] for table in shards[0].tables), default=1)
-    for shard in shards:
-        alone = np.flatnonzero(changed_by[shard.rows] == 1).astype(np.int32)
-        for block in row_blocks(alone, width):
-            yield shard.rows[block], [table.take(block, axis=0) for table in shard.tables]
-    for rows in row_blocks(np.flatnonzero(changed_by > 1).astype(np.int32), width):
-        yield rows, _merge_shared(rows, shards, read(rows), total[rows], decays)
+    for block in row_blocks(rows, width):
+        yield block, _merge_block(block, shards, read(block), changes.uses[block], decays)
 
 
 def row_blocks(rows: Int32s, width: int) -> Iterator[Int32s]:
@@ -133,14 +153,14 @@ def step_factors(own: Any, total: Any, decay: float) -> Floats:
     return factors
 
 
-def _merge_shared(
+def _merge_block(
     rows: Int32s,
     shards: Sequence[MovedRows],
     before: Sequence[Floats],
     total: Int32s,
     decays: Sequence[Sequence[float]],
 ) -> list[Floats]:
-    """Merge rows that several shards have changed; `total` is how many steps have used each."""
+    """Merge rows; `total` is how many steps have used each."""
     merged = []
     found = [_find(rows, shard.rows) for shard in shards]
     for number, table in enumerate(before):
@@ -167,7 +187,7 @@ def _find(rows: Int32s, moved: Int32s) -> tuple[Counts, Counts | slice]:
 
 
 def _scale(values: Floats, factors: Floats) -> Floats:
-    """Multiply rows (n, numbers) by factors (n, accumulators) of the accumulators side by side."""
+    """Multiply rows (n, numbers), which change, by factors (n, accumulators), side by side."""
     groups = values.reshape(*factors.shape, values.shape[1] // factors.shape[1])
-    scaled: Floats = (groups * factors[:, :, None]).reshape(values.shape)
-    return scaled
+    groups *= factors[:, :, None]
+    return values

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from embedclf.cluster.training.replica import WEIGHTS, read_weights
-from embedclf.cluster.training.rounds import merge_round, train_round, write_epoch
+from embedclf.cluster.training.rounds import merge_round, needs_shards, train_round, write_epoch
 from embedclf.errors import RunError
 from embedclf.runs.history import Step
 from embedclf.training.steps.losses import RunningLoss
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator, Sequence
 
     from embedclf.cluster.task_queue import TaskQueue
     from embedclf.cluster.training.rounds import Plan
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 class RoundTrainer:
     """Takes the steps of epochs in rounds on the workers of a cluster."""
+
+    _helper: ThreadPoolExecutor
 
     def __init__(
         self,
@@ -69,10 +71,19 @@ class RoundTrainer:
         """Rows of an epoch."""
         return int(self._plan.label_rows.total)
 
-    def started(self, number: int) -> AbstractContextManager[None]:
-        """Hold nothing."""
-        del number
-        return nullcontext()
+    @contextmanager
+    def started(self, number: int) -> Iterator[None]:
+        """Hold a thread that removes old files; the first epoch of this command has this number.
+
+        Raises:
+            RunError: The weights before that epoch are missing or damaged.
+        """
+        if self._plan.weights((number - 1) * self._plan.rounds).read(WEIGHTS) is None:
+            raise RunError(
+                "the weights of the last epoch are missing; train again without --resume"
+            )
+        with ThreadPoolExecutor(1) as self._helper:
+            yield
 
     def train_epoch(
         self, number: int, loss: float, raise_requested: Callable[[], None]
@@ -83,20 +94,13 @@ class RoundTrainer:
             number: Of the epoch, from 1.
             loss: Of the epoch before, or NaN.
             raise_requested: Called after each round; may raise.
-
-        Raises:
-            RunError: The weights of the epoch before are missing.
         """
         from embedclf.training.steps.train_step import weight_variables
 
         del loss  # the first event comes after a round
         plan, began, total = self._plan, time.perf_counter(), RunningLoss("")
         first, end = (number - 1) * plan.rounds, number * plan.rounds
-        if plan.weights(first).read(WEIGHTS) is None:
-            raise RunError(
-                "the weights of the last epoch are missing; train again without --resume"
-            )
-        plan.remove_before(first)
+        self._helper.submit(plan.remove_before, first)
         for round_number in range(first, end):
             before = plan.read_merged(round_number)  # by a command that was killed
             for each in self._take(round_number) if before is None else before:
@@ -117,6 +121,7 @@ class RoundTrainer:
         arguments = [(self._plan, shard, number) for shard in self._shards]
         taken = self._tasks.run(train_round, arguments, "training", unit="shards")
         merged = self._tasks.run(merge_round, arguments, "training", unit="parts")
-        self._plan.remove_shards(number)
+        if not needs_shards(merged):
+            self._plan.remove_shards(number)
         self._bytes.append(sum(each["bytes"] for each in (*taken, *merged)))
         return taken

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import contextmanager
-from threading import Lock
+from contextlib import contextmanager, nullcontext, suppress
+from importlib import import_module
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,9 +13,10 @@ import numpy as np
 from embedclf.cluster.training.replica import WEIGHTS, Replica, merged_name, write_weights
 from embedclf.cluster.training.shards import ShardSource, read_shard
 from embedclf.cluster.training.work_folder import WorkFolder, damaged
+from embedclf.model.light_imports import light_imports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from embedclf.config.schema import Config
     from embedclf.system.arrays import Floats
@@ -61,28 +63,41 @@ class Plan(NamedTuple):
         """Return what `write_row_factors` has written."""
         return np.array(self.folder.map_array(_ROW_FACTORS)) if self.has_row_factors else None
 
-    def read_shards(self, number: int) -> list[dict[str, Any]] | None:
-        """Return what `train_round` has returned for each shard; None if one has not."""
+    def read_shards(self, number: int, *, checks: bool = False) -> list[dict[str, Any]] | None:
+        """Return what `train_round` has returned for each shard; None if one has not.
+
+        Args:
+            number: Of the round.
+            checks: Whether to read the files, too; None then if one is damaged.
+        """
+        return self._read(number, shard_name, checks)
+
+    def read_merged(self, number: int) -> list[dict[str, Any]] | None:
+        """Return what `read_shards` returns; None if a file of the merged round is damaged."""
+        merged = self._read(number, merged_name, checks=True)
+        return None if merged is None else self.read_shards(number, checks=needs_shards(merged))
+
+    def _read(
+        self, number: int, name: Callable[[int], str], checks: bool
+    ) -> list[dict[str, Any]] | None:
         folder = self.round(number)
-        found = [folder.read(shard_name(each), checks=False) for each in range(self.shards)]
+        found = [folder.read(name(each), checks=checks) for each in range(self.shards)]
         whole = [each for each in found if each is not None]
         return whole if len(whole) == self.shards else None
 
-    def read_merged(self, number: int) -> list[dict[str, Any]] | None:
-        """Return what `read_shards` returns; None if a part was not merged or is damaged."""
-        folder, parts = self.round(number), map(merged_name, range(self.shards))
-        merged = all(folder.read(part) is not None for part in parts)
-        return self.read_shards(number) if merged else None
-
     def remove_shards(self, number: int) -> None:
-        """Remove what shards have changed in a round, once it is merged."""
+        """Remove what shards have changed in a round, once all of it is merged."""
         for path in self.round(number).path.glob("shard-*.npy"):
             path.unlink(missing_ok=True)
 
     def remove_before(self, number: int) -> None:
-        """Remove what nobody needs once the weights before a round exist."""
+        """Remove what nobody needs once the weights before a round exist.
+
+        The last round stays: to follow it costs a worker less than to read all weights.
+        """
         for path in self.folder.path.glob("*-??????"):
-            if int(path.name[-6:]) < number:
+            kept_from = number - path.name.startswith("round-")
+            if int(path.name[-6:]) < kept_from:
                 shutil.rmtree(path, ignore_errors=True)
 
 
@@ -115,7 +130,7 @@ def merge_round(plan: Plan, source: ShardSource, number: int) -> dict[str, Any]:
         number: Of the round.
 
     Returns:
-        The number of `bytes` that were written.
+        The number of `bytes` that were written, and `needs_shards` of `Replica.merge`.
     """
     folder = plan.round(number)
 
@@ -125,8 +140,8 @@ def merge_round(plan: Plan, source: ShardSource, number: int) -> dict[str, Any]:
             raise damaged(folder.path)
         steps = {shard_name(shard): each["steps"] for shard, each in enumerate(results)}
         with _replica(plan, source, number) as replica:
-            files = replica.merge(folder, steps, (source.number, plan.shards))
-        return {"bytes": folder.count_bytes(files)}, files
+            values, files = replica.merge(folder, steps, (source.number, plan.shards))
+        return values | {"bytes": folder.count_bytes(files)}, files
 
     return folder.do(merged_name(source.number), work)
 
@@ -143,6 +158,29 @@ def write_epoch(plan: Plan, source: ShardSource, number: int) -> None:
         with _replica(plan, source, number - 1) as replica:
             _follow(plan, replica)
             write_weights(plan.weights(number), replica.steps.groups)
+
+
+def needs_shards(merged: Sequence[dict[str, Any]]) -> bool:
+    """Whether the files of shards are needed to follow a round, by what `merge_round` returned."""
+    return bool(merged[0]["needs_shards"])
+
+
+def import_tensorflow(*, light: bool) -> None:
+    """Import TensorFlow in a thread of a worker, while the command makes the first weights.
+
+    Args:
+        light: Whether Keras may lack optional packages in this process from now on.
+    """
+
+    def work() -> None:
+        # What needs TensorFlow imports it again, and gets the error
+        with suppress(Exception), light_imports() if light else nullcontext():
+            # TensorFlow's types are added to a dictionary that this one goes through
+            import_module("numpy.ma")
+            import_module("embedclf.model.network")
+            import_module("embedclf.training.steps.train_step")
+
+    Thread(target=work, daemon=True).start()
 
 
 def forget_trainings() -> None:
@@ -178,9 +216,9 @@ class _Shard:
         rng = np.random.default_rng([plan.config.seed, epoch + 1, self._source.number])
         order = rng.permutation(self._rows)
         steps = self._steps_of(round_of_epoch)
-        with self._replica.moving() as moving:
+        with self._replica.moving(name) as moving:
             loss = self._trainer.train_rows(epoch + 1, order, steps, moving.keep)
-            files = moving.write(folder, name)
+            files = moving.write(folder)
         values = {"loss": loss.totals, "steps": steps.stop - steps.start}
         return values | {"bytes": folder.count_bytes(files)}, files
 
@@ -224,7 +262,7 @@ def _replica(plan: Plan, source: ShardSource, number: int) -> Iterator[Replica]:
     """Hold the network that all shards of this process train, with the weights before a round.
 
     Raises:
-        RunError: A file is missing, or not as it was written.
+        RunError: A file is missing or too short.
     """
     from embedclf.model.backend import small_steps
 
@@ -237,7 +275,7 @@ def _replica(plan: Plan, source: ShardSource, number: int) -> Iterator[Replica]:
             _REPLICAS[key] = _build(plan, source)
         replica = _REPLICAS[key]
         first = number - number % plan.rounds
-        if replica.position < first:
+        if replica.position < first - 1:
             replica.load(plan.weights(first), first)
         while replica.position < number:
             _follow(plan, replica)
@@ -247,8 +285,12 @@ def _replica(plan: Plan, source: ShardSource, number: int) -> Iterator[Replica]:
 def _follow(plan: Plan, replica: Replica) -> None:
     """Take the weights after the round from the weights of a network."""
     number = int(replica.position)
+    folder, shards = plan.round(number), [shard_name(each) for each in range(plan.shards)]
     # The command gives out tasks of a round after it has found each part of the one before whole
-    replica.follow(plan.round(number), plan.shards)
+    merged = folder.read(merged_name(0), checks=False)
+    if merged is None:
+        raise damaged(folder.path)
+    replica.follow(folder, shards, needs_shards=needs_shards([merged]))
 
 
 def _build(plan: Plan, source: ShardSource) -> Replica:

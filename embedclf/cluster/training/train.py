@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from embedclf.cluster.connection import connect
+from embedclf.cluster.connection import connect, is_local
 from embedclf.cluster.task_queue import TaskQueue
 from embedclf.cluster.training.parts import identify_tables
 from embedclf.cluster.training.prepare import prepare_sharded
+from embedclf.cluster.training.rounds import Plan, forget_trainings, import_tensorflow
 from embedclf.cluster.training.support import cluster_config
 from embedclf.cluster.training.work_folder import WorkFolder
 from embedclf.runs import writer
@@ -89,6 +91,8 @@ def train_on_cluster(
             sharded = prepare_sharded(tasks, folder, config, shards)
             on_event(sharded.dataset)
             clock.end("prepare")
+            # Workers that somebody else has started may run other programs, with all of Keras
+            tasks.run_everywhere(partial(import_tensorflow, light=is_local(address)))
             validated, rounds = _fit(tasks, folder, sharded, checkpoint, on_event)
             on_event(validated.history)
             clock.add(validated.seconds)
@@ -134,7 +138,6 @@ def _fit(
     with activity("importing TensorFlow"):
         from embedclf.cluster.training.replica import write_weights
         from embedclf.cluster.training.round_trainer import RoundTrainer
-        from embedclf.cluster.training.rounds import Plan, forget_trainings
         from embedclf.model import backend
         from embedclf.model.step_function import StepFunctions
         from embedclf.training.loop import fit

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import zlib
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,15 +58,28 @@ class WorkFolder:
             np.save(file, values)
         return f"{name}.npy"
 
-    def write_blocks(self, name: str, shape: Sequence[int], blocks: Iterable[Floats]) -> str:
-        """Write an array of which some rows come at a time; return the name of its file."""
+    def write_tables(
+        self, name: str, rows: int, widths: Sequence[int], blocks: Iterable[Sequence[Floats]]
+    ) -> list[str]:
+        """Write tables of which some rows come at a time; return the names of their files.
+
+        Args:
+            name: How the names of the files begin.
+            rows: Of each table.
+            widths: Numbers in a row of each table.
+            blocks: The next rows of all tables.
+        """
         dtype = np.lib.format.dtype_to_descr(np.dtype(np.float32))
-        header = {"descr": dtype, "fortran_order": False, "shape": tuple(shape)}
-        with self.writing(f"{name}.npy") as file:
-            np.lib.format.write_array_header_1_0(file, header)
+        names = [f"{name}-table-{number}.npy" for number in range(len(widths))]
+        with ExitStack() as stack:
+            files = [stack.enter_context(self.writing(each)) for each in names]
+            for file, width in zip(files, widths, strict=True):
+                header = {"descr": dtype, "fortran_order": False, "shape": (rows, width)}
+                np.lib.format.write_array_header_1_0(file, header)
             for block in blocks:
-                file.write(np.ascontiguousarray(block).data)
-        return f"{name}.npy"
+                for file, values in zip(files, block, strict=True):
+                    file.write(np.ascontiguousarray(values).data)
+        return names
 
     def count_bytes(self, files: Iterable[str]) -> int:
         """Return the size of some files."""
