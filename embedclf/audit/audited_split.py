@@ -8,7 +8,6 @@ from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
-import pyarrow.compute as pc
 
 from embedclf.audit.findings import MAX_EXAMPLES, MIN_SHINGLES, MIN_SUPPORT_FRACTION, Example
 from embedclf.audit.leakage.ratings_headers import TextPatterns, find_patterns
@@ -17,7 +16,7 @@ from embedclf.audit.mojibake import Characters, CharactersFile, examine_characte
 from embedclf.data.labeled import read_labeled
 from embedclf.data.scratch import TextsFile, TokensFile
 from embedclf.data.splits import TokenizedTable
-from embedclf.system.arrow import BATCH_ROWS, text_column, to_numpy
+from embedclf.system.arrow import BATCH_ROWS, pc, text_column, to_numpy
 from embedclf.system.fields import split_fields
 from embedclf.system.memory.mapped_arrays import ArrayFile, take
 from embedclf.system.threads import parallel_map

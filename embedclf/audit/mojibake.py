@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow.compute as pc
 
-from embedclf.system.arrow import mask_column, to_numpy
+from embedclf.system.arrow import mask_column, pc, to_numpy
 from embedclf.system.encodings.detection import ByteSample, likely_encodings
 from embedclf.system.memory.mapped_arrays import ArrayFile, take
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow.compute as pc
 
 from embedclf.audit.findings import LENGTH_QUANTILE
 from embedclf.autoconfig.vector_choice import MAX_VECTOR_ROWS, measure_known
@@ -18,7 +17,7 @@ from embedclf.data.labels import Labels
 from embedclf.data.unlabeled.texts import open_unlabeled
 from embedclf.errors import DataError
 from embedclf.system.arrays import Counts
-from embedclf.system.arrow import to_numpy
+from embedclf.system.arrow import pc, to_numpy
 from embedclf.system.threads import parallel_map
 from embedclf.text.fields import are_fields, bin_numbers, fit_numeric_fields
 from embedclf.text.token_rules import TokenRules

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow.compute as pc
 
 from embedclf.config.token_patterns import WORDS, WORDS_AND_SYMBOLS
-from embedclf.system.arrow import number_column, text_column, to_numpy
+from embedclf.system.arrow import number_column, pc, text_column, to_numpy
 from embedclf.text.markup import remove_markup
 
 if TYPE_CHECKING:

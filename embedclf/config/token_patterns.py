@@ -28,9 +28,8 @@ def find_pattern_fault(pattern: str) -> str | None:
 
 def _find_expression_fault(pattern: str) -> str | None:
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    from embedclf.system.arrow import text_column
+    from embedclf.system.arrow import pc, text_column
 
     samples = text_column(_SAMPLES)
     try:

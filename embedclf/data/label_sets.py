@@ -6,17 +6,16 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from embedclf.data.label_cells import FLAGS
 from embedclf.errors import DataError
-from embedclf.system.arrow import mask_column, text_column, to_numpy
+from embedclf.system.arrow import mask_column, pc, text_column, to_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
+    import pyarrow as pa
 
     from embedclf.config.data_section import DataConfig
     from embedclf.data.labeled import CategoricalColumn, LabeledRows

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from embedclf.data.label_cells import FLAGS, LabelCellError, LabelCells
 from embedclf.errors import DataError
-from embedclf.system.arrow import mask_column, number_column, text_column, to_numpy
+from embedclf.system.arrow import mask_column, number_column, pc, text_column, to_numpy
 from embedclf.system.memory.mapped_arrays import (
     ArrayFile,
     compress,

@@ -6,11 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow.compute as pc
 
 from embedclf.data.times import TimeCellError, rank_times
 from embedclf.errors import DataError
-from embedclf.system.arrow import text_column, to_numpy
+from embedclf.system.arrow import pc, text_column, to_numpy
 from embedclf.system.terminal import format_count
 
 if TYPE_CHECKING:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from embedclf.system.arrow import to_numpy
+from embedclf.system.arrow import pc, to_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

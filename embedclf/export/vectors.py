@@ -7,11 +7,10 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import parquet
 
 from embedclf.errors import DataError, RequestError
-from embedclf.system.arrow import number_column, text_column
+from embedclf.system.arrow import number_column, pc, text_column
 from embedclf.system.control_characters import escape_controls
 from embedclf.system.progress import activity
 from embedclf.system.publishing.drafts import draft_directory, draft_file, publish_directory

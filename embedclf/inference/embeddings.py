@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from embedclf.errors import RequestError
-from embedclf.system.arrow import text_column, to_numpy
+from embedclf.system.arrow import pc, text_column, to_numpy
 from embedclf.system.terminal import format_count
 from embedclf.text.ngrams import pad_texts
 from embedclf.text.tokenizer import BEGIN, END

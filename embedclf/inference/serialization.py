@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from embedclf.errors import DataError
 from embedclf.inference.predictor import DECIMALS
-from embedclf.system.arrow import format_decimals, number_column, text_column, to_numpy
+from embedclf.system.arrow import format_decimals, number_column, pc, text_column, to_numpy
 from embedclf.system.storage import one_line
 
 if TYPE_CHECKING:

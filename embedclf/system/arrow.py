@@ -15,13 +15,30 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from embedclf.system.arrays import Int32s, Mask, Offsets
     from embedclf.system.fields import TextColumns
+
+
+class _Compute:
+    """The functions of `pyarrow.compute`, imported at their first use.
+
+    The import takes as long as 100 predictions of a text, which need no function of Arrow if it is
+    ASCII.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        from pyarrow import compute  # noqa: TID251
+
+        function = getattr(compute, name)
+        setattr(self, name, function)
+        return function
+
+
+pc = _Compute()
 
 BLOCK_BYTES = 1 << 21
 """Bytes to read at once, and the approximate size of a batch."""

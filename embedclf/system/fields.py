@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from embedclf.system.arrow import join_columns, number_column, text_column, to_numpy
+from embedclf.system.arrow import join_columns, number_column, pc, text_column, to_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

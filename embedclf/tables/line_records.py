@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from embedclf.errors import DataError
 from embedclf.system.arrow import (
@@ -17,6 +16,7 @@ from embedclf.system.arrow import (
     ReadBatch,
     empty_batch,
     number_column,
+    pc,
     split_batches,
     text_column,
     to_numpy,

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from embedclf.system.arrow import mask_column, number_column, to_numpy
+from embedclf.system.arrow import mask_column, number_column, pc, to_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from embedclf.errors import DataError
 from embedclf.system.arrow import (
@@ -19,6 +18,7 @@ from embedclf.system.arrow import (
     empty_batch,
     find_repeated,
     number_column,
+    pc,
     split_batches,
     text_column,
     to_numpy,

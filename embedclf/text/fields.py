@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from embedclf.system.arrow import mask_column, text_column, to_numpy
+from embedclf.system.arrow import mask_column, pc, text_column, to_numpy
 from embedclf.system.fields import field_name
 from embedclf.text.normalization import normalize
 from embedclf.text.tokens import Tokens

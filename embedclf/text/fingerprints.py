@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 
+from embedclf.system.arrow import pc
 from embedclf.system.memory.mapped_arrays import blocks
 
 if TYPE_CHECKING:

@@ -7,9 +7,7 @@ import re
 from html.entities import html5
 from typing import TYPE_CHECKING
 
-import pyarrow.compute as pc
-
-from embedclf.system.arrow import text_column
+from embedclf.system.arrow import pc, text_column
 from embedclf.text.normalization import replace_where
 
 if TYPE_CHECKING:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pyarrow.compute as pc
-
-from embedclf.system.arrow import text_column
+from embedclf.system.arrow import pc, text_column
 
 if TYPE_CHECKING:
     from collections.abc import Callable

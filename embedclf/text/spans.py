@@ -10,10 +10,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow.compute as pc
 
 from embedclf.config.token_patterns import CLASSIC, WORDS_AND_SYMBOLS
-from embedclf.system.arrow import text_column
+from embedclf.system.arrow import pc, text_column
 from embedclf.text.markup import SUBSTITUTIONS
 from embedclf.text.normalization import (
     EMOJI,

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from embedclf.system.arrow import number_column, text_column
+from embedclf.system.arrow import number_column, pc, text_column
 from embedclf.text.normalization import KEYCAP
 from embedclf.text.words import (
     APOSTROPHE,

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.compute as pc
-
 from embedclf.config.token_patterns import CLASSIC, TOKEN_PATTERNS, WORDS, WORDS_AND_SYMBOLS
-from embedclf.system.arrow import mask_column, number_column, text_column, to_numpy
+from embedclf.system.arrow import mask_column, number_column, pc, text_column, to_numpy
 from embedclf.system.fields import split_fields
 from embedclf.text.fields import field_tokens, prepend_fields
 from embedclf.text.normalization import normalize

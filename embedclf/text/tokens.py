@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from embedclf.system.arrays import Int64s
-from embedclf.system.arrow import number_column, text_column, to_numpy
+from embedclf.system.arrow import number_column, pc, text_column, to_numpy
 from embedclf.text.normalization import (
     FLAG_LETTERS,
     JOINERS,

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from embedclf.system.arrays import Int64s
 from embedclf.system.arrow import (
     index_in,
     mask_column,
     number_column,
+    pc,
     text_column,
     to_numpy,
 )

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from embedclf.system.arrow import number_column, text_column, to_numpy
+from embedclf.system.arrow import number_column, pc, text_column, to_numpy
 from embedclf.text.normalization import FLAG_LETTERS, JOINERS, KEYCAP, PICTOGRAPHS
 
 if TYPE_CHECKING:

@@ -104,7 +104,7 @@ def test_predicting_a_text_imports_little(runs: dict[str, Run]) -> None:
         "import sys; from embedclf.cli.main import main; "
         "main(['predict', '-t', 'good', '--run', sys.argv[1]], standalone_mode=False); "
         "heavy = {'tensorflow', 'h5py', 'scipy', 'pandas', 'pydantic', 'ruamel', 'zipfile', "
-        "'embedclf.tables', 'numpy.ma', 'concurrent.futures'}; "
+        "'embedclf.tables', 'numpy.ma', 'concurrent.futures', 'pyarrow.compute'}; "
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(runs["binary"].path)], check=True)

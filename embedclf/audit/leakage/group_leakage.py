@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow.compute as pc
 
 from embedclf.audit.audited_split import format_split_counts
 from embedclf.audit.findings import (
@@ -28,6 +27,7 @@ from embedclf.audit.leakage.grouping_columns import (
     read_columns,
 )
 from embedclf.data.row_columns import count_without_group
+from embedclf.system.arrow import pc
 from embedclf.system.terminal import format_count
 from embedclf.text.fingerprints import Fingerprints, fingerprint_strings
 

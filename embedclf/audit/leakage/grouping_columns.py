@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from embedclf.system.arrow import text_column, to_numpy
+from embedclf.system.arrow import pc, text_column, to_numpy
 from embedclf.tables.read_options import ReadOptions
 from embedclf.tables.tables import open_table
 from embedclf.text.fingerprints import Fingerprints, fingerprint_strings

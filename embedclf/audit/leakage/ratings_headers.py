@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from embedclf.system.arrow import mask_column, number_column, text_column, to_numpy
+from embedclf.system.arrow import mask_column, number_column, pc, text_column, to_numpy
 from embedclf.text.fingerprints import Fingerprints, fingerprint_strings
 
 if TYPE_CHECKING:

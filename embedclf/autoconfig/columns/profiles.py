@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from embedclf.autoconfig.columns.names import ColumnName
 from embedclf.data.label_cells import find_listed_labels
 from embedclf.errors import DataError
-from embedclf.system.arrow import mask_column, text_column, to_numpy
+from embedclf.system.arrow import mask_column, pc, text_column, to_numpy
 from embedclf.system.terminal import format_count, format_percent
 
 if TYPE_CHECKING:

@@ -7,13 +7,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from embedclf.config.messages import closest_match
 from embedclf.data.labeled import read_labeled
 from embedclf.data.scratch import TokensFile
 from embedclf.errors import ConfigError, DataError
-from embedclf.system.arrow import mask_column, text_column
+from embedclf.system.arrow import mask_column, pc, text_column
 from embedclf.system.fields import split_fields
 from embedclf.system.formats import FORMATS, table_suffix
 from embedclf.system.terminal import format_count

@@ -7,10 +7,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow.compute as pc
 
 from embedclf.export.automata.syntax import Node, parse
-from embedclf.system.arrow import text_column, to_numpy
+from embedclf.system.arrow import pc, text_column, to_numpy
 from embedclf.text.words import ALL_CODE_POINTS, SURROGATES
 
 if TYPE_CHECKING:

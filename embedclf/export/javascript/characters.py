@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from embedclf.export.automata.dialects import match_in_re2
+from embedclf.system.arrow import pc
 from embedclf.text.normalization import (
     FLAG_LETTERS,
     JOINERS,

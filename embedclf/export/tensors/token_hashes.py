@@ -15,10 +15,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pyarrow.compute as pc
 
 from embedclf.export.tensors.characters.code_points import Sequences, is_mark, mark_orders
-from embedclf.system.arrow import text_column
+from embedclf.system.arrow import pc, text_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

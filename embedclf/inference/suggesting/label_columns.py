@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from embedclf.data.label_cells import LabelCells
-from embedclf.system.arrow import text_column, to_numpy
+from embedclf.system.arrow import pc, text_column, to_numpy
 from embedclf.tables.nested import find_value
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from embedclf.system.arrow import pc
 from embedclf.tables.csv_tables.row_streams import HIDDEN_RETURN
 
 if TYPE_CHECKING:

@@ -10,9 +10,8 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow.compute as pc
 
-from embedclf.system.arrow import number_column
+from embedclf.system.arrow import number_column, pc
 from embedclf.system.progress import activity
 from embedclf.text.fingerprints import fingerprint_strings
 from embedclf.text.vectors.use_encoder import SENTENCE_DIM, encode_texts

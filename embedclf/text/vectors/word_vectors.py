@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from embedclf.errors import DataError
-from embedclf.system.arrow import number_column, text_column, to_numpy
+from embedclf.system.arrow import number_column, pc, text_column, to_numpy
 from embedclf.system.terminal import display_path
 from embedclf.system.text_files import TextFile
 from embedclf.system.threads import parallel_map

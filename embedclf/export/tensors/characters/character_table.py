@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 
 from embedclf.export.tensors.characters.code_points import (
     BLANK,
@@ -21,7 +20,7 @@ from embedclf.export.tensors.expressions import expression_automaton
 from embedclf.export.tensors.markup.automata import markup_alphabet
 from embedclf.export.tensors.numbers import number_alphabet
 from embedclf.export.tensors.token_hashes import CharacterHashes, TokenHashes, mix
-from embedclf.system.arrow import text_column
+from embedclf.system.arrow import pc, text_column
 from embedclf.system.fields import field_name
 from embedclf.text.tokens import MATCH_END, is_space
 from embedclf.text.words import ALL_CODE_POINTS, SPACE

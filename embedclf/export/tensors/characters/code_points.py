@@ -11,12 +11,10 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from embedclf.config.token_patterns import CLASSIC, TOKEN_PATTERNS, WORDS, WORDS_AND_SYMBOLS
 from embedclf.export.automata.dialects import match_in_re2
-from embedclf.system.arrow import text_column, to_numpy
+from embedclf.system.arrow import pc, text_column, to_numpy
 from embedclf.text.normalization import (
     FLAG_LETTERS,
     INVISIBLE,
@@ -33,6 +31,8 @@ from embedclf.text.tokens import MATCH_SPACE, is_space
 from embedclf.text.words import ALL_CODE_POINTS, SURROGATES, SYMBOL, WORD, classify
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from embedclf.system.arrays import Bytes, Int32s, Int64s, Mask
     from embedclf.text.token_rules import TokenRules
     from embedclf.text.words import CodePoints as Points

@@ -6,10 +6,9 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pyarrow.compute as pc
 
 from embedclf.export.tensors.characters.code_points import LETTER, all_characters, sequences
-from embedclf.system.arrow import text_column, to_numpy
+from embedclf.system.arrow import pc, text_column, to_numpy
 from embedclf.text.words import ALL_CODE_POINTS
 
 if TYPE_CHECKING:
