@@ -22,11 +22,13 @@ from embedclf.runs.run import Run
 from tests.benchmarks.processes import datasets, embedclf
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 WORDS, PART_ROWS = 30, 20_000
 FACTOR = 3
 """Rows of the larger table, in those of the smaller one."""
+EPOCHS = 5
+"""Of a training: the steps of one alone would be lost in what differs from process to process."""
 CLUSTER = ("--cluster", "local:2")
 CORES = 16
 """Of a machine."""
@@ -36,12 +38,13 @@ TABLE_BYTES = 32_000_000 * 3 * 4
 """The weights of the largest tables that `auto` chooses, and two averages of Adam for each."""
 MACHINES = (4, 16, 64)
 ROWS = (10**9, 10**10)
+STEPS = "steps of training, an epoch"
 PHASES = {
     "read, count words": ("read_part",),
     "count n-grams": ("count", "reduce_range"),
     "encode": ("encode_part",),
     "count ids of shards": ("measure_shard",),
-    "steps of training, an epoch": ("train_round",),
+    STEPS: ("train_round",),
 }
 """Tasks whose CPU seconds grow with the rows."""
 
@@ -86,7 +89,7 @@ def main() -> None:
         for number, count in enumerate((rows, FACTOR * rows)):
             table, run = folder / f"table-{number}", folder / f"run-{number}"
             write_table(table, texts[:count])
-            embedclf("train", table, *CLUSTER, "-s", "training.epochs=1", "-q", "-o", run)
+            embedclf("train", table, *CLUSTER, *settings(), "-q", "-o", run)
             runs.append(Run.open(run))
         added = (FACTOR - 1) * rows
         predict = predict_seconds(folder, runs[1].path) / added
@@ -94,6 +97,7 @@ def main() -> None:
             phase: sum(cpu(runs[1], task) - cpu(runs[0], task) for task in tasks) / added
             for phase, tasks in PHASES.items()
         }
+        prices[STEPS] /= EPOCHS
         plan = make_plan(runs[1], prices)
     print("| phase | CPU, µs a row |\n|---|---|")
     for phase, price in (prices | {"predict": predict}).items():
@@ -116,10 +120,16 @@ def main() -> None:
             print(f"| {count:,} | {machines} | {hours} |")
 
 
+def settings() -> Iterator[str]:
+    """Options of a training that takes all epochs."""
+    for key in ("epochs", "early_stopping"):
+        yield from ("-s", f"training.{key}={EPOCHS}")
+
+
 def make_plan(run: Run, prices: Mapping[str, float]) -> Plan:
     """Return the plan for texts like those of a run."""
     used, (*once, step) = run.record["cluster"], prices.values()
-    merge = cpu(run, "merge_round") / (used["bytes"] * used["rounds"]) * TABLE_BYTES
+    merge = cpu(run, "merge_round") / (used["bytes"] * used["rounds"] * EPOCHS) * TABLE_BYTES
     return Plan(sum(once), step, merge)
 
 
