@@ -14,6 +14,7 @@ from embedclf.cluster.training.replica import WEIGHTS, Replica, merged_name, wri
 from embedclf.cluster.training.shards import ShardSource, read_shard
 from embedclf.cluster.training.work_folder import WorkFolder, damaged
 from embedclf.model.light_imports import light_imports
+from embedclf.system.memory.mapped_arrays import permutation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -214,7 +215,7 @@ class _Shard:
         epoch, round_of_epoch = divmod(number, plan.rounds)
         self._seed_dropout(number)
         rng = np.random.default_rng([plan.config.seed, epoch + 1, self._source.number])
-        order = rng.permutation(self._rows)
+        order = permutation(self._rows, rng)
         steps = self._steps_of(round_of_epoch)
         with self._replica.moving(name) as moving:
             loss = self._trainer.train_rows(epoch + 1, order, steps, moving.keep)
