@@ -9,6 +9,7 @@ trained run must have the same weights. Killed commands are given again.
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 import shutil
 import subprocess
@@ -34,7 +35,14 @@ EMBEDCLF = (sys.executable, "-m", "embedclf")
 TRAIN = (
     *(*EMBEDCLF, "train", ROOT / "data" / "reviews.csv"),
     *("--cluster", "local:2", "-q", "-s", "training.refit=false"),
-    *("-s", "training.epochs_by=validation", "-s", "model.vectors=none", "-s", "training.epochs=2"),
+    *(
+        "-s",
+        "training.epochs_by=validation",
+        "-s",
+        "model.vectors=none",
+        "-s",
+        "training.epochs=12",
+    ),
 )
 FILES = ("metrics.json", "tokens.arrow", "labels.json", "rows.arrow")
 
@@ -212,15 +220,20 @@ def read_ids(file: Path) -> list[int]:
 def train_with_kills(
     folder: Path, workers: int, clients: int, rng: random.Random
 ) -> Iterator[Outcome]:
-    """Train once in peace, and once with all kills."""
+    """Train once in peace, then again and again with kills, until all were made."""
     subprocess.run([*TRAIN, "-o", folder / "whole-run"], check=True)
-    killed = finish_training(folder / "killed-run", workers, clients, rng)
-    runs = [folder / name for name in ("whole-run", "killed-run")]
-    faults = [
-        f"train: other {name}" for name in FILES if not equal(*((run / name) for run in runs))
-    ]
-    faults += [] if read_weights(runs[0]) == read_weights(runs[1]) else ["train: other weights"]
-    yield Outcome("train", f"{killed[0]} workers, {killed[1]} commands", sum(killed), faults)
+    left, faults = Counter({WORKER: workers, COMMAND: clients}), []
+    for number in itertools.count(1):
+        finish_training(folder / f"killed-run-{number}", left, rng)
+        runs = [folder / name for name in ("whole-run", f"killed-run-{number}")]
+        faults += [
+            f"train: other {name}" for name in FILES if not equal(*((run / name) for run in runs))
+        ]
+        faults += [] if read_weights(runs[0]) == read_weights(runs[1]) else ["train: other weights"]
+        if not left.total():
+            break
+    print(f"train: {number} trainings: {faults or 'equal'}", flush=True)
+    yield Outcome("train", f"{workers} workers, {clients} commands", workers + clients, faults)
 
 
 def equal(one: Path, other: Path) -> bool:
@@ -235,27 +248,23 @@ def read_weights(run: Path) -> list[bytes]:
     return [array.tobytes() for array in arrays]
 
 
-def finish_training(
-    output: Path, workers: int, clients: int, rng: random.Random
-) -> tuple[int, int]:
-    """Train until the run exists; return how many workers and clients were killed."""
-    killed_workers = killed_clients = 0
+def finish_training(output: Path, left: Counter[str], rng: random.Random) -> None:
+    """Train until the run exists; make some of the kills that are left."""
+    resume: tuple[str, ...] = ()
     while not output.exists():
-        resume = ("--resume",) if killed_clients else ()
         with subprocess.Popen([*TRAIN, *resume, "-o", output]) as client:
             while client.poll() is None:
-                time.sleep(rng.uniform(3, 12))
-                left = (workers - killed_workers, clients - killed_clients)
-                if not any(left) or client.poll() is not None:
+                time.sleep(rng.uniform(2, 8))
+                if not left.total() or client.poll() is not None:
                     client.wait()
-                elif rng.random() < left[1] / sum(left):
+                elif rng.random() < left[COMMAND] / left.total():
                     client.kill()
-                    killed_clients += 1
+                    left[COMMAND] -= 1
+                    resume = ("--resume",)
                 elif found := worker_processes(client.pid):
                     rng.choice(found).kill()
-                    killed_workers += 1
-                print(f"train: {killed_workers} workers, {killed_clients} commands", flush=True)
-    return killed_workers, killed_clients
+                    left[WORKER] -= 1
+                print(f"train: {left[WORKER]} workers, {left[COMMAND]} commands left", flush=True)
 
 
 def worker_processes(client: int) -> list[psutil.Process]:
