@@ -18,8 +18,8 @@ PACKAGE = Path(embedclf.__file__).parent
 MODULES = sorted(file.relative_to(PACKAGE).with_suffix("") for file in PACKAGE.rglob("*.py"))
 PACKAGES = sorted({file.parent for file in MODULES} - {Path()})
 
-TENSORFLOW = {"model/backend", "cli/process"}
-"""The modules that import TensorFlow or Keras; `process` does it ahead, in a thread."""
+TENSORFLOW = {"model/backend", "model/tensorflow_import"}
+"""The modules that import TensorFlow or Keras; the second one quietly, ahead or in a worker."""
 STARTS_TENSORFLOW = (
     {
         f"model/{module}"

@@ -21,7 +21,7 @@ def import_backend(code: str) -> subprocess.CompletedProcess[str]:
 def test_another_keras_backend_in_the_environment_does_not_matter() -> None:
     code = """
 import os
-from embedclf.model.light_imports import light_imports
+from embedclf.model.tensorflow_import import light_imports
 with light_imports():
     from embedclf.model.backend import keras
 print(keras.backend.backend(), os.environ["KERAS_BACKEND"])

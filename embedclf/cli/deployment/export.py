@@ -9,9 +9,9 @@ from click.core import ParameterSource
 
 from embedclf.cli.console import echo_info, open_run, start_tensorflow
 from embedclf.cli.options import FILE, progress_option, run_argument, verbosity_options
-from embedclf.cli.process import quiet
 from embedclf.export.exporter import ExportOptions
 from embedclf.export.formats import FORMATS, VECTOR_FORMATS
+from embedclf.model.tensorflow_import import quiet
 from embedclf.system.terminal import format_count, format_definitions
 
 if TYPE_CHECKING:

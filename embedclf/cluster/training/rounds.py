@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +13,7 @@ import numpy as np
 from embedclf.cluster.training.replica import WEIGHTS, Replica, merged_name, write_weights
 from embedclf.cluster.training.shards import ShardSource, read_shard
 from embedclf.cluster.training.work_folder import WorkFolder, damaged
-from embedclf.model.light_imports import light_imports
+from embedclf.model.tensorflow_import import import_tensorflow, shows_logs
 from embedclf.system.memory.mapped_arrays import permutation
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def needs_shards(merged: Sequence[dict[str, Any]]) -> bool:
     return bool(merged[0]["needs_shards"])
 
 
-def import_tensorflow(*, light: bool) -> None:
+def prepare_worker(*, light: bool) -> None:
     """Import TensorFlow in a thread of a worker, while the command makes the first weights.
 
     Args:
@@ -175,9 +175,8 @@ def import_tensorflow(*, light: bool) -> None:
 
     def work() -> None:
         # What needs TensorFlow imports it again, and gets the error
-        with suppress(Exception), light_imports() if light else nullcontext():
-            # TensorFlow's types are added to a dictionary that this one goes through
-            import_module("numpy.ma")
+        with suppress(Exception):
+            import_tensorflow(hides_logs=not shows_logs(), light=light)
             import_module("embedclf.model.network")
             import_module("embedclf.training.steps.train_step")
 
@@ -295,6 +294,7 @@ def _follow(plan: Plan, replica: Replica) -> None:
 
 
 def _build(plan: Plan, source: ShardSource) -> Replica:
+    import_tensorflow(hides_logs=not shows_logs(), light=False)  # in a worker that started again
     from embedclf.model import backend, network
     from embedclf.model.optimizers import OPTIMIZERS
     from embedclf.training.steps.train_step import TrainSteps

@@ -12,7 +12,7 @@ from embedclf.cluster.connection import connect, is_local
 from embedclf.cluster.task_queue import TaskQueue
 from embedclf.cluster.training.parts import identify_tables
 from embedclf.cluster.training.prepare import prepare_sharded
-from embedclf.cluster.training.rounds import Plan, forget_trainings, import_tensorflow
+from embedclf.cluster.training.rounds import Plan, forget_trainings, prepare_worker
 from embedclf.cluster.training.support import cluster_config
 from embedclf.cluster.training.work_folder import WorkFolder
 from embedclf.runs import writer
@@ -92,7 +92,7 @@ def train_on_cluster(
             on_event(sharded.dataset)
             clock.end("prepare")
             # Workers that somebody else has started may run other programs, with all of Keras
-            tasks.run_everywhere(partial(import_tensorflow, light=is_local(address)))
+            tasks.run_everywhere(partial(prepare_worker, light=is_local(address)))
             validated, rounds = _fit(tasks, folder, sharded, checkpoint, on_event)
             on_event(validated.history)
             clock.add(validated.seconds)

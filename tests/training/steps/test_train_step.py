@@ -236,7 +236,7 @@ def test_a_refit_and_folds_use_steps_that_were_compiled_once(project: Path, epoc
 THREADS = """
 import hashlib, sys
 from pathlib import Path
-from embedclf.model.light_imports import light_imports
+from embedclf.model.tensorflow_import import light_imports
 with light_imports():
     from embedclf.model import backend
 backend.tf.config.threading.set_inter_op_parallelism_threads(int(sys.argv[2]))
