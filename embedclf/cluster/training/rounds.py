@@ -264,6 +264,7 @@ def _replica(plan: Plan, source: ShardSource, number: int) -> Iterator[Replica]:
     Raises:
         RunError: A file is missing or too short.
     """
+    import_tensorflow(hides_logs=not shows_logs(), light=False)  # in a worker that started again
     from embedclf.model.backend import small_steps
 
     key = str(plan.folder.path)
@@ -294,7 +295,6 @@ def _follow(plan: Plan, replica: Replica) -> None:
 
 
 def _build(plan: Plan, source: ShardSource) -> Replica:
-    import_tensorflow(hides_logs=not shows_logs(), light=False)  # in a worker that started again
     from embedclf.model import backend, network
     from embedclf.model.optimizers import OPTIMIZERS
     from embedclf.training.steps.train_step import TrainSteps
