@@ -117,7 +117,7 @@ def predict_command(
     run = open_run(run_name, always_named=True)
     if texts and not as_json and output is None:
         if excel or safe_csv:
-            raise click.UsageError("--excel and --safe-csv are for tables; write one with -o FILE")
+            raise Suggestion("--excel and --safe-csv are for tables; write one with -o FILE")
         _show_predictions(run, texts, best, all_probabilities=all_probabilities)
         return
 
