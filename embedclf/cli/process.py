@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from contextlib import contextmanager, suppress
@@ -41,8 +40,6 @@ def tensorflow_ahead(*, show_logs: bool) -> Iterator[None]:
     for module in ("tensorflow", "keras"):
         if find_spec(module) is None:  # now, and not when the data has been read
             raise ModuleNotFoundError(f"No module named {module!r}", name=module)
-    # Keras reads it once, at its import.
-    os.environ["KERAS_BACKEND"] = "tensorflow"
     hides_logs = not (show_logs or shows_logs())
     before = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_SECONDS)

@@ -10,32 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from embedclf.errors import TrainingError
+from embedclf.model.tensorflow_import import keras_on_tensorflow
 from embedclf.system.threads import available_cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@contextmanager
-def _keras_on_tensorflow() -> Iterator[None]:
-    """Set the environment variable that makes Keras run on TensorFlow when it is imported."""
-    before = os.environ.get("KERAS_BACKEND")
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    try:
-        yield
-    finally:
-        # Keras reads the variable only on import, so the caller's value can be restored
-        if before is None:
-            del os.environ["KERAS_BACKEND"]
-        else:
-            os.environ["KERAS_BACKEND"] = before
-
-
 # Read at the first allocation. TensorFlow's own allocator for oneDNN never returns memory, so the
 # state of the optimizer would outlive the training
 os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
 
-with _keras_on_tensorflow():
+with keras_on_tensorflow():
     import keras
     import tensorflow as tf
 

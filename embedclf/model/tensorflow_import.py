@@ -81,6 +81,21 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
+def keras_on_tensorflow() -> Iterator[None]:
+    """Set the environment variable that makes Keras run on TensorFlow when it is imported."""
+    before = os.environ.get("KERAS_BACKEND")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    try:
+        yield
+    finally:
+        # Keras reads the variable only on import, so the caller's value can be restored
+        if before is None:
+            del os.environ["KERAS_BACKEND"]
+        else:
+            os.environ["KERAS_BACKEND"] = before
+
+
+@contextmanager
 def light_imports() -> Iterator[None]:
     """Import without the optional dependencies of Keras, and without garbage collection.
 
@@ -101,7 +116,7 @@ def light_imports() -> Iterator[None]:
 
 
 def _import(*, light: bool) -> None:
-    with light_imports() if light else nullcontext():
+    with keras_on_tensorflow(), light_imports() if light else nullcontext():
         # It goes through a dictionary of types, to which those of TensorFlow are added. In another
         # thread at the same time, it would fail
         import_module("numpy.ma")
