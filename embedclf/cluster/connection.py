@@ -78,9 +78,14 @@ def connect(address: str) -> Iterator[Any]:
                 yield client
 
 
-def is_local(address: str) -> bool:
-    """Whether `connect` starts the processes of a cluster itself."""
-    return _LOCAL.fullmatch(address) is not None
+def local_threads(address: str) -> int | None:
+    """Return the threads of `local:N`, also while a process starts again; None for a scheduler."""
+    local = _LOCAL.fullmatch(address)
+    return int(local[1]) * _threads_of_process(int(local[1])) if local else None
+
+
+def _threads_of_process(processes: int) -> int:
+    return max(1, available_cores() // processes)
 
 
 @contextmanager
@@ -147,7 +152,7 @@ def _start_local(workers: int) -> Any:
         try:
             return LocalCluster(
                 n_workers=workers,
-                threads_per_worker=max(1, available_cores() // workers),
+                threads_per_worker=_threads_of_process(workers),
                 dashboard_address="127.0.0.1:0",  # any free port; 8787 may be taken
                 # Work here has its own bounds; by default, Dask would pause a busy worker
                 memory_limit=0,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from embedclf.cluster.connection import connect, is_local
+from embedclf.cluster.connection import connect, local_threads
 from embedclf.cluster.task_queue import TaskQueue
 from embedclf.cluster.training.parts import identify_tables
 from embedclf.cluster.training.prepare import prepare_sharded
@@ -87,12 +87,13 @@ def train_on_cluster(
             folder.remove()
         checkpoint = Checkpoint(draft.path.parent, lambda: started, resumes=resume, always=True)
         with removed_on_failure(checkpoint), removed_on_failure(folder):
-            shards = _shard_count(folder, tasks.threads)
+            threads = local_threads(address)
+            shards = _shard_count(folder, threads or tasks.threads)
             sharded = prepare_sharded(tasks, folder, config, shards)
             on_event(sharded.dataset)
             clock.end("prepare")
             # Workers that somebody else has started may run other programs, with all of Keras
-            tasks.run_everywhere(partial(prepare_worker, light=is_local(address)))
+            tasks.run_everywhere(partial(prepare_worker, light=threads is not None))
             validated, rounds = _fit(tasks, folder, sharded, checkpoint, on_event)
             on_event(validated.history)
             clock.add(validated.seconds)
