@@ -14,7 +14,7 @@ import dask
 import pytest
 
 from embedclf import __version__
-from embedclf.cluster.connection import connect
+from embedclf.cluster.connection import connect, local_threads
 from embedclf.errors import RequestError
 
 if TYPE_CHECKING:
@@ -38,6 +38,20 @@ def test_a_process_that_dask_has_given_up_is_started_again() -> None:
         killed = client.submit(os.getpid).result()
         os.kill(killed, signal.SIGKILL)
         assert client.submit(os.getpid, pure=False).result(timeout=60) != killed
+
+
+def test_the_threads_of_local_processes_are_known_while_one_starts_again() -> None:
+    address = "local:2"
+    with connect(address) as client:
+        threads = sum(client.nthreads().values())
+        killed = client.submit(os.getpid).result()
+        os.kill(killed, signal.SIGKILL)
+        deadline = time.monotonic() + 60
+        while len(client.nthreads()) > 1:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        assert local_threads(address) == threads
+    assert local_threads("tcp://127.0.0.1:8786") is None
 
 
 def test_a_scheduler_with_another_version_is_refused(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def train_on_cluster(
             folder.remove()
         checkpoint = Checkpoint(draft.path.parent, lambda: started, resumes=resume, always=True)
         with removed_on_failure(checkpoint), removed_on_failure(folder):
-            threads = local_threads(address)
+            threads = local_threads(address)  # None for a scheduler
             shards = _shard_count(folder, threads or tasks.threads)
             sharded = prepare_sharded(tasks, folder, config, shards)
             on_event(sharded.dataset)
