@@ -24,6 +24,9 @@ _TASKS_PER_THREAD = 3
 _LOOK_SECONDS = 3.0
 """After so long without a result, look for tasks that no worker does."""
 
+_RESULT_SECONDS = 1.0
+"""After so long without the result of a task that has ended, look if its worker is lost."""
+
 
 class Ended(NamedTuple):
     """A task that has ended."""
@@ -154,13 +157,12 @@ class TaskQueue:
             ended = self._wait(running)
             if not ended:
                 submit(self._take_orphans(running))
-            while ended:  # a list would keep what was handled
-                future = ended.pop()
-                task, killed = running.pop(future), _was_killed(future)
+            for task, result in _take_results(ended, running):
+                killed = result is None
                 if killed and task.repeats:
                     given_up.append(task._replace(repeats=task.repeats - 1))
                 else:
-                    measured = _Measured(None) if killed else future.result()
+                    measured = result or _Measured(None)
                     self.worker_peak = max(self.worker_peak, measured.peak)
                     self.cpu_seconds[function.__name__.strip("_")] += measured.cpu_seconds
                     yield Ended(task.number, measured.value, killed)
@@ -209,14 +211,45 @@ class TaskQueue:
         return orphans
 
 
-def _was_killed(future: Any) -> bool:
-    """Whether Dask has given up a task whose workers were lost; any other error is raised."""
+def _take_results(
+    ended: list[Any], running: dict[Any, _Task]
+) -> Iterator[tuple[_Task, _Measured | None]]:
+    """Move tasks that have ended out of those that run; with no result, they were given up."""
+    while ended:  # a list would keep what was handled
+        future = ended.pop()
+        try:
+            result = _result(future)
+        except TimeoutError:
+            if future.status == "error":  # raised by the task itself
+                raise
+            continue  # lost with its worker, so the task runs again, or no worker does it
+        yield running.pop(future), result
+
+
+def _result(future: Any) -> _Measured | None:
+    """Return what a task has returned; None if Dask has given it up, as its workers were lost.
+
+    A result stays on its worker until it is asked for. If that worker is lost first, Dask plans the
+    task again. A call without a time limit would wait for that, even if no worker does the task.
+
+    Raises:
+        TimeoutError: The result was lost with its worker, or the task has raised this.
+        EmbedclfError: What the task has raised.
+    """
     from distributed import KilledWorker
 
-    error = future.exception()
-    if error is not None and not isinstance(error, KilledWorker):
-        raise error
-    return error is not None
+    seconds = _RESULT_SECONDS
+    while True:
+        try:
+            measured: _Measured = future.result(timeout=seconds)
+        except KilledWorker:
+            return None
+        except TimeoutError:
+            if future.status != "finished":
+                raise
+            seconds *= 2  # it is large, or the network is slow
+        else:
+            return measured
 
 
 def _measure(function: Callable[..., Any], arguments: tuple[Any, ...]) -> _Measured:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from embedclf.cluster.connection import connect
 from embedclf.cluster.task_queue import TaskQueue
 from embedclf.errors import DataError, RunError
 
@@ -29,6 +31,10 @@ def refuse(number: int) -> None:
     raise DataError(f"{number}: refused")
 
 
+def time_out(number: int) -> None:
+    raise TimeoutError(f"of task {number}")
+
+
 def kill_if_first(number: int, folder: Path) -> int:
     """Kill this worker if it is the first task."""
     if number == 0:
@@ -44,6 +50,14 @@ def kill_all_once(number: int, folder: Path) -> int:
         while len(list(folder.iterdir())) < 2:
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def die_after_result(number: int, file: Path) -> int:
+    """Kill this worker, the first time when the result is known, but may not have been sent."""
+    if not file.exists():
+        file.touch()
+        threading.Timer(0.002, os._exit, (1,)).start()
     return number
 
 
@@ -94,6 +108,19 @@ def test_tasks_are_done_although_all_workers_were_killed_at_once(
     assert TaskQueue(client).run(kill_all_once, arguments) == [0, 1, 2, 3]
     assert len(list(tmp_path.iterdir())) == 2
     client.wait_for_workers(2)
+
+
+def test_tasks_are_done_again_whose_result_is_lost_with_the_only_worker(tmp_path: Path) -> None:
+    with connect("local:1") as client:
+        for file in (tmp_path / str(number) for number in range(2)):
+            arguments = [(number, file) for number in range(3)]
+            assert TaskQueue(client).run(die_after_result, arguments) == [0, 1, 2]
+            client.wait_for_workers(1)
+
+
+def test_a_time_limit_of_a_task_is_its_fault(client: Any) -> None:
+    with pytest.raises(TimeoutError, match=r"^of task 3$"):
+        TaskQueue(client).run(time_out, [(3,)])
 
 
 def test_a_fault_of_a_task_is_raised(client: Any) -> None:
