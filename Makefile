@@ -65,7 +65,7 @@ check-service: $(VENV)/installed-dev ## 2,000 requests made from the OpenAPI doc
 
 test-engines: $(VENV)/installed-dev ## Recipes in Spark, Ray and Dask; needs Java, 700 MB
 	$(PYTHON) -m venv $(VENV)/engines
-	$(VENV)/engines/bin/pip install -q -r docs/container/requirements.lock
+	$(VENV)/engines/bin/pip install -q --no-deps -r docs/container/requirements.lock
 	$(VENV)/engines/bin/pip install -q 'distributed>=2026.1,<2027' 'pyspark>=4.1,<5' 'ray[data]>=2.50,<3'
 	EMBEDCLF_ENGINES=$(VENV)/engines $(BIN)/pytest -m engines
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PAGE = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
 RECIPES = dict(re.findall(r'^```python title="(\w+)_recipe\.py"\n(.*?)^```$', PAGE, re.M | re.S))
 ENGINES = os.environ.get("EMBEDCLF_ENGINES", "")
+"""Folder of an environment, which may be relative to the folder of the command."""
 RUN = ROOT / "tests" / "formats" / "8" / "binary-average"
 
 pytestmark = [
@@ -52,7 +53,7 @@ def source(tmp_path: Path) -> Path:
 def start(engine: str, source: Path, folder: Path) -> subprocess.Popen[bytes]:
     program = folder / f"{engine}_recipe.py"
     program.write_text(RECIPES[engine], encoding="utf-8")
-    python = Path(ENGINES) / "bin" / "python"
+    python = Path(ENGINES).absolute() / "bin" / "python"
     settings = {
         "PYTHONPATH": str(ROOT),
         "PYSPARK_PYTHON": str(python),
